@@ -1,0 +1,227 @@
+"""The only place that names a column; labels, units, sliders, limits and checks are derived from it.
+
+To bring another small regression table, edit this file and the CSV beside it, then run
+``python -m model train``.
+"""
+
+import math
+from dataclasses import dataclass
+
+
+class DataError(ValueError):
+    """Rows, a file or a scenario that cannot be used, with every problem found.
+
+    One class for the whole layer, so that a page or a command can show any bad input in one place.
+
+    Parameters
+    ----------
+    problems : list of str
+        Each says where, what was received and what to do about it.
+    """
+
+    SHOWN = 50
+
+    def __init__(self, problems):
+        self.problems = list(problems)
+        shown = self.problems[: self.SHOWN]
+        more = len(self.problems) - len(shown)
+        super().__init__("\n".join(shown + ([f"... and {more:,} more problems."] if more else [])))
+
+
+@dataclass(frozen=True)
+class Column:
+    """A numeric column: its meaning, its unit, and the values it may take."""
+
+    name: str
+    label: str
+    short_label: str  # where room is short
+    unit: str
+    template: str  # how a number and its unit look where room is short, e.g. "${}"
+    minimum: float  # what a file or a scenario may say at the least and at the most,
+    maximum: float  # in the stored unit; beyond that it is a slip of the pen
+    decimals: int  # shown at rest; a value with more digits shows them all
+    help: str
+    aliases: tuple = ()  # other header spellings that a file may use
+    scale: float = 1.0  # shown value / stored value: 100 for a share shown as a percentage
+    low: float = math.nan  # the slider, in the stored unit
+    high: float = math.nan
+    step: float = math.nan
+    slider_format: str = "plain"
+    default: float = math.nan
+    direction: int = 0  # +1 or -1 where raising it is known to raise or lower the target
+
+    @property
+    def is_share(self):
+        """Whether the column holds a share of one that people read as a percentage."""
+        return self.scale == 100
+
+    @property
+    def n_steps(self):
+        """How many positions the slider has."""
+        return round((self.high - self.low) / self.step) + 1
+
+    @property
+    def grid(self):
+        """The slider's positions in the stored unit, free of accumulated rounding."""
+        return [round(self.low + i * self.step, 9) for i in range(self.n_steps)]
+
+    def text(self, value):
+        """Write a stored value in its shown unit without the unit: ``0.565`` -> ``"56.5"``."""
+        shown = round(value * self.scale, 9)
+        if abs(shown - round(shown, self.decimals)) < 1e-9:
+            return f"{shown:,.{self.decimals}f}"
+        return f"{shown:,.7g}"
+
+    def text_with_unit(self, value):
+        """Write a stored value with its short unit: ``0.565`` -> ``"56.5 %"``."""
+        return self.template.format(self.text(value))
+
+    def check(self, value):
+        """Return ``value`` as a float, or raise with what was wrong and the cure.
+
+        Parameters
+        ----------
+        value : object
+            Anything that claims to be a number in the stored unit.
+
+        Returns
+        -------
+        float
+            A finite number within ``minimum`` and ``maximum`` [stored unit].
+
+        Raises
+        ------
+        DataError
+            If it is not a number, not finite, or outside the limits.
+        """
+        try:
+            if isinstance(value, bool):
+                raise TypeError
+            number = float(value)
+        except (TypeError, ValueError, OverflowError):
+            raise DataError([f"{self.name}: {str(value)[:60]!r} is not a number. {self.limits}"]) from None
+        if not math.isfinite(number) or not self.minimum <= number <= self.maximum:
+            raise DataError([f"{self.name}: {number:g} is not possible. {self.limits}"])
+        return number
+
+    @property
+    def limits(self):
+        """The cure for a bad value, as a sentence."""
+        kind = " (a share, not a percentage)" if self.is_share else f" {self.unit}"
+        return f"Give a number from {self.minimum:,.10g} to {self.maximum:,.10g}{kind}."
+
+
+ROW = "state"  # what a row is called, which is also the name of the column that identifies it
+ROWS = "states"
+ROW_ALIASES = ("State", "states", "code")
+QUESTION = "Petrol use of a US state, from its tax, income, highways and drivers."
+PERIOD = "1971–72"
+
+FEATURES = (
+    Column(
+        name="petrol_tax",
+        label="Petrol tax",
+        short_label="tax",
+        unit="cents per gallon",
+        template="{} ¢",
+        minimum=0,
+        maximum=50,
+        decimals=1,
+        low=5.0,
+        high=10.0,
+        step=0.1,
+        slider_format="%.1f",
+        default=7.5,
+        direction=-1,
+        help="State motor-fuel tax in 1972, US cents per gallon.",
+        aliases=("Petrol_tax", "tax"),
+    ),
+    Column(
+        name="average_income",
+        label="Average income",
+        short_label="income",
+        unit="US dollars",
+        template="${}",
+        minimum=500,
+        maximum=50_000,
+        decimals=0,
+        low=3000.0,
+        high=5400.0,
+        step=20.0,
+        slider_format="$%,.0f",
+        default=4300.0,
+        help="Personal income per head in 1972, US dollars of that year.",
+        aliases=("Average_income", "income"),
+    ),
+    Column(
+        name="paved_highways",
+        label="Paved highways",
+        short_label="highways",
+        unit="miles",
+        template="{} mi",
+        minimum=0,
+        maximum=100_000,
+        decimals=0,
+        low=400.0,
+        high=18000.0,
+        step=100.0,
+        slider_format="%,.0f",
+        default=4700.0,
+        help="Federal-aid primary highways in 1971, miles. Not every paved road of the state.",
+        aliases=("Paved_Highways", "highways"),
+    ),
+    Column(
+        name="driver_licence_share",
+        label="Licensed drivers",
+        short_label="drivers",
+        unit="% of people",
+        template="{} %",
+        minimum=0.05,
+        maximum=1,
+        decimals=1,
+        scale=100,
+        low=0.45,
+        high=0.73,
+        step=0.001,
+        slider_format="percent",
+        default=0.565,
+        direction=+1,
+        help="Licensed drivers divided by population in 1971.",
+        aliases=("Population_Driver_licence(%)", "driver_license_share", "licence", "license"),
+    ),
+)
+
+TARGET = Column(
+    name="petrol_consumption",
+    label="Petrol consumption",
+    short_label="used",
+    unit="gallons per person per year",
+    template="{} gal",
+    minimum=1,
+    maximum=5000,
+    decimals=0,
+    help="Motor fuel used in 1972 divided by population, US gallons per person per year.",
+    aliases=("Petrol_Consumption", "consumption"),
+)
+
+COLUMNS = (*FEATURES, TARGET)
+FEATURE_NAMES = tuple(column.name for column in FEATURES)
+
+# fmt: off
+ROW_NAMES = {
+    "ME": "Maine", "NH": "New Hampshire", "VT": "Vermont", "MA": "Massachusetts", "RI": "Rhode Island",
+    "CT": "Connecticut", "NY": "New York", "NJ": "New Jersey", "PA": "Pennsylvania", "OH": "Ohio",
+    "IN": "Indiana", "IL": "Illinois", "MI": "Michigan", "WI": "Wisconsin", "MN": "Minnesota", "IA": "Iowa",
+    "MO": "Missouri", "ND": "North Dakota", "SD": "South Dakota", "NE": "Nebraska", "KS": "Kansas",
+    "DE": "Delaware", "MD": "Maryland", "VA": "Virginia", "WV": "West Virginia", "NC": "North Carolina",
+    "SC": "South Carolina", "GA": "Georgia", "FL": "Florida", "KY": "Kentucky", "TN": "Tennessee",
+    "AL": "Alabama", "MS": "Mississippi", "AR": "Arkansas", "LA": "Louisiana", "OK": "Oklahoma",
+    "TX": "Texas", "MT": "Montana", "ID": "Idaho", "WY": "Wyoming", "CO": "Colorado", "NM": "New Mexico",
+    "AZ": "Arizona", "UT": "Utah", "NV": "Nevada", "WA": "Washington", "OR": "Oregon", "CA": "California",
+}
+# fmt: on
+
+
+def row_name(code):
+    """Name a row in full: ``"OH"`` -> ``"Ohio"``; a code without a longer name is its own name."""
+    return ROW_NAMES.get(code, code)

@@ -1,0 +1,1 @@
+"""From rows to an answer: recipe, evaluation, training, the kept artifact, prediction and its explanation."""

@@ -1,0 +1,140 @@
+"""The kept model: written with its sidecar, and never served before it was checked."""
+
+import hashlib
+import io
+import json
+import logging
+import os
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from data.load import fingerprint
+from data.schema import FEATURE_NAMES
+from model import recipe
+from model.recipe import ModelError
+from model.train import Model, fit, train
+
+FOLDER = Path(__file__).parent
+_LOG = logging.getLogger(__name__)
+
+
+def save(model, folder=FOLDER):
+    """Write ``petrol.joblib`` and its sidecar ``petrol.json``, each in one step.
+
+    Parameters
+    ----------
+    model : model.train.Model
+    folder : path, default=this package
+        Must exist.
+
+    Returns
+    -------
+    tuple of pathlib.Path
+        The two files.
+    """
+    import joblib
+
+    buffer = io.BytesIO()
+    joblib.dump(model.pipeline, buffer, compress=3)  # compressed, so that any flipped bit is noticed
+    record = model.record | {"model_sha256": hashlib.sha256(buffer.getvalue()).hexdigest()}
+    paths = Path(folder) / "petrol.joblib", Path(folder) / "petrol.json"
+    for path, content in zip(paths, (buffer.getvalue(), (json.dumps(record, indent=1) + "\n").encode()), strict=True):
+        part = path.with_suffix(path.suffix + ".part")
+        part.write_bytes(content)
+        os.replace(part, path)
+    return paths
+
+
+def load(rows, folder=FOLDER):
+    """Load the kept model, or fit its recipe anew where the file cannot be trusted.
+
+    Checked before anything is served: the SHA-256 of the file before it is unpickled, the library
+    version it was written with, and the predictions of the probe rows. A hash stops accidents; against
+    somebody who can write both files only a read-only folder helps.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        The rows it was trained on, as `data.load.load_rows` returns them.
+    folder : path, default=this package
+
+    Returns
+    -------
+    model.train.Model
+        With a ``notice`` wherever it is not the kept model, or not of these rows.
+    """
+    folder = Path(folder)
+    try:
+        record = _read_record(folder / "petrol.json")
+    except ModelError as error:
+        notice = f"{error} The default recipe was trained anew, scored on one round of folds instead of ten."
+        _LOG.warning("%s", notice)
+        model = train(rows, n_repeats=1)
+        return Model(model.pipeline, model.record, rows, notice)
+    if record["data"]["sha256"] != fingerprint(rows):
+        notice = (
+            "The data are not the ones that the kept model was trained on. The same recipe was trained on these "
+            "data, scored on one round of folds instead of ten."
+        )
+        _LOG.warning("%s", notice)
+        model = train(rows, record["algorithm"], record["parameters"], record["seed"], n_repeats=1)
+        return Model(model.pipeline, model.record, rows, notice)
+    try:
+        return Model(_load_checked(folder / "petrol.joblib", record), record, rows)
+    except ModelError as error:
+        notice = f"{error} The same recipe was fitted anew on the same data."
+        _LOG.warning("%s", notice)
+        return Model(fit(record["algorithm"], record["parameters"], record["seed"], rows), record, rows, notice)
+
+
+def _read_record(path):
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        features = tuple(feature["name"] for feature in record["features"])
+        recipe.pipeline(record["algorithm"], record["parameters"], record["seed"])
+        complete = (
+            len(record["residuals"]) == record["data"]["n_rows"]
+            and len(record["probes"]["inputs"]) == len(record["probes"]["predictions"]) > 0
+            and {"model", *recipe.BASELINES} <= set(record["scores"])
+            and record.keys() >= {"model_sha256", "mae_difference", "folds", "libraries", "trained_at"}
+        )
+    except FileNotFoundError:
+        raise ModelError(f"The model's record {path.name} is missing.") from None
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ModelError(f"The model's record {path.name} cannot be read ({type(error).__name__}).") from None
+    if not complete:
+        raise ModelError(f"The model's record {path.name} is incomplete.")
+    if features != FEATURE_NAMES:
+        raise ModelError(f"The model's record {path.name} is of other columns.")
+    return record
+
+
+def _load_checked(path, record):
+    """Unpickle the file only if it is the one that the record describes, and only if it answers the same."""
+    import joblib
+    from sklearn.exceptions import InconsistentVersionWarning
+
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"The model file {path.name} cannot be read ({error.strerror}).") from None
+    if hashlib.sha256(content).hexdigest() != record["model_sha256"]:
+        raise ModelError(f"The model file {path.name} is not the one that its record describes (SHA-256 differs).")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", InconsistentVersionWarning)
+            pipeline = joblib.load(io.BytesIO(content))
+        probes = record["probes"]
+        same = np.allclose(pipeline.predict(np.array(probes["inputs"])), probes["predictions"], rtol=0, atol=1e-9)
+    except InconsistentVersionWarning as warning:
+        raise ModelError(
+            f"The model file {path.name} was written with scikit-learn {warning.original_sklearn_version}; "
+            f"this is {warning.current_sklearn_version}."
+        ) from None
+    except Exception as error:  # unpickling can fail in any way; each one means the same: do not serve it
+        raise ModelError(f"The model file {path.name} cannot be loaded ({type(error).__name__}).") from None
+    if not same:
+        raise ModelError(f"The model file {path.name} no longer predicts what its record says.")
+    return pipeline

@@ -1,0 +1,152 @@
+"""Fit and score a recipe on rows: everything that an answer needs, with the record of where it came from."""
+
+import platform
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from data.load import fingerprint
+from data.schema import FEATURE_NAMES, FEATURES, TARGET
+from model import recipe
+from model.evaluate import N_REPEATS, N_SPLITS, mae_difference, out_of_fold, scores
+from model.recipe import ModelError
+
+N_PROBES = 6
+
+
+@dataclass(frozen=True)
+class Model:
+    """A fitted pipeline with the rows it was trained on and its record.
+
+    Attributes
+    ----------
+    pipeline : sklearn.pipeline.Pipeline
+        Fitted; never changed.
+    record : dict
+        What the sidecar keeps: recipe, data, scores, residuals, probes, versions.
+    rows : pandas.DataFrame
+        As `data.load.load_rows` returns them.
+    notice : str
+        What a user must know about how it was obtained; empty when all is in order.
+    """
+
+    pipeline: Any
+    record: dict
+    rows: Any
+    notice: str = ""
+
+    @cached_property
+    def X(self):
+        """Inputs of the rows, shape (n_rows, n_features) [stored units]."""
+        return features(self.rows)
+
+    @cached_property
+    def scale(self):
+        """Standard deviation of each input, shape (n_features,) [stored units]; 1 where it never varies."""
+        scale = self.X.std(axis=0, ddof=1)
+        return np.where(scale > 0, scale, 1.0)
+
+    @cached_property
+    def spacing(self):
+        """Distance of each row to its nearest other row, shape (n_rows,) [standard deviations]."""
+        Z = self.X / self.scale
+        return np.array([np.sort(np.linalg.norm(Z - z, axis=1))[1] for z in Z])
+
+    @property
+    def label(self):
+        """What people call its algorithm."""
+        return recipe.ALGORITHMS[self.record["algorithm"]].label
+
+
+def features(rows):
+    """Inputs of rows as an array of shape (n_rows, n_features), in the order of the schema."""
+    return rows[list(FEATURE_NAMES)].to_numpy(float)
+
+
+def fit(algorithm, parameters, seed, rows):
+    """Fit a recipe on all rows.
+
+    Returns
+    -------
+    sklearn.pipeline.Pipeline
+        Equal arguments give equal predictions to the last bit.
+    """
+    return recipe.pipeline(algorithm, parameters, seed).fit(features(rows), rows[TARGET.name].to_numpy(float))
+
+
+def train(rows, algorithm=recipe.DEFAULT, parameters=None, seed=0, *, n_repeats=N_REPEATS, n_jobs=1, progress=None):
+    """Fit a recipe on rows and score it beside the baselines on the same folds.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        As `data.load.load_rows` returns them.
+    algorithm, parameters, seed
+        See `model.recipe.pipeline`.
+    n_repeats : int, default=10
+        Repeats of the 5-fold cross-validation.
+    n_jobs : int, default=1
+        Processes at work.
+    progress : callable, optional
+        Called with (folds done, folds in all).
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    ModelError
+        If the recipe is unknown or the rows are too few to score it.
+    """
+    entry = recipe.ALGORITHMS.get(algorithm)
+    unfitted = recipe.pipeline(algorithm, parameters, seed)
+    if len(rows) < 2 * N_SPLITS:
+        raise ModelError(f"{len(rows)} rows are too few for {N_SPLITS} folds. Give at least {2 * N_SPLITS}.")
+    X, y = features(rows), rows[TARGET.name].to_numpy(float)
+    predictions = {"model": out_of_fold(unfitted, X, y, n_repeats=n_repeats, n_jobs=n_jobs, progress=progress)}
+    for name in recipe.BASELINES:
+        predictions[name] = out_of_fold(recipe.pipeline(name), X, y, n_repeats=n_repeats)
+    pipeline = unfitted.fit(X, y)
+    probes = X[:: max(1, len(X) // N_PROBES)][:N_PROBES]
+    record = {
+        "algorithm": algorithm,
+        "parameters": entry.parameters | (parameters or {}),
+        "seed": seed,
+        "features": [{"name": column.name, "unit": _stored_unit(column)} for column in FEATURES],
+        "target": {"name": TARGET.name, "unit": TARGET.unit},
+        "data": {"sha256": fingerprint(rows), "n_rows": len(rows)},
+        "libraries": _versions(),
+        "folds": {"n_repeats": n_repeats, "n_splits": N_SPLITS, "seed": 0},
+        "scores": {name: scores(y, values) for name, values in predictions.items()},
+        "mae_difference": {
+            name: mae_difference(y, predictions["model"], predictions[name]) for name in recipe.BASELINES
+        },
+        "residuals": (y - predictions["model"]).mean(axis=0).tolist(),
+        "probes": {"inputs": probes.tolist(), "predictions": pipeline.predict(probes).tolist()},
+        "trained_at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    return Model(pipeline, record, rows)
+
+
+def _stored_unit(column):
+    return "share of people" if column.is_share else column.unit
+
+
+def _versions():
+    import joblib
+    import pandas
+    import sklearn
+
+    return {
+        "python": platform.python_version(),
+        "scikit-learn": sklearn.__version__,
+        "numpy": np.__version__,
+        "pandas": pandas.__version__,
+        "joblib": joblib.__version__,
+    }
+
+

@@ -1,0 +1,100 @@
+"""The inputs of a scenario: presets, four sliders, and a field beside each for an exact value."""
+
+import streamlit as st
+
+from data.schema import FEATURES, ROW, row_name
+
+TYPICAL = f"Typical {ROW}"
+
+
+def scenario(rows):
+    """Draw the controls and read them.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        Their names and figures are the presets.
+
+    Returns
+    -------
+    dict
+        Column name -> number in the stored unit, as the sliders have it.
+    """
+    presets = _presets(rows)
+    head = st.container(horizontal=True, vertical_alignment="bottom")
+    values = {column.name: _input(column) for column in FEATURES}
+    # Drawn last and shown first: it names the preset that the sliders are on, wherever they came from.
+    st.session_state.start_from = next((name for name, preset in presets.items() if preset == values), None)
+    head.selectbox(
+        "Start from",
+        list(presets),
+        key="start_from",
+        placeholder=f"Choose a {ROW}",
+        on_change=lambda: _set(presets[st.session_state.start_from]) if st.session_state.start_from else None,
+    )
+    head.button("Reset", on_click=_set, args=(presets[TYPICAL],), help=f"Back to the {TYPICAL.lower()}")
+    return values
+
+
+def _presets(rows):
+    """Name -> figures: the fixed defaults, then each row, unrounded."""
+    presets = {TYPICAL: {column.name: column.default for column in FEATURES}}
+    for row in rows.sort_values(ROW, key=lambda codes: codes.map(row_name)).to_dict("records"):
+        if all(column.low <= row[column.name] <= column.high for column in FEATURES):
+            presets.setdefault(row_name(row[ROW]), {column.name: row[column.name] for column in FEATURES})
+    return presets
+
+
+def _set(values):
+    """Move the sliders; called back before the page runs, when their state may still be written."""
+    for name, value in values.items():
+        st.session_state[name] = value
+        st.session_state.pop(f"{name}_problem", None)
+
+
+def _input(column):
+    """One slider and its field; returns the slider's value."""
+    name, typed = column.name, f"{column.name}_typed"
+    with st.container(horizontal=True, wrap=False, vertical_alignment="bottom", key=f"{name}_row"):
+        value = st.slider(
+            f"**{column.label}** :gray[:small[{column.unit}]]",
+            column.low,
+            column.high,
+            column.default,
+            column.step,
+            format=column.slider_format,
+            key=name,
+            bind="query-params",
+            help=column.help,
+            on_change=lambda: st.session_state.pop(f"{name}_problem", None),
+        )
+        problem = st.session_state.get(f"{name}_problem")
+        if not problem:
+            st.session_state[typed] = round(value * column.scale, 9)
+        st.number_input(
+            f"{column.label}, exact value, {column.unit}",
+            value=round(column.default * column.scale, 9),
+            step=round(column.step * column.scale, 9),
+            format="%g",
+            key=typed,
+            label_visibility="collapsed",
+            width=96,
+            on_change=_take_typed,
+            args=(column,),
+        )
+    if problem:
+        st.error(problem)
+    return value
+
+
+def _take_typed(column):
+    """Move the slider to the typed value, or keep what was typed and say why it cannot."""
+    typed = st.session_state[f"{column.name}_typed"]
+    low, high = (column.text(end) for end in (column.low, column.high))
+    if typed is not None and column.low <= (value := round(typed / column.scale, 12)) <= column.high:
+        _set({column.name: value})
+        return
+    received = "Nothing was typed" if typed is None else f"{typed:,.10g} is outside the slider"
+    st.session_state[f"{column.name}_problem"] = (
+        f"{column.label}: {received}. Type a number from {low} to {high} ({column.unit})."
+    )

@@ -1,0 +1,213 @@
+// The server's answer carries four response curves. While the visitor moves a slider, the number is looked up in
+// that slider's curve; at rest it is the server's. This function runs again with each answer: what is attached is
+// attached once and reads the latest answer.
+
+const mounted = new WeakMap();
+const SVG = "http://www.w3.org/2000/svg";
+
+export default function ({ data, parentElement }) {
+  let view = mounted.get(parentElement);
+  if (!view) {
+    view = build(parentElement);
+    mounted.set(parentElement, view);
+  }
+  view.data = data;
+  watchSliders(view);
+  draw(view);
+  announce(view);
+  return () => {
+    view.watchers.forEach(({ observer }) => observer.disconnect());
+    view.resize.disconnect();
+    clearTimeout(view.timer);
+    view.root.remove();
+    mounted.delete(parentElement);
+  };
+}
+
+function build(parent) {
+  const root = document.createElement("div");
+  root.className = "readout";
+  root.innerHTML = `
+    <section class="readout-now">
+      <div class="readout-line">
+        <span class="readout-number" data-testid="live-prediction"></span>
+        <span class="readout-unit"></span>
+        <span class="readout-band"><b><span data-testid="live-low"></span> – <span data-testid="live-high"></span></b>
+          <span class="readout-coverage"></span></span>
+      </div>
+      <svg class="readout-strip" role="img"></svg>
+      <p class="readout-spoken" aria-live="polite"></p>
+    </section>
+    <section class="readout-curves">
+      <h3>If only one thing changed</h3>
+      <div class="readout-grid"></div>
+    </section>`;
+  parent.appendChild(root);
+  const find = (selector) => root.querySelector(selector);
+  const view = {
+    root,
+    watchers: new Map(),
+    number: find("[data-testid=live-prediction]"),
+    low: find("[data-testid=live-low]"),
+    high: find("[data-testid=live-high]"),
+    unit: find(".readout-unit"),
+    coverage: find(".readout-coverage"),
+    strip: find(".readout-strip"),
+    grid: find(".readout-grid"),
+    spoken: find(".readout-spoken"),
+  };
+  view.resize = new ResizeObserver(() => view.data && view.strip.clientWidth !== view.width && draw(view));
+  view.resize.observe(view.strip); // and not the root, which has no box on a phone
+  return view;
+}
+
+// One watcher a slider, on the hidden input that moves with the thumb. Where a slider is not found, the number
+// still follows on release, from the server.
+function watchSliders(view) {
+  for (const { key } of view.data.curves) {
+    const slider = document.querySelector(`.st-key-${key}`);
+    const input = slider?.querySelector("input[type=range]");
+    const old = view.watchers.get(key);
+    if (!input || old?.input === input) continue;
+    old?.observer.disconnect();
+    const observer = new MutationObserver(() => show(view));
+    observer.observe(input, { attributes: true, attributeFilter: ["value", "aria-valuetext", "aria-valuenow"] });
+    view.watchers.set(key, { slider, input, observer });
+  }
+}
+
+const stepOf = (curve, value) => Math.round((value - curve.start) / curve.step);
+const valueAt = (curve, step) => curve.start + step * curve.step;
+
+// The slider that the visitor holds somewhere else than the server's answer, or nothing. The input's attributes
+// change without the visitor too (presets, answers), so it counts only while it has the pointer or the focus.
+function moving(view) {
+  for (const curve of view.data.curves) {
+    const watcher = view.watchers.get(curve.key);
+    if (!watcher?.slider.matches(":active, :focus-within")) continue;
+    const step = stepOf(curve, parseFloat(watcher.input.value));
+    if (step !== stepOf(curve, curve.at) && curve.value[step] !== undefined) return { curve, step };
+  }
+  return null;
+}
+
+function show(view) {
+  const held = moving(view);
+  const { value, low, high } = held
+    ? { value: held.curve.value[held.step], low: held.curve.low[held.step], high: held.curve.high[held.step] }
+    : view.data.now;
+  view.number.textContent = value;
+  view.low.textContent = low;
+  view.high.textContent = high;
+  const strip = view.stripParts;
+  place(strip.band, { x: strip.x(low), width: strip.x(high) - strip.x(low) });
+  place(strip.line, { x1: strip.x(value), x2: strip.x(value) });
+  for (const { curve, dot, line, x, y, figure } of view.curveParts) {
+    const mine = held?.curve === curve;
+    const at = x(mine ? valueAt(curve, held.step) : curve.at);
+    place(dot, { cx: at, cy: y(mine ? value : view.data.now.value) });
+    place(line, { x1: at, x2: at });
+    figure.classList.toggle("readout-stale", Boolean(held) && !mine); // its curve will move with the answer
+  }
+}
+
+function place(element, attributes) {
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+}
+
+function add(parent, name, attributes = {}, text = "") {
+  const element = document.createElementNS(SVG, name);
+  place(element, attributes);
+  if (text) element.textContent = text;
+  parent.appendChild(element);
+  return element;
+}
+
+const scaleOf = (low, high, from, to) => (value) => from + ((value - low) / (high - low)) * (to - from);
+
+function draw(view) {
+  view.width = view.strip.clientWidth;
+  view.unit.textContent = view.data.unit;
+  view.coverage.textContent = view.data.coverage;
+  drawStrip(view);
+  drawCurves(view);
+  show(view);
+}
+
+// The band on the scale of what the real rows used, one dot a row, stacked where they meet.
+function drawStrip(view) {
+  const { data, strip } = view;
+  const width = strip.clientWidth;
+  const [low, high] = data.scale;
+  const x = scaleOf(low, high, 14, width - 14);
+  const base = 62;
+  strip.replaceChildren();
+  strip.setAttribute("aria-label", `The band on the scale of what each ${data.row} used, ${data.unit}`);
+  const band = add(strip, "rect", { class: "readout-fill", y: 6, height: base - 6 });
+  const heights = new Map();
+  data.used.forEach((used, i) => {
+    const slot = Math.round(x(used) / 5);
+    const height = heights.get(slot) ?? 0;
+    heights.set(slot, height + 1);
+    if (height > 8) return;
+    const dot = add(strip, "circle", { class: "readout-row", cx: slot * 5, cy: base - 4 - height * 6, r: 2.4 });
+    add(dot, "title", {}, `${data.names[i]} used ${used}`);
+  });
+  add(strip, "line", { class: "readout-axis", x1: x(low), x2: x(high), y1: base, y2: base });
+  const every = (high - low) / 100 > width / 50 ? 200 : 100;
+  for (let tick = low; tick <= high; tick += every) {
+    add(strip, "line", { class: "readout-axis", x1: x(tick), x2: x(tick), y1: base, y2: base + 4 });
+    add(strip, "text", { x: x(tick), y: base + 17, "text-anchor": "middle" }, String(tick));
+  }
+  const line = add(strip, "line", { class: "readout-model", y1: 2, y2: base });
+  view.stripParts = { x, band, line };
+}
+
+function drawCurves(view) {
+  const { data, grid } = view;
+  const [low, high] = data.scale;
+  const ticks = [low + Math.round((high - low) / 300) * 100, high - Math.round((high - low) / 300) * 100];
+  while (grid.children.length < data.curves.length) {
+    const figure = document.createElement("figure");
+    figure.append(document.createElement("figcaption"), document.createElementNS(SVG, "svg"));
+    grid.appendChild(figure);
+  }
+  view.curveParts = data.curves.map((curve, i) => {
+    const figure = grid.children[i];
+    const [caption, svg] = figure.children;
+    caption.textContent = curve.label;
+    const last = curve.value.length - 1;
+    place(svg, {
+      role: "img",
+      "aria-label": `${curve.label} from ${curve.ends[0]} to ${curve.ends[1]}: from ${curve.value[0]} to ${curve.value[last]} ${data.unit}`,
+    });
+    svg.replaceChildren();
+    const width = svg.clientWidth;
+    const x = scaleOf(curve.start, valueAt(curve, last), 30, width - 6);
+    const y = scaleOf(low, high, 92, 4);
+    // The curve at the slider's steps, with the scenario itself as an extra point between them.
+    const points = curve.value.map((value, step) => [valueAt(curve, step), value, curve.low[step], curve.high[step]]);
+    points.push([curve.at, data.now.value, data.now.low, data.now.high]);
+    points.sort((a, b) => a[0] - b[0]);
+    const path = (column) => points.map((point) => `${x(point[0]).toFixed(1)},${y(point[column]).toFixed(1)}`);
+    add(svg, "path", { class: "readout-fill", d: `M${path(3).join("L")}L${path(2).reverse().join("L")}Z` });
+    add(svg, "path", { class: "readout-model", d: `M${path(1).join("L")}` });
+    for (const tick of ticks) add(svg, "text", { x: 24, y: y(tick) + 4, "text-anchor": "end" }, String(tick));
+    const rug = curve.rug.map((value) => `M${x(value).toFixed(1)},96v5`).join("");
+    add(svg, "path", { class: "readout-rug", d: rug });
+    add(svg, "text", { x: 30, y: 114 }, curve.ends[0]);
+    add(svg, "text", { x: width - 6, y: 114, "text-anchor": "end" }, curve.ends[1]);
+    const line = add(svg, "line", { class: "readout-here", y1: 4, y2: 96 });
+    const dot = add(svg, "circle", { class: "readout-dot", r: 4.5 });
+    return { curve, dot, line, x, y, figure };
+  });
+}
+
+// Spoken only when the visitor pauses, and only the server's answer.
+function announce(view) {
+  const { now, unit, coverage } = view.data;
+  clearTimeout(view.timer);
+  view.timer = setTimeout(() => {
+    if (!moving(view)) view.spoken.textContent = `${now.value} ${unit}, ${coverage} ${now.low} to ${now.high}.`;
+  }, 700);
+}

@@ -1,0 +1,48 @@
+"""What all visitors share: the active model with its rows, loaded once and never changed."""
+
+import gc
+import logging
+
+import streamlit as st
+
+from data.load import load_rows
+from data.schema import FEATURES, DataError
+from model import artifact
+from model.predict import predict
+from model.recipe import ModelError
+
+_LOG = logging.getLogger(__name__)
+
+
+@st.cache_resource(show_spinner="Loading the model ...")
+def _load():
+    model = artifact.load(load_rows())
+    predict(model, {column.name: column.default for column in FEATURES})
+    gc.collect()
+    gc.freeze()  # what is alive now stays; without this each collection walks all of it again
+    return model
+
+
+def active_model():
+    """Return the model that answers, or tell the visitor why there is none and stop the page.
+
+    Returns
+    -------
+    model.train.Model
+        Shared by all sessions: read only.
+    """
+    try:
+        return _load()
+    except (DataError, ModelError) as error:
+        _LOG.error("no model: %s", error)
+        st.error("The shipped data cannot be used, so there is no model to ask.", icon=":material/error:")
+        st.code(str(error), language=None)
+        st.stop()
+
+
+def warm_up():
+    """Load the model before the first visitor comes; a failure is logged, and the page will say it too."""
+    try:
+        _load()
+    except (DataError, ModelError) as error:
+        _LOG.error("no model: %s", error)

@@ -1,0 +1,22 @@
+"""Production entry: the app, warm before it answers.
+
+``uvicorn server:app --host 127.0.0.1 --port 8501``. Health at ``/_stcore/health`` means ready: the server
+accepts no connection before the model is loaded and has made a prediction.
+"""
+
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import streamlit as st
+
+
+@asynccontextmanager
+async def _warm(app):
+    # Imported here and not above: cached functions want the runtime, which starts with the app.
+    from pages.shared import controls, live_readout, resources  # noqa: F401 (the page's own imports, made early)
+
+    resources.warm_up()
+    yield
+
+
+app = st.App(Path(__file__).with_name("streamlit_app.py"), lifespan=_warm)

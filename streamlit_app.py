@@ -1,0 +1,56 @@
+"""The home page: four sliders, and the petrol consumption of a state as the model sees it."""
+
+import streamlit as st
+
+from data.schema import QUESTION, ROWS, DataError
+from model.predict import COVERAGES, predict
+from pages.shared import controls, resources, wording
+from pages.shared.frame import frame
+from pages.shared.live_readout import contributions, live_readout
+
+model = resources.active_model()
+frame("What if", model)
+st.title("What if?", anchor=False)
+st.markdown(f":gray[{QUESTION}]")
+
+
+@st.fragment
+def what_if():
+    left, right = st.columns([0.42, 0.58], gap="medium")
+    with left:
+        scenario = controls.scenario(model.rows)
+        words = st.container(key="answer")
+        coverage = st.segmented_control(
+            "Level of the band",
+            COVERAGES,
+            default=0.9,
+            format_func=lambda level: f"{level * 100:g} %",
+            key="coverage",
+            required=True,
+            bind="query-params",
+            help="The share of predictions of unseen rows that the band is to hold.",
+        )
+    try:
+        answer = predict(model, scenario, coverage)
+    except DataError as error:
+        left.error(str(error))
+        return
+    words.markdown(wording.answer_in_words(model, answer))
+    with right:
+        live_readout(model, answer)
+    why, like = st.columns([0.42, 0.58], gap="medium")
+    with why:
+        contributions(answer)
+    with like.container(border=True):
+        st.markdown(f"##### Closest {ROWS}")
+        st.table(wording.nearest_table(model, answer), border="horizontal", hide_index=True)
+
+
+what_if()
+
+with st.container(border=True):
+    st.markdown("##### How far to trust it")
+    st.table(wording.trust_table(model), border="horizontal", hide_index=True)
+    st.caption(wording.trust_in_words(model))
+    with st.popover("Facts about this model", type="tertiary"):
+        st.markdown(wording.model_facts(model))
