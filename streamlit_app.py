@@ -16,6 +16,7 @@ st.markdown(f":gray[{QUESTION}]")
 
 @st.fragment
 def what_if():
+    """Run alone on each move: controls give a scenario, the scenario an answer, the answer the pictures."""
     left, right = st.columns([0.42, 0.58], gap="medium")
     with left:
         scenario = controls.scenario(model.rows)

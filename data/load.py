@@ -88,7 +88,7 @@ def _read(source, max_bytes):
         raw = source.read(max_bytes + 1)
     else:
         try:
-            with open(source, "rb") as file:
+            with Path(source).open("rb") as file:
                 raw = file.read(max_bytes + 1)
         except OSError as error:
             raise DataError([f"{source}: cannot be read ({error.strerror}). Check the path."]) from None

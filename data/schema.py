@@ -65,12 +65,18 @@ class Column:
         """The slider's positions in the stored unit, free of accumulated rounding."""
         return [round(self.low + i * self.step, 9) for i in range(self.n_steps)]
 
+    def shown(self, value):
+        """Turn a stored value into the shown unit: ``0.565`` -> ``56.5``."""
+        return round(value * self.scale, 9)
+
+    def n_decimals(self, value):
+        """Count the decimals that show a stored value in full, six at most and never fewer than at rest."""
+        shown = self.shown(value)
+        return next((n for n in range(self.decimals, 6) if abs(shown - round(shown, n)) < 1e-9), 6)
+
     def text(self, value):
         """Write a stored value in its shown unit without the unit: ``0.565`` -> ``"56.5"``."""
-        shown = round(value * self.scale, 9)
-        if abs(shown - round(shown, self.decimals)) < 1e-9:
-            return f"{shown:,.{self.decimals}f}"
-        return f"{shown:,.7g}"
+        return f"{self.shown(value):,.{self.n_decimals(value)}f}"
 
     def text_with_unit(self, value):
         """Write a stored value with its short unit: ``0.565`` -> ``"56.5 %"``."""
@@ -130,7 +136,7 @@ FEATURES = (
         low=5.0,
         high=10.0,
         step=0.1,
-        slider_format="%.1f",
+        slider_format="%g",
         default=7.5,
         direction=-1,
         help="State motor-fuel tax in 1972, US cents per gallon.",

@@ -45,7 +45,7 @@ def _parser():
 def _train(options):
     started = time.perf_counter()
     model = train(load_rows(), n_jobs=-1, progress=_bar)
-    _, record_path = artifact.save(model)
+    model_path, record_path = artifact.save(model)
     scores = model.record["scores"]
     print(f"\nOut-of-fold scores on {len(model.rows)} rows, {TARGET.unit}:")
     print(f"{'':24}{'MAE':>8}{'+-':>6}{'RMSE':>8}{'+-':>6}{'R2':>8}{'+-':>6}")
@@ -56,14 +56,19 @@ def _train(options):
             for score, digits in (("mae", 1), ("rmse", 1), ("r2", 2))
         )
         print(f"{label:24}{figures}")
-    print(f"Kept as {record_path.with_suffix('.joblib').name} and {record_path.name}, {time.perf_counter() - started:.1f} s.")
+    print(f"Kept as {model_path.name} and {record_path.name}, {time.perf_counter() - started:.1f} s.")
     return 0
 
 
 def _bar(done, total):
     filled = 30 * done // total
     end = "\n" if done == total else ""
-    print(f"\rcross-validation [{'#' * filled}{'.' * (30 - filled)}] {done}/{total} folds", end=end, file=sys.stderr, flush=True)
+    print(
+        f"\rcross-validation [{'#' * filled}{'.' * (30 - filled)}] {done}/{total} folds",
+        end=end,
+        file=sys.stderr,
+        flush=True,
+    )
 
 
 def _predict(options):
@@ -79,9 +84,7 @@ def _predict(options):
                     "high": answer.high,
                     "coverage": answer.coverage,
                     "unit": TARGET.unit,
-                    "nearest": [
-                        {"name": row_name(near.name), "distance_sd": near.distance} for near in answer.nearest
-                    ],
+                    "nearest": [{"name": row_name(near.name), "distance_sd": near.distance} for near in answer.nearest],
                     "support": answer.support,
                     "average": answer.average,
                     "contributions": answer.contributions,

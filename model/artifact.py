@@ -4,7 +4,6 @@ import hashlib
 import io
 import json
 import logging
-import os
 import warnings
 from pathlib import Path
 
@@ -43,7 +42,7 @@ def save(model, folder=FOLDER):
     for path, content in zip(paths, (buffer.getvalue(), (json.dumps(record, indent=1) + "\n").encode()), strict=True):
         part = path.with_suffix(path.suffix + ".part")
         part.write_bytes(content)
-        os.replace(part, path)
+        part.replace(path)
     return paths
 
 
@@ -133,7 +132,7 @@ def _load_checked(path, record):
             f"The model file {path.name} was written with scikit-learn {warning.original_sklearn_version}; "
             f"this is {warning.current_sklearn_version}."
         ) from None
-    except Exception as error:  # unpickling can fail in any way; each one means the same: do not serve it
+    except Exception as error:  # noqa: BLE001 - unpickling can fail in any way; each one means the same: do not serve it
         raise ModelError(f"The model file {path.name} cannot be loaded ({type(error).__name__}).") from None
     if not same:
         raise ModelError(f"The model file {path.name} no longer predicts what its record says.")

@@ -138,15 +138,13 @@ def _stored_unit(column):
 
 def _versions():
     import joblib
-    import pandas
+    import pandas as pd
     import sklearn
 
     return {
         "python": platform.python_version(),
         "scikit-learn": sklearn.__version__,
         "numpy": np.__version__,
-        "pandas": pandas.__version__,
+        "pandas": pd.__version__,
         "joblib": joblib.__version__,
     }
-
-

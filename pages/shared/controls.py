@@ -3,6 +3,7 @@
 import streamlit as st
 
 from data.schema import FEATURES, ROW, row_name
+from pages.shared.wording import plain
 
 TYPICAL = f"Typical {ROW}"
 
@@ -21,6 +22,7 @@ def scenario(rows):
         Column name -> number in the stored unit, as the sliders have it.
     """
     presets = _presets(rows)
+    _check_link()
     head = st.container(horizontal=True, vertical_alignment="bottom")
     values = {column.name: _input(column) for column in FEATURES}
     # Drawn last and shown first: it names the preset that the sliders are on, wherever they came from.
@@ -45,6 +47,25 @@ def _presets(rows):
     return presets
 
 
+def _check_link():
+    """Say what a link asks for that the sliders cannot show; they drop it without a word."""
+    for column in FEATURES:
+        if (asked := st.query_params.get(column.name)) is not None and column.name not in st.session_state:
+            try:
+                is_possible = column.low <= float(asked) <= column.high
+            except ValueError:
+                is_possible = False
+            if not is_possible:
+                _report(column, f'the link asks for "{plain(asked[:60])}", which the slider cannot show', "Choose")
+
+
+def _report(column, problem, cure):
+    """Keep a message below the slider until it moves."""
+    low, high = (column.text(end) for end in (column.low, column.high))
+    message = f"{column.label}: {problem}. {cure} a number from {low} to {high} ({column.unit})."
+    st.session_state[f"{column.name}_problem"] = message
+
+
 def _set(values):
     """Move the sliders; called back before the page runs, when their state may still be written."""
     for name, value in values.items():
@@ -57,7 +78,7 @@ def _input(column):
     name, typed = column.name, f"{column.name}_typed"
     with st.container(horizontal=True, wrap=False, vertical_alignment="bottom", key=f"{name}_row"):
         value = st.slider(
-            f"**{column.label}** :gray[:small[{column.unit}]]",
+            f"{column.label} ({column.unit})",
             column.low,
             column.high,
             column.default,
@@ -69,13 +90,14 @@ def _input(column):
             on_change=lambda: st.session_state.pop(f"{name}_problem", None),
         )
         problem = st.session_state.get(f"{name}_problem")
-        if not problem:
-            st.session_state[typed] = round(value * column.scale, 9)
+        shown = column.shown(value)
+        if not problem or typed not in st.session_state:
+            st.session_state[typed] = shown
         st.number_input(
             f"{column.label}, exact value, {column.unit}",
-            value=round(column.default * column.scale, 9),
-            step=round(column.step * column.scale, 9),
-            format="%g",
+            value=shown,  # what a cleared field goes back to
+            step=column.shown(column.step),
+            format=f"%.{column.n_decimals(value)}f",
             key=typed,
             label_visibility="collapsed",
             width=96,
@@ -90,11 +112,8 @@ def _input(column):
 def _take_typed(column):
     """Move the slider to the typed value, or keep what was typed and say why it cannot."""
     typed = st.session_state[f"{column.name}_typed"]
-    low, high = (column.text(end) for end in (column.low, column.high))
     if typed is not None and column.low <= (value := round(typed / column.scale, 12)) <= column.high:
         _set({column.name: value})
-        return
-    received = "Nothing was typed" if typed is None else f"{typed:,.10g} is outside the slider"
-    st.session_state[f"{column.name}_problem"] = (
-        f"{column.label}: {received}. Type a number from {low} to {high} ({column.unit})."
-    )
+    else:
+        received = "nothing was typed" if typed is None else f"{typed:,.10g} is outside the slider"
+        _report(column, received, "Type")

@@ -14,7 +14,7 @@ from model.recipe import ModelError
 _LOG = logging.getLogger(__name__)
 
 
-@st.cache_resource(show_spinner="Loading the model ...")
+@st.cache_resource(show_spinner=False)
 def _load():
     model = artifact.load(load_rows())
     predict(model, {column.name: column.default for column in FEATURES})

@@ -37,10 +37,12 @@ def answer_in_words(model, answer):
             f"({nearest.distance:.1f} s.d. away), which used {used:.0f}."
         )
     else:
-        colour, than = ("red", f"any {ROW} is") if answer.support == "very far" else ("orange", f"95 % of the {ROWS} are")
+        colour, than = (
+            ("red", f"any {ROW} is") if answer.support == "very far" else ("orange", f"95 % of the {ROWS} are")
+        )
         sentences.append(
-            f":{colour}-badge[{answer.support} from every {ROW}] The closest, {plain(row_name(nearest.name))}, which used "
-            f"{used:.0f}, is {nearest.distance:.1f} s.d. away, farther than {than} from the nearest other. "
+            f":{colour}-badge[{answer.support} from every {ROW}] The closest, {plain(row_name(nearest.name))}, "
+            f"which used {used:.0f}, is {nearest.distance:.1f} s.d. away, farther than {than} from the nearest other. "
             "Nothing like it was measured, and the band does not widen for that."
         )
     return " ".join(sentences)
@@ -127,5 +129,3 @@ def model_facts(model):
     if record["algorithm"] == "forest" and directions:
         facts.insert(1, f"**Directions held** {'; '.join(directions)}")
     return "\n".join(f"- {fact.replace('_', ' ')}" for fact in facts)
-
-

@@ -12,14 +12,17 @@ import streamlit as st
 from data.schema import FEATURES, ROW, TARGET, row_name
 
 _HERE = Path(__file__).parent
-_CSS = (_HERE / "readout.css").read_text(encoding="utf-8")
 
 # Styles are not isolated: on a phone the number must leave its column to stay in sight above the sliders.
+# One sheet serves both, because it travels with each answer.
 _readout = st.components.v2.component(
-    "live_readout", js=(_HERE / "readout.js").read_text(encoding="utf-8"), css=_CSS, isolate_styles=False
+    "live_readout",
+    js=(_HERE / "readout.js").read_text(encoding="utf-8"),
+    css=(_HERE / "readout.css").read_text(encoding="utf-8"),
+    isolate_styles=False,
 )
 _contributions = st.components.v2.component(
-    "contributions", js=(_HERE / "contributions.js").read_text(encoding="utf-8"), css=_CSS, isolate_styles=False
+    "contributions", js=(_HERE / "contributions.js").read_text(encoding="utf-8"), isolate_styles=False
 )
 
 

@@ -1,0 +1,66 @@
+# The two that a newcomer needs: `make run` and `make test`.
+SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+PYTHON ?= $(firstword $(shell for p in python3 python3.13 python3.12 python3.11; do \
+            $$p -c "$(SUPPORTED)" 2>/dev/null && echo $$p; done) python3)
+PORT   ?= 8501
+HOST   ?= 127.0.0.1
+BIN    := .venv/bin
+UV     := $(BIN)/uv
+
+.PHONY: help run test test-fast lint format train lock bench docker clean
+
+help:  ## show this
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+run: .venv/app  ## start the app on http://localhost:8501 (PORT=... for another)
+	$(BIN)/uvicorn server:app --host $(HOST) --port $(PORT) --no-access-log
+
+test: .venv/dev lint  ## everything: style, unit tests, browser tests
+	$(BIN)/python tests/chromium.py
+	$(BIN)/python -m pytest
+
+test-fast: .venv/dev  ## without the browser, under a minute
+	$(BIN)/python -m pytest -m "not browser"
+
+lint: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: .venv/dev  ## put the code in shape
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+train: .venv/app  ## train the default model again and keep it
+	$(BIN)/python -m model train
+
+bench: .venv/dev  ## measure speed and memory
+	$(BIN)/python tests/chromium.py
+	$(BIN)/python -m bench
+
+lock: .venv/dev  ## compile the locks from pyproject.toml
+	$(BIN)/python -m pip install --quiet uv
+	$(UV) pip compile --no-config --quiet --universal --generate-hashes --no-build --no-annotate --python-version 3.11 \
+	  --custom-compile-command "make lock" pyproject.toml -o requirements.txt
+	$(UV) pip compile --quiet --universal --generate-hashes --no-build --no-annotate --python-version 3.11 \
+	  --custom-compile-command "make lock" -c requirements.txt --group dev pyproject.toml -o requirements-dev.txt
+
+docker:  ## build and run the container with your own engine
+	docker build -t petrol .
+	docker run --rm -p 127.0.0.1:$(PORT):8501 petrol
+
+clean:
+	rm -rf .venv .pytest_cache .ruff_cache
+
+.venv/python:
+	@$(PYTHON) -c "$(SUPPORTED)" || { echo "Python 3.11 to 3.13 is needed and was not found. \
+Install one, or name it: make PYTHON=/path/to/python3.12 run"; exit 1; }
+	$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/app: .venv/python requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements.txt
+	@touch $@
+
+.venv/dev: .venv/app requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements-dev.txt
+	@touch $@

@@ -1,0 +1,125 @@
+"""What tests share: the shipped rows and model, real servers on free ports, and a real Chromium."""
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def rows():
+    from data.load import load_rows
+
+    return load_rows()
+
+
+@pytest.fixture(scope="session")
+def model(rows):
+    from model import artifact
+
+    loaded = artifact.load(rows)
+    assert not loaded.notice
+    return loaded
+
+
+@pytest.fixture
+def project(tmp_path):
+    """Return a copy of the project that a test may damage."""
+    keep = shutil.ignore_patterns(".git", ".venv", "tests", "bench", "__pycache__", ".*_cache")
+    return Path(shutil.copytree(ROOT, tmp_path / "project", ignore=keep))
+
+
+@contextlib.contextmanager
+def running_server(command=None, cwd=ROOT, log=None):
+    """Start the app as the README does, yield its address when it is healthy, and end it by its process id."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = command or ["uvicorn", "server:app", "--host", "127.0.0.1", "--port", "{port}", "--no-access-log"]
+    command = [sys.executable, "-m", *(part.format(port=port) for part in command)]
+    log = Path(log)
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, cwd=cwd, stdout=output, stderr=subprocess.STDOUT, env=_environment())
+    url = f"http://127.0.0.1:{port}"
+    try:
+        _wait_until_healthy(process, url, log)
+        yield url
+        assert process.poll() is None, f"the server died:\n{log.read_text(errors='replace')[-4000:]}"
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _environment():
+    return {name: value for name, value in os.environ.items() if not name.startswith("STREAMLIT_")}
+
+
+def _wait_until_healthy(process, url, log):
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        assert process.poll() is None, f"the server did not start:\n{log.read_text(errors='replace')[-4000:]}"
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}/_stcore/health", timeout=5) as reply:  # noqa: S310 - loopback
+            if reply.status == 200:
+                return
+        process_is_slow = 0.05
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(process_is_slow)
+    pytest.fail(f"the server was not healthy within a minute:\n{log.read_text(errors='replace')[-4000:]}")
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    """Return the address of one warm server for all browser tests."""
+    with running_server(log=tmp_path_factory.mktemp("server") / "log") as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Return a real Chromium; without one the browser tests fail, for then nothing was shown."""
+    from playwright.sync_api import sync_playwright
+
+    from tests import chromium
+
+    path = chromium.find()
+    assert path, "no Chromium: run `python tests/chromium.py`, or name one with CHROMIUM=/path"
+    with sync_playwright() as playwright:
+        chrome = playwright.chromium.launch(executable_path=path, args=list(chromium.ARGUMENTS))
+        yield chrome
+        chrome.close()
+
+
+@pytest.fixture
+def open_page(browser):
+    """Return a function that opens an address; afterwards no page may have logged an error."""
+    contexts, complaints = [], []
+
+    def open_page(url, *, width=1280, height=900, init_script=None, **options):
+        context = browser.new_context(viewport={"width": width, "height": height}, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        if init_script:
+            page.add_init_script(init_script)
+        page.goto(url)
+        page.get_by_test_id("live-prediction").wait_for(timeout=20_000)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert complaints == []

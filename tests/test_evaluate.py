@@ -1,0 +1,123 @@
+"""Scores and the band: laws, hand-worked figures, and an independent oracle."""
+
+import math
+
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator, RegressorMixin
+
+from data.schema import TARGET
+from model import recipe
+from model.evaluate import half_width, mae_difference, n_held, out_of_fold, scores
+from model.train import features
+
+RANDOM = np.random.default_rng(5)
+
+
+class Memory(RegressorMixin, BaseEstimator):
+    """Answers what it has seen to the last bit, and nan for what it has not."""
+
+    def fit(self, X, y):
+        self.seen_ = {tuple(x): value for x, value in zip(X, y, strict=True)}
+        return self
+
+    def predict(self, X):
+        return np.array([self.seen_.get(tuple(x), math.nan) for x in X])
+
+
+def test_no_row_is_predicted_by_a_fit_that_has_seen_it(rows):
+    predictions = out_of_fold(Memory(), features(rows), rows[TARGET.name].to_numpy(), n_repeats=3)
+    assert predictions.shape == (3, 48)
+    assert np.isnan(predictions).all()
+
+
+def test_equal_seeds_give_equal_folds_however_many_processes_work(rows):
+    X, y = features(rows), rows[TARGET.name].to_numpy()
+    unfitted = recipe.pipeline("forest", {"n_estimators": 5})
+    alone, together = (out_of_fold(unfitted, X, y, n_repeats=2, n_jobs=n_jobs) for n_jobs in (1, 2))
+    assert (alone == together).all()
+    assert (alone != out_of_fold(unfitted, X, y, n_repeats=2, seed=1)).any()
+
+
+def test_progress_is_told_after_every_fold(rows):
+    told = []
+    out_of_fold(
+        recipe.pipeline("mean"), features(rows), rows[TARGET.name].to_numpy(), n_repeats=2, progress=lambda *a: told.append(a)
+    )
+    assert told == [(done, 10) for done in range(1, 11)]
+
+
+def test_scores_of_a_hand_worked_case():
+    y = np.array([1.0, 2.0, 3.0, 6.0])
+    figures = scores(y, np.array([[1.0, 2.0, 3.0, 2.0], [1.0, 2.0, 3.0, 10.0]]))
+    assert figures["mae"]["value"] == 1
+    assert figures["rmse"]["value"] == 2
+    assert figures["r2"]["value"] == pytest.approx(1 - 4 / 3.5)
+
+
+def test_the_standard_error_of_the_mean_error_is_the_textbook_one():
+    y = RANDOM.normal(size=400)
+    figures = scores(y, np.zeros((1, 400)))
+    assert figures["mae"]["standard_error"] == pytest.approx(np.abs(y).std(ddof=1) / 20, rel=0.05)
+
+
+def test_perfect_predictions_score_perfectly_and_a_difference_has_a_sign():
+    y = RANDOM.normal(size=20)
+    perfect, poor = np.tile(y, (2, 1)), np.tile(y + 1, (2, 1))
+    assert scores(y, perfect)["r2"]["value"] == 1
+    assert mae_difference(y, perfect, poor)["value"] == pytest.approx(-1)
+    assert mae_difference(y, poor, perfect)["value"] == pytest.approx(1)
+
+
+def test_half_width_is_the_kth_smallest_size():
+    residuals = [-5, 1, -2, 4, 3, -6, 7, 8, -9]  # nine of them: k = ceil(10 c)
+    assert half_width(residuals, 0.1) == 1
+    assert half_width(residuals, 0.5) == 5
+    assert half_width(residuals, 0.51) == 6
+    assert half_width(residuals, 0.9) == 9
+
+
+@pytest.mark.parametrize("coverage", [0, 1, -0.1, 1.5, math.nan, 0.95])
+def test_an_impossible_coverage_is_refused(coverage):
+    with pytest.raises(ValueError, match=f"coverage: {coverage}"):
+        half_width([-5, 1, -2, 4, 3, -6, 7, 8, -9], coverage)
+
+
+def test_wider_coverage_never_narrows_the_band(model):
+    widths = [half_width(model.record["residuals"], c) for c in np.linspace(0.05, 0.97, 60)]
+    assert widths == sorted(widths)
+
+
+def test_the_band_follows_the_unit_and_not_the_sign_or_order():
+    residuals = RANDOM.normal(size=48)
+    width = half_width(residuals, 0.9)
+    assert half_width(-residuals[::-1], 0.9) == width
+    assert half_width(residuals * 3, 0.9) == pytest.approx(3 * width)
+
+
+@pytest.mark.parametrize("coverage", [0.5, 0.8, 0.9, 0.95])
+def test_the_half_width_is_mapies(coverage):
+    """Oracle: MAPIE's split conformal interval around a model that always says zero."""
+    from mapie.regression import SplitConformalRegressor
+    from sklearn.dummy import DummyRegressor
+
+    residuals = RANDOM.normal(size=48) * 100
+    X = np.zeros((48, 1))
+    zero = DummyRegressor(strategy="constant", constant=0.0).fit(X, residuals)
+    mapie = SplitConformalRegressor(zero, confidence_level=coverage, prefit=True).conformalize(X, residuals)
+    _, interval = mapie.predict_interval(X[:1])
+    assert interval.ravel() == pytest.approx([-half_width(residuals, coverage), half_width(residuals, coverage)])
+
+
+@pytest.mark.parametrize("coverage", [0.1, 0.5, 0.8, 0.9, 0.95])
+def test_held_rows_are_counted_with_the_width_that_the_others_set(coverage):
+    residuals = np.round(RANDOM.normal(size=48), 1)  # rounded, so that some sizes are equal
+    others = [np.delete(residuals, i) for i in range(48)]
+    counted = sum(abs(r) <= half_width(other, coverage) for r, other in zip(residuals, others, strict=True))
+    assert n_held(residuals, coverage) == counted
+
+
+def test_the_shipped_band_holds_what_the_reference_says(model):
+    residuals = model.record["residuals"]
+    assert [n_held(residuals, c) for c in (0.8, 0.9, 0.95)] == [39, 44, 46]
+    assert half_width(residuals, 0.9) == pytest.approx(126, abs=1)
