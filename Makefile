@@ -7,20 +7,20 @@ HOST   ?= 127.0.0.1
 BIN    := .venv/bin
 UV     := $(BIN)/uv
 
-.PHONY: help run test test-fast lint format train lock bench docker clean
+.PHONY: help run test test-fast lint format train lock bench screenshots docker clean
 
 help:  ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 run: .venv/app  ## start the app on http://localhost:8501 (PORT=... for another)
-	$(BIN)/uvicorn server:app --host $(HOST) --port $(PORT) --no-access-log
+	$(BIN)/uvicorn server:app --host $(HOST) --port $(PORT)
 
 test: .venv/dev lint  ## everything: style, unit tests, browser tests
 	$(BIN)/python tests/chromium.py
 	$(BIN)/python -m pytest
 
 test-fast: .venv/dev  ## without the browser, under a minute
-	$(BIN)/python -m pytest -m "not browser"
+	$(BIN)/python -m pytest -m "not browser and not slow"
 
 lint: .venv/dev
 	$(BIN)/ruff check .
@@ -36,6 +36,10 @@ train: .venv/app  ## train the default model again and keep it
 bench: .venv/dev  ## measure speed and memory
 	$(BIN)/python tests/chromium.py
 	$(BIN)/python -m bench
+
+screenshots: .venv/dev  ## take the README's pictures again
+	$(BIN)/python tests/chromium.py
+	$(BIN)/python -m tests.screenshots
 
 lock: .venv/dev  ## compile the locks from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv

@@ -4,6 +4,7 @@
 accepts no connection before the model is loaded and has made a prediction.
 """
 
+import logging
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -16,6 +17,7 @@ async def _warm(app):
     from pages.shared import controls, live_readout, resources  # noqa: F401 (the page's own imports, made early)
 
     resources.warm_up()
+    logging.getLogger("uvicorn.access").setLevel(logging.WARNING)  # else each file of each visit is a line
     yield
 
 

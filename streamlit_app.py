@@ -3,7 +3,7 @@
 import streamlit as st
 
 from data.schema import QUESTION, ROWS, DataError
-from model.predict import COVERAGES, predict
+from model.predict import predict
 from pages.shared import controls, resources, wording
 from pages.shared.frame import frame
 from pages.shared.live_readout import contributions, live_readout
@@ -21,16 +21,7 @@ def what_if():
     with left:
         scenario = controls.scenario(model.rows)
         words = st.container(key="answer")
-        coverage = st.segmented_control(
-            "Level of the band",
-            COVERAGES,
-            default=0.9,
-            format_func=lambda level: f"{level * 100:g} %",
-            key="coverage",
-            required=True,
-            bind="query-params",
-            help="The share of predictions of unseen rows that the band is to hold.",
-        )
+        coverage = controls.coverage()
     try:
         answer = predict(model, scenario, coverage)
     except DataError as error:
@@ -43,14 +34,14 @@ def what_if():
     with why:
         contributions(answer)
     with like.container(border=True):
-        st.markdown(f"##### Closest {ROWS}")
+        st.markdown(f"#### Closest {ROWS}")
         st.table(wording.nearest_table(model, answer), border="horizontal", hide_index=True)
 
 
 what_if()
 
 with st.container(border=True):
-    st.markdown("##### How far to trust it")
+    st.markdown("#### How far to trust it")
     st.table(wording.trust_table(model), border="horizontal", hide_index=True)
     st.caption(wording.trust_in_words(model))
     with st.popover("Facts about this model", type="tertiary"):

@@ -44,9 +44,8 @@ def running_server(command=None, cwd=ROOT, log=None):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = command or ["uvicorn", "server:app", "--host", "127.0.0.1", "--port", "{port}", "--no-access-log"]
+    command = command or ["uvicorn", "server:app", "--host", "127.0.0.1", "--port", "{port}"]
     command = [sys.executable, "-m", *(part.format(port=port) for part in command)]
-    log = Path(log)
     with log.open("wb") as output:
         process = subprocess.Popen(command, cwd=cwd, stdout=output, stderr=subprocess.STDOUT, env=_environment())
     url = f"http://127.0.0.1:{port}"
@@ -74,9 +73,8 @@ def _wait_until_healthy(process, url, log):
         with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}/_stcore/health", timeout=5) as reply:  # noqa: S310 - loopback
             if reply.status == 200:
                 return
-        process_is_slow = 0.05
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(process_is_slow)
+            process.wait(0.05)
     pytest.fail(f"the server was not healthy within a minute:\n{log.read_text(errors='replace')[-4000:]}")
 
 
@@ -107,7 +105,7 @@ def open_page(browser):
     """Return a function that opens an address; afterwards no page may have logged an error."""
     contexts, complaints = [], []
 
-    def open_page(url, *, width=1280, height=900, init_script=None, **options):
+    def open_page(url, *, width=1280, height=900, init_script=None, on_socket=None, **options):
         context = browser.new_context(viewport={"width": width, "height": height}, **options)
         contexts.append(context)
         page = context.new_page()
@@ -115,6 +113,8 @@ def open_page(browser):
         page.on("pageerror", lambda error: complaints.append(str(error)))
         if init_script:
             page.add_init_script(init_script)
+        if on_socket:
+            page.on("websocket", on_socket)
         page.goto(url)
         page.get_by_test_id("live-prediction").wait_for(timeout=20_000)
         return page

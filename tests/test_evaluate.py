@@ -42,7 +42,11 @@ def test_equal_seeds_give_equal_folds_however_many_processes_work(rows):
 def test_progress_is_told_after_every_fold(rows):
     told = []
     out_of_fold(
-        recipe.pipeline("mean"), features(rows), rows[TARGET.name].to_numpy(), n_repeats=2, progress=lambda *a: told.append(a)
+        recipe.pipeline("mean"),
+        features(rows),
+        rows[TARGET.name].to_numpy(),
+        n_repeats=2,
+        progress=lambda *a: told.append(a),
     )
     assert told == [(done, 10) for done in range(1, 11)]
 

@@ -59,6 +59,7 @@ SAME = {
     "trailing separators": "\n".join(line + "," for line in TEXT.split()).encode(),
 }
 
+
 @pytest.mark.parametrize("raw", SAME.values(), ids=SAME.keys())
 def test_every_spelling_of_the_same_table_gives_the_same_rows(raw, rows):
     pd.testing.assert_frame_equal(load_rows(raw), rows)
@@ -129,7 +130,10 @@ BAD = {
     "blank": (b" \n\n ", ["The file is empty"]),
     "header only": (TEXT.splitlines()[0].encode(), ["a header and no rows"]),
     "binary": (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" * 20, ["not text", "Save the table as CSV"]),
-    "wrong table": (b"a,b\n1,2\n", ["column petrol_tax is missing; the header has: a, b", "petrol_consumption is missing"]),
+    "wrong table": (
+        b"a,b\n1,2\n",
+        ["column petrol_tax is missing; the header has: a, b", "petrol_consumption is missing"],
+    ),
     "missing column": (TEXT.replace("petrol_tax", "toll").encode(), ["column petrol_tax is missing"]),
     "doubled column": (
         TEXT.replace("average_income", "Petrol tax").encode(),
@@ -162,7 +166,10 @@ BAD = {
     "short row": (TEXT.replace(FIRST, "ME,9,3571").encode(), ["row 2, petrol_consumption: the cell is empty."]),
     "long row": (TEXT.replace(FIRST, FIRST + ",1").encode(), ["row 2: more than the 6 fields of the header."]),
     "longer row": (TEXT.replace(FIRST, FIRST + ",1,2,3").encode(), ["row 2: more than the 6 fields of the header."]),
-    "open quotation mark": (TEXT.replace("ME,", '"ME,').encode(), ["row 2: a quotation mark opens here and never closes"]),
+    "open quotation mark": (
+        TEXT.replace("ME,", '"ME,').encode(),
+        ["row 2: a quotation mark opens here and never closes"],
+    ),
 }
 
 

@@ -47,7 +47,7 @@ def test_least_squares_is_the_regression_that_weisberg_printed(rows):
 
 
 def test_an_unknown_algorithm_or_parameter_is_named_with_what_there_is():
-    with pytest.raises(ModelError, match="'oracle' is unknown. Choose one of forest"):
+    with pytest.raises(ModelError, match=r"'oracle' is unknown\. Choose one of forest"):
         recipe.pipeline("oracle")
-    with pytest.raises(ModelError, match="unknown parameter depth. It takes n_estimators"):
+    with pytest.raises(ModelError, match=r"unknown parameter depth\. It takes n_estimators"):
         recipe.pipeline("forest", {"depth": 3})

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from data.schema import FEATURES, ROW, row_name
+from model.predict import COVERAGES
 from pages.shared.wording import plain
 
 TYPICAL = f"Typical {ROW}"
@@ -32,10 +33,43 @@ def scenario(rows):
         list(presets),
         key="start_from",
         placeholder=f"Choose a {ROW}",
-        on_change=lambda: _set(presets[st.session_state.start_from]) if st.session_state.start_from else None,
+        on_change=_take_preset,
+        args=(presets,),
     )
     head.button("Reset", on_click=_set, args=(presets[TYPICAL],), help=f"Back to the {TYPICAL.lower()}")
+    st.session_state.answered = dict(values)
     return values
+
+
+def coverage():
+    """Draw the choice of the band's level and read it: the share of unseen rows that it is to hold [1]."""
+    level = st.segmented_control(
+        "Level of the band",
+        COVERAGES,
+        default=0.9,
+        format_func=lambda level: f"{level * 100:g} %",
+        key="coverage",
+        required=True,
+        bind="query-params",
+        help="The share of predictions of unseen rows that the band is to hold.",
+    )
+    st.session_state.answered |= {"coverage": level}
+    return level
+
+
+def _is_alone():
+    """Whether nothing else moved in the message that changed a field or the preset.
+
+    The page writes those two after each move. A key held down sends the next move before they arrive, with their
+    former values, which look as if somebody had entered them: they must not take the slider back.
+    """
+    return all(st.session_state[name] == value for name, value in st.session_state.answered.items())
+
+
+def _take_preset(presets):
+    """Move the sliders to the chosen preset."""
+    if st.session_state.start_from and _is_alone():
+        _set(presets[st.session_state.start_from])
 
 
 def _presets(rows):
@@ -112,6 +146,8 @@ def _input(column):
 def _take_typed(column):
     """Move the slider to the typed value, or keep what was typed and say why it cannot."""
     typed = st.session_state[f"{column.name}_typed"]
+    if not _is_alone():
+        return
     if typed is not None and column.low <= (value := round(typed / column.scale, 12)) <= column.high:
         _set({column.name: value})
     else:

@@ -60,11 +60,18 @@ def nearest_table(model, answer):
     for near in answer.nearest:
         row = model.rows.iloc[near.index]
         table.append(
-            {ROW.capitalize(): plain(row_name(near.name)), "Distance": f"{near.distance:.1f} s.d."}
-            | {column.short_label.capitalize(): plain(column.text_with_unit(row[column.name])) for column in FEATURES}
-            | {TARGET.short_label.capitalize(): f"**{TARGET.text(row[TARGET.name])}**"}
+            {
+                ROW.capitalize(): plain(row_name(near.name)),
+                TARGET.short_label.capitalize(): f"**{TARGET.text(row[TARGET.name])}**",
+                "Distance": f"{near.distance:.1f} s.d.",
+                **{
+                    column.short_label.capitalize(): plain(column.text_with_unit(row[column.name]))
+                    for column in FEATURES
+                },
+            }
         )
-    return table
+    unbroken = "\u00a0"  # a unit stays with its number where a phone has little room
+    return [{name: text.replace(" ", unbroken) for name, text in row.items()} for row in table]
 
 
 def trust_table(model):

@@ -1,0 +1,36 @@
+"""Take the pictures of the README and of every page at two widths in both themes: ``make screenshots``."""
+
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+from tests import chromium
+from tests.conftest import ROOT, running_server
+
+FOLDER = ROOT / "docs" / "screenshots"
+SIZES = {1280: 900, 390: 844}
+HEIGHT = "document.querySelector('[data-testid=stMain]').scrollHeight"
+
+
+def main():
+    """Write ``what-if-WIDTH-THEME.png``, each page in full."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    log = Path(tempfile.mkdtemp()) / "log"
+    with running_server(log=log) as url, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium.find(), args=list(chromium.ARGUMENTS))
+        for width, height in SIZES.items():
+            for theme in ("light", "dark"):
+                page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=theme)
+                page.goto(url)
+                page.get_by_text("Facts about this model").wait_for()
+                page.set_viewport_size({"width": width, "height": max(height, page.evaluate(HEIGHT))})
+                page.wait_for_load_state("networkidle")
+                path = FOLDER / f"what-if-{width}-{theme}.png"
+                page.screenshot(path=path, animations="disabled")
+                print(path.relative_to(ROOT))
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()

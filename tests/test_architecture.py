@@ -1,0 +1,110 @@
+"""The house: imports go one way, files stay small, and what the documents promise is there."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+
+import pytest
+
+from tests.conftest import ROOT
+
+LAYERS = ("data", "model", "pages")
+PRODUCT = [
+    path
+    for place in (*LAYERS, "streamlit_app.py", "server.py")
+    for path in ([ROOT / place] if place.endswith(".py") else sorted((ROOT / place).rglob("*.py")))
+]
+CODE = [*PRODUCT, *sorted((ROOT / "tests").glob("*.py")), *sorted((ROOT / "bench").glob("*.py"))]
+
+
+def imports_of(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module.split(".")[0]
+
+
+@pytest.mark.parametrize("path", PRODUCT, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_file_imports_from_its_own_layer_or_one_to_the_left(path):
+    place = path.relative_to(ROOT).parts[0]
+    rank = LAYERS.index(place) if place in LAYERS else len(LAYERS)
+    imported = set(imports_of(path))
+    assert not imported & set(LAYERS[rank + 1 :])
+    assert not imported & {"tests", "bench"}
+    if place in ("data", "model"):
+        assert "streamlit" not in imported
+
+
+@pytest.mark.parametrize("path", CODE, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_file_fits_on_a_few_screens(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 300
+
+
+def test_the_browsers_part_stays_small():
+    lines = [
+        line
+        for path in (ROOT / "pages").rglob("*")
+        if path.suffix in (".js", ".css")
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if line.strip()
+    ]
+    assert len(lines) <= 400
+
+
+def test_nothing_is_evaluated():
+    for path in PRODUCT:
+        calls = [n for n in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(n, ast.Call)]
+        names = {ast.unparse(call.func) for call in calls}
+        assert not names & {"eval", "exec", "compile", "__import__", "pickle.loads", "os.system"}, path
+
+
+def test_a_column_is_named_in_the_schema_alone():
+    schema = ROOT / "data" / "schema.py"
+    names = re.findall(r'name="(\w+)"', schema.read_text(encoding="utf-8"))
+    assert len(names) == 5
+    texts = [path for path in PRODUCT if path != schema] + [*(ROOT / "pages").rglob("*.js")]
+    for path in texts:
+        text = path.read_text(encoding="utf-8")
+        if path.name == "__main__.py":
+            text = text.split('"""', 2)[2]  # its docstring shows how it is called
+        assert [name for name in names if re.search(rf"{name}(?!\.csv)", text)] == [], path
+
+
+def test_heavy_libraries_wait_until_they_are_used():
+    """A slider move and a start should not pay for pictures or for training."""
+    code = (
+        "import sys, model.predict, model.artifact; print(*sorted({'sklearn', 'plotly', 'scipy'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+def test_the_locks_are_compiled_from_the_project_and_carry_hashes():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    lock, dev = ((ROOT / name).read_text(encoding="utf-8") for name in ("requirements.txt", "requirements-dev.txt"))
+    for text, wanted in ((lock, project["project"]["dependencies"]), (dev, project["dependency-groups"]["dev"])):
+        locked = set(re.findall(r"^([a-z0-9-]+)==", text, re.MULTILINE))
+        assert {re.match(r"[a-z-]+", name)[0] for name in wanted} <= locked
+        assert text.count("--hash=sha256:") >= len(locked)
+        assert "://" not in re.sub(r"#.*", "", text)
+
+
+def test_the_readme_names_commands_and_files_that_exist():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    assert set(re.findall(r"`make ([a-z-]+)", readme)) | {"run", "test"} <= targets
+    for link in re.findall(r"\]\(([^)#:]+)\)", readme):
+        assert (ROOT / link).exists(), link
+    assert "make test" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+def test_the_page_menu_lists_exactly_the_pages_that_exist():
+    from pages.shared.frame import PAGES
+
+    assert [path for path, _ in PAGES] == [
+        "streamlit_app.py",
+        *(f"pages/{p.name}" for p in (ROOT / "pages").glob("*.py")),
+    ]

@@ -1,0 +1,250 @@
+"""What a person does, in real Chromium: drag, press keys, type, choose, go back, reload, and look at a phone."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from data.schema import FEATURES
+from model.predict import predict
+
+pytestmark = pytest.mark.browser
+DEFAULTS = {column.name: column.default for column in FEATURES}
+
+# Counts the observers at work on the values of slider inputs, as they are attached and let go.
+COUNT_WATCHERS = """
+window.watching = new Map();
+const { observe, disconnect } = MutationObserver.prototype;
+MutationObserver.prototype.observe = function (target, options) {
+  if (target.type === "range" && options.attributeFilter?.includes("value")) window.watching.set(this, target);
+  return observe.call(this, target, options);
+};
+MutationObserver.prototype.disconnect = function () {
+  window.watching.delete(this);
+  return disconnect.call(this);
+};
+"""
+
+
+def number(page):
+    return page.get_by_test_id("live-prediction")
+
+
+def slider(page, name):
+    return page.locator(f".st-key-{name} input[type=range]")
+
+
+def thumb(page, name):
+    """Return the middle of a slider's thumb, below the value that Streamlit writes over it."""
+    box = page.locator(f".st-key-{name}").get_by_test_id("stSliderThumbValue").bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] + 10
+
+
+def held_value(page, name):
+    return float(slider(page, name).input_value())
+
+
+def assert_page_agrees(page, answer):
+    """Number, band, words, reasons and link: all of the same answer."""
+    expect(number(page)).to_have_text(f"{answer.value:.0f}")
+    expect(page.get_by_test_id("live-low")).to_have_text(f"{answer.low:.0f}")
+    expect(page.get_by_test_id("live-high")).to_have_text(f"{answer.high:.0f}")
+    expect(page.locator(".st-key-answer")).to_contain_text(f"About {answer.value:.0f} gallons per person per year")
+    expect(page.locator(".reasons h3")).to_have_text(f"Why {answer.value:.0f} and not the average {answer.average:.0f}")
+    for name, value in answer.scenario.items():
+        if value == DEFAULTS[name]:
+            assert f"{name}=" not in page.url
+        else:
+            expect(page).to_have_url(re.compile(rf"{name}={value:.10g}\b"))
+
+
+def choose(page, preset):
+    page.locator(".st-key-start_from input").fill(preset)
+    page.get_by_role("option", name=preset, exact=True).click()
+    expect(page.locator(".st-key-answer")).to_contain_text(f"Closest is {preset} (0.0 s.d. away)")
+
+
+@pytest.mark.parametrize("column", FEATURES, ids=lambda column: column.name)
+def test_while_a_slider_is_dragged_the_number_follows_without_the_server(server, open_page, model, column):
+    page = open_page(server)
+    curve = predict(model, DEFAULTS).curves[column.name]
+    x, y = thumb(page, column.name)
+    page.mouse.move(x, y)
+    page.mouse.down()
+    seen = set()
+    for pixels in range(4, 100, 4):
+        page.mouse.move(x + pixels, y)
+        step = round((held_value(page, column.name) - column.low) / column.step)
+        expect(number(page)).to_have_text(f"{curve[step]:.0f}")
+        seen.add(step)
+    assert len(seen) > 8
+    assert column.name not in page.url  # the server has not heard of it
+    page.mouse.up()
+    assert_page_agrees(page, predict(model, DEFAULTS | {column.name: column.grid[max(seen)]}))
+
+
+def test_a_drag_sends_nothing_and_a_release_sends_one_message(server, open_page):
+    sent = []
+    page = open_page(server, on_socket=lambda socket: socket.on("framesent", lambda frame: sent.append(frame)))  # noqa: PLW0108 - Playwright marks its listeners, a built-in cannot be
+    expect(page.locator(".st-key-answer")).to_contain_text("About")
+    page.wait_for_load_state("networkidle")
+    sent.clear()
+    x, y = thumb(page, "driver_licence_share")
+    page.mouse.move(x, y)
+    page.mouse.down()
+    for pixels in range(60):
+        page.mouse.move(x + pixels, y)
+    assert sent == []
+    before = number(page).inner_text()
+    page.mouse.up()
+    expect(page).to_have_url(re.compile("driver_licence_share="))
+    assert len(sent) == 1
+    expect(number(page)).to_have_text(before)
+
+
+def test_fifty_moves_later_there_is_still_one_watcher_a_slider(server, open_page):
+    page = open_page(server, init_script=COUNT_WATCHERS)
+    slider(page, "petrol_tax").focus()
+    for move in range(50):
+        page.keyboard.press("ArrowRight" if move % 10 < 5 else "ArrowLeft")
+        expect(page.locator(".st-key-petrol_tax_typed input")).to_have_value(f"{held_value(page, 'petrol_tax'):.1f}")
+    assert page.evaluate("window.watching.size") == len(FEATURES)
+    assert page.evaluate("new Set(window.watching.values()).size") == len(FEATURES)
+
+
+def test_arrow_keys_move_one_step_and_the_page_settles_on_the_servers_answer(server, open_page, model):
+    page = open_page(server)
+    slider(page, "driver_licence_share").focus()
+    for _ in range(40):
+        page.keyboard.press("ArrowRight")
+    assert_page_agrees(page, predict(model, DEFAULTS | {"driver_licence_share": 0.605}))
+
+
+def test_at_rest_the_number_is_the_servers_also_between_the_steps(server, open_page, model):
+    """Oklahoma's tax is 6.58: the slider's own input rounds it to 6.6, and Indiana's income lies on a cliff."""
+    page = open_page(server)
+    for preset, code in (("Oklahoma", "OK"), ("Indiana", "IN")):
+        choose(page, preset)
+        own = model.rows.set_index("state").loc[code, list(DEFAULTS)].to_dict()
+        assert_page_agrees(page, predict(model, own))
+    slider(page, "average_income").focus()
+    expect(number(page)).to_have_text(f"{predict(model, own).value:.0f}")
+
+
+def test_a_typed_value_counts_exactly_and_one_out_of_range_is_told(server, open_page, model):
+    page = open_page(server)
+    field = page.locator(".st-key-petrol_tax_typed input")
+    field.fill("6.58")
+    field.press("Enter")
+    answer = predict(model, DEFAULTS | {"petrol_tax": 6.58})
+    assert_page_agrees(page, answer)
+    field.fill("12")
+    field.press("Enter")
+    expect(page.get_by_text("12 is outside the slider. Type a number from 5.0 to 10.0")).to_be_visible()
+    assert_page_agrees(page, answer)
+    field.fill("")
+    field.press("Enter")
+    expect(field).to_have_value("6.58")
+
+
+def test_a_link_survives_reload_and_another_visitor(server, open_page, model):
+    scenario = DEFAULTS | {"petrol_tax": 9.0, "driver_licence_share": 0.6025}
+    page = open_page(f"{server}/?petrol_tax=9&driver_licence_share=0.6025")
+    assert_page_agrees(page, predict(model, scenario))
+    page.reload()
+    number(page).wait_for()
+    assert_page_agrees(page, predict(model, scenario))
+    assert_page_agrees(open_page(page.url), predict(model, scenario))
+
+
+def test_going_back_brings_the_former_scenario_back_and_reset_the_typical_one(server, open_page, model):
+    page = open_page(server)
+    for tax in ("9", "8"):
+        page.locator(".st-key-petrol_tax_typed input").fill(tax)
+        page.keyboard.press("Enter")
+        assert_page_agrees(page, predict(model, DEFAULTS | {"petrol_tax": float(tax)}))
+    page.go_back()
+    assert_page_agrees(page, predict(model, DEFAULTS | {"petrol_tax": 9.0}))
+    page.get_by_role("button", name="Reset").click()
+    assert_page_agrees(page, predict(model, DEFAULTS))
+
+
+def test_two_visitors_do_not_see_each_other(server, open_page, model):
+    first, second = open_page(server), open_page(server)
+    choose(first, "Wyoming")
+    assert_page_agrees(second, predict(model, DEFAULTS))
+
+
+def test_the_level_of_the_band_widens_it_and_tells_the_measured_coverage(server, open_page, model):
+    page = open_page(server)
+    page.get_by_role("radio", name="95 %").click()
+    answer = predict(model, DEFAULTS, 0.95)
+    assert_page_agrees(page, answer)
+    expect(page.locator(".st-key-answer")).to_contain_text("The 95 % band, set by the other 47 states, held 46 of 48.")
+
+
+def test_on_a_phone_the_number_and_the_moved_slider_are_in_sight_together(server, open_page):
+    page = open_page(server, width=390, height=844, has_touch=True, is_mobile=True)
+    for column in FEATURES:
+        slider(page, column.name).scroll_into_view_if_needed()
+        x, y = thumb(page, column.name)
+        page.mouse.move(x, y)
+        page.mouse.down()
+        page.mouse.move(x + 12, y)
+        expect(number(page)).to_be_in_viewport(ratio=1)
+        expect(page.locator(f".st-key-{column.name}").get_by_test_id("stSliderThumbValue")).to_be_in_viewport()
+        covering = page.evaluate("([x, y]) => document.elementFromPoint(x, y).closest('.readout-now') !== null", [x, y])
+        assert not covering
+        page.mouse.up()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_a_screen_reader_hears_the_answer_at_rest_and_plain_names(server, open_page, model):
+    page = open_page(server)
+    answer = predict(model, DEFAULTS)
+    expect(page.locator(".readout-spoken")).to_have_text(
+        f"{answer.value:.0f} gallons per person per year, 90 % band {answer.low:.0f} to {answer.high:.0f}."
+    )
+    expect(page.get_by_role("slider", name="Petrol tax (cents per gallon)")).to_have_attribute("aria-valuetext", "7.5")
+
+
+def test_with_reduced_motion_nothing_glides(server, open_page):
+    page = open_page(server, reduced_motion="reduce")
+    durations = page.evaluate(
+        "[...document.querySelectorAll('.reasons i i, .readout-grid figure')]"
+        ".map((element) => getComputedStyle(element).transitionDuration)"
+    )
+    assert durations
+    assert set(durations) == {"0s"}
+
+
+def test_where_the_sliders_cannot_be_watched_the_number_still_follows_on_release(server, open_page, model):
+    hide = "const find = Document.prototype.querySelector; Document.prototype.querySelector = function (selector) {"
+    hide += " return selector.startsWith('.st-key-') ? null : find.call(this, selector); };"
+    page = open_page(server, init_script=hide)
+    slider(page, "driver_licence_share").focus()
+    for _ in range(40):
+        page.keyboard.press("ArrowRight")
+    assert_page_agrees(page, predict(model, DEFAULTS | {"driver_licence_share": 0.605}))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_number_stands_out_in_both_themes(server, open_page, scheme):
+    page = open_page(server, color_scheme=scheme)
+    ink, paper = page.evaluate(
+        "[...document.querySelectorAll('.readout-number, .readout-now')]"
+        ".reverse().map((element, i) => getComputedStyle(element)[i ? 'backgroundColor' : 'color'])"
+    )
+    assert contrast(ink, paper) >= 7
+
+
+def contrast(first, second):
+    """Return the contrast ratio of two CSS colours: WCAG 2.2, 1.4.3."""
+
+    def luminance(colour):
+        parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+    low, high = sorted((luminance(first), luminance(second)))
+    return (high + 0.05) / (low + 0.05)

@@ -1,0 +1,83 @@
+"""The command line, as a real process."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from data.load import load_rows
+from data.schema import FEATURES
+from model import artifact
+from model.predict import predict, predict_rows
+from tests.conftest import ROOT
+
+MAINE = {"petrol_tax": 9, "average_income": 3571, "paved_highways": 1976, "driver_licence_share": 0.525}
+
+
+def run(*arguments, cwd=ROOT):
+    command = [sys.executable, "-m", "model", *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=120)
+
+
+def flags(values):
+    return [part for name, value in values.items() for part in (f"--{name}", value)]
+
+
+def test_predict_prints_number_band_and_nearest_state(model):
+    answer = predict(model, MAINE)
+    done = run("predict", *flags(MAINE))
+    assert done.returncode == 0, done.stderr
+    number, band, nearest = done.stdout.splitlines()
+    assert number == f"{answer.value:.0f} gallons per person per year"
+    assert band == f"90% band: {answer.low:.0f} to {answer.high:.0f} (set by the other rows, it held 44 of 48)"
+    assert nearest == "closest: Maine, 0.0 s.d. away, used 541"
+
+
+def test_predict_prints_json_for_machines(model):
+    done = run("predict", "--json", "--coverage", "0.8", *flags(MAINE))
+    answer, printed = predict(model, MAINE, 0.8), json.loads(done.stdout)
+    assert printed["value"] == answer.value
+    assert (printed["low"], printed["high"]) == (answer.low, answer.high)
+    assert printed["scenario"] == MAINE
+    assert printed["nearest"][0] == {"name": "Maine", "distance_sd": 0.0}
+
+
+def test_a_scenario_far_from_all_states_is_said_to_be(model):
+    done = run("predict", "--petrol_tax", 10, "--paved_highways", 18000)
+    assert "caution: this scenario is very far from every real row" in done.stdout
+
+
+def test_bad_input_is_told_in_full_with_exit_code_2():
+    done = run("predict", "--petrol_tax", "nine", "--driver_licence_share", "52.5")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.splitlines() == [
+        "error: petrol_tax: 'nine' is not a number. Give a number from 0 to 50 cents per gallon.",
+        "driver_licence_share: 52.5 is not possible. Give a number from 0.05 to 1 (a share, not a percentage).",
+    ]
+
+
+@pytest.mark.parametrize("arguments", [["predict", "--speed", "9"], ["guess"], []], ids=str)
+def test_an_unknown_flag_or_command_exits_with_2_and_a_message(arguments):
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert "usage: python -m model" in done.stderr
+
+
+@pytest.mark.slow
+def test_training_again_gives_identical_predictions_scores_and_residuals(project, model):
+    before = model.record
+    for name in ("petrol.joblib", "petrol.json"):
+        (project / "model" / name).unlink()
+    done = run("train", cwd=project)
+    assert done.returncode == 0, done.stderr
+    assert "50/50 folds" in done.stderr
+    assert [line.split()[0] for line in done.stdout.splitlines()[3:6]] == ["random", "least", "always"]
+    again = artifact.load(load_rows(), project / "model")
+    assert again.notice == ""
+    X = np.vstack([model.X, [[column.default for column in FEATURES]]])
+    assert (predict_rows(again, X) == predict_rows(model, X)).all()
+    changed = {name for name in before if before[name] != again.record[name]}
+    assert changed <= {"trained_at", "model_sha256", "libraries"}

@@ -1,0 +1,157 @@
+"""The answer: equal to the trained pipeline, monotone where it must be, and honest about its distance from data."""
+
+import math
+
+import numpy as np
+import pytest
+
+from data.schema import FEATURE_NAMES, FEATURES, TARGET, DataError
+from model import recipe
+from model.evaluate import half_width
+from model.predict import COVERAGES, Scenario, predict, predict_rows, support_level
+from model.train import Model, features, fit
+
+DEFAULTS = {column.name: column.default for column in FEATURES}
+RANDOM = np.random.default_rng(11)
+
+
+def scenarios(n):
+    low, high = (np.array([getattr(column, end) for column in FEATURES]) for end in ("low", "high"))
+    return RANDOM.uniform(low, high, size=(n, len(FEATURES)))
+
+
+def named(x):
+    return dict(zip(FEATURE_NAMES, x.tolist(), strict=True))
+
+
+@pytest.fixture(scope="session", params=["least_squares", "mean"])
+def other_model(request, rows, model):
+    return Model(fit(request.param, None, 0, rows), model.record | {"algorithm": request.param}, rows)
+
+
+def test_many_rows_are_predicted_to_the_last_bit_as_by_the_pipeline(model):
+    X = np.vstack([scenarios(500), model.X, model.X])
+    assert (predict_rows(model, X) == model.pipeline.predict(X)).all()
+
+
+def test_values_on_a_threshold_fall_on_the_same_side_as_in_the_trees(model):
+    trees = [member.tree_ for member in model.pipeline[-1].estimators_[:40]]
+    X = np.repeat(scenarios(1), 3000, axis=0)
+    cuts = [(f, t) for tree in trees for f, t in zip(tree.feature, tree.threshold, strict=True) if f >= 0]
+    for row, (feature, threshold) in zip(X, cuts, strict=False):
+        row[feature] = RANDOM.choice([threshold, np.nextafter(threshold, -1), np.nextafter(threshold, 1e9)])
+    assert (predict_rows(model, X) == model.pipeline.predict(X)).all()
+
+
+def test_a_forest_too_large_to_number_its_cells_still_predicts_alike(model, monkeypatch):
+    monkeypatch.setattr("model.predict.math.prod", lambda _: 2**63)
+    X = scenarios(50)
+    assert (predict_rows(model, X) == model.pipeline.predict(X)).all()
+
+
+@pytest.mark.parametrize("x", [*scenarios(5), np.array([6.58, 3802, 7834, 0.629])], ids=str)
+def test_the_answer_is_the_pipelines_and_its_curves_are_exact_at_every_step(model, x):
+    answer = predict(model, named(x))
+    assert answer.value == model.pipeline.predict(x[None])[0]
+    for i, column in enumerate(FEATURES):
+        moved = np.tile(x, (column.n_steps, 1))
+        moved[:, i] = column.grid
+        assert (answer.curves[column.name] == model.pipeline.predict(moved)).all()
+
+
+def test_another_pipeline_is_answered_by_its_own_predict(other_model):
+    answer = predict(other_model, DEFAULTS)
+    x = np.array([list(DEFAULTS.values())])
+    assert answer.value == pytest.approx(other_model.pipeline.predict(x)[0], rel=1e-12)
+    assert sum(answer.contributions.values()) == pytest.approx(answer.value - answer.average, abs=1e-9)
+
+
+@pytest.mark.parametrize("x", scenarios(5), ids=str)
+def test_contributions_add_up_to_the_prediction(model, x):
+    answer = predict(model, named(x))
+    assert answer.average == pytest.approx(model.pipeline.predict(model.X).mean())
+    assert answer.average + sum(answer.contributions.values()) == pytest.approx(answer.value, abs=1e-9)
+
+
+def test_more_tax_never_raises_and_more_drivers_never_lower_the_answer_in_any_state(model):
+    for x in model.X:
+        curves = predict(model, named(x)).curves
+        assert (np.diff(curves["petrol_tax"]) <= 0).all()
+        assert (np.diff(curves["driver_licence_share"]) >= 0).all()
+
+
+def test_the_48_states_are_told_apart(model):
+    """The app that this one descends from answered nearly the same number for every state."""
+    values = [predict(model, named(x)).value for x in model.X]
+    assert len(set(values)) == 48
+    assert np.std(values) > 60
+    assert np.corrcoef(values, model.rows[TARGET.name])[0, 1] > 0.9
+
+
+@pytest.mark.parametrize("coverage", COVERAGES)
+def test_the_band_is_as_wide_as_the_held_out_errors_ask(model, coverage):
+    answer = predict(model, DEFAULTS, coverage)
+    width = half_width(model.record["residuals"], coverage)
+    assert (answer.value - answer.low, answer.high - answer.value) == pytest.approx((width, width))
+
+
+def test_the_nearest_state_of_a_states_own_figures_is_that_state(model):
+    for i, x in enumerate(model.X):
+        nearest = predict(model, named(x)).nearest
+        assert (nearest[0].index, nearest[0].distance) == (i, 0)
+        assert [n.distance for n in nearest] == sorted(n.distance for n in nearest)
+
+
+def test_distance_counts_standard_deviations(model):
+    x = model.X[9].copy()
+    x[1] += 0.01 * model.rows["average_income"].std()
+    nearest = predict(model, named(x)).nearest[0]
+    assert nearest.name == "OH"
+    assert nearest.distance == pytest.approx(0.01)
+
+
+def test_the_levels_of_support_are_those_of_the_reference(model):
+    assert np.quantile(model.spacing, 0.95) == pytest.approx(1.69, abs=0.005)
+    assert model.spacing.max() == pytest.approx(3.05, abs=0.005)
+    assert [support_level(model, d) for d in (0, 1.68, 1.70, 3.05, 3.06)] == ["near", "near", "far", "far", "very far"]
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, "text", None, -1, 10**9])
+@pytest.mark.parametrize("name", FEATURE_NAMES)
+def test_a_bad_value_is_an_error_and_never_a_number(model, name, value):
+    with pytest.raises(DataError, match=name):
+        predict(model, DEFAULTS | {name: value})
+
+
+def test_all_problems_of_a_scenario_are_told_at_once():
+    with pytest.raises(DataError) as caught:
+        Scenario({"petrol_tax": "x", "average_income": math.nan, "paved_highways": 1, "speed": 55})
+    starts = [problem.split(":")[0] for problem in caught.value.problems]
+    assert starts == ["petrol_tax", "average_income", "driver_licence_share", caught.value.problems[3]]
+    assert caught.value.problems[3].startswith("'speed' is not an input")
+
+
+def test_numbers_written_as_text_are_numbers(model):
+    assert (
+        predict(model, {name: str(value) for name, value in DEFAULTS.items()}).value == predict(model, DEFAULTS).value
+    )
+
+
+def test_threads_that_ask_at_once_get_the_answers_of_one_that_asks_alone(model):
+    from concurrent.futures import ThreadPoolExecutor
+
+    asked = [named(x) for x in scenarios(40)]
+    with ThreadPoolExecutor(8) as pool:
+        together = [answer.value for answer in pool.map(lambda values: predict(model, values), asked)]
+    assert together == [predict(model, values).value for values in asked]
+
+
+def test_an_input_that_never_varies_divides_nothing_by_zero(rows):
+    flat = rows.assign(paved_highways=5000.0)
+    model = Model(
+        fit(recipe.DEFAULT, {"n_estimators": 5}, 0, flat), {"algorithm": "forest", "residuals": [1.0] * 48}, flat
+    )
+    answer = predict(model, DEFAULTS)
+    assert np.isfinite([answer.value, answer.nearest[0].distance]).all()
+    assert answer.contributions["paved_highways"] == pytest.approx(0, abs=1e-9)
+    assert features(flat).shape == (48, 4)

@@ -1,0 +1,75 @@
+"""Real servers: ready when healthy, the same page by either way of starting it, and alive with damaged files."""
+
+import re
+import urllib.request
+
+import pytest
+from playwright.sync_api import expect
+
+from data.schema import FEATURES
+from model.predict import predict
+from tests.conftest import ROOT, running_server
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+DEFAULTS = {column.name: column.default for column in FEATURES}
+STREAMLIT = ["streamlit", "run", "streamlit_app.py", "--server.port", "{port}"]
+
+
+def shown(page):
+    return page.get_by_test_id("live-prediction").inner_text()
+
+
+@pytest.mark.parametrize("command", [STREAMLIT, ["streamlit", "run", "server.py", "--server.port", "{port}"]], ids=str)
+def test_the_page_is_the_same_however_it_is_started(command, open_page, model, tmp_path):
+    with running_server(command, log=tmp_path / "log") as url:
+        assert shown(open_page(url)) == f"{predict(model, DEFAULTS).value:.0f}"
+
+
+def test_the_log_of_a_start_and_a_visit_holds_no_warning(open_page, tmp_path):
+    log = tmp_path / "log"
+    with running_server(log=log) as url:
+        open_page(url)
+    assert re.findall(r"(?i)warning|error|exception|traceback|deprecat", log.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    ("damage", "notice"),
+    [
+        (lambda folder: (folder / "petrol.joblib").unlink(), "petrol.joblib cannot be read"),
+        (lambda folder: (folder / "petrol.joblib").write_bytes(b"not a model"), "SHA-256 differs"),
+        (lambda folder: [path.unlink() for path in folder.glob("petrol.*")], "petrol.json is missing"),
+    ],
+    ids=["no model", "another file", "no model and no record"],
+)
+def test_a_damaged_model_is_refitted_and_the_page_and_the_log_say_so(
+    project, open_page, model, tmp_path, damage, notice
+):
+    damage(project / "model")
+    log = tmp_path / "log"
+    with running_server(cwd=project, log=log) as url:
+        page = open_page(url)
+        assert shown(page) == f"{predict(model, DEFAULTS).value:.0f}"
+        expect(page.get_by_text(notice)).to_be_visible()
+    assert notice in log.read_text(encoding="utf-8")
+
+
+def test_damaged_data_end_in_a_message_and_not_in_a_stack_trace(project, browser, tmp_path):
+    file = project / "data" / "petrol_consumption.csv"
+    file.write_text(file.read_text().replace("ME,9,", "ME,nine,"))
+    with running_server(cwd=project, log=tmp_path / "log") as url:
+        page = browser.new_page()
+        page.goto(url)
+        expect(page.get_by_text("The shipped data cannot be used")).to_be_visible(timeout=20_000)
+        expect(page.get_by_text('row 2, petrol_tax: "nine" is not a number.')).to_be_visible()
+        assert "Traceback" not in page.content()
+        page.close()
+
+
+def test_health_means_that_the_model_is_loaded(tmp_path):
+    """The first answer of a healthy server needs no training and no loading: it comes at once."""
+    log = tmp_path / "log"
+    with running_server(log=log) as url, urllib.request.urlopen(f"{url}/_stcore/health", timeout=5) as reply:  # noqa: S310 - loopback
+        assert reply.read() == b"ok"
+    started = log.read_text(encoding="utf-8")
+    assert "Application startup complete" in started
+    assert "resources.warm_up()" in (ROOT / "server.py").read_text(encoding="utf-8")
