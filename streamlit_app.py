@@ -2,14 +2,15 @@
 
 import streamlit as st
 
-from data.schema import QUESTION, ROWS, DataError
+from data.schema import QUESTION, DataError
 from model.predict import predict
 from pages.shared import controls, resources, wording
 from pages.shared.frame import frame
-from pages.shared.live_readout import contributions, live_readout
+from pages.shared.live_readout import details, live_readout, style
 
 model = resources.active_model()
 frame("What if", model)
+style()
 st.title("What if?", anchor=False)
 st.markdown(f":gray[{QUESTION}]")
 
@@ -19,7 +20,7 @@ def what_if():
     """Run alone on each move: controls give a scenario, the scenario an answer, the answer the pictures."""
     left, right = st.columns([0.42, 0.58], gap="medium")
     with left:
-        scenario = controls.scenario(model.rows)
+        scenario = controls.scenario(model)
         words = st.container(key="answer")
         coverage = controls.coverage()
     try:
@@ -30,12 +31,7 @@ def what_if():
     words.markdown(wording.answer_in_words(model, answer))
     with right:
         live_readout(model, answer)
-    why, like = st.columns([0.42, 0.58], gap="medium")
-    with why:
-        contributions(answer)
-    with like.container(border=True):
-        st.markdown(f"#### Closest {ROWS}")
-        st.table(wording.nearest_table(model, answer), border="horizontal", hide_index=True)
+    details(model, answer)
 
 
 what_if()

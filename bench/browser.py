@@ -27,9 +27,11 @@ def chrome():
     path = chromium.find()
     if not path:
         raise RuntimeError("no Chromium: run `python tests/chromium.py`, or name one with CHROMIUM=/path")
-    with sync_playwright() as playwright:
-        with playwright.chromium.launch(executable_path=path, args=list(chromium.ARGUMENTS)) as browser:
-            yield browser
+    with (
+        sync_playwright() as playwright,
+        playwright.chromium.launch(executable_path=path, args=list(chromium.ARGUMENTS)) as browser,
+    ):
+        yield browser
 
 
 class Visit:

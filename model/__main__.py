@@ -93,7 +93,7 @@ def _predict(options):
         )
         return 0
     nearest = answer.nearest[0]
-    used = model.rows[TARGET.name].iloc[nearest.index]
+    used = model.records[nearest.index][TARGET.name]
     print(f"{answer.value:.0f} {TARGET.unit}")
     print(
         f"{answer.coverage:.0%} band: {answer.low:.0f} to {answer.high:.0f} "

@@ -1,6 +1,5 @@
 """From a scenario to an answer: the number, its band, its reasons, its neighbours and its response curves."""
 
-import math
 from dataclasses import dataclass
 from functools import lru_cache
 from threading import Lock
@@ -10,6 +9,7 @@ import numpy as np
 from data.schema import FEATURE_NAMES, FEATURES, ROW, DataError
 from model.evaluate import half_width, n_held
 from model.explain import coalition_rows, shapley
+from model.forest import ForestTables
 
 COVERAGES = (0.8, 0.9, 0.95)
 N_NEAREST = 3
@@ -158,30 +158,21 @@ def predict_rows(model, X):
     -------
     ndarray of shape (n_rows,)
     """
-    if model.record["algorithm"] != "forest":
+    tables = _tables(model.pipeline)
+    if tables is None:
         return model.pipeline.predict(X)
-    trees, thresholds = _forest(model.pipeline)
-    X = model.pipeline[:-1].transform(X).astype(np.float32)
-    first = inverse = slice(None)
-    if math.prod(len(cuts) + 1 for cuts in thresholds) < 2**63:
-        # Rows between the same thresholds of every input end in the same leaves of every tree: ask once for each.
-        cell = np.zeros(len(X), dtype=np.int64)
-        for column, cuts in zip(X.T, thresholds, strict=True):
-            cell = cell * (len(cuts) + 1) + np.searchsorted(cuts, column)
-        _, first, inverse = np.unique(cell, return_index=True, return_inverse=True)
-    X = X[first]
-    total = np.zeros(len(X))
-    for tree in trees:  # scikit-learn sets up a thread pool around the same loop, for 15 ms a call
-        total += tree.predict(X)[:, 0]
-    return (total / len(trees))[inverse]
+    return tables.predict(model.pipeline[:-1].transform(X))
 
 
 @lru_cache(maxsize=4)
-def _forest(pipeline):
-    """The trees of a fitted forest and the sorted thresholds of each input over all of them."""
-    trees = [member.tree_ for member in pipeline[-1].estimators_]
-    feature, threshold = (np.concatenate([getattr(tree, name) for tree in trees]) for name in ("feature", "threshold"))
-    return trees, [np.unique(threshold[feature == i]) for i in range(len(FEATURES))]
+def _tables(pipeline):
+    """The tables of a fitted forest; None for another regressor and for trees too large for them."""
+    if type(pipeline[-1]).__name__ != "RandomForestRegressor":
+        return None
+    try:
+        return ForestTables(pipeline[-1])
+    except ValueError:
+        return None
 
 
 @lru_cache(maxsize=1)
@@ -200,8 +191,7 @@ def _curve_rows(x):
 def _nearest(model, x):
     distances = np.linalg.norm((model.X - x) / model.scale, axis=1)
     order = np.argsort(distances, kind="stable")[:N_NEAREST]
-    names = model.rows[ROW].to_numpy()
-    return tuple(Neighbour(int(i), str(names[i]), float(distances[i])) for i in order)
+    return tuple(Neighbour(int(i), str(model.records[i][ROW]), float(distances[i])) for i in order)
 
 
 def support_level(model, distance):

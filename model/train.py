@@ -17,7 +17,7 @@ from model.recipe import ModelError
 N_PROBES = 6
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # equal only to itself, and so fit to key a cache
 class Model:
     """A fitted pipeline with the rows it was trained on and its record.
 
@@ -42,6 +42,11 @@ class Model:
     def X(self):
         """Inputs of the rows, shape (n_rows, n_features) [stored units]."""
         return features(self.rows)
+
+    @cached_property
+    def records(self):
+        """The rows as plain dictionaries, column name -> value, for the path of a slider move."""
+        return self.rows.to_dict("records")
 
     @cached_property
     def scale(self):

@@ -119,13 +119,14 @@ def test_a_link_with_markup_in_it_is_shown_as_text(app):
     assert "\\!\\[x\\]\\(http\\:" in app.error[0].value
 
 
-def test_the_why_and_the_curves_reach_the_browser_as_the_model_says_them(app, model):
+def test_curves_reasons_and_closest_states_reach_the_browser_as_the_model_says_them(app, model):
     app.run()
     answer = predict(model, DEFAULTS)
-    readout, contributions = (
-        json.loads(node.proto.mixed.json or node.proto.json) for node in app.get("bidi_component")
-    )
+    readout, details = (json.loads(json.loads(node.proto.json)) for node in app.get("bidi_component"))
     assert readout["now"] == {"value": round(answer.value), "low": round(answer.low), "high": round(answer.high)}
     for curve in readout["curves"]:
         assert curve["value"] == [round(value) for value in answer.curves[curve["key"]]]
-    assert [bar["value"] for bar in contributions["bars"]] == [round(v, 1) for v in answer.contributions.values()]
+    assert [bar["value"] for bar in details["why"]["bars"]] == [round(v, 1) for v in answer.contributions.values()]
+    header, closest = details["closest"]["rows"][:2]
+    assert header == ["State", "used", "distance", "tax", "income", "highways", "drivers"]
+    assert closest == ["Florida", "574", "0.7 s.d.", "8.0 ¢", "$4,188", "5,975 mi", "56.3 %"]

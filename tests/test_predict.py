@@ -43,10 +43,18 @@ def test_values_on_a_threshold_fall_on_the_same_side_as_in_the_trees(model):
     assert (predict_rows(model, X) == model.pipeline.predict(X)).all()
 
 
-def test_a_forest_too_large_to_number_its_cells_still_predicts_alike(model, monkeypatch):
-    monkeypatch.setattr("model.predict.math.prod", lambda _: 2**63)
-    X = scenarios(50)
-    assert (predict_rows(model, X) == model.pipeline.predict(X)).all()
+@pytest.mark.parametrize("min_samples_leaf", [1, 2, 20])
+@pytest.mark.parametrize("n_rows", [48, 90, 400])
+def test_forests_of_any_size_are_predicted_to_the_last_bit(rows, n_rows, min_samples_leaf):
+    """Up to 32 leaves a tree, up to 64, and more than the tables hold."""
+    many = rows.sample(n_rows, replace=True, random_state=0, ignore_index=True)
+    for name in FEATURE_NAMES:
+        many[name] *= RANDOM.uniform(0.95, 1.05, n_rows)
+    many[TARGET.name] += RANDOM.normal(0, 30, n_rows)
+    parameters = {"n_estimators": 20, "min_samples_leaf": min_samples_leaf}
+    forest = Model(fit("forest", parameters, 0, many), {"algorithm": "forest"}, many)
+    X = np.vstack([scenarios(200), forest.X])
+    assert (predict_rows(forest, X) == forest.pipeline.predict(X)).all()
 
 
 @pytest.mark.parametrize("x", [*scenarios(5), np.array([6.58, 3802, 7834, 0.629])], ids=str)

@@ -32,19 +32,6 @@ def test_a_scenario_far_from_the_data_is_coloured_and_says_why(model, changes, l
     assert "Nothing like it was measured" in words
 
 
-def test_the_nearest_table_shows_the_states_own_figures_with_units(model):
-    first = wording.nearest_table(model, predict(model, DEFAULTS))[0]
-    assert {name: text.replace("\\", "").replace("\u00a0", " ") for name, text in first.items()} == {
-        "State": "Florida",
-        "Used": "**574**",
-        "Distance": "0.7 s.d.",
-        "Tax": "8.0 ¢",
-        "Income": "$4,188",
-        "Highways": "5,975 mi",
-        "Drivers": "56.3 %",
-    }
-
-
 def test_every_score_stands_beside_its_baselines(model):
     labels = [row[""] for row in wording.trust_table(model)]
     assert labels == ["This random forest, cross-validated", "Least squares", "Always the average"]

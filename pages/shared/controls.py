@@ -1,5 +1,7 @@
 """The inputs of a scenario: presets, four sliders, and a field beside each for an exact value."""
 
+from functools import lru_cache
+
 import streamlit as st
 
 from data.schema import FEATURES, ROW, row_name
@@ -9,20 +11,20 @@ from pages.shared.wording import plain
 TYPICAL = f"Typical {ROW}"
 
 
-def scenario(rows):
+def scenario(model):
     """Draw the controls and read them.
 
     Parameters
     ----------
-    rows : pandas.DataFrame
-        Their names and figures are the presets.
+    model : model.train.Model
+        The names and figures of its rows are the presets.
 
     Returns
     -------
     dict
         Column name -> number in the stored unit, as the sliders have it.
     """
-    presets = _presets(rows)
+    presets = _presets(model)
     _check_link()
     head = st.container(horizontal=True, vertical_alignment="bottom")
     values = {column.name: _input(column) for column in FEATURES}
@@ -72,10 +74,11 @@ def _take_preset(presets):
         _set(presets[st.session_state.start_from])
 
 
-def _presets(rows):
+@lru_cache(maxsize=4)
+def _presets(model):
     """Name -> figures: the fixed defaults, then each row, unrounded."""
     presets = {TYPICAL: {column.name: column.default for column in FEATURES}}
-    for row in rows.sort_values(ROW, key=lambda codes: codes.map(row_name)).to_dict("records"):
+    for row in sorted(model.records, key=lambda row: row_name(row[ROW])):
         if all(column.low <= row[column.name] <= column.high for column in FEATURES):
             presets.setdefault(row_name(row[ROW]), {column.name: row[column.name] for column in FEATURES})
     return presets

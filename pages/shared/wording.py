@@ -25,7 +25,7 @@ def answer_in_words(model, answer):
         Markdown.
     """
     nearest = answer.nearest[0]
-    used = model.rows[TARGET.name].iloc[nearest.index]
+    used = model.records[nearest.index][TARGET.name]
     others = f"the other {answer.n_rows - 1} {ROWS}"
     sentences = [
         f"About **{answer.value:.0f} {TARGET.unit}**.",
@@ -46,32 +46,6 @@ def answer_in_words(model, answer):
             "Nothing like it was measured, and the band does not widen for that."
         )
     return " ".join(sentences)
-
-
-def nearest_table(model, answer):
-    """The nearest rows with their figures and what they really used.
-
-    Returns
-    -------
-    list of dict
-        A row each: column heading -> Markdown.
-    """
-    table = []
-    for near in answer.nearest:
-        row = model.rows.iloc[near.index]
-        table.append(
-            {
-                ROW.capitalize(): plain(row_name(near.name)),
-                TARGET.short_label.capitalize(): f"**{TARGET.text(row[TARGET.name])}**",
-                "Distance": f"{near.distance:.1f} s.d.",
-                **{
-                    column.short_label.capitalize(): plain(column.text_with_unit(row[column.name]))
-                    for column in FEATURES
-                },
-            }
-        )
-    unbroken = "\u00a0"  # a unit stays with its number where a phone has little room
-    return [{name: text.replace(" ", unbroken) for name, text in row.items()} for row in table]
 
 
 def trust_table(model):

@@ -4,26 +4,32 @@ With the other inputs held, all that a slider can say is known before it is touc
 the slider's own steps. The curves travel with each answer, and the browser looks the value up.
 """
 
+import json
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import streamlit as st
 
-from data.schema import FEATURES, ROW, TARGET, row_name
+from data.schema import FEATURES, ROW, ROWS, TARGET, row_name
 
 _HERE = Path(__file__).parent
 
-# Styles are not isolated: on a phone the number must leave its column to stay in sight above the sliders.
-# One sheet serves both, because it travels with each answer.
-_readout = st.components.v2.component(
-    "live_readout",
-    js=(_HERE / "readout.js").read_text(encoding="utf-8"),
-    css=(_HERE / "readout.css").read_text(encoding="utf-8"),
-    isolate_styles=False,
-)
-_contributions = st.components.v2.component(
-    "contributions", js=(_HERE / "contributions.js").read_text(encoding="utf-8"), isolate_styles=False
-)
+
+def _component(name):
+    """Register a script; it travels with every answer, so its comments and indentation stay here."""
+    lines = (_HERE / f"{name}.js").read_text(encoding="utf-8").splitlines()
+    script = "\n".join(line.strip() for line in lines if not line.lstrip().startswith("//"))
+    # Styles are not isolated: on a phone the number must leave its column to stay in sight above the sliders.
+    return st.components.v2.component(name, js=script, isolate_styles=False)
+
+
+_readout, _details = _component("readout"), _component("details")
+
+
+def style():
+    """Send the style sheet of both components, once a page."""
+    st.html(_HERE / "readout.css")
 
 
 def live_readout(model, answer):
@@ -35,41 +41,50 @@ def live_readout(model, answer):
     answer : model.predict.Prediction
     """
     width = answer.value - answer.low
-    used = model.rows[TARGET.name]
-    lowest = min(used.min(), *(curve.min() for curve in answer.curves.values())) - width
-    highest = max(used.max(), *(curve.max() for curve in answer.curves.values())) + width
-    _readout(
-        key="live_readout",
-        data={
-            "now": _texts(answer.value, width),
-            "unit": TARGET.unit,
-            "coverage": f"{answer.coverage * 100:g} % band",
-            "scale": [int(lowest // 100) * 100, int(-(-highest // 100)) * 100],
-            "used": used.round().astype(int).tolist(),
-            "names": [row_name(code) for code in model.rows[ROW]],
-            "row": ROW,
-            "curves": [
-                {
-                    "key": column.name,
-                    "label": column.label,
-                    "ends": [column.text_with_unit(column.low), column.text_with_unit(column.high)],
-                    "start": column.low,
-                    "step": column.step,
-                    "at": answer.scenario[column.name],
-                    "rug": model.rows[column.name].tolist(),
-                    **_texts(answer.curves[column.name], width),
-                }
-                for column in FEATURES
-            ],
-        },
-    )
+    real = _real_rows(model)
+    lowest = min(*real["used"], *(curve.min() for curve in answer.curves.values())) - width
+    highest = max(*real["used"], *(curve.max() for curve in answer.curves.values())) + width
+    data = {
+        "now": _texts(answer.value, width),
+        "unit": TARGET.unit,
+        "coverage": f"{answer.coverage * 100:g} % band",
+        "scale": [int(lowest // 100) * 100, int(-(-highest // 100)) * 100],
+        **real,
+        "curves": [
+            {
+                "key": column.name,
+                "label": column.label,
+                "ends": [column.text_with_unit(column.low), column.text_with_unit(column.high)],
+                "start": column.low,
+                "step": column.step,
+                "at": answer.scenario[column.name],
+                **_texts(answer.curves[column.name], width),
+            }
+            for column in FEATURES
+        ],
+    }
+    _readout(key="live_readout", data=json.dumps(data, separators=(",", ":")))
 
 
-def contributions(answer):
-    """Draw the contributions as signed bars; a component, because stock charts flicker on each move."""
-    _contributions(
-        key="contributions",
-        data={
+def details(model, answer):
+    """Draw the contributions as signed bars, and the closest rows with what they really used.
+
+    A component, because stock charts flicker on each move and stock tables cost as much as the prediction.
+
+    Parameters
+    ----------
+    model : model.train.Model
+    answer : model.predict.Prediction
+    """
+    header = [ROW.capitalize(), TARGET.short_label, "distance", *(column.short_label for column in FEATURES)]
+    closest = []
+    for near in answer.nearest:
+        row = model.records[near.index]
+        used, distance = TARGET.text(row[TARGET.name]), f"{near.distance:.1f} s.d."
+        figures = [column.text_with_unit(row[column.name]) for column in FEATURES]
+        closest.append([row_name(near.name), used, distance, *figures])
+    data = {
+        "why": {
             "title": f"Why {answer.value:.0f} and not the average {answer.average:.0f}",
             "bars": [
                 {
@@ -80,10 +95,23 @@ def contributions(answer):
             ],
             "note": f"Exact Shapley contributions, {TARGET.unit}. Before rounding they add up to the difference.",
         },
-    )
+        "closest": {"title": f"Closest {ROWS}", "rows": [header, *closest]},
+    }
+    _details(key="details", data=json.dumps(data))
+
+
+@lru_cache(maxsize=4)
+def _real_rows(model):
+    """What the readout shows of the rows themselves: the same for every answer of a model."""
+    return {
+        "row": ROW,
+        "names": [row_name(row[ROW]) for row in model.records],
+        "used": [round(row[TARGET.name]) for row in model.records],
+        "rugs": {column.name: [row[column.name] for row in model.records] for column in FEATURES},
+    }
 
 
 def _texts(value, width):
     """Number and band ends as whole numbers, rounded here once so that the browser only looks up."""
-    low, high = np.rint([value - width, value + width]).astype(int).tolist()
-    return {"value": np.rint(value).astype(int).tolist(), "low": low, "high": high}
+    value, low, high = (np.rint(part).astype(int).tolist() for part in (value, value - width, value + width))
+    return {"value": value, "low": low, "high": high}

@@ -11,7 +11,7 @@ export default function ({ data, parentElement }) {
     view = build(parentElement);
     mounted.set(parentElement, view);
   }
-  view.data = data;
+  view.data = JSON.parse(data);
   watchSliders(view);
   draw(view);
   announce(view);
@@ -28,7 +28,7 @@ function build(parent) {
   const root = document.createElement("div");
   root.className = "readout";
   root.innerHTML = `
-    <section class="readout-now">
+    <section class="readout-now card">
       <div class="readout-line">
         <span class="readout-number" data-testid="live-prediction"></span>
         <span class="readout-unit"></span>
@@ -38,7 +38,7 @@ function build(parent) {
       <svg class="readout-strip" role="img"></svg>
       <p class="readout-spoken" aria-live="polite"></p>
     </section>
-    <section class="readout-curves">
+    <section class="readout-curves card">
       <h3>If only one thing changed</h3>
       <div class="readout-grid"></div>
     </section>`;
@@ -193,7 +193,7 @@ function drawCurves(view) {
     add(svg, "path", { class: "readout-fill", d: `M${path(3).join("L")}L${path(2).reverse().join("L")}Z` });
     add(svg, "path", { class: "readout-model", d: `M${path(1).join("L")}` });
     for (const tick of ticks) add(svg, "text", { x: 24, y: y(tick) + 4, "text-anchor": "end" }, String(tick));
-    const rug = curve.rug.map((value) => `M${x(value).toFixed(1)},96v5`).join("");
+    const rug = data.rugs[curve.key].map((value) => `M${x(value).toFixed(1)},96v5`).join("");
     add(svg, "path", { class: "readout-rug", d: rug });
     add(svg, "text", { x: 30, y: 114 }, curve.ends[0]);
     add(svg, "text", { x: width - 6, y: 114, "text-anchor": "end" }, curve.ends[1]);
