@@ -208,6 +208,5 @@ def support_level(model, distance):
     str
         "near"; "far" above the 95th percentile of the rows' own distances; "very far" above the largest.
     """
-    if distance > model.spacing.max():
-        return "very far"
-    return "far" if distance > np.quantile(model.spacing, 0.95) else "near"
+    far, very_far = model.far
+    return "very far" if distance > very_far else "far" if distance > far else "near"

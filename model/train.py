@@ -60,6 +60,11 @@ class Model:
         Z = self.X / self.scale
         return np.array([np.sort(np.linalg.norm(Z - z, axis=1))[1] for z in Z])
 
+    @cached_property
+    def far(self):
+        """Distances above which a scenario is far and very far [standard deviations]: 95th percentile, largest."""
+        return float(np.quantile(self.spacing, 0.95)), float(self.spacing.max())
+
     @property
     def label(self):
         """What people call its algorithm."""

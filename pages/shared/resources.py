@@ -1,7 +1,9 @@
 """What all visitors share: the active model with its rows, loaded once and never changed."""
 
+import ctypes
 import gc
 import logging
+import sys
 
 import streamlit as st
 
@@ -20,6 +22,8 @@ def _load():
     predict(model, {column.name: column.default for column in FEATURES})
     gc.collect()
     gc.freeze()  # what is alive now stays; without this each collection walks all of it again
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None:
+        trim(0)  # glibc keeps what the imports and the first prediction have freed
     return model
 
 
