@@ -86,8 +86,10 @@ def _presets(model):
 
 def _check_link():
     """Say what a link asks for that the sliders cannot show; they drop it without a word."""
+    if "answered" in st.session_state:
+        return
     for column in FEATURES:
-        if (asked := st.query_params.get(column.name)) is not None and column.name not in st.session_state:
+        if (asked := st.query_params.get(column.name)) is not None:
             try:
                 is_possible = column.low <= float(asked) <= column.high
             except ValueError:

@@ -56,7 +56,11 @@ function build(parent) {
     grid: find(".readout-grid"),
     spoken: find(".readout-spoken"),
   };
-  view.resize = new ResizeObserver(() => view.data && view.strip.clientWidth !== view.width && draw(view));
+  // Widths are read here and not while drawing, where each reading would make the browser lay the page out anew.
+  view.resize = new ResizeObserver(() => {
+    view.widths = [view.strip.clientWidth, view.grid.clientWidth / 2 - 8];
+    if (view.data) draw(view);
+  });
   view.resize.observe(view.strip); // and not the root, which has no box on a phone
   return view;
 }
@@ -100,6 +104,7 @@ function show(view) {
   view.low.textContent = low;
   view.high.textContent = high;
   const strip = view.stripParts;
+  if (!strip) return;
   place(strip.band, { x: strip.x(low), width: strip.x(high) - strip.x(low) });
   place(strip.line, { x1: strip.x(value), x2: strip.x(value) });
   for (const { curve, dot, line, x, y, figure } of view.curveParts) {
@@ -125,19 +130,25 @@ function add(parent, name, attributes = {}, text = "") {
 
 const scaleOf = (low, high, from, to) => (value) => from + ((value - low) / (high - low)) * (to - from);
 
+// What stands still is drawn again only when the width, the scale or the rows change.
 function draw(view) {
-  view.width = view.strip.clientWidth;
-  view.unit.textContent = view.data.unit;
-  view.coverage.textContent = view.data.coverage;
-  drawStrip(view);
-  drawCurves(view);
+  const { data, widths } = view;
+  view.unit.textContent = data.unit;
+  view.coverage.textContent = data.coverage;
+  if (!widths) return show(view); // the first answer: the observer draws as soon as there is a width
+  const still = JSON.stringify([widths, data.scale, data.used, data.curves.map((curve) => curve.ends)]);
+  if (still !== view.still) {
+    view.still = still;
+    drawStrip(view, widths[0]);
+    view.curveParts = data.curves.map((curve, i) => drawFrame(view, curve, i, widths[1]));
+  }
+  view.curveParts.forEach((part, i) => drawCurve(data, part, data.curves[i]));
   show(view);
 }
 
-// The band on the scale of what the real rows used, one dot a row, stacked where they meet.
-function drawStrip(view) {
+// The scale of what the real rows used, one dot a row, stacked where they meet.
+function drawStrip(view, width) {
   const { data, strip } = view;
-  const width = strip.clientWidth;
   const [low, high] = data.scale;
   const x = scaleOf(low, high, 14, width - 14);
   const base = 62;
@@ -163,44 +174,41 @@ function drawStrip(view) {
   view.stripParts = { x, band, line };
 }
 
-function drawCurves(view) {
-  const { data, grid } = view;
+// Everything of a response curve but the curve: its name, axes, and the rug of the rows.
+function drawFrame({ data, grid }, curve, i, width) {
   const [low, high] = data.scale;
-  const ticks = [low + Math.round((high - low) / 300) * 100, high - Math.round((high - low) / 300) * 100];
-  while (grid.children.length < data.curves.length) {
-    const figure = document.createElement("figure");
-    figure.append(document.createElement("figcaption"), document.createElementNS(SVG, "svg"));
-    grid.appendChild(figure);
-  }
-  view.curveParts = data.curves.map((curve, i) => {
-    const figure = grid.children[i];
-    const [caption, svg] = figure.children;
-    caption.textContent = curve.label;
-    const last = curve.value.length - 1;
-    place(svg, {
-      role: "img",
-      "aria-label": `${curve.label} from ${curve.ends[0]} to ${curve.ends[1]}: from ${curve.value[0]} to ${curve.value[last]} ${data.unit}`,
-    });
-    svg.replaceChildren();
-    const width = svg.clientWidth;
-    const x = scaleOf(curve.start, valueAt(curve, last), 30, width - 6);
-    const y = scaleOf(low, high, 92, 4);
-    // The curve at the slider's steps, with the scenario itself as an extra point between them.
-    const points = curve.value.map((value, step) => [valueAt(curve, step), value, curve.low[step], curve.high[step]]);
-    points.push([curve.at, data.now.value, data.now.low, data.now.high]);
-    points.sort((a, b) => a[0] - b[0]);
-    const path = (column) => points.map((point) => `${x(point[0]).toFixed(1)},${y(point[column]).toFixed(1)}`);
-    add(svg, "path", { class: "readout-fill", d: `M${path(3).join("L")}L${path(2).reverse().join("L")}Z` });
-    add(svg, "path", { class: "readout-model", d: `M${path(1).join("L")}` });
-    for (const tick of ticks) add(svg, "text", { x: 24, y: y(tick) + 4, "text-anchor": "end" }, String(tick));
-    const rug = data.rugs[curve.key].map((value) => `M${x(value).toFixed(1)},96v5`).join("");
-    add(svg, "path", { class: "readout-rug", d: rug });
-    add(svg, "text", { x: 30, y: 114 }, curve.ends[0]);
-    add(svg, "text", { x: width - 6, y: 114, "text-anchor": "end" }, curve.ends[1]);
-    const line = add(svg, "line", { class: "readout-here", y1: 4, y2: 96 });
-    const dot = add(svg, "circle", { class: "readout-dot", r: 4.5 });
-    return { curve, dot, line, x, y, figure };
-  });
+  const figure = grid.children[i] ?? grid.appendChild(document.createElement("figure"));
+  figure.innerHTML = "<figcaption></figcaption><svg role='img'></svg>";
+  const [caption, svg] = figure.children;
+  caption.textContent = curve.label;
+  const x = scaleOf(curve.start, valueAt(curve, curve.value.length - 1), 30, width - 6);
+  const y = scaleOf(low, high, 92, 4);
+  const fill = add(svg, "path", { class: "readout-fill" });
+  const path = add(svg, "path", { class: "readout-model" });
+  const third = Math.round((high - low) / 300) * 100;
+  for (const tick of [low + third, high - third])
+    add(svg, "text", { x: 24, y: y(tick) + 4, "text-anchor": "end" }, String(tick));
+  const rug = data.rugs[curve.key].map((value) => `M${x(value).toFixed(1)},96v5`).join("");
+  add(svg, "path", { class: "readout-rug", d: rug });
+  add(svg, "text", { x: 30, y: 114 }, curve.ends[0]);
+  add(svg, "text", { x: width - 6, y: 114, "text-anchor": "end" }, curve.ends[1]);
+  const line = add(svg, "line", { class: "readout-here", y1: 4, y2: 96 });
+  const dot = add(svg, "circle", { class: "readout-dot", r: 4.5 });
+  return { figure, svg, fill, path, line, dot, x, y };
+}
+
+// The curve at the slider's steps, with the scenario itself as an extra point between them.
+function drawCurve(data, part, curve) {
+  part.curve = curve;
+  const points = curve.value.map((value, step) => [valueAt(curve, step), value, curve.low[step], curve.high[step]]);
+  points.push([curve.at, data.now.value, data.now.low, data.now.high]);
+  points.sort((a, b) => a[0] - b[0]);
+  const path = (column) => points.map((point) => `${part.x(point[0]).toFixed(1)},${part.y(point[column]).toFixed(1)}`);
+  part.fill.setAttribute("d", `M${path(3).join("L")}L${path(2).reverse().join("L")}Z`);
+  part.path.setAttribute("d", `M${path(1).join("L")}`);
+  const [first, last] = [curve.value[0], curve.value.at(-1)];
+  const ends = `${curve.label} from ${curve.ends[0]} to ${curve.ends[1]}`;
+  part.svg.setAttribute("aria-label", `${ends}: from ${first} to ${last} ${data.unit}`);
 }
 
 // Spoken only when the visitor pauses, and only the server's answer.
