@@ -22,7 +22,7 @@ def what_if():
     with left:
         scenario = controls.scenario(model)
         words = st.container(key="answer")
-        coverage = controls.coverage()
+        coverage = controls.coverage(model)
     try:
         answer = predict(model, scenario, coverage)
     except DataError as error:

@@ -1,5 +1,6 @@
 """From a scenario to an answer: the number, its band, its reasons, its neighbours and its response curves."""
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from threading import Lock
@@ -95,6 +96,11 @@ class Prediction:
     average: float
     contributions: dict
     curves: dict
+
+
+def coverages(n_rows):
+    """Levels of the band that so many rows can set and check: each row needs a width from the others alone."""
+    return tuple(level for level in COVERAGES if math.ceil(round(n_rows * level, 9)) < n_rows)
 
 
 def predict(model, values, coverage=0.9):

@@ -7,8 +7,8 @@ import pytest
 
 from data.schema import FEATURE_NAMES, FEATURES, TARGET, DataError
 from model import recipe
-from model.evaluate import half_width
-from model.predict import COVERAGES, Scenario, predict, predict_rows, support_level
+from model.evaluate import half_width, n_held
+from model.predict import COVERAGES, Scenario, coverages, predict, predict_rows, support_level
 from model.train import Model, features, fit
 
 DEFAULTS = {column.name: column.default for column in FEATURES}
@@ -94,6 +94,17 @@ def test_the_48_states_are_told_apart(model):
     assert len(set(values)) == 48
     assert np.std(values) > 60
     assert np.corrcoef(values, model.rows[TARGET.name])[0, 1] > 0.9
+
+
+@pytest.mark.parametrize("n_rows", [5, 10, 19, 20, 21, 48])
+def test_only_levels_are_offered_that_the_rows_can_set_and_check(n_rows):
+    residuals = RANDOM.normal(size=n_rows)
+    for level in COVERAGES:
+        if level in coverages(n_rows):
+            assert n_held(residuals, level) <= n_rows
+        else:
+            with pytest.raises(ValueError, match="needs more than"):
+                n_held(residuals, level)
 
 
 @pytest.mark.parametrize("coverage", COVERAGES)

@@ -5,7 +5,7 @@ from functools import lru_cache
 import streamlit as st
 
 from data.schema import FEATURES, ROW, row_name
-from model.predict import COVERAGES
+from model.predict import coverages
 from pages.shared.wording import plain
 
 TYPICAL = f"Typical {ROW}"
@@ -43,11 +43,11 @@ def scenario(model):
     return values
 
 
-def coverage():
+def coverage(model):
     """Draw the choice of the band's level and read it: the share of unseen rows that it is to hold [1]."""
     level = st.segmented_control(
         "Level of the band",
-        COVERAGES,
+        coverages(len(model.rows)),
         default=0.9,
         format_func=lambda level: f"{level * 100:g} %",
         key="coverage",
