@@ -5,6 +5,7 @@ import io
 import json
 import logging
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from model.train import Model, fit, train
 
 FOLDER = Path(__file__).parent
 _LOG = logging.getLogger(__name__)
+_ONE_ROUND = "scored on one round of folds instead of ten."
 
 
 def save(model, folder=FOLDER):
@@ -66,26 +68,32 @@ def load(rows, folder=FOLDER):
     """
     folder = Path(folder)
     try:
-        record = _read_record(folder / "petrol.json")
+        return _load_or_refit(rows, folder)
     except ModelError as error:
-        notice = f"{error} The default recipe was trained anew, scored on one round of folds instead of ten."
-        _LOG.warning("%s", notice)
         model = train(rows, n_repeats=1)
-        return Model(model.pipeline, model.record, rows, notice)
+        return _noticed(model, f"{error} The default recipe was trained anew, {_ONE_ROUND}")
+
+
+def _load_or_refit(rows, folder):
+    record = _read_record(folder / "petrol.json")
+    recipe_of_it = record["algorithm"], record["parameters"], record["seed"]
     if record["data"]["sha256"] != fingerprint(rows):
-        notice = (
-            "The data are not the ones that the kept model was trained on. The same recipe was trained on these "
-            "data, scored on one round of folds instead of ten."
+        model = train(rows, *recipe_of_it, n_repeats=1)
+        return _noticed(
+            model,
+            "The data are not the ones that the kept model was trained on. "
+            f"The same recipe was trained on these data, {_ONE_ROUND}",
         )
-        _LOG.warning("%s", notice)
-        model = train(rows, record["algorithm"], record["parameters"], record["seed"], n_repeats=1)
-        return Model(model.pipeline, model.record, rows, notice)
     try:
         return Model(_load_checked(folder / "petrol.joblib", record), record, rows)
     except ModelError as error:
-        notice = f"{error} The same recipe was fitted anew on the same data."
-        _LOG.warning("%s", notice)
-        return Model(fit(record["algorithm"], record["parameters"], record["seed"], rows), record, rows, notice)
+        model = Model(fit(*recipe_of_it, rows), record, rows)
+        return _noticed(model, f"{error} The same recipe was fitted anew on the same data.")
+
+
+def _noticed(model, notice):
+    _LOG.warning("%s", notice)
+    return replace(model, notice=notice)
 
 
 def _read_record(path):
@@ -93,15 +101,22 @@ def _read_record(path):
         record = json.loads(path.read_text(encoding="utf-8"))
         features = tuple(feature["name"] for feature in record["features"])
         recipe.pipeline(record["algorithm"], record["parameters"], record["seed"])
+        scores, differences = record["scores"], record["mae_difference"]
+        figures = [
+            *(scores[name][score] for name in ("model", *recipe.BASELINES) for score in ("mae", "rmse", "r2")),
+            *(differences[name] for name in recipe.BASELINES),
+        ]
+        numbers = [*record["residuals"], *(figure[part] for figure in figures for part in ("value", "standard_error"))]
         complete = (
-            len(record["residuals"]) == record["data"]["n_rows"]
+            np.isfinite(np.array(numbers, dtype=float)).all()
+            and len(record["residuals"]) == record["data"]["n_rows"]
             and len(record["probes"]["inputs"]) == len(record["probes"]["predictions"]) > 0
-            and {"model", *recipe.BASELINES} <= set(record["scores"])
-            and record.keys() >= {"model_sha256", "mae_difference", "folds", "libraries", "trained_at"}
+            and record["folds"].keys() == {"n_repeats", "n_splits", "seed"}
+            and record.keys() >= {"model_sha256", "libraries", "trained_at"}
         )
     except FileNotFoundError:
         raise ModelError(f"The model's record {path.name} is missing.") from None
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise ModelError(f"The model's record {path.name} cannot be read ({type(error).__name__}).") from None
     if not complete:
         raise ModelError(f"The model's record {path.name} is incomplete.")

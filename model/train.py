@@ -83,8 +83,20 @@ def fit(algorithm, parameters, seed, rows):
     -------
     sklearn.pipeline.Pipeline
         Equal arguments give equal predictions to the last bit.
+
+    Raises
+    ------
+    ModelError
+        If the algorithm, a parameter or its value is not possible.
     """
-    return recipe.pipeline(algorithm, parameters, seed).fit(features(rows), rows[TARGET.name].to_numpy(float))
+    return _fit(recipe.pipeline(algorithm, parameters, seed), features(rows), rows[TARGET.name].to_numpy(float))
+
+
+def _fit(unfitted, X, y):
+    try:
+        return unfitted.fit(X, y)
+    except (ValueError, TypeError) as error:  # scikit-learn checks parameters only here
+        raise ModelError(f"The recipe cannot be fitted: {error}") from None
 
 
 def train(rows, algorithm=recipe.DEFAULT, parameters=None, seed=0, *, n_repeats=N_REPEATS, n_jobs=1, progress=None):
@@ -117,10 +129,10 @@ def train(rows, algorithm=recipe.DEFAULT, parameters=None, seed=0, *, n_repeats=
     if len(rows) < 2 * N_SPLITS:
         raise ModelError(f"{len(rows)} rows are too few for {N_SPLITS} folds. Give at least {2 * N_SPLITS}.")
     X, y = features(rows), rows[TARGET.name].to_numpy(float)
+    pipeline = _fit(recipe.pipeline(algorithm, parameters, seed), X, y)  # first, so that a bad parameter fails at once
     predictions = {"model": out_of_fold(unfitted, X, y, n_repeats=n_repeats, n_jobs=n_jobs, progress=progress)}
     for name in recipe.BASELINES:
         predictions[name] = out_of_fold(recipe.pipeline(name), X, y, n_repeats=n_repeats)
-    pipeline = unfitted.fit(X, y)
     probes = X[:: max(1, len(X) // N_PROBES)][:N_PROBES]
     record = {
         "algorithm": algorithm,

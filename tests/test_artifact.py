@@ -126,10 +126,31 @@ def test_a_pickle_of_something_else_is_refitted(folder, model, rows, thing):
         (lambda path: path.write_bytes(b"\xff\xfe\x00"), "cannot be read (UnicodeDecodeError)"),
         (lambda path: path.write_text("[]"), "cannot be read (TypeError)"),
         (lambda path: edit_record(path.parent, residuals=[1.0]), "petrol.json is incomplete"),
+        (lambda path: edit_record(path.parent, residuals=[float("nan")] * 48), "petrol.json is incomplete"),
+        (lambda path: edit_record(path.parent, residuals=["x"] * 48), "cannot be read (ValueError)"),
+        (lambda path: edit_record(path.parent, scores={"model": 1}), "cannot be read (TypeError)"),
+        (lambda path: edit_record(path.parent, folds=7), "cannot be read (AttributeError)"),
         (lambda path: edit_record(path.parent, algorithm="oracle"), "cannot be read (ModelError)"),
+        (
+            lambda path: edit_record(path.parent, parameters={"n_estimators": -5}, model_sha256="0"),
+            "The recipe cannot be fitted",
+        ),
         (lambda path: edit_record(path.parent, features=[{"name": "speed"}]), "is of other columns"),
     ],
-    ids=["missing", "cut", "binary", "other JSON", "too few residuals", "unknown algorithm", "other columns"],
+    ids=[
+        "missing",
+        "cut",
+        "binary",
+        "other JSON",
+        "too few residuals",
+        "residuals that are no numbers",
+        "residuals of text",
+        "scores cut",
+        "folds of another kind",
+        "unknown algorithm",
+        "impossible parameter",
+        "other columns",
+    ],
 )
 def test_without_a_usable_record_the_default_is_trained_and_scored_anew(folder, model, rows, damage, reason):
     damage(folder / "petrol.json")
