@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 import re
+import warnings
 from pathlib import Path
 
 from data.schema import COLUMNS, FEATURE_NAMES, ROW, ROW_ALIASES, TARGET, DataError
@@ -11,6 +12,7 @@ from data.schema import COLUMNS, FEATURE_NAMES, ROW, ROW_ALIASES, TARGET, DataEr
 SHIPPED = Path(__file__).with_name("petrol_consumption.csv")
 MAX_BYTES = 25 * 2**20
 EXPECTED = ", ".join((ROW, *(column.name for column in COLUMNS)))
+_EMPTY = f"The file is empty. It needs a header line ({EXPECTED}) and rows."
 
 # By decimal sign: digits in groups of three or ungrouped, then the decimals.
 _SPACES = "\u00a0\u202f '"
@@ -51,17 +53,17 @@ def load_rows(source=SHIPPED, *, max_bytes=MAX_BYTES):
     DataError
         With every problem of the file: row (the header is row 1), column, value received and cure.
     """
-    problems, warnings = [], []  # problems are pairs: row in the file, what is wrong there
-    cells, separator = _parse(_decode(_read(source, max_bytes)), problems, warnings)
+    problems, remarks = [], []  # problems are pairs: row in the file, what is wrong there
+    cells, separator = _parse(_decode(_read(source, max_bytes)), problems, remarks)
     decimal = _decimal(cells, separator)
     numbers = {
-        column.name: _numbers(cells[column.name], column, decimal, problems, warnings)
+        column.name: _numbers(cells[column.name], column, decimal, problems, remarks)
         for column in COLUMNS
         if column.name in cells
     }
     if problems:
         raise DataError(message for _, message in sorted(problems, key=lambda problem: problem[0]))
-    return _assemble(cells, numbers, warnings)
+    return _assemble(cells, numbers, remarks)
 
 
 def fingerprint(rows):
@@ -95,7 +97,7 @@ def _read(source, max_bytes):
     if len(raw) > max_bytes:
         raise DataError([f"The file is larger than {max_bytes:,} bytes. Send fewer rows or columns."])
     if not raw.strip():
-        raise DataError([f"The file is empty. It needs a header line ({EXPECTED}) and rows."])
+        raise DataError([_EMPTY])
     return raw
 
 
@@ -116,7 +118,7 @@ def _decode(raw):
         raise DataError(
             [f"The file is not text (byte {ord(control[0])} at position {control.start()}). Save the table as CSV."]
         )
-    return text
+    return re.sub("\r\n?", "\n", text)
 
 
 def _fold(header):
@@ -129,13 +131,15 @@ _NAME_OF = {_fold(alias): ROW for alias in (ROW, *ROW_ALIASES)} | {
 }
 
 
-def _parse(text, problems, warnings):
+def _parse(text, problems, remarks):
     """Split the text into known columns of strings, indexed by row number in the file; and its separator."""
-    first = next(line for line in text.splitlines() if line.strip())
+    first = next((line for line in text.split("\n") if line.strip()), "")
     headers = {separator: next(csv.reader([first], delimiter=separator)) for separator in ",;\t"}
     separator = max(headers, key=lambda sign: sum(_fold(h) in _NAME_OF for h in headers[sign]))
     width = len(headers[separator])
     table = _split(text, separator, width)
+    if table.empty:
+        raise DataError([_EMPTY])
     header, body, overflow = table.iloc[0, :width], table.iloc[1:, :width], table.iloc[1:, width]
     names = [_NAME_OF.get(_fold(h)) for h in header]
 
@@ -153,7 +157,7 @@ def _parse(text, problems, warnings):
     if body.empty:
         problems.append((1, "The file has a header and no rows. Add at least one row."))
     if ignored := [h for h, name in zip(header, names, strict=True) if name is None and h]:
-        warnings.append(f"Ignored columns: {', '.join(ignored)[:200]}.")
+        remarks.append(f"Ignored columns: {', '.join(ignored)[:200]}.")
     body = body[overflow == ""]
     return {name: body[i] for i, name in enumerate(names) if name}, separator
 
@@ -163,18 +167,26 @@ def _split(text, separator, width):
     import pandas as pd
 
     options = {"sep": separator, "names": range(width + 1), "dtype": str, "keep_default_na": False}
-    options |= {"header": None, "skip_blank_lines": False}
-    try:
-        table = pd.read_csv(io.StringIO(text), **options)
-    except pd.errors.ParserError as error:
-        if "EOF inside string" in str(error):
-            row = int(re.search(r"row (\d+)", str(error))[1]) + 1
-            raise DataError([f"row {row}: a quotation mark opens here and never closes. Add or remove one."]) from None
+    options |= {"header": None, "skip_blank_lines": False, "index_col": False}
 
-        def catch(fields):
-            return [*fields[:width], separator.join(fields[width:])]
+    def catch(fields):
+        return [*fields[:width], separator.join(fields[width:])]
 
-        table = pd.read_csv(io.StringIO(text), engine="python", on_bad_lines=catch, **options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        try:
+            try:
+                table = pd.read_csv(io.StringIO(text), **options)
+            except pd.errors.ParserError as error:
+                if "EOF inside string" in str(error):
+                    row = int(re.search(r"row (\d+)", str(error))[1]) + 1
+                    cure = "a quotation mark opens here and never closes. Add or remove one."
+                    raise DataError([f"row {row}: {cure}"]) from None
+                # A row has two fields too many: the slower parser hands it over.
+                table = pd.read_csv(io.StringIO(text), engine="python", on_bad_lines=catch, **options)
+        except (pd.errors.ParserWarning, pd.errors.ParserError, csv.Error):  # it would drop cells, or gives up
+            message = "row 1: the table cannot be split into columns. Look for a stray quotation mark."
+            raise DataError([message]) from None
     table = table.fillna("").apply(lambda column: column.str.strip())
     table.index += 1  # as a spreadsheet counts
     return table[(table != "").any(axis=1)]
@@ -193,7 +205,7 @@ def _decimal(cells, separator):
     return "." if with_comma.empty or has_points else ","
 
 
-def _numbers(cells, column, decimal, problems, warnings):
+def _numbers(cells, column, decimal, problems, remarks):
     """Turn a column of strings into numbers in the stored unit; what does not fit goes to ``problems``."""
     import pandas as pd
 
@@ -226,13 +238,13 @@ def _numbers(cells, column, decimal, problems, warnings):
             return number
         if len(percents):
             number = (number / 100).round(12)  # 57.2 % is 0.572 to the last bit
-            warnings.append(f"{column.name}: read as percentages (52.5 is 0.525).")
+            remarks.append(f"{column.name}: read as percentages (52.5 is 0.525).")
     absurd = number.notna() & ~number.between(column.minimum, column.maximum)
     report(cells.index[absurd], lambda row: f'"{cells[row][:60]}" is not possible. {column.limits}')
     return number
 
 
-def _assemble(cells, numbers, warnings):
+def _assemble(cells, numbers, remarks):
     """Put the columns together and say in words what is odd about the rows."""
     import pandas as pd
 
@@ -242,7 +254,7 @@ def _assemble(cells, numbers, warnings):
         names = cells[ROW].where(cells[ROW] != "", unnamed)
     else:
         names = unnamed
-        warnings.append(f'No column "{ROW}": each row is called by its number in the file.')
+        remarks.append(f'No column "{ROW}": each row is called by its number in the file.')
     rows.insert(0, ROW, names.astype(object))
 
     figures = [*FEATURE_NAMES, TARGET.name]
@@ -256,9 +268,9 @@ def _assemble(cells, numbers, warnings):
         f'{ROW} "{name[:60]}" appears {n} times, first in row {rows.index[rows[ROW] == name][0]}. All are kept.'
         for name, n in times[times > 1].head(DataError.SHOWN).items()
     ]
-    warnings += doubled[: DataError.SHOWN]
+    remarks += doubled[: DataError.SHOWN]
     if len(doubled) > DataError.SHOWN:
-        warnings.append(f"... and {len(doubled) - DataError.SHOWN:,} more rows or names that appear twice.")
+        remarks.append(f"... and {len(doubled) - DataError.SHOWN:,} more rows or names that appear twice.")
     rows = rows.reset_index(drop=True)
-    rows.attrs["warnings"] = warnings
+    rows.attrs["warnings"] = remarks
     return rows

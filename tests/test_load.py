@@ -181,6 +181,62 @@ def test_a_bad_file_is_refused_with_row_column_value_and_cure(raw, expected):
         assert part in str(caught.value)
 
 
+def test_a_damaged_file_is_a_data_error_and_nothing_else():
+    """A thousand random mutations of the shipped file: quotation marks, separators, bytes, cuts."""
+    random = np.random.default_rng(17)
+    raw = SHIPPED.read_bytes()
+    signs = [
+        b",",
+        b";",
+        b'"',
+        b"\n",
+        b"\r",
+        b"\x00",
+        b"%",
+        b"\t",
+        b".",
+        b"-",
+        b"\xff",
+        b"\xef\xbb\xbf",
+        b"1e999",
+        b'""',
+        b"sep=;",
+    ]
+    messages = set()
+    for _ in range(1000):
+        damaged = bytearray(raw[: random.choice([len(raw), 300, 80, 40, 3])])
+        for _ in range(random.choice([1, 2, 3, 8, 30])):
+            place = random.integers(min(len(damaged), random.choice([120, len(raw)])) + 1)
+            match random.integers(3):
+                case 0:
+                    damaged[place:place] = signs[random.integers(len(signs))]
+                case 1:
+                    del damaged[place : place + random.choice([1, 3, 20])]
+                case 2:
+                    damaged[place : place + 1] = random.bytes(1)
+        try:
+            load_rows(bytes(damaged))
+        except DataError as error:
+            messages.add(str(error))
+    assert len(messages) > 200
+    assert all(messages)
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        (b",,,\n,,\n", "The file is empty"),
+        (b"\x00 ", "The file is"),
+        (TEXT.replace("paved_highways", "paved_hi\rghways").encode(), "column paved_highways is missing"),
+        (('""sep=;\n' + TEXT.replace(",", ";")).encode(), "missing|stray quotation mark"),
+    ],
+    ids=["only separators", "half a character", "a line end in the header", "a stray quotation mark"],
+)
+def test_what_once_broke_the_reader_is_refused_in_words(raw, expected):
+    with pytest.raises(DataError, match=expected):
+        load_rows(raw)
+
+
 def test_every_problem_of_a_file_is_listed_in_the_order_of_its_rows():
     broken = TEXT.replace("ME,9,3571", "ME,x,").replace("CA,7,5002", "CA,-7,inf").replace("NH,9,", "NH,9,9,")
     with pytest.raises(DataError) as caught:
