@@ -17,8 +17,8 @@ _EMPTY = f"The file is empty. It needs a header line ({EXPECTED}) and rows."
 # By decimal sign: digits in groups of three or ungrouped, then the decimals.
 _SPACES = "\u00a0\u202f '"
 _NUMBER = {
-    ".": rf"[+-]?(?:[1-9]\d{{0,2}}(?:[,{_SPACES}]\d{{3}})+|\d*)(?:\.\d*)?(?:[eE][+-]?\d+)?",
-    ",": rf"[+-]?(?:[1-9]\d{{0,2}}(?:[.{_SPACES}]\d{{3}})+|\d*)(?:,\d*)?(?:[eE][+-]?\d+)?",
+    ".": rf"[+-]?(?:[1-9][0-9]{{0,2}}(?:[,{_SPACES}][0-9]{{3}})+|[0-9]*)(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?",
+    ",": rf"[+-]?(?:[1-9][0-9]{{0,2}}(?:[.{_SPACES}][0-9]{{3}})+|[0-9]*)(?:,[0-9]*)?(?:[eE][+-]?[0-9]+)?",
 }
 _POINT_DECIMALS = r"^[+-]?0?\.\d+$|^[+-]?\d+\.(?:\d{1,2}|\d{4,})$"  # cannot be groups of three
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")
@@ -134,7 +134,10 @@ _NAME_OF = {_fold(alias): ROW for alias in (ROW, *ROW_ALIASES)} | {
 def _parse(text, problems, remarks):
     """Split the text into known columns of strings, indexed by row number in the file; and its separator."""
     first = next((line for line in text.split("\n") if line.strip()), "")
-    headers = {separator: next(csv.reader([first], delimiter=separator)) for separator in ",;\t"}
+    try:
+        headers = {separator: next(csv.reader([first], delimiter=separator), []) for separator in ",;\t"}
+    except csv.Error as error:
+        raise DataError([f"row 1: the header cannot be split into columns ({error}). Shorten it."]) from None
     separator = max(headers, key=lambda sign: sum(_fold(h) in _NAME_OF for h in headers[sign]))
     width = len(headers[separator])
     table = _split(text, separator, width)
@@ -217,6 +220,7 @@ def _numbers(cells, column, decimal, problems, remarks):
     group = "." if decimal == "," else ","
     plain = bare.where(is_number, "").str.replace(f"[{group}{_SPACES}]", "", regex=True).str.replace(decimal, ".")
     number = pd.to_numeric(plain, errors="coerce").astype(float)
+    is_number &= number.notna()
 
     def report(rows, say):
         problems.extend((row, f"row {row}, {column.name}: {say(row)}") for row in rows)

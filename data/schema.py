@@ -107,7 +107,7 @@ class Column:
         except (TypeError, ValueError, OverflowError):
             raise DataError([f"{self.name}: {str(value)[:60]!r} is not a number. {self.limits}"]) from None
         if not math.isfinite(number) or not self.minimum <= number <= self.maximum:
-            raise DataError([f"{self.name}: {number:g} is not possible. {self.limits}"])
+            raise DataError([f"{self.name}: {number:.10g} is not possible. {self.limits}"])
         return number
 
     @property

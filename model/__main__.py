@@ -9,7 +9,7 @@ import time
 from data.load import load_rows
 from data.schema import FEATURES, TARGET, DataError, row_name
 from model import artifact
-from model.predict import COVERAGES, predict
+from model.predict import COVERAGES, coverages, predict
 from model.recipe import ALGORITHMS, ModelError
 from model.train import train
 
@@ -73,6 +73,8 @@ def _bar(done, total):
 
 def _predict(options):
     model = artifact.load(load_rows())
+    if options.coverage not in coverages(len(model.rows)):
+        raise ModelError(f"coverage: {options.coverage:g} needs more than {len(model.rows)} rows.")
     answer = predict(model, {column.name: getattr(options, column.name) for column in FEATURES}, options.coverage)
     if options.json:
         print(

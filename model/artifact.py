@@ -112,7 +112,9 @@ def _read_record(path):
             and len(record["residuals"]) == record["data"]["n_rows"]
             and len(record["probes"]["inputs"]) == len(record["probes"]["predictions"]) > 0
             and record["folds"].keys() == {"n_repeats", "n_splits", "seed"}
-            and record.keys() >= {"model_sha256", "libraries", "trained_at"}
+            and all(isinstance(record[name], dict) for name in ("parameters", "libraries"))
+            and all(isinstance(text, str) for text in (record["data"]["sha256"], record["trained_at"]))
+            and "model_sha256" in record
         )
     except FileNotFoundError:
         raise ModelError(f"The model's record {path.name} is missing.") from None

@@ -147,6 +147,21 @@ def test_a_typed_value_counts_exactly_and_one_out_of_range_is_told(server, open_
     expect(field).to_have_value("6.58")
 
 
+def test_a_value_typed_without_enter_counts_when_another_control_is_used(server, open_page, model):
+    page = open_page(server)
+    page.locator(".st-key-petrol_tax_typed input").fill("9")
+    page.get_by_role("radio", name="80 %").click()
+    assert_page_agrees(page, predict(model, DEFAULTS | {"petrol_tax": 9.0}, 0.8))
+    expect(page.locator(".st-key-petrol_tax_typed input")).to_have_value("9.0")
+
+
+def test_a_link_in_a_link_is_not_shown_as_one(server, open_page):
+    page = open_page(f"{server}/?petrol_tax=http://evil.example/x")
+    alert = page.get_by_test_id("stAlert")
+    expect(alert).to_contain_text("the link asks for http://evil.example/x, which the slider cannot show")
+    expect(alert.locator("a")).to_have_count(0)
+
+
 def test_a_link_survives_reload_and_another_visitor(server, open_page, model):
     scenario = DEFAULTS | {"petrol_tax": 9.0, "driver_licence_share": 0.6025}
     page = open_page(f"{server}/?petrol_tax=9&driver_licence_share=0.6025")

@@ -139,6 +139,8 @@ BAD = {
         TEXT.replace("average_income", "Petrol tax").encode(),
         ["column petrol_tax appears 2 times (petrol_tax, Petrol tax). Keep one.", "average_income is missing"],
     ),
+    "an exponent alone": (TEXT.replace("ME,9,", "ME,e5,").encode(), ['row 2, petrol_tax: "e5" is not a number.']),
+    "other digits": (TEXT.replace("ME,9,", "ME,٩,").encode(), ['row 2, petrol_tax: "٩" is not a number.']),
     "text": (TEXT.replace("ME,9,", "ME,nine,").encode(), ['row 2, petrol_tax: "nine" is not a number.']),
     "decimal comma": (
         TEXT.replace("ME,9,", 'ME,"7,5",').encode(),

@@ -1,14 +1,16 @@
 """The inputs of a scenario: presets, four sliders, and a field beside each for an exact value."""
 
+import re
+import time
 from functools import lru_cache
 
 import streamlit as st
 
 from data.schema import FEATURES, ROW, row_name
 from model.predict import coverages
-from pages.shared.wording import plain
 
 TYPICAL = f"Typical {ROW}"
+_ON_ITS_WAY = 0.5  # [s] in which a browser may still send what a field held before
 
 
 def scenario(model):
@@ -45,7 +47,7 @@ def scenario(model):
 
 def coverage(model):
     """Draw the choice of the band's level and read it: the share of unseen rows that it is to hold [1]."""
-    level = st.segmented_control(
+    return st.segmented_control(
         "Level of the band",
         coverages(len(model.rows)),
         default=0.9,
@@ -55,22 +57,20 @@ def coverage(model):
         bind="query-params",
         help="The share of predictions of unseen rows that the band is to hold.",
     )
-    st.session_state.answered |= {"coverage": level}
-    return level
 
 
-def _is_alone():
-    """Whether nothing else moved in the message that changed a field or the preset.
+def _has_moved(*names):
+    """Whether one of these sliders moved in the very message that changed a field or the preset.
 
     The page writes those two after each move. A key held down sends the next move before they arrive, with their
     former values, which look as if somebody had entered them: they must not take the slider back.
     """
-    return all(st.session_state[name] == value for name, value in st.session_state.answered.items())
+    return any(st.session_state[name] != st.session_state.answered[name] for name in names)
 
 
 def _take_preset(presets):
     """Move the sliders to the chosen preset."""
-    if st.session_state.start_from and _is_alone():
+    if st.session_state.start_from and not _has_moved(*st.session_state.answered):
         _set(presets[st.session_state.start_from])
 
 
@@ -95,14 +95,18 @@ def _check_link():
             except ValueError:
                 is_possible = False
             if not is_possible:
-                _report(column, f'the link asks for "{plain(asked[:60])}", which the slider cannot show', "Choose")
+                shown = re.sub(r"[`\s]+", " ", asked[:60])  # as code, in which nothing is a link
+                _report(
+                    column, column.default, f"the link asks for ` {shown} `, which the slider cannot show", "Choose"
+                )
 
 
-def _report(column, problem, cure):
-    """Keep a message below the slider until it moves."""
+def _report(column, value, problem, cure):
+    """Keep a message below the slider while it stays at this value."""
     low, high = (column.text(end) for end in (column.low, column.high))
-    message = f"{column.label}: {problem}. {cure} a number from {low} to {high} ({column.unit})."
-    st.session_state[f"{column.name}_problem"] = message
+    in_a_link = f" (in a link from {column.low:g} to {column.high:g})" if column.is_share and cure == "Choose" else ""
+    message = f"{column.label}: {problem}. {cure} a number from {low} to {high} ({column.unit}){in_a_link}."
+    st.session_state[f"{column.name}_problem"] = message, value
 
 
 def _set(values):
@@ -126,11 +130,15 @@ def _input(column):
             key=name,
             bind="query-params",
             help=column.help,
-            on_change=lambda: st.session_state.pop(f"{name}_problem", None),
         )
-        problem = st.session_state.get(f"{name}_problem")
+        problem, held_at = st.session_state.get(f"{name}_problem", (None, None))
+        if held_at != value:
+            problem = None
+            st.session_state.pop(f"{name}_problem", None)
         shown = column.shown(value)
         if not problem or typed not in st.session_state:
+            if st.session_state.get(typed) != shown:
+                st.session_state[f"{name}_former"] = st.session_state.get(typed), time.monotonic()
             st.session_state[typed] = shown
         st.number_input(
             f"{column.label}, exact value, {column.unit}",
@@ -151,10 +159,12 @@ def _input(column):
 def _take_typed(column):
     """Move the slider to the typed value, or keep what was typed and say why it cannot."""
     typed = st.session_state[f"{column.name}_typed"]
-    if not _is_alone():
+    former, written = st.session_state.get(f"{column.name}_former", (None, 0))
+    # The value before the page's own writing, on its way back: not typed by anybody.
+    is_stale = typed == former and time.monotonic() - written < _ON_ITS_WAY
+    if is_stale or _has_moved(column.name):
         return
-    if typed is not None and column.low <= (value := round(typed / column.scale, 12)) <= column.high:
+    if column.low <= (value := round(typed / column.scale, 12)) <= column.high:
         _set({column.name: value})
     else:
-        received = "nothing was typed" if typed is None else f"{typed:,.10g} is outside the slider"
-        _report(column, received, "Type")
+        _report(column, st.session_state[column.name], f"{typed:,.10g} is outside the slider", "Type")
