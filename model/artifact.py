@@ -6,6 +6,7 @@ import json
 import logging
 import warnings
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 from data.load import fingerprint
 from data.schema import FEATURE_NAMES
 from model import recipe
+from model.importance import KINDS
 from model.recipe import ModelError
 from model.train import Model, fit, train
 
@@ -106,10 +108,14 @@ def _read_record(path):
             *(scores[name][score] for name in ("model", *recipe.BASELINES) for score in ("mae", "rmse", "r2")),
             *(differences[name] for name in recipe.BASELINES),
         ]
-        numbers = [*record["residuals"], *(figure[part] for figure in figures for part in ("value", "standard_error"))]
+        per_row = [
+            record["residuals"],
+            *(record["importance"][kind][name] for kind in KINDS for name in ("plain", *FEATURE_NAMES)),
+        ]
+        numbers = [*chain(*per_row), *(figure[part] for figure in figures for part in ("value", "standard_error"))]
         complete = (
             np.isfinite(np.array(numbers, dtype=float)).all()
-            and len(record["residuals"]) == record["data"]["n_rows"]
+            and {len(each) for each in per_row} == {record["data"]["n_rows"]}
             and len(record["probes"]["inputs"]) == len(record["probes"]["predictions"]) > 0
             and record["folds"].keys() == {"n_repeats", "n_splits", "seed"}
             and all(isinstance(record[name], dict) for name in ("parameters", "libraries"))

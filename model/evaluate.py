@@ -7,7 +7,11 @@ import numpy as np
 N_REPEATS, N_SPLITS = 10, 5
 
 
-def out_of_fold(unfitted, X, y, *, n_repeats=N_REPEATS, seed=0, n_jobs=1, progress=None):
+def _predictions(fitted, X, y):
+    return fitted.predict(X)
+
+
+def out_of_fold(unfitted, X, y, *, n_repeats=N_REPEATS, seed=0, n_jobs=1, progress=None, keep=_predictions):
     """Predict every row from fits that have not seen it, in repeated 5-fold cross-validation.
 
     Parameters
@@ -24,11 +28,14 @@ def out_of_fold(unfitted, X, y, *, n_repeats=N_REPEATS, seed=0, n_jobs=1, progre
         Processes at work; the result does not depend on it.
     progress : callable, optional
         Called with (folds done, folds in all) after each.
+    keep : callable, optional
+        What to keep of each fit, from (fitted, X_test, y_test) to an array of shape (n_test, ...);
+        its predictions unless told otherwise.
 
     Returns
     -------
-    ndarray of shape (n_repeats, n_rows)
-        In the unit of ``y``.
+    ndarray of shape (n_repeats, n_rows, ...)
+        What was kept, row by row; predictions are in the unit of ``y``.
 
     Raises
     ------
@@ -40,20 +47,21 @@ def out_of_fold(unfitted, X, y, *, n_repeats=N_REPEATS, seed=0, n_jobs=1, progre
 
     folds = list(RepeatedKFold(n_splits=N_SPLITS, n_repeats=n_repeats, random_state=seed).split(X))
     fits = Parallel(n_jobs=n_jobs, return_as="generator")(
-        delayed(_fit_predict)(unfitted, X[train], y[train], X[test]) for train, test in folds
+        delayed(_fit_keep)(unfitted, X, y, train, test, keep) for train, test in folds
     )
-    predictions = np.empty((n_repeats, len(y)))
     for fold, ((_, test), values) in enumerate(zip(folds, fits, strict=True)):
-        predictions[fold // N_SPLITS, test] = values
+        if fold == 0:
+            kept = np.empty((n_repeats, len(y), *values.shape[1:]))
+        kept[fold // N_SPLITS, test] = values
         if progress:
             progress(fold + 1, len(folds))
-    return predictions
+    return kept
 
 
-def _fit_predict(unfitted, X, y, X_test):
+def _fit_keep(unfitted, X, y, train, test, keep):
     from sklearn.base import clone
 
-    return clone(unfitted).fit(X, y).predict(X_test)
+    return keep(clone(unfitted).fit(X[train], y[train]), X[test], y[test])
 
 
 def scores(y, predictions, n_resamples=2000):

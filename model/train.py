@@ -12,6 +12,7 @@ from data.load import fingerprint
 from data.schema import FEATURE_NAMES, FEATURES, TARGET
 from model import recipe
 from model.evaluate import N_REPEATS, N_SPLITS, mae_difference, out_of_fold, scores
+from model.importance import predictions_and_losses, to_record
 from model.recipe import ModelError
 
 N_PROBES = 6
@@ -129,8 +130,11 @@ def train(rows, algorithm=recipe.DEFAULT, parameters=None, seed=0, *, n_repeats=
     if len(rows) < 2 * N_SPLITS:
         raise ModelError(f"{len(rows)} rows are too few for {N_SPLITS} folds. Give at least {2 * N_SPLITS}.")
     X, y = features(rows), rows[TARGET.name].to_numpy(float)
-    pipeline = _fit(recipe.pipeline(algorithm, parameters, seed), X, y)  # first, so that a bad parameter fails at once
-    predictions = {"model": out_of_fold(unfitted, X, y, n_repeats=n_repeats, n_jobs=n_jobs, progress=progress)}
+    pipeline = _fit(unfitted, X, y)  # first, so that a bad parameter fails at once
+    kept = out_of_fold(
+        unfitted, X, y, n_repeats=n_repeats, n_jobs=n_jobs, progress=progress, keep=predictions_and_losses
+    )
+    predictions = {"model": kept[:, :, 0]}
     for name in recipe.BASELINES:
         predictions[name] = out_of_fold(recipe.pipeline(name), X, y, n_repeats=n_repeats)
     probes = X[:: max(1, len(X) // N_PROBES)][:N_PROBES]
@@ -148,6 +152,10 @@ def train(rows, algorithm=recipe.DEFAULT, parameters=None, seed=0, *, n_repeats=
             name: mae_difference(y, predictions["model"], predictions[name]) for name in recipe.BASELINES
         },
         "residuals": (y - predictions["model"]).mean(axis=0).tolist(),
+        "importance": {
+            "held_out": to_record(kept, y),
+            "in_sample": to_record(predictions_and_losses(pipeline, X, y)[None], y),
+        },
         "probes": {"inputs": probes.tolist(), "predictions": pipeline.predict(probes).tolist()},
         "trained_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }

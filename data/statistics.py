@@ -1,0 +1,112 @@
+"""What a table of rows says about itself: a choice of its rows, columns in figures, correlations, bins."""
+
+import math
+
+import numpy as np
+
+from data.schema import COLUMNS, ROW
+
+NAMES = [column.name for column in COLUMNS]
+
+
+def choose(rows, limits=(), names=()):
+    """Keep the rows that lie within all limits and bear one of the names.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        As `data.load.load_rows` returns them.
+    limits : iterable of (str, float, float)
+        Column name, lowest and highest value to keep [stored unit].
+    names : iterable of str
+        Names of rows to keep; without any, all are.
+
+    Returns
+    -------
+    pandas.DataFrame
+        With the index of ``rows``, so that a row keeps its place.
+    """
+    kept = np.ones(len(rows), dtype=bool)
+    for column, low, high in limits:
+        kept &= rows[column].between(low, high).to_numpy()
+    if names:
+        kept &= rows[ROW].isin(list(names)).to_numpy()
+    return rows[kept]
+
+
+def describe(rows):
+    """Each column in figures.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+
+    Returns
+    -------
+    pandas.DataFrame of shape (n_columns, 8)
+        Minimum, quartiles, maximum, mean and standard deviation [stored unit] and skewness [1], the last
+        two by the unbiased formulas; NaN where there are too few rows for one.
+    """
+    figures = rows[NAMES]
+    table = figures.quantile([0, 0.25, 0.5, 0.75, 1]).T
+    table.columns = ["minimum", "lower quartile", "median", "upper quartile", "maximum"]
+    return table.assign(mean=figures.mean(), deviation=figures.std(), skewness=figures.skew())
+
+
+def correlations(rows):
+    """How the columns go together, pair by pair.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+
+    Returns
+    -------
+    pearson, spearman : ndarray of shape (n_columns, n_columns)
+        From -1 to 1; NaN for a column that never varies.
+    """
+    figures = rows[NAMES]
+    return tuple(_with_itself(figures.corr(method).to_numpy(copy=True)) for method in ("pearson", "spearman"))
+
+
+def _with_itself(matrix):
+    """Rounding leaves a column's correlation with itself a hair off 1."""
+    itself = np.diagonal(matrix)
+    np.fill_diagonal(matrix, np.where(np.isnan(itself), np.nan, 1.0))
+    return matrix
+
+
+def histogram(values):
+    """Count values in bins of equal width.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_values,)
+
+    Returns
+    -------
+    counts : ndarray of shape (n_bins,)
+    edges : ndarray of shape (n_bins + 1,)
+
+    Notes
+    -----
+    2 n^(1/3) bins (Rice's rule), 30 at most.
+    """
+    return np.histogram(values, bins=min(30, math.ceil(2 * len(values) ** (1 / 3))))
+
+
+def commonest(values):
+    """Find the value that most rows share.
+
+    Parameters
+    ----------
+    values : pandas.Series
+
+    Returns
+    -------
+    value : float
+    n_rows : int
+        How many have it; of equally common values, the smallest is named.
+    """
+    counts = values.value_counts().sort_index(kind="stable")
+    return float(counts.idxmax()), int(counts.max())
