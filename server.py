@@ -14,7 +14,7 @@ import streamlit as st
 @asynccontextmanager
 async def _warm(app):
     # Imported here and not above: cached functions want the runtime, which starts with the app.
-    from pages.shared import controls, live_readout, resources  # noqa: F401 (the page's own imports, made early)
+    from pages.shared import choice, controls, live_readout, resources, tables  # noqa: F401 (what pages import, early)
 
     resources.warm_up()
     logging.getLogger("uvicorn.access").setLevel(logging.WARNING)  # else each file of each visit is a line

@@ -82,6 +82,11 @@ class Column:
         """Write a stored value with its short unit: ``0.565`` -> ``"56.5 %"``."""
         return self.template.format(self.text(value))
 
+    @property
+    def short_unit(self):
+        """The unit where room is short: ``"¢"``."""
+        return self.template.replace("{}", "").strip()
+
     def check(self, value):
         """Return ``value`` as a float, or raise with what was wrong and the cure.
 
@@ -226,6 +231,24 @@ ROW_NAMES = {
     "AZ": "Arizona", "UT": "Utah", "NV": "Nevada", "WA": "Washington", "OR": "Oregon", "CA": "California",
 }
 # fmt: on
+
+# A tile for each row, roughly where it lies on the map; rows of other tables have none.
+_TILES = """
+ .  .  .  .  .  .  .  .  .  .  ME
+ .  .  .  .  .  .  .  .  .  VT NH
+ WA ID MT ND MN IL WI MI NY RI MA
+ OR NV WY SD IA IN OH PA NJ CT .
+ CA UT CO NE MO KY WV VA MD DE .
+ .  AZ NM KS AR TN NC SC .  .  .
+ .  .  .  OK LA MS AL GA .  .  .
+ .  .  .  TX .  .  .  .  FL .  .
+"""
+TILES = {
+    code: (across, down)
+    for down, line in enumerate(_TILES.strip("\n").split("\n"))
+    for across, code in enumerate(line.split())
+    if code != "."
+}
 
 
 def row_name(code):

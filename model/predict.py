@@ -76,7 +76,7 @@ class Prediction:
     support : str
         "near", "far" or "very far" from every row.
     average : float
-        Mean prediction over the rows.
+        Mean prediction over the model's background rows.
     contributions : dict
         Column name -> Shapley value; they add up to ``value - average``.
     curves : dict
@@ -127,7 +127,7 @@ def predict(model, values, coverage=0.9):
     """
     scenario = Scenario(values)
     x = np.array([scenario[name] for name in FEATURE_NAMES])
-    blocks = [x[None], *_curve_rows(x), coalition_rows(x, model.X)]
+    blocks = [x[None], *_curve_rows(x), coalition_rows(x, model.background)]
     with _BATCH:
         y = predict_rows(model, np.concatenate(blocks))
     point, *curves, coalitions = np.split(y, np.cumsum([len(block) for block in blocks])[:-1])
@@ -168,6 +168,35 @@ def predict_rows(model, X):
     if tables is None:
         return model.pipeline.predict(X)
     return tables.predict(model.pipeline[:-1].transform(X))
+
+
+def average_response(model, X, feature, values):
+    """What the model answers on average when one input of all rows is set to a value (partial dependence).
+
+    Parameters
+    ----------
+    model : model.train.Model
+    X : ndarray of shape (n_rows, n_features)
+        The rows to average over.
+    feature : int
+        Which input to set.
+    values : ndarray of shape (n_values,)
+        In the stored unit.
+
+    Returns
+    -------
+    ndarray of shape (n_values,)
+        In the unit of the target.
+
+    Notes
+    -----
+    Friedman (2001), Annals of Statistics 29(5).
+    """
+    rows = np.tile(X, (len(values), 1))
+    rows[:, feature] = np.repeat(values, len(X))
+    with _BATCH:
+        y = predict_rows(model, rows)
+    return y.reshape(len(values), len(X)).mean(axis=1)
 
 
 @lru_cache(maxsize=4)

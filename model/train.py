@@ -16,6 +16,7 @@ from model.importance import predictions_and_losses, to_record
 from model.recipe import ModelError
 
 N_PROBES = 6
+N_BACKGROUND = 500  # rows up to which everything is compared with everything
 
 
 @dataclass(frozen=True, eq=False)  # equal only to itself, and so fit to key a cache
@@ -56,10 +57,21 @@ class Model:
         return np.where(scale > 0, scale, 1.0)
 
     @cached_property
+    def background(self):
+        """Rows that stand for "not known" in contributions: all, or a random few hundred of many."""
+        if len(self.X) <= N_BACKGROUND:
+            return self.X
+        return np.random.default_rng(0).choice(self.X, N_BACKGROUND, replace=False)
+
+    @cached_property
     def spacing(self):
         """Distance of each row to its nearest other row, shape (n_rows,) [standard deviations]."""
         Z = self.X / self.scale
-        return np.array([np.sort(np.linalg.norm(Z - z, axis=1))[1] for z in Z])
+        if len(Z) <= N_BACKGROUND:
+            return np.array([np.sort(np.linalg.norm(Z - z, axis=1))[1] for z in Z])
+        from scipy.spatial import KDTree  # every pair would take minutes
+
+        return KDTree(Z).query(Z, k=2)[0][:, 1]
 
     @cached_property
     def far(self):

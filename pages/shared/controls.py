@@ -45,6 +45,18 @@ def scenario(model):
     return values
 
 
+def last_scenario():
+    """Return what the What-if page answered last in this session, or its defaults."""
+    return st.session_state.get("answered") or {column.name: column.default for column in FEATURES}
+
+
+def link_to(row):
+    """Parameters of a link to the What-if page at a row's own figures; None where a slider cannot show them."""
+    if all(column.low <= row[column.name] <= column.high for column in FEATURES):
+        return {column.name: f"{row[column.name]:.12g}" for column in FEATURES}
+    return None
+
+
 def coverage(model):
     """Draw the choice of the band's level and read it: the share of unseen rows that it is to hold [1]."""
     return st.segmented_control(

@@ -4,7 +4,7 @@ import streamlit as st
 
 from data.schema import PERIOD, ROWS
 
-PAGES = (("streamlit_app.py", "What if"),)
+PAGES = (("streamlit_app.py", "What if"), ("pages/explore.py", "Explore"))
 
 
 def frame(title, model):
@@ -22,6 +22,6 @@ def frame(title, model):
         st.markdown("#### Petrol what-if")
         for path, label in PAGES:
             st.page_link(path, label=label, width="stretch")
-        st.caption(f"{model.label.capitalize()}  \n{len(model.rows)} {ROWS}, {PERIOD}")
+        st.caption(f"{model.label.capitalize()}  \n{len(model.rows):,} {ROWS}, {PERIOD}")
     if model.notice:
         st.warning(model.notice, icon=":material/build:")

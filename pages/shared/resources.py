@@ -9,9 +9,11 @@ import streamlit as st
 
 from data.load import load_rows
 from data.schema import FEATURES, DataError
+from data.statistics import choose
 from model import artifact
 from model.predict import predict
 from model.recipe import ModelError
+from model.survey import Survey
 
 _LOG = logging.getLogger(__name__)
 
@@ -42,6 +44,28 @@ def active_model():
         st.error("The shipped data cannot be used, so there is no model to ask.", icon=":material/error:")
         st.code(str(error), language=None)
         st.stop()
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _survey(sha256, limits, names, _model):
+    return Survey(_model, choose(_model.rows, limits, names))
+
+
+def survey(model, limits, names):
+    """Return the rows that a filter leaves, with what was worked out from them; kept by data and filter.
+
+    Parameters
+    ----------
+    model : model.train.Model
+    limits : tuple of (str, float, float)
+    names : tuple of str
+
+    Returns
+    -------
+    model.survey.Survey
+        Shared by all sessions: read only.
+    """
+    return _survey((model.record["data"]["sha256"], id(model)), limits, names, model)
 
 
 def warm_up():

@@ -2,7 +2,9 @@
 
 import re
 
-from data.schema import FEATURES, ROW, ROWS, TARGET, row_name
+import numpy as np
+
+from data.schema import COLUMNS, FEATURES, PERIOD, ROW, ROWS, TARGET, row_name
 from model.recipe import ALGORITHMS
 
 
@@ -110,3 +112,126 @@ def model_facts(model):
     if record["algorithm"] == "forest" and directions:
         facts.insert(1, f"**Directions held** {'; '.join(directions)}")
     return "\n".join(f"- {fact.replace('_', ' ')}" for fact in facts)
+
+
+def names(model, places, n_named=4):
+    """Name some rows: the first few, then how many more."""
+    named = [plain(row_name(model.records[place][ROW])) for place in places]
+    if len(named) > n_named:
+        named = [*named[: n_named - 1], f"{len(named) - n_named + 1:,} more"]
+    return " and ".join(filter(None, [", ".join(named[:-1]), *named[-1:]]))
+
+
+def selection(model, selected, shown):
+    """Say which rows are selected, and whether the filter hides some of them."""
+    if not selected:
+        return f":gray[No {ROW} is selected.]"
+    hidden = len(selected) - len(shown)
+    note = f" :gray[({hidden:,} of them hidden by the filter)]" if hidden else ""
+    return f"Selected: **{names(model, selected)}**{note}"
+
+
+def doubts(notes, rows):
+    """Place of a row -> list of what is to be doubted in it."""
+    found = {}
+    for doubt in notes.suspicious if notes else ():
+        column = next(column for column in COLUMNS if column.name == doubt.column)
+        text = f"{column.label} is probably {column.text_with_unit(doubt.likely)}"
+        for place in rows.index[rows[ROW] == doubt.row]:
+            found.setdefault(place, []).append(text)
+    return found
+
+
+def spread(column, value, n_rows, n):
+    """Say how many rows share the commonest value of a column."""
+    if n_rows == 1:
+        return f"No two of the {n:,} {ROWS} have the same {column.label.lower()}."
+    return f"{n_rows:,} of {n:,} {ROWS} share a {column.label.lower()} of exactly {column.text(value)} {column.unit}."
+
+
+def strongest(pearson, spearman):
+    """Say what goes together with the target most, and which inputs go together."""
+    last = len(COLUMNS) - 1
+    if np.isnan(pearson[last, :-1]).all():
+        return "These rows vary too little for a correlation."
+    best = int(np.nanargmax(np.abs(pearson[last, :-1])))
+    sentence = (
+        f"{COLUMNS[last].label} goes most with {COLUMNS[best].label.lower()}: Pearson {pearson[last, best]:.2f}, "
+        f"Spearman {spearman[last, best]:.2f}."
+    )
+    return sentence + " A correlation is no cause."
+
+
+def influence(codes, regression):
+    """Name the outliers and the row with the largest leverage."""
+    far = [i for i in range(len(codes)) if abs(regression.studentised[i]) > regression.outlying]
+    named = [
+        f"**{plain(row_name(codes[i]))}** ({regression.studentised[i]:.2f} s.d., Cook’s distance "
+        f"{regression.cook[i]:.2f})"
+        for i in sorted(far, key=lambda i: -abs(regression.studentised[i]))[:5]
+    ]
+    outliers = {0: f"No {ROW} is an outlier."}.get(
+        len(far),
+        f"{'The one outlier is' if len(far) == 1 else f'{len(far):,} outliers, first of all'} {', '.join(named)}.",
+    )
+    top = int(np.nanargmax(regression.leverage))
+    return (
+        f"{outliers} **{plain(row_name(codes[top]))}** has the largest leverage ({regression.leverage[top]:.3g}; "
+        f"the average is {regression.high_leverage / 2:.3g})."
+    )
+
+
+def fit(regression):
+    """The reference line as a whole."""
+    p = len(regression.coefficients) - 1
+    return (
+        f"Coefficients in {TARGET.unit}. R² {regression.r2:.3f} (adjusted {regression.adjusted_r2:.3f}), residual s.d. "
+        f"{regression.deviation:.1f}, F {regression.f:.1f} on {p} and {regression.df:,} degrees of freedom, "
+        f"n = {regression.n_rows:,} {ROWS}. "
+        "VIF is variance inflation: 1 is none, above 5 inputs are hard to tell apart."
+    )
+
+
+def importance(model):
+    """Say what the picture of importances measures."""
+    return (
+        f"How much worse the active model ({model.label}) predicts when one input is taken from other {ROWS}. "
+        "± is one standard error over the rows."
+    )
+
+
+def misleading(held_out, in_sample):
+    """Say why the importance on the model's own rows is no guide."""
+    inflated = max(FEATURES, key=lambda c: in_sample[c.name]["value"] - held_out[c.name]["value"])
+    own, unseen = (rises[inflated.name]["value"] for rises in (in_sample, held_out))
+    return (
+        "The paler bars mislead: on rows that the model was fitted to, it leans on what it has learned by heart, so "
+        f"taking an input away looks worse than it is for new rows. {inflated.label}: {own:.0f} on its own rows, "
+        f"{unseen:.0f} on rows it has not seen ({TARGET.unit})."
+    )
+
+
+def provenance(notes, model):
+    """Say where the rows come from."""
+    if notes:
+        return f"{notes.source} {notes.period}"
+    sha256 = model.record["data"]["sha256"]
+    return f"Nothing is known about these {len(model.rows):,} {ROWS} beyond the file itself, SHA-256 `{sha256[:16]}…`."
+
+
+def rows_in_words(n):
+    """Say what a row is and what was measured."""
+    inputs = ", ".join(column.label.lower() for column in FEATURES)
+    return (
+        f"{n:,} {ROWS}, {PERIOD}. Of each: {inputs}, and the petrol that its people used. "
+        f"Click a tile, a point or a row, and that {ROW} lights up everywhere."
+    )
+
+
+def one_input(column):
+    """Say what the three curves are."""
+    return (
+        f"The straight line relates {column.label.lower()} alone to the {TARGET.label.lower()} of these {ROWS}. "
+        "The model’s curve is its answer on average over them with that one input set to each value. "
+        "Neither is a cause."
+    )

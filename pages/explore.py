@@ -1,0 +1,201 @@
+"""The Explore page: the rows on a map and in a table, and below them one view at a time of what is in them."""
+
+import numpy as np
+import streamlit as st
+
+from data.notes import notes_on
+from data.schema import COLUMNS, FEATURES, ROW, ROWS, TARGET, row_name
+from data.statistics import commonest
+from model.importance import KINDS, importance
+from model.predict import predict_rows
+from model.recipe import ModelError
+from pages.shared import charts, choice, controls, resources, tables, wording
+from pages.shared.drawing import Points, blank
+from pages.shared.frame import frame
+
+model = resources.active_model()
+frame("Explore", model)
+n_all, data = len(model.rows), model.record["data"]["sha256"]
+notes = notes_on(data)
+doubts = wording.doubts(notes, model.rows)
+
+st.title("Explore", anchor=False)
+st.markdown(f":gray[{wording.rows_in_words(n_all)}]")
+bar = st.container(horizontal=True, vertical_alignment="center", key="explore_bar")
+with bar:
+    limits, names = choice.filters(model.rows, data)
+survey = resources.survey(model, limits, names)
+n, selected = len(survey.rows), st.session_state[choice.SELECTED]
+shown = [place for place in selected if place in survey.rows.index]
+points = Points(survey.rows.loc[survey.sample], frozenset(selected), doubts)
+
+
+def label(column):
+    """What a list of columns shows."""
+    return column.label
+
+
+def picture(key, figure, alt, table=None, *, can_select=True):
+    """Show a figure, and the table behind it."""
+    pick = {"on_select": choice.on_pick(key)} if can_select else {}
+    st.plotly_chart(figure, key=key, alt=alt, config={"displaylogo": False}, **pick)
+    if table:
+        with st.popover("Figures", type="tertiary", icon=":material/table_rows:", help="The table behind this picture"):
+            st.markdown(tables.markdown(table))
+
+
+def one_input():
+    """One input against the target, with the line, the model's average response, and the scenario."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        column = st.selectbox("Input", FEATURES, format_func=label, key="explore_input", persist_state="session")
+        with_names = st.toggle("Names", key="explore_with_names", persist_state="session")
+    scenario = controls.last_scenario()
+    answer = predict_rows(model, np.array([[scenario[feature.name] for feature in FEATURES]]))[0]
+    curves, why = None, ""
+    try:
+        curves = survey.curves(column.name)
+    except ModelError as error:
+        why = str(error)
+    alt = (
+        f"{TARGET.label} against {column.label.lower()} of {n:,} {ROWS}, with a straight line and the model's response"
+    )
+    figure = charts.one_against_target(points, column, curves, (scenario[column.name], answer), with_names=with_names)
+    picture("explore_one", figure, alt, tables.of_curves(column, curves) if curves else None)
+    st.caption(why or wording.one_input(column))
+
+
+def columns():
+    """What each column means and how it is spread."""
+    st.markdown(tables.markdown(tables.of_statistics(survey.statistics)))
+    column = st.selectbox("Spread of", COLUMNS, format_func=label, key="explore_column", persist_state="session")
+    values = survey.rows[column.name]
+    figure = charts.distribution(points, column, values.to_numpy(float))
+    alt = f"Histogram of {column.label.lower()} of {n:,} {ROWS}"
+    picture("explore_spread", figure, alt, tables.of_bins(column, values.to_numpy(float)))
+    st.caption(wording.spread(column, *commonest(values), n))
+
+
+def pairs():
+    """Each column against each other, and their correlations."""
+    st.markdown(wording.strongest(*survey.correlations))
+    left, right = st.columns([0.58, 0.42], gap="medium")
+    with left:
+        alt = f"Each column against each other for {n:,} {ROWS}, histograms on the diagonal"
+        picture("explore_pairs", charts.matrix(points, survey.rows), alt)
+    with right:
+        alt = f"Correlations of {len(COLUMNS)} columns, Pearson and Spearman, of {n:,} {ROWS}"
+        figure = charts.heat_map(*survey.correlations, n)
+        picture("explore_heat", figure, alt, tables.of_correlations(*survey.correlations), can_select=False)
+
+
+def pull():
+    """Which rows pull the straight line, and how it is without those selected."""
+    try:
+        regression = survey.regression
+    except ModelError as error:
+        st.plotly_chart(blank(str(error)), key="explore_influence", alt="No regression of these rows")
+        return
+    codes = survey.rows[ROW].tolist()
+    positions = survey.rows.index.get_indexer(points.rows.index)
+    left, right = st.columns([0.46, 0.54], gap="medium")
+    with left:
+        alt = f"Leverage against studentised residual of {n:,} {ROWS}, larger for a larger Cook's distance"
+        table = tables.of_influence(codes, regression, positions)
+        picture("explore_influence", charts.influence(points, regression, positions), alt, table)
+    with right:
+        st.markdown(wording.influence(codes, regression))
+        if shown:
+            without(shown)
+        else:
+            st.caption(f"Select a {ROW} to see the line without it.")
+    st.markdown("**The line through all inputs at once**")
+    st.markdown(tables.markdown(tables.of_regression(regression)))
+    st.caption(wording.fit(regression))
+
+
+def without(places):
+    """Compare the line of these rows with the line without some of them."""
+    what = f"Without {wording.names(model, places)}"
+    try:
+        table = tables.of_change(survey.regression, survey.without(places), what)
+    except ModelError as error:
+        st.info(f"{what}: {error}")
+    else:
+        st.markdown(tables.markdown(table))
+
+
+def matters():
+    """What the active model leans on."""
+    st.markdown(wording.importance(model))
+    if n < 2:
+        st.plotly_chart(blank(f"One {ROW} cannot say what matters."), key="explore_importance", alt="No figures")
+        return
+    rises = [importance(model.record["importance"][kind], survey.rows.index) for kind in KINDS]
+    alt = f"Rise of the model's error with each input exchanged, judged by {n:,} {ROWS}"
+    picture("explore_importance", charts.importances(*rises), alt, tables.of_importance(*rises), can_select=False)
+    st.caption(wording.misleading(*rises))
+
+
+def about():
+    """Where the rows come from, and which figures to doubt."""
+    st.markdown(wording.provenance(notes, model))
+    if not notes:
+        return
+    st.markdown("\n".join(f"- {fact}" for fact in notes.facts))
+    st.markdown(f"**Figures to doubt.** They stay as published; a star or a diamond marks their {ROWS}.")
+    st.markdown(tables.markdown(tables.of_suspicions(notes, model.rows)))
+    if doubtful := [place for place in doubts if place in survey.rows.index]:
+        st.markdown("The reference line with and without them:")
+        without(doubtful)
+
+
+VIEWS = {
+    "One input": one_input,
+    "Columns": columns,
+    "All pairs": pairs,
+    "Who pulls the line": pull,
+    "What matters": matters,
+    "About the data": about,
+}
+
+with bar:
+    st.markdown(f"**{n:,} of {n_all:,} {ROWS}**" if limits or names else f"**All {n_all:,} {ROWS}**", width="content")
+    if limits or names:
+        st.button("Show all", on_click=choice.show_all)
+    st.markdown(wording.selection(model, selected, shown), width="content")
+    if selected:
+        st.button("Clear selection", on_click=choice.clear)
+    if len(selected) == 1 and (start := controls.link_to(model.records[selected[0]])):
+        name = wording.plain(row_name(model.records[selected[0]][ROW]))
+        st.page_link(
+            "streamlit_app.py", label=f"Start a what-if from {name}", query_params=start, icon=":material/tune:"
+        )
+if len(points.rows) < n:
+    st.caption(
+        f"Pictures draw {len(points.rows):,} of them, at random with those that pull the line; every figure is of all {n:,}."
+    )
+if not n:
+    st.info(
+        f"The filter leaves none of the {n_all:,} {ROWS}. Widen a range, or show all.", icon=":material/filter_alt:"
+    )
+    st.stop()
+
+left, right = st.columns([0.4, 0.6], gap="medium")
+with left:
+    shade = st.selectbox("Colour by", COLUMNS[::-1], format_func=label, key="explore_shade", persist_state="session")
+    alt = f"Tile map of {n:,} {ROWS}, darker for more {shade.label.lower()}"
+    picture("explore_map", charts.tile_map(points, shade), alt)
+with right:
+    choice.rows_table(survey.rows, selected, doubts)
+    st.download_button(
+        f"Download {'these' if limits or names else 'all'} {n:,} {ROWS} as CSV",
+        lambda: survey.rows.to_csv(index=False),
+        f"{ROWS}_{n}_of_{n_all}.csv",
+        "text/csv",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+for tab, draw in zip(st.tabs(list(VIEWS), key="view", bind="query-params"), VIEWS.values(), strict=True):
+    if tab.open:
+        with tab:
+            draw()

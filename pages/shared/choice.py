@@ -1,0 +1,176 @@
+"""Which rows the Explore page is about: a filter, and one list of selected rows for every picture and the table."""
+
+import math
+import time
+
+import streamlit as st
+
+from data.schema import COLUMNS, FEATURES, ROW, ROWS, row_name
+from pages.shared import tables
+
+_N_LISTED = 1000  # names that a list can offer; above that they are typed
+_ON_ITS_WAY = 0.5  # [s] in which a browser may still send what the table held before
+SELECTED, NAMES = "explore_selected", "explore_names"
+
+
+def filters(rows, of):
+    """Draw the filter and read it.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        All rows.
+    of : str
+        Their fingerprint: other rows start with no filter and nothing selected.
+
+    Returns
+    -------
+    limits : tuple of (str, float, float)
+        Column, lowest and highest value to keep [stored unit]; only columns that are narrowed.
+    names : tuple of str
+        Names of rows to keep; empty for all.
+    """
+    if st.session_state.get("explore_of") != of:
+        _forget()
+        st.session_state.explore_of = of
+    with st.popover("Filter", icon=":material/filter_alt:", key="explore_filter"):
+        cells = [cell for _ in range(3) for cell in st.columns(2, gap="medium")]
+        limits = [_range(cell, column, rows[column.name]) for cell, column in zip(cells, COLUMNS, strict=False)]
+        codes = sorted(rows[ROW].unique(), key=row_name) if len(rows) <= _N_LISTED else []
+        names = cells[len(COLUMNS)].multiselect(
+            f"Only these {ROWS}",
+            codes,
+            format_func=row_name,
+            key=NAMES,
+            placeholder=f"All {ROWS}",
+            accept_new_options=not codes,
+            persist_state="session",
+        )
+    return tuple(limit for limit in limits if limit), tuple(names)
+
+
+def _range(cell, column, values):
+    """A slider with two ends; None while it keeps everything."""
+    low, high = float(values.min()), float(values.max())
+    name = f"explore_{column.name}"
+    label = f"{column.label} ({column.unit})"
+    if low == high:
+        cell.markdown(f"{label}  \n:gray[{column.text(low)} in all {ROWS}]")
+        return None
+    step = column.step if column in FEATURES else 10.0**-column.decimals
+    bottom, top = round(math.floor(low / step) * step, 9), round(math.ceil(high / step) * step, 9)
+    chosen = cell.slider(
+        label,
+        bottom,
+        top,
+        (bottom, top),
+        step,
+        format=column.slider_format if column in FEATURES else "%,.0f",
+        key=name,
+        persist_state="session",
+    )
+    return None if chosen == (bottom, top) else (column.name, *chosen)
+
+
+def show_all():
+    """Take the filter away."""
+    for key in (NAMES, *(f"explore_{column.name}" for column in COLUMNS)):
+        st.session_state.pop(key, None)
+
+
+def _forget():
+    show_all()
+    clear()
+
+
+def select(places):
+    """Make these rows the selected ones.
+
+    Parameters
+    ----------
+    places : iterable of int
+        Index of the rows.
+    """
+    st.session_state[SELECTED] = sorted(set(places))
+
+
+def clear():
+    """Select nothing."""
+    select(())
+    st.session_state.explore_first = []
+
+
+def on_pick(key):
+    """Make a callback that takes what was picked in the chart of that key.
+
+    A click on the only selected row lets it go; a box or a lasso selects what is in it.
+    """
+
+    def take():
+        picked = st.session_state[key].selection
+        places = {point["customdata"] for point in picked.points if point.get("customdata") is not None}
+        if len(places) == 1 and not (picked.box or picked.lasso) and list(places) == st.session_state[SELECTED]:
+            places = ()
+        select(places)
+        st.session_state.explore_first = st.session_state[SELECTED]
+
+    return take
+
+
+def rows_table(rows, selected, doubts):
+    """Draw the table of rows; its ticks are the selected rows, and ticking selects.
+
+    Rows that were selected in a picture come first, else a tick may be out of sight.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        As shown, with the index of all rows.
+    selected : list of int
+        Places of the selected rows, shown or not.
+    doubts : dict
+        Place -> list of what is to be doubted.
+    """
+    first = rows.index.intersection(st.session_state.explore_first)
+    rows = rows.loc[first.append(rows.index.difference(first))]
+    table = tables.of_rows(rows, doubts)
+    numbers = zip(table.columns[1:], COLUMNS, strict=False)
+    options = {
+        "height": 430,
+        "column_config": {
+            name: st.column_config.NumberColumn(
+                format=_number_format(column),
+                help=f"{column.label}, {column.unit}. {column.help}",
+                width=6 * len(name) + 12,
+            )
+            for name, column in numbers
+        },
+        "hide_index": True,
+        "alt": f"{len(rows):,} {ROWS} with all their figures",
+    }
+    if len(rows) > _N_LISTED:
+        st.dataframe(table, lazy=True, **options)  # sends what is in sight; such a table cannot be ticked
+        return
+    places = rows.index.tolist()
+    # Other rows are another table: ticks still on their way from the former one are of its rows, and must not count.
+    key = f"explore_table_{hash(tuple(places)):x}"
+    ticked = [i for i, place in enumerate(places) if place in set(selected)]
+    former = st.session_state.get(key, {}).get("selection", {}).get("rows", [])
+    if former != ticked:
+        st.session_state.explore_former = former, time.monotonic()
+        st.session_state[key] = {"selection": {"rows": ticked}}
+
+    def take():
+        now = st.session_state[key].selection.rows
+        former, written = st.session_state.get("explore_former", (None, 0))
+        # The ticks from before the page's own writing, on their way back: not made by anybody.
+        if now == ticked or (now == former and time.monotonic() - written < _ON_ITS_WAY):
+            return
+        select([places[i] for i in now] + [place for place in selected if place not in set(places)])
+
+    with st.container(key="explore_table"):
+        st.dataframe(table, key=key, on_select=take, selection_mode="multi-row", **options)
+
+
+def _number_format(column):
+    return "%.1f" if column.is_share else "%.10g" if column.decimals else "localized"

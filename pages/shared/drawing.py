@@ -1,0 +1,125 @@
+"""What all pictures have in common: their layout, and how a row looks in each of them."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from html import escape
+from typing import Any
+
+import plotly.graph_objects as go
+
+from data.schema import COLUMNS, ROW, row_name
+from data.statistics import NAMES
+
+# Middle tones of Okabe and Ito's palette, seen on white and on the dark theme alike.
+POINT, ACCENT, MUTED = "#1b8ba8", "#d55e00", "#8a97a5"
+LEGEND = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}
+_DIM = 0.18  # opacity of what is not selected while something is
+
+
+@dataclass(frozen=True)
+class Points:
+    """Rows to draw, the same in every picture: who they are, which are selected, which carry a doubtful figure.
+
+    Attributes
+    ----------
+    rows : pandas.DataFrame
+    selected : frozenset of int
+        Places (index of the rows) that are selected.
+    doubts : dict
+        Place -> list of what to know about its figures.
+    """
+
+    rows: Any
+    selected: frozenset = frozenset()
+    doubts: dict = field(default_factory=dict)
+
+    @cached_property
+    def opacity(self):
+        """Full for all, or for the selected alone."""
+        places = self.rows.index
+        if not self.selected.intersection(places):
+            return [1] * len(places)
+        return [1 if place in self.selected else _DIM for place in places]
+
+    @cached_property
+    def is_doubted(self):
+        """Whether a row carries a figure that is in doubt."""
+        return [place in self.doubts for place in self.rows.index]
+
+    @cached_property
+    def symbol(self):
+        """A diamond where a figure is in doubt."""
+        return ["diamond-open" if is_doubted else "circle" for is_doubted in self.is_doubted]
+
+    @cached_property
+    def names(self):
+        """What the rows are called, with nothing in it that plotly would read as markup."""
+        return [escape(row_name(str(code))) for code in self.rows[ROW]]
+
+    @cached_property
+    def hover(self):
+        """Name, all figures with their units, and any doubt."""
+        figures = self.rows[NAMES].to_numpy(float)
+        texts = []
+        for place, name, values in zip(self.rows.index, self.names, figures, strict=True):
+            lines = [f"<b>{name}</b>"]
+            lines += [f"{c.label} {c.text(v)} {c.unit}" for c, v in zip(COLUMNS, values, strict=True)]
+            lines += [f"<i>{escape(doubt)}</i>" for doubt in self.doubts.get(place, ())]
+            texts.append("<br>".join(lines))
+        return texts
+
+    def values(self, column):
+        """One column in its shown unit."""
+        return self.rows[column.name].to_numpy(float) * column.scale
+
+    def scatter(self, x, y, **options):
+        """One marker a row; ``marker`` and other options replace what is usual."""
+        marker = {"color": POINT, "size": 9, "opacity": self.opacity, "symbol": self.symbol} | options.pop("marker", {})
+        usual = {
+            "type": "scatter",
+            "mode": "markers",
+            "showlegend": False,
+            "hoverinfo": "text",
+            "hovertext": self.hover,
+        }
+        return usual | {"x": x, "y": y, "customdata": self.rows.index.tolist(), "marker": marker} | options
+
+
+def figure(data, height, xaxis, yaxis, **layout):
+    """Lay out traces as every picture is.
+
+    Built from one dictionary: plotly's own methods check the whole anew with each trace and axis, ten times slower.
+
+    Parameters
+    ----------
+    data : list of dict
+        Traces.
+    height : int
+        [px]
+    xaxis, yaxis : dict
+    **layout
+        Other axes, and whatever replaces what is usual.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+    """
+    axes = {"xaxis": xaxis, "yaxis": yaxis} | {name: axis for name, axis in layout.items() if "axis" in name}
+    # Ranges are fixed, so that a swipe over a picture scrolls the page.
+    axes = {name: {"fixedrange": True, "zeroline": False} | axis for name, axis in axes.items()}
+    margin = {"l": 8, "r": 8, "t": 8, "b": 8}
+    # What Streamlit would set for pictures that select, and draw once more for it.
+    usual = {"clickmode": "event+select", "dragmode": "pan", "hovermode": "closest"}
+    usual |= {"height": height, "margin": margin, "hoverlabel": {"align": "left"}, "bargap": 0.04}
+    return go.Figure({"data": data, "layout": usual | layout | axes})
+
+
+def axis_title(column):
+    """Label and unit: no axis goes without."""
+    return f"{column.label} ({column.unit})"
+
+
+def blank(why):
+    """Say in a picture's place why there is none."""
+    words = {"text": escape(why), "showarrow": False, "x": 0.5, "y": 0.5, "xref": "paper", "yref": "paper"}
+    return figure([], 140, {"visible": False}, {"visible": False}, annotations=[words])

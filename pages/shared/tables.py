@@ -1,0 +1,201 @@
+"""The figures behind the pictures, for those who would rather read: rows of text, each number with its unit."""
+
+from itertools import combinations, pairwise
+
+import numpy as np
+
+from data.schema import COLUMNS, FEATURES, ROW, ROWS, TARGET, row_name
+from data.statistics import histogram
+from pages.shared.wording import plain
+
+AXIS = {column.name: f"{column.label} ({column.unit})" for column in COLUMNS}
+SHORT = {column.name: f"{column.short_label.capitalize()} ({column.short_unit})" for column in COLUMNS}
+
+
+def markdown(table):
+    """One Markdown table: drawn at once, where ``st.table`` draws each of its cells as Markdown of its own.
+
+    Parameters
+    ----------
+    table : list of dict
+        A row each: heading -> Markdown; every row has the headings of the first.
+
+    Returns
+    -------
+    str
+    """
+    headings = list(table[0])
+    lines = [headings, [":--", *["--:"] * (len(headings) - 1)], *([row.get(h, "") for h in headings] for row in table)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def of_rows(rows, doubts):
+    """All figures in their shown units, and what is to be doubted, for a sortable table.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+    doubts : dict
+        Place -> list of texts.
+
+    Returns
+    -------
+    pandas.DataFrame
+    """
+    import pandas as pd
+
+    table = {ROW.capitalize(): [row_name(code) for code in rows[ROW]]}
+    table |= {SHORT[column.name]: rows[column.name] * column.scale for column in COLUMNS}
+    if doubts:
+        table["To doubt"] = ["; ".join(doubts.get(place, ())) for place in rows.index]
+    return pd.DataFrame(table, index=rows.index)
+
+
+def of_statistics(statistics):
+    """Each column in figures: a row each."""
+    table = []
+    for column in COLUMNS:
+        figures = statistics.loc[column.name]
+        texts = {
+            name.capitalize(): "–" if np.isnan(value) else f"{column.shown(value):,.{column.decimals + 1}f}"
+            for name, value in figures.drop("skewness").items()
+        }
+        skewness = figures["skewness"]
+        name = f"**{column.label}**, {column.unit}. :gray[:small[{column.help}]]"
+        texts["S.d."] = texts.pop("Deviation")
+        table.append({"": name} | texts | {"Skew (no unit)": "–" if np.isnan(skewness) else f"{skewness:.2f}"})
+    return table
+
+
+def of_curves(column, curves, n_rows=9):
+    """The straight line with its band, and the model's average response, at a few values of an input."""
+    table = []
+    for i in np.linspace(0, len(curves["at"]) - 1, n_rows).round().astype(int):
+        fitted, half, response = (curves[name][i] for name in ("fitted", "half_width", "response"))
+        table.append({
+            AXIS[column.name]: f"{curves['at'][i] * column.scale:,.{column.decimals}f}",
+            "Straight line": f"{fitted:.0f}",
+            "95 % band of the line": f"{fitted - half:.0f} to {fitted + half:.0f}",
+            f"Model, on average ({TARGET.unit})": f"{response:.0f}",
+        })  # fmt: skip
+    return table
+
+
+def of_bins(column, values):
+    """A histogram, bin by bin."""
+    counts, edges = histogram(values)
+    return [
+        {AXIS[column.name]: f"{column.text(low)} to {column.text(high)}", f"Number of {ROWS}": f"{count:,}"}
+        for count, (low, high) in zip(counts, pairwise(edges), strict=True)
+    ]
+
+
+def of_correlations(pearson, spearman):
+    """Each pair of columns once, the strongest first."""
+    pairs = sorted(combinations(range(len(COLUMNS)), 2), key=lambda pair: -np.nan_to_num(abs(pearson[pair])))
+    return [
+        {
+            "Pair": f"{COLUMNS[i].label} and {COLUMNS[j].label.lower()}",
+            "Pearson (no unit)": _or_dash(pearson[i, j], ".2f"),
+            "Spearman (no unit)": _or_dash(spearman[i, j], ".2f"),
+        }
+        for i, j in pairs
+    ]
+
+
+def of_regression(regression):
+    """The reference line, coefficient by coefficient."""
+    inflation = [None, *regression.vif]
+    return [
+        {
+            "": label,
+            "Coefficient": f"{coefficient:.7g}",
+            "S.e.": f"{error:.6g}",
+            "t": _or_dash(t, ".2f"),
+            "p": "–" if np.isnan(p) else "< 0.0001" if p < 0.0001 else f"{p:.4f}",
+            "VIF": "" if vif is None else f"{vif:.2f}",
+        }
+        for label, coefficient, error, t, p, vif in zip(
+            _TERMS,
+            regression.coefficients,
+            regression.standard_errors,
+            regression.t,
+            regression.p,
+            inflation,
+            strict=True,
+        )
+    ]
+
+
+# A coefficient is per one stored unit: a share of one is 100 %.
+_TERMS = [
+    "**Intercept**",
+    *(f"**{column.label}**, per {column.template.format(f'{column.scale:g}')}" for column in FEATURES),
+]
+
+
+def of_change(before, after, what):
+    """How the coefficients move when some rows are left out."""
+    table = [
+        {
+            "": label,
+            f"All {before.n_rows:,} {ROWS}": f"{old:.5g}",
+            what: f"{new:.5g}",
+            "Change in standard errors": _or_dash((new - old) / error if error else np.nan, "+.2f"),
+        }
+        for label, old, new, error in zip(
+            _TERMS, before.coefficients, after.coefficients, before.standard_errors, strict=True
+        )
+    ]
+    for label, name, form in (("R²", "r2", ".3f"), ("Residual s.d.", "deviation", ".1f")):
+        old, new = getattr(before, name), getattr(after, name)
+        table.append({"": f"**{label}**", f"All {before.n_rows:,} {ROWS}": f"{old:{form}}", what: f"{new:{form}}"})
+    return table
+
+
+def of_influence(names, regression, positions, n_rows=10):
+    """The rows that pull the line hardest, by Cook's distance."""
+    hardest = sorted(positions, key=lambda i: -np.nan_to_num(regression.cook[i]))[:n_rows]
+    return [
+        {
+            ROW.capitalize(): plain(row_name(names[i])),
+            "Leverage": f"{regression.leverage[i]:.3g}",
+            "Studentised residual (s.d.)": _or_dash(regression.studentised[i], ".2f"),
+            "Cook’s distance": _or_dash(regression.cook[i], ".3f"),
+        }
+        for i in hardest
+    ]
+
+
+def of_importance(held_out, in_sample):
+    """Both importances, input by input."""
+    return [
+        {
+            "": f"**{column.label}**",
+            **{
+                f"{kind} ({TARGET.unit})": "{value:.1f} ± {standard_error:.1f}".format(**rises[column.name])
+                for kind, rises in (("On rows it has not seen", held_out), ("On its own rows", in_sample))
+            },
+        }
+        for column in FEATURES
+    ]
+
+
+def of_suspicions(notes, rows):
+    """The figures to doubt: as published, and as they probably were."""
+    published = rows.drop_duplicates(ROW).set_index(ROW)
+    columns = {column.name: column for column in COLUMNS}
+    return [
+        {
+            ROW.capitalize(): row_name(doubt.row),
+            "Figure": columns[doubt.column].label,
+            "As published": columns[doubt.column].text_with_unit(published.loc[doubt.row, doubt.column]),
+            "Probably": columns[doubt.column].text_with_unit(doubt.likely),
+            "Why": doubt.why,
+        }
+        for doubt in notes.suspicious
+    ]
+
+
+def _or_dash(value, form):
+    return "–" if np.isnan(value) else f"{value:{form}}"
