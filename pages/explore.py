@@ -171,9 +171,7 @@ with bar:
             "streamlit_app.py", label=f"Start a what-if from {name}", query_params=start, icon=":material/tune:"
         )
 if len(points.rows) < n:
-    st.caption(
-        f"Pictures draw {len(points.rows):,} of them, at random with those that pull the line; every figure is of all {n:,}."
-    )
+    st.caption(f"Pictures draw {len(points.rows):,} of them, taken at random; every figure is of all {n:,}.")
 if not n:
     st.info(
         f"The filter leaves none of the {n_all:,} {ROWS}. Widen a range, or show all.", icon=":material/filter_alt:"

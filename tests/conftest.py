@@ -105,18 +105,24 @@ def open_page(browser):
     """Return a function that opens an address; afterwards no page may have logged an error."""
     contexts, complaints = [], []
 
-    def open_page(url, *, width=1280, height=900, init_script=None, on_socket=None, **options):
+    def note(message):
+        # On any page but the first, Streamlit's browser part looks for its server below that page, then above.
+        is_lookup = "/_stcore/" in message.location["url"] and "404" in message.text
+        if message.type == "error" and not is_lookup:
+            complaints.append(message.text)
+
+    def open_page(url, *, ready="live-prediction", width=1280, height=900, init_script=None, on_socket=None, **options):
         context = browser.new_context(viewport={"width": width, "height": height}, **options)
         contexts.append(context)
         page = context.new_page()
-        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        page.on("console", note)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         if init_script:
             page.add_init_script(init_script)
         if on_socket:
             page.on("websocket", on_socket)
         page.goto(url)
-        page.get_by_test_id("live-prediction").wait_for(timeout=20_000)
+        page.get_by_test_id(ready).first.wait_for(timeout=20_000)
         return page
 
     yield open_page

@@ -118,6 +118,7 @@ def test_a_pickle_of_something_else_is_refitted(folder, model, rows, thing):
     assert_refitted(artifact.load(rows, folder), model, "cannot be loaded (AttributeError)")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
@@ -161,6 +162,7 @@ def test_without_a_usable_record_the_default_is_trained_and_scored_anew(folder, 
     assert predict(loaded, DEFAULTS).high > predict(loaded, DEFAULTS).value
 
 
+@pytest.mark.slow
 def test_other_rows_than_the_models_own_train_its_recipe_on_them(folder, rows):
     fewer = rows.iloc[:-3].reset_index(drop=True)
     loaded = artifact.load(fewer, folder)

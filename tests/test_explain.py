@@ -50,6 +50,7 @@ def test_contributions_of_a_sum_of_models_are_the_sums():
     assert both == pytest.approx(first + second)
 
 
+@pytest.mark.slow
 def test_the_shipped_models_contributions_are_shaps(model):
     """Oracle: shap's exact explainer with the same 48 rows as background."""
     shap = pytest.importorskip("shap", reason="shap has no wheels for this platform")

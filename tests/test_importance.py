@@ -24,14 +24,14 @@ def test_the_mean_loss_is_scikit_learns_on_the_same_folds(data):
     for train, test in RepeatedKFold(n_splits=5, n_repeats=2, random_state=0).split(X):
         fitted = LinearRegression().fit(X[train], y[train])
         found = permutation_importance(
-            fitted, X[test], y[test], scoring="neg_mean_squared_error", n_repeats=400, random_state=1
+            fitted, X[test], y[test], scoring="neg_mean_squared_error", n_repeats=100, random_state=1
         )
         rises += found.importances_mean * len(test) * len(test) / (len(test) - 1) / (2 * len(y))
     kept = out_of_fold(LinearRegression(), X, y, n_repeats=2, keep=predictions_and_losses)
     recorded = to_record(kept, y)
     for name, rise in zip(FEATURE_NAMES, rises, strict=True):
         ours = np.mean(recorded[name]) - np.mean(recorded["plain"])
-        assert ours == pytest.approx(rise, rel=0.03, abs=60)
+        assert ours == pytest.approx(rise, rel=0.05, abs=100)
 
 
 def test_up_to_fifty_rows_it_is_every_exchange(data):

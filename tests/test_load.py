@@ -183,6 +183,7 @@ def test_a_bad_file_is_refused_with_row_column_value_and_cure(raw, expected):
         assert part in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_damaged_file_is_a_data_error_and_nothing_else():
     """A thousand random mutations of the shipped file: quotation marks, separators, bytes, cuts."""
     random = np.random.default_rng(17)

@@ -1,0 +1,379 @@
+"""The Explore page: every figure on it worked out anew from the CSV by other means, and every way to filter it."""
+
+import base64
+import csv
+import json
+import statistics
+
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn.base import clone
+from sklearn.linear_model import LinearRegression
+from sklearn.model_selection import RepeatedKFold
+from streamlit.testing.v1 import AppTest
+
+from data.schema import COLUMNS, FEATURES, row_name
+from model import recipe
+from tests.conftest import ROOT
+
+VIEWS = ("One input", "Columns", "All pairs", "Who pulls the line", "What matters", "About the data")
+NAMES = [column.name for column in COLUMNS]
+with (ROOT / "data" / "petrol_consumption.csv").open(encoding="utf-8") as file:
+    CSV = list(csv.DictReader(file))
+TABLE = np.array([[float(row[name]) for name in NAMES] for row in CSV])
+X, Y = TABLE[:, :4], TABLE[:, 4]
+CODES = [row["state"] for row in CSV]
+SCALES = np.array([column.scale for column in COLUMNS])
+
+
+def opened(view, *steps):
+    """Open the page at a view and take steps on it, each followed by a run."""
+    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=30)
+    app.switch_page("pages/explore.py")
+    app.query_params["view"] = view
+    app.run()
+    for step in steps:
+        step(app)
+        app.run()
+    assert not app.exception
+    return app
+
+
+def limit(name, low, high):
+    return lambda app: app.slider(key=f"explore_{name}").set_value((low, high))
+
+
+def only(*codes):
+    return lambda app: app.multiselect(key="explore_names").set_value(list(codes))
+
+
+def select(*places):
+    def write(app):
+        app.session_state["explore_selected"] = sorted(places)
+
+    return write
+
+
+def words(app):
+    return "\n".join(element.value for kind in (app.markdown, app.caption, app.info) for element in kind)
+
+
+def figure(app, key):
+    """A picture as the browser gets it, arrays decoded."""
+    (spec,) = [
+        chart.proto.spec for chart in app.get("plotly_chart") if chart.proto.id.endswith(key) or key in chart.proto.id
+    ]
+    return decoded(json.loads(spec))
+
+
+def decoded(value):
+    if isinstance(value, dict) and "bdata" in value:
+        array = np.frombuffer(base64.b64decode(value["bdata"]), dtype=value["dtype"])
+        return array.reshape([int(n) for n in value["shape"].split(",")]) if "shape" in value else array
+    if isinstance(value, dict):
+        return {key: decoded(entry) for key, entry in value.items()}
+    return [decoded(entry) for entry in value] if isinstance(value, list) else value
+
+
+def table(app, first_heading):
+    """Cells of the Markdown table with this heading, without its emphasis."""
+    (text,) = [m.value for m in app.markdown if m.value.startswith("|") and first_heading in m.value.split("\n")[0]]
+    rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in text.split("\n")]
+    return [[cell.replace("**", "").strip() for cell in row] for row in rows[2:]]
+
+
+def fitted(kept=slice(None)):
+    """Coefficients, standard errors, R2 and residual s.d. by the normal equations."""
+    D = np.column_stack([np.ones(len(Y[kept])), X[kept]])
+    beta = np.linalg.lstsq(D, Y[kept], rcond=None)[0]
+    rss = ((Y[kept] - D @ beta) ** 2).sum()
+    variance = rss / (len(D) - 5)
+    errors = np.sqrt(variance * np.diag(np.linalg.inv(D.T @ D)))
+    return beta, errors, 1 - rss / ((Y[kept] - Y[kept].mean()) ** 2).sum(), np.sqrt(variance)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_each_view_opens_without_a_complaint(view):
+    app = opened(view)
+    assert not app.error
+    assert not app.warning
+    assert "All 48 states" in words(app)
+
+
+def test_the_table_has_every_figure_of_the_file_and_marks_those_in_doubt():
+    shown = opened("One input").dataframe[0].value
+    assert shown["State"].tolist() == [row_name(code) for code in CODES]
+    np.testing.assert_allclose(shown.iloc[:, 1:6].to_numpy(float), TABLE * SCALES)
+    doubted = {CODES[place] for place in np.flatnonzero(shown["To doubt"] != "")}
+    assert doubted == {"SD", "WV"}
+
+
+def test_columns_in_figures():
+    cells = table(opened("Columns"), "Median")
+    for line, column, values in zip(cells, COLUMNS, (TABLE * SCALES).T, strict=True):
+        lower, median, upper = statistics.quantiles(values, n=4, method="inclusive")
+        figures = [min(values), lower, median, upper, max(values), statistics.fmean(values), statistics.stdev(values)]
+        assert line[0].startswith(f"{column.label}, {column.unit}.")
+        assert line[1:8] == [f"{figure:,.{column.decimals + 1}f}" for figure in figures]
+        assert line[8] == f"{stats.skew(values, bias=False):.2f}"
+
+
+@pytest.mark.parametrize("place", range(5), ids=NAMES)
+def test_a_column_is_spread_as_counted_by_hand(place):
+    column, values = COLUMNS[place], TABLE[:, place] * SCALES[place]
+    app = opened("Columns", lambda app: app.selectbox(key="explore_column").set_value(column))
+    bars, box, rug = figure(app, "explore_spread")["data"]
+    for middle, width, count in zip(bars["x"], bars["width"], bars["y"], strict=True):
+        low, high = middle - width / 2, middle + width / 2
+        inside = sum(
+            low - 1e-9 <= v < high - 1e-9 or (abs(v - high) < 1e-9 and high > max(values) - 1e-9) for v in values
+        )
+        assert inside == count
+    assert sum(bars["y"]) == 48
+    lower, median, upper = statistics.quantiles(values, n=4, method="inclusive")
+    np.testing.assert_allclose([box["q1"][0], box["median"][0], box["q3"][0]], [lower, median, upper])
+    np.testing.assert_allclose(rug["x"], values)
+    assert [int(row[1]) for row in table(app, "Number of states")] == list(bars["y"])
+    n = max(list(values).count(v) for v in values)
+    said = f"{n} of 48 states share" if n > 1 else "No two of the 48 states have the same"
+    assert said in words(app)
+
+
+def test_nineteen_states_share_a_tax_of_seven():
+    assert "19 of 48 states share a petrol tax of exactly 7.0 cents per gallon." in words(opened("Columns"))
+
+
+@pytest.mark.parametrize("place", range(4), ids=NAMES[:4])
+def test_one_input_against_consumption(model, place):
+    column, x = FEATURES[place], X[:, place]
+    app = opened("One input", lambda app: app.selectbox(key="explore_input").set_value(column))
+    band, straight, response, dots, here = figure(app, "explore_one")["data"]
+    np.testing.assert_allclose(dots["x"], x * column.scale)
+    np.testing.assert_allclose(dots["y"], Y)
+    at = np.array(straight["x"]) / column.scale
+    fit = stats.linregress(x, Y)
+    np.testing.assert_allclose(straight["y"], fit.intercept + fit.slope * at)
+    t = stats.t.ppf(0.975, 46)
+    half = [t * stats.linregress(x - a, Y).intercept_stderr for a in at]
+    np.testing.assert_allclose(band["y"][: len(at)], straight["y"] + np.array(half))
+    for a, answer in list(zip(at, response["y"], strict=True))[::12]:
+        rows = X.copy()
+        rows[:, place] = a
+        assert answer == pytest.approx(model.pipeline.predict(rows).mean())
+    scenario = np.array([[c.default for c in FEATURES]])
+    assert here["x"][0] == pytest.approx(column.default * column.scale)
+    assert here["y"][0] == pytest.approx(model.pipeline.predict(scenario)[0])
+    for cells in table(app, "Straight line"):
+        value = float(cells[0].replace(",", "")) / column.scale
+        assert float(cells[1]) == pytest.approx(fit.intercept + fit.slope * value, abs=2 + abs(fit.slope) * 0.6)
+
+
+def test_the_scenario_of_the_what_if_page_is_the_point_on_the_picture(model):
+    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=30).run()
+    app.slider(key="petrol_tax").set_value(9.0).run()
+    app.switch_page("pages/explore.py").run()
+    here = figure(app, "explore_one")["data"][-1]
+    x = [[9.0, *(c.default for c in FEATURES[1:])]]
+    assert (here["x"][0], here["y"][0]) == (9.0, pytest.approx(model.pipeline.predict(np.array(x))[0]))
+
+
+def test_all_pairs_are_the_columns_of_the_file():
+    data = figure(opened("All pairs"), "explore_pairs")["data"]
+    scatters = [trace for trace in data if trace["type"] == "scatter"]
+    assert len(scatters) == 10
+    for trace in scatters:
+        i, j = (int(trace[axis][1:] or 1) - 1 for axis in ("yaxis", "xaxis"))
+        np.testing.assert_allclose(trace["x"], TABLE[:, j] * SCALES[j])
+        np.testing.assert_allclose(trace["y"], TABLE[:, i] * SCALES[i])
+
+
+def test_correlations_are_scipys_and_n_is_told():
+    app = opened("All pairs")
+    picture = figure(app, "explore_heat")
+    (cells,) = picture["data"]
+    texts = np.array(cells["text"], dtype=object)
+    for i in range(5):
+        for j in range(5):
+            if i != j:
+                kind = stats.pearsonr if i > j else stats.spearmanr
+                assert texts[i, j] == f"{kind(TABLE[:, i], TABLE[:, j]).statistic:.2f}".replace("-", "−")
+    assert "n = 48 states" in picture["layout"]["xaxis"]["title"]["text"]
+    assert len(table(app, "Pearson")) == 10
+    r, rho = (kind(X[:, 3], Y).statistic for kind in (stats.pearsonr, stats.spearmanr))
+    assert f"goes most with licensed drivers: Pearson {r:.2f}, Spearman {rho:.2f}" in words(app)
+
+
+def test_the_reference_line_is_printed_to_the_published_digits():
+    """Weisberg (1985): coefficients, standard errors, R2, F; VIF from 1.04 to 1.63."""
+    app = opened("Who pulls the line")
+    cells = table(app, "VIF")
+    published = [377.2911, -34.7901, -0.0665888, -0.00242589, 1336.449]
+    np.testing.assert_allclose([float(row[1]) for row in cells], published, rtol=2e-6)
+    np.testing.assert_allclose([float(row[2]) for row in cells[1:]], [12.9702, 0.0172217, 0.00338917, 192.298])
+    beta, errors, r2, deviation = fitted()
+    t = beta / errors
+    assert [row[3] for row in cells] == [f"{value:.2f}" for value in t]
+    p = 2 * stats.t.sf(np.abs(t), 43)
+    assert [row[4] for row in cells] == ["< 0.0001" if value < 0.0001 else f"{value:.4f}" for value in p]
+    inflation = []
+    for i in range(4):
+        others = np.delete(X, i, axis=1)
+        inflation.append(1 / (1 - LinearRegression().fit(others, X[:, i]).score(others, X[:, i])))
+    assert [row[5] for row in cells[1:]] == [f"{value:.2f}" for value in inflation]
+    assert f"R² {r2:.3f} (adjusted 0.649), residual s.d. {deviation:.1f}, F 22.7 on 4 and 43 degrees" in words(app)
+
+
+def test_who_pulls_the_line_by_leaving_each_state_out():
+    app = opened("Who pulls the line")
+    (dots,) = figure(app, "explore_influence")["data"]
+    D = np.column_stack([np.ones(48), X])
+    np.testing.assert_allclose(dots["x"], np.diag(D @ np.linalg.pinv(D)), rtol=1e-6)
+    for i in range(48):
+        kept = np.arange(48) != i
+        beta, _, _, deviation = fitted(kept)
+        error = Y[i] - D[i] @ beta
+        spread = deviation * np.sqrt(1 + D[i] @ np.linalg.inv(D[kept].T @ D[kept]) @ D[i])
+        assert dots["y"][i] == pytest.approx(error / spread)
+    named = {name for name in dots["text"] if name}
+    assert named == {"Wyoming", "Texas", "New York", "Nevada", "Illinois", "Connecticut"}
+    high, far = figure(app, "explore_influence")["layout"]["shapes"][:2]
+    assert high["x0"] == pytest.approx(2 * 5 / 48)
+    assert far["y0"] == pytest.approx(stats.t.ppf(1 - 0.05 / 2 / 48, 42))
+    assert "The one outlier is **Wyoming** (4.49 s.d., Cook’s distance 0.31)" in words(app)
+    assert "**Texas** has the largest leverage (0.315; the average is 0.104)" in words(app)
+    assert table(app, "Cook’s distance")[0] == ["Wyoming", f"{dots['x'][CODES.index('WY')]:.3g}", "4.49", "0.309"]
+
+
+@pytest.mark.parametrize("left_out", [["WY"], ["SD", "WV"]])
+def test_choosing_states_shows_the_line_without_them(left_out):
+    places = [CODES.index(code) for code in left_out]
+    app = opened("Who pulls the line", select(*places))
+    names = " and ".join(map(row_name, left_out))
+    cells = table(app, f"Without {names}")
+    kept = np.array([code not in left_out for code in CODES])
+    (before, errors, r2_before, _), (after, _, r2, deviation) = fitted(), fitted(kept)
+    for row, old, new, error in zip(cells[:5], before, after, errors, strict=True):
+        assert row[1:] == [f"{old:.5g}", f"{new:.5g}", f"{(new - old) / error:+.2f}"]
+    assert cells[5][1:3] == [f"{r2_before:.3f}", f"{r2:.3f}"]
+    assert cells[6][2] == f"{deviation:.1f}"
+
+
+def test_the_line_without_the_suspicious_states_stands_with_the_notes():
+    app = opened("About the data")
+    kept = np.array([code not in ("SD", "WV") for code in CODES])
+    after = fitted(kept)[0]
+    cells = table(app, "Without South Dakota and West Virginia")
+    assert [row[2] for row in cells[:5]] == [f"{value:.5g}" for value in after]
+    published = {(row[0], row[1]): (row[2], row[3]) for row in table(app, "As published")}
+    assert published[("South Dakota", "Licensed drivers")] == ("72.4 %", "61.7 %")
+    assert published[("South Dakota", "Petrol consumption")] == ("865 gal", "738 gal")
+    assert published[("West Virginia", "Average income")] == ("$4,574", "$3,574")
+    assert "Weisberg" in words(app)
+
+
+@pytest.mark.slow
+def test_what_matters_by_fitting_every_fold_again(model):
+    """Held out: 50 fits of the default recipe, each test row with every other test row's value."""
+    app = opened("What matters")
+    own, unseen = figure(app, "explore_importance")["data"]
+    plain, rises = [], [[] for _ in FEATURES]
+    for train, test in RepeatedKFold(n_splits=5, n_repeats=10, random_state=0).split(X):
+        fit = clone(recipe.pipeline()).fit(X[train], Y[train])
+        plain += ((Y[test] - fit.predict(X[test])) ** 2).tolist()
+        n = len(test)
+        for place in range(4):
+            rows = np.repeat(X[test], n, axis=0).reshape(n, n, 4)
+            rows[:, :, place] = X[test, place]
+            errors = (Y[test][:, None] - fit.predict(rows.reshape(-1, 4)).reshape(n, n)) ** 2
+            rises[place] += ((errors.sum(axis=1) - np.diagonal(errors)) / (n - 1)).tolist()
+    expected = [np.sqrt(np.mean(rise)) - np.sqrt(np.mean(plain)) for rise in rises]
+    np.testing.assert_allclose(unseen["x"], expected, rtol=1e-3, atol=0.01)
+    for place, value in enumerate(own["x"]):
+        rows = np.repeat(X, 48, axis=0).reshape(48, 48, 4)
+        rows[:, :, place] = X[:, place]
+        errors = (Y[:, None] - model.pipeline.predict(rows.reshape(-1, 4)).reshape(48, 48)) ** 2
+        shuffled = (errors.sum() - np.trace(errors)) / (48 * 47)
+        own_plain = ((Y - model.pipeline.predict(X)) ** 2).mean()
+        assert value == pytest.approx(np.sqrt(shuffled) - np.sqrt(own_plain), rel=1e-3)
+    cells = table(app, "On rows it has not seen")
+    assert [row[1].split(" ± ")[0] for row in cells] == [f"{value:.1f}" for value in unseen["x"]]
+    assert "The paler bars mislead" in words(app)
+
+
+def test_the_map_has_a_tile_for_each_state_and_a_star_for_each_doubt():
+    (tiles,) = figure(opened("One input"), "explore_map")["data"]
+    assert sorted(text.rstrip("*") for text in tiles["text"]) == sorted(CODES)
+    assert {text for text in tiles["text"] if text.endswith("*")} == {"SD*", "WV*"}
+    assert len(set(zip(tiles["x"], tiles["y"], strict=True))) == 48
+    np.testing.assert_allclose(tiles["marker"]["color"], Y)
+    at = dict(zip((text.rstrip("*") for text in tiles["text"]), zip(tiles["x"], tiles["y"], strict=True), strict=True))
+    for west, east in (("CA", "NV"), ("OR", "ID"), ("KS", "MO"), ("OH", "PA"), ("TX", "FL")):
+        assert at[west][0] < at[east][0]
+    for north, south in (("WA", "OR"), ("ND", "SD"), ("ME", "MA"), ("MI", "FL"), ("MT", "NM")):
+        assert at[north][1] < at[south][1]
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_filter_applies_to_every_picture(view):
+    app = opened(view, limit("petrol_tax", 7.0, 7.0))
+    assert "**19 of 48 states**" in words(app)
+    for chart in app.get("plotly_chart"):
+        for trace in decoded(json.loads(chart.proto.spec))["data"]:
+            if "customdata" in trace and trace["type"] == "scatter":
+                assert {CODES[place] for place in trace["customdata"]} == {
+                    r["state"] for r in CSV if r["petrol_tax"] == "7"
+                }
+    assert len(app.dataframe[0].value) == 19
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize(
+    ("codes", "say"),
+    [(["WY"], "1 of 48"), (["WY", "TX"], "2 of 48"), (["ME", "NH", "VT", "NY", "NJ", "PA", "OH"], "7 of 48")],
+)
+def test_few_states_are_pictures_or_words_but_never_an_error(view, codes, say):
+    app = opened(view, only(*codes))
+    assert f"**{say} states**" in words(app)
+    assert not app.error
+
+
+def test_no_state_left_is_said_with_the_cure():
+    app = opened("One input", limit("petrol_tax", 5.0, 5.5), limit("petrol_consumption", 344, 400))
+    assert "The filter leaves none of the 48 states. Widen a range, or show all." in words(app)
+    assert not app.get("plotly_chart")
+
+
+def test_a_column_that_never_varies_is_said():
+    app = opened("Who pulls the line", limit("petrol_tax", 7.0, 7.0))
+    notes = figure(app, "explore_influence")["layout"]["annotations"]
+    assert [note["text"] for note in notes] == ["Petrol tax is 7.0 ¢ in all 19 states, so no line."]
+    texts = np.array(figure(opened("All pairs", limit("petrol_tax", 7.0, 7.0)), "explore_heat")["data"][0]["text"])
+    assert (texts[0, 1:] == "–").all()
+    assert "All 19 states have the same value here" in words(opened("One input", limit("petrol_tax", 7.0, 7.0)))
+
+
+def test_show_all_takes_the_filter_away():
+    app = opened("One input", limit("petrol_tax", 7.0, 7.0), only("OH", "TX"))
+    assert "**1 of 48 states**" in words(app)
+    (button,) = [button for button in app.button if button.label == "Show all"]
+    button.click().run()
+    assert "**All 48 states**" in words(app)
+    assert len(app.dataframe[0].value) == 48
+
+
+def test_what_is_selected_stays_so_behind_a_filter_and_is_said():
+    app = opened("One input", select(CODES.index("WY"), CODES.index("TX")), only("WY", "OH"))
+    assert "Selected: **Wyoming and Texas**" in words(app) or "Selected: **Texas and Wyoming**" in words(app)
+    assert "(1 of them hidden by the filter)" in words(app)
+    (tiles,) = figure(app, "explore_map")["data"]
+    assert [
+        CODES[place] for place, o in zip(tiles["customdata"], tiles["marker"]["opacity"], strict=True) if o == 1
+    ] == ["WY"]
+
+
+def test_names_beside_the_points_are_on_demand():
+    app = opened("One input", lambda app: app.toggle(key="explore_with_names").set_value(True))
+    dots = figure(app, "explore_one")["data"][3]
+    assert list(dots["text"]) == [row_name(code) for code in CODES]
+    assert "text" not in figure(opened("One input"), "explore_one")["data"][3]

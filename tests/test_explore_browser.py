@@ -1,0 +1,284 @@
+"""What a person does on the Explore page, in real Chromium: filter, click, lasso, tick, follow a link, hold a phone."""
+
+import re
+
+import numpy as np
+import pytest
+from playwright.sync_api import expect
+
+from data.schema import FEATURE_NAMES, FEATURES, TARGET, row_name
+from model.predict import predict
+from tests.conftest import running_server
+
+pytestmark = pytest.mark.browser
+VIEWS = ("One input", "Columns", "All pairs", "Who pulls the line", "What matters", "About the data")
+DEFAULTS = {column.name: column.default for column in FEATURES}
+
+
+@pytest.fixture
+def explore(server, open_page):
+    """Return a function that opens the page at a view and waits for its pictures."""
+
+    def explore(view="One input", url=server, **options):
+        page = open_page(f"{url}/explore?view={view.replace(' ', '+')}", ready="stPlotlyChart", **options)
+        expect(picture(page, "map").locator("path.point").first).to_be_visible(timeout=20_000)
+        return page
+
+    return explore
+
+
+def picture(page, name):
+    return page.locator(f".st-key-explore_{name} .js-plotly-plot")
+
+
+def drawn(page, name):
+    """Return the rows in a picture: place -> opacity, in its first trace of rows."""
+    return page.evaluate(
+        """(name) => {
+          const plot = document.querySelector(`.st-key-explore_${name} .js-plotly-plot`);
+          const rows = plot.data.find((trace) => trace.customdata && trace.type === "scatter");
+          return rows.customdata.map((place, i) => [place, rows.marker.opacity[i]]);
+        }""",
+        name,
+    )
+
+
+def lit(page, name):
+    """Return the places that a picture shows as selected."""
+    opacities = drawn(page, name)
+    return sorted(place for place, opacity in opacities if opacity == 1) if len({o for _, o in opacities}) > 1 else []
+
+
+def bar(page):
+    return page.locator(".st-key-explore_bar")
+
+
+def settle(page):
+    """Wait until the server has answered and the page has drawn it."""
+    page.wait_for_function("document.querySelector('[data-testid=stApp]').dataset.testScriptState === 'notRunning'")
+
+
+def mark(page, name, place):
+    """Return the middle of a row's mark in a picture, scrolled into sight."""
+    order = [place for place, _ in drawn(page, name)]
+    found = picture(page, name).locator(".scatterlayer .trace:has(path.point)").first.locator("path.point")
+    found.nth(order.index(place)).scroll_into_view_if_needed()
+    box = found.nth(order.index(place)).bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def click_point(page, name, place):
+    page.mouse.click(*mark(page, name, place))
+
+
+def place_of(model, code):
+    return model.rows.index[model.rows["state"] == code][0]
+
+
+def assert_selected(page, model, names, pictures):
+    """The list, these pictures and the table's ticks: all of the same rows."""
+    places = sorted(place_of(model, code) for code in names)
+    expect(bar(page)).to_contain_text("Selected: " if names else "No state is selected.")
+    for code in names:
+        expect(bar(page)).to_contain_text(row_name(code))
+    for name in pictures:
+        page.wait_for_function(
+            """([name, wanted]) => {
+              const plot = document.querySelector(`.st-key-explore_${name} .js-plotly-plot`);
+              const rows = plot?.data?.find((trace) => trace.customdata && trace.type === "scatter");
+              if (!rows) return false;
+              const bright = rows.customdata.filter((_, i) => rows.marker.opacity[i] === 1);
+              const lit = bright.length === rows.customdata.length ? [] : bright;
+              return JSON.stringify([...lit].sort((a, b) => a - b)) === JSON.stringify(wanted);
+            }""",
+            arg=[name, [int(place) for place in places]],
+        )
+    ticked = page.locator(".st-key-explore_table [role=row][aria-selected=true]")
+    expect(ticked).to_have_count(len(names))
+    for code in names:
+        expect(ticked.filter(has_text=row_name(code)).first).to_be_attached()
+
+
+def test_each_view_is_a_link_and_draws_its_pictures_with_a_name(explore):
+    page = explore("Columns")
+    for view in VIEWS:
+        page.get_by_role("tab", name=view).click()
+        settle(page)
+        for plot in page.locator(".js-plotly-plot").all():
+            expect(plot.locator(".main-svg").first).to_be_visible()
+        assert page.get_by_test_id("stAlert").count() == 0
+        for chart in page.get_by_test_id("stPlotlyChart").all():
+            assert len(chart.get_attribute("aria-label")) > 20
+    link = page.url
+    assert "view=About" in link
+    page.goto(link)
+    expect(page.get_by_role("tab", name="About the data")).to_have_attribute("aria-selected", "true")
+
+
+@pytest.mark.slow
+def test_a_cold_server_answers_a_deep_link(explore, tmp_path):
+    with running_server(log=tmp_path / "log") as url:
+        page = explore("All pairs", url=url)
+        expect(picture(page, "pairs").locator("path.point").first).to_be_visible()
+        expect(page.get_by_test_id("stSidebar").get_by_role("link", name="What if")).to_be_visible()
+    assert "Traceback" not in (tmp_path / "log").read_text(encoding="utf-8")
+
+
+def test_a_filter_changes_count_table_and_pictures_alike(explore, model):
+    page = explore()
+    page.get_by_role("button", name="Filter").click()
+    low = page.locator(".st-key-explore_petrol_tax input[type=range]").first
+    low.focus()
+    for _ in range(20):
+        page.keyboard.press("ArrowRight")
+    kept = model.rows[model.rows["petrol_tax"] >= 7]
+    expect(bar(page)).to_contain_text(f"{len(kept)} of 48 states")
+    settle(page)
+    for name in ("map", "one"):
+        assert sorted(place for place, _ in drawn(page, name)) == kept.index.tolist()
+    expect(page.locator(".st-key-explore_table [role=grid]")).to_have_attribute("aria-rowcount", str(len(kept) + 1))
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Show all").click()
+    expect(bar(page)).to_contain_text("All 48 states")
+    settle(page)
+    assert len(drawn(page, "map")) == 48
+
+
+def test_a_filter_by_name_keeps_those_states(explore, model):
+    page = explore()
+    page.get_by_role("button", name="Filter").click()
+    field = page.locator(".st-key-explore_names input")
+    for name in ("Ohio", "Texas"):
+        field.fill(name)
+        page.get_by_role("option", name=name, exact=True).click()
+    expect(bar(page)).to_contain_text("2 of 48 states")
+    settle(page)
+    assert {place for place, _ in drawn(page, "map")} == {place_of(model, "OH"), place_of(model, "TX")}
+
+
+@pytest.mark.parametrize(
+    ("view", "name"),
+    [("One input", "one"), ("All pairs", "pairs"), ("Who pulls the line", "influence"), ("Columns", "spread")],
+)
+def test_a_click_on_a_tile_selects_the_state_everywhere_and_a_second_lets_it_go(explore, model, view, name):
+    page = explore(view)
+    for code in ("WY", "TX"):
+        click_point(page, "map", place_of(model, code))
+        assert_selected(page, model, [code], ["map", name])
+    click_point(page, "map", place_of(model, "TX"))
+    assert_selected(page, model, [], ["map", name])
+
+
+def test_a_click_on_a_point_selects_as_a_tile_does(explore, model):
+    page = explore()
+    click_point(page, "one", place_of(model, "WY"))
+    assert_selected(page, model, ["WY"], ["map", "one"])
+    page.get_by_role("tab", name="Who pulls the line").click()
+    expect(page.get_by_role("columnheader", name="Without Wyoming")).to_be_visible()
+    assert_selected(page, model, ["WY"], ["map", "influence"])
+    page.get_by_role("button", name="Clear selection").click()
+    assert_selected(page, model, [], ["map", "influence"])
+
+
+def test_a_box_selects_the_states_in_it(explore, model):
+    page = explore()
+    picture(page, "map").hover()
+    page.locator(".st-key-explore_map [data-title='Box Select']").click()
+    area = picture(page, "map").locator(".nsewdrag").bounding_box()
+    page.mouse.move(area["x"] + 1, area["y"] + 1)
+    page.mouse.down()
+    page.mouse.move(area["x"] + area["width"] / 11 * 0.95, area["y"] + area["height"] - 2, steps=6)
+    page.mouse.up()
+    assert_selected(page, model, ["WA", "OR", "CA"], ["map", "one"])
+
+
+def test_ticks_in_the_table_select_and_pictures_tick(explore, model):
+    page = explore()
+    grid = page.locator(".st-key-explore_table [data-testid=stDataFrame]")
+    area = grid.bounding_box()
+    for line, codes in ((1, ["ME"]), (3, ["ME", "VT"])):
+        page.mouse.click(area["x"] + 16, area["y"] + 35 * line + 17)
+        assert_selected(page, model, codes, ["map", "one"])
+    click_point(page, "map", place_of(model, "WY"))
+    assert_selected(page, model, ["WY"], ["map", "one"])
+
+
+def test_two_visitors_select_for_themselves(explore, model):
+    first, second = explore(), explore()
+    click_point(first, "map", place_of(model, "WY"))
+    assert_selected(first, model, ["WY"], ["map"])
+    assert_selected(second, model, [], ["map"])
+
+
+def test_the_point_you_are_here_moves_when_the_sliders_did(server, open_page, model):
+    page = open_page(server)
+    star = "document.querySelector('.st-key-explore_one .js-plotly-plot').data.at(-1)"
+    for tax in ("9", "6"):
+        page.locator(".st-key-petrol_tax_typed input").fill(tax)
+        page.keyboard.press("Enter")
+        expect(page).to_have_url(re.compile(f"petrol_tax={tax}"))
+        page.get_by_test_id("stSidebar").get_by_role("link", name="Explore").click()
+        expect(picture(page, "one").locator("path.point").first).to_be_visible(timeout=20_000)
+        answer = predict(model, DEFAULTS | {"petrol_tax": float(tax)}).value
+        assert page.evaluate(f"{star}.x[0]") == float(tax)
+        assert page.evaluate(f"{star}.y[0]") == pytest.approx(answer)
+        page.get_by_test_id("stSidebar").get_by_role("link", name="What if").click()
+        expect(page.get_by_test_id("live-prediction")).to_have_text(f"{answer:.0f}")
+        expect(page.locator(".st-key-petrol_tax_typed input")).to_have_value(f"{float(tax):.1f}")
+
+
+@pytest.mark.parametrize("code", ["WY", "OK"])
+def test_a_what_if_starts_from_the_selected_state(explore, model, code):
+    page = explore()
+    click_point(page, "map", place_of(model, code))
+    page.get_by_role("link", name=f"Start a what-if from {row_name(code)}").click()
+    own = model.rows.set_index("state").loc[code, list(FEATURE_NAMES)].to_dict()
+    expect(page.get_by_test_id("live-prediction")).to_have_text(f"{predict(model, own).value:.0f}")
+    expect(page.locator(".st-key-answer")).to_contain_text(f"Closest is {row_name(code)} (0.0 s.d. away)")
+    expect(page.get_by_test_id("stAlert")).to_have_count(0)
+
+
+def test_the_download_is_what_is_shown(explore, model):
+    from data.load import load_rows
+
+    page = explore()
+    page.get_by_role("button", name="Filter").click()
+    page.locator(".st-key-explore_names input").fill("Ohio")
+    page.get_by_role("option", name="Ohio", exact=True).click()
+    expect(bar(page)).to_contain_text("1 of 48 states")
+    page.keyboard.press("Escape")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download these 1 states as CSV").click()
+    rows = load_rows(download.value.path())
+    assert rows.to_dict("records") == model.rows[model.rows["state"] == "OH"].to_dict("records")
+
+
+def test_a_state_is_named_on_hover_with_all_its_figures_and_units(explore, model):
+    page = explore()
+    page.mouse.move(*mark(page, "one", place_of(model, "SD")))
+    hover = picture(page, "one").locator(".hoverlayer")
+    expect(hover).to_contain_text("South Dakota")
+    expect(hover).to_contain_text("Licensed drivers 72.4 % of people")
+    expect(hover).to_contain_text("Licensed drivers is probably 61.7 %")
+    assert TARGET.unit in hover.inner_text()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_on_a_phone_nothing_is_wider_than_the_screen(explore, scheme):
+    page = explore(width=390, height=844, color_scheme=scheme)
+    for view in VIEWS:
+        page.get_by_role("tab", name=view).click()
+        settle(page)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        for plot in page.locator(".js-plotly-plot").all():
+            box = plot.bounding_box()
+            assert box["x"] >= 0
+            assert box["x"] + box["width"] <= 391
+
+
+def test_tiles_do_not_overlap_on_a_phone(explore):
+    page = explore(width=390, height=844)
+    boxes = [mark.bounding_box() for mark in picture(page, "map").locator("path.point").all()]
+    middles = np.array([(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2) for box in boxes])
+    apart = np.abs(middles[:, None] - middles).max(axis=2) + np.eye(len(middles)) * 999
+    assert apart.min() >= max(box["width"] for box in boxes)
