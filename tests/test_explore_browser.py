@@ -11,7 +11,14 @@ from model.predict import predict
 from tests.conftest import running_server
 
 pytestmark = pytest.mark.browser
-VIEWS = ("One input", "Columns", "All pairs", "Who pulls the line", "What matters", "About the data")
+VIEWS = {  # and what each shows
+    "One input": ".st-key-explore_one .main-svg",
+    "Columns": ".st-key-explore_spread .main-svg",
+    "All pairs": ".st-key-explore_heat .main-svg",
+    "Who pulls the line": ".st-key-explore_influence .main-svg",
+    "What matters": ".st-key-explore_importance .main-svg",
+    "About the data": "em:has-text('Applied Linear Regression')",
+}
 DEFAULTS = {column.name: column.default for column in FEATURES}
 
 
@@ -51,6 +58,13 @@ def lit(page, name):
 
 def bar(page):
     return page.locator(".st-key-explore_bar")
+
+
+def turn_to(page, view):
+    """Open a view and wait until it shows what is in it."""
+    page.get_by_role("tab", name=view).click()
+    expect(page.locator(VIEWS[view]).first).to_be_visible()
+    settle(page)
 
 
 def settle(page):
@@ -102,8 +116,7 @@ def assert_selected(page, model, names, pictures):
 def test_each_view_is_a_link_and_draws_its_pictures_with_a_name(explore):
     page = explore("Columns")
     for view in VIEWS:
-        page.get_by_role("tab", name=view).click()
-        settle(page)
+        turn_to(page, view)
         for plot in page.locator(".js-plotly-plot").all():
             expect(plot.locator(".main-svg").first).to_be_visible()
         assert page.get_by_test_id("stAlert").count() == 0
@@ -176,7 +189,7 @@ def test_a_click_on_a_point_selects_as_a_tile_does(explore, model):
     page.get_by_role("tab", name="Who pulls the line").click()
     expect(page.get_by_role("columnheader", name="Without Wyoming")).to_be_visible()
     assert_selected(page, model, ["WY"], ["map", "influence"])
-    page.get_by_role("button", name="Clear selection").click()
+    page.get_by_role("button", name="Clear selection", exact=True).click()
     assert_selected(page, model, [], ["map", "influence"])
 
 
@@ -260,15 +273,14 @@ def test_a_state_is_named_on_hover_with_all_its_figures_and_units(explore, model
     expect(hover).to_contain_text("South Dakota")
     expect(hover).to_contain_text("Licensed drivers 72.4 % of people")
     expect(hover).to_contain_text("Licensed drivers is probably 61.7 %")
-    assert TARGET.unit in hover.inner_text()
+    assert TARGET.unit in hover.text_content()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_on_a_phone_nothing_is_wider_than_the_screen(explore, scheme):
     page = explore(width=390, height=844, color_scheme=scheme)
     for view in VIEWS:
-        page.get_by_role("tab", name=view).click()
-        settle(page)
+        turn_to(page, view)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         for plot in page.locator(".js-plotly-plot").all():
             box = plot.bounding_box()
