@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import psutil
 
-from bench import browser, sessions
+from bench import browser, explore, sessions
 from data.load import load_rows
 from data.schema import FEATURES
 from model import artifact
@@ -87,9 +87,12 @@ def measure():
                         residents.append(_megabytes(process))
                     if i == 0:
                         pages = list(page_figures(chrome, url))
+                        explored = list(explore.explore_figures(Figure, chrome, url, model.rows))
+            explored += explore.large_figures(Figure, chrome, Path(logs))
         yield Figure("start of the process to ready, p50", np.median(starts), "s", 2.5, n=len(starts))
         yield Figure("first visit of a new server to the number, p50", np.median(firsts), "s", 1.7, n=len(firsts))
         yield from pages
+        yield from explored
         yield Figure("server's memory after its first page, p50", np.median(residents), "MB", 250, n=len(residents))
         # The browser is gone: it would have taken its share of the two cores.
         yield from asyncio.run(session_figures(model, url, process))

@@ -67,6 +67,7 @@ def one_input():
 def columns():
     """What each column means and how it is spread."""
     st.markdown(tables.markdown(tables.of_statistics(survey.statistics)))
+    st.caption(wording.meanings())
     column = st.selectbox("Spread of", COLUMNS, format_func=label, key="explore_column", persist_state="session")
     values = survey.rows[column.name]
     figure = charts.distribution(points, column, values.to_numpy(float))
@@ -183,7 +184,11 @@ with left:
     shade = st.selectbox("Colour by", COLUMNS[::-1], format_func=label, key="explore_shade", persist_state="session")
     alt = f"Tile map of {n:,} {ROWS}, darker for more {shade.label.lower()}"
     picture("explore_map", charts.tile_map(points, shade), alt)
-with right:
+for tab, draw in zip(st.tabs(list(VIEWS), key="view", bind="query-params"), VIEWS.values(), strict=True):
+    if tab.open:
+        with tab:
+            draw()
+with right:  # last, for it keeps the browser busy: the pictures come first
     choice.rows_table(survey.rows, selected, doubts)
     st.download_button(
         f"Download {'these' if limits or names else 'all'} {n:,} {ROWS} as CSV",
@@ -193,7 +198,3 @@ with right:
         icon=":material/download:",
         on_click="ignore",
     )
-for tab, draw in zip(st.tabs(list(VIEWS), key="view", bind="query-params"), VIEWS.values(), strict=True):
-    if tab.open:
-        with tab:
-            draw()

@@ -291,6 +291,6 @@ def importances(held_out, in_sample):
             "error_x": {"array": errors, "thickness": 1.5, "color": ACCENT},
             "hovertemplate": f"%{{y}}: %{{x:.1f}} ± %{{customdata:.1f}} {TARGET.unit}<extra>{name}</extra>",
         })  # fmt: skip
-    xaxis = {"title": {"text": f"Rise of the root mean square error ({TARGET.unit})"}}
+    xaxis = {"title": {"text": f"Rise of the root mean square error<br>({TARGET.unit})"}}
     legend = LEGEND | {"traceorder": "reversed"}
     return figure(data, 360, xaxis, {"autorange": "reversed"}, barmode="group", bargap=0.3, legend=legend)

@@ -1,5 +1,6 @@
 """The figures behind the pictures, for those who would rather read: rows of text, each number with its unit."""
 
+import re
 from itertools import combinations, pairwise
 
 import numpy as np
@@ -25,7 +26,8 @@ def markdown(table):
     str
     """
     headings = list(table[0])
-    lines = [headings, [":--", *["--:"] * (len(headings) - 1)], *([row.get(h, "") for h in headings] for row in table)]
+    sides = ["--:" if re.match(r"–|[-+<$]?[ ]?\d", table[0][heading]) else ":--" for heading in headings]
+    lines = [headings, sides, *([row.get(heading, "") for heading in headings] for row in table)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
@@ -61,7 +63,7 @@ def of_statistics(statistics):
             for name, value in figures.drop("skewness").items()
         }
         skewness = figures["skewness"]
-        name = f"**{column.label}**, {column.unit}. :gray[:small[{column.help}]]"
+        name = f"**{column.label}**, {column.unit}"
         texts["S.d."] = texts.pop("Deviation")
         table.append({"": name} | texts | {"Skew (no unit)": "–" if np.isnan(skewness) else f"{skewness:.2f}"})
     return table

@@ -228,6 +228,11 @@ def rows_in_words(n):
     )
 
 
+def meanings():
+    """Say what was measured, column by column."""
+    return "  \n".join(f"**{column.label}**: {column.help}" for column in COLUMNS)
+
+
 def one_input(column):
     """Say what the three curves are."""
     return (
