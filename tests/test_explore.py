@@ -1,8 +1,5 @@
-"""The Explore page: every figure on it worked out anew from the CSV by other means, and every way to filter it."""
+"""The Explore page: every figure on it worked out anew from the CSV by other means."""
 
-import base64
-import csv
-import json
 import statistics
 
 import numpy as np
@@ -16,71 +13,7 @@ from streamlit.testing.v1 import AppTest
 from data.schema import COLUMNS, FEATURES, row_name
 from model import recipe
 from tests.conftest import ROOT
-
-VIEWS = ("One input", "Columns", "All pairs", "Who pulls the line", "What matters", "About the data")
-NAMES = [column.name for column in COLUMNS]
-with (ROOT / "data" / "petrol_consumption.csv").open(encoding="utf-8") as file:
-    CSV = list(csv.DictReader(file))
-TABLE = np.array([[float(row[name]) for name in NAMES] for row in CSV])
-X, Y = TABLE[:, :4], TABLE[:, 4]
-CODES = [row["state"] for row in CSV]
-SCALES = np.array([column.scale for column in COLUMNS])
-
-
-def opened(view, *steps):
-    """Open the page at a view and take steps on it, each followed by a run."""
-    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=30)
-    app.switch_page("pages/explore.py")
-    app.query_params["view"] = view
-    app.run()
-    for step in steps:
-        step(app)
-        app.run()
-    assert not app.exception
-    return app
-
-
-def limit(name, low, high):
-    return lambda app: app.slider(key=f"explore_{name}").set_value((low, high))
-
-
-def only(*codes):
-    return lambda app: app.multiselect(key="explore_names").set_value(list(codes))
-
-
-def select(*places):
-    def write(app):
-        app.session_state["explore_selected"] = sorted(places)
-
-    return write
-
-
-def words(app):
-    return "\n".join(element.value for kind in (app.markdown, app.caption, app.info) for element in kind)
-
-
-def figure(app, key):
-    """A picture as the browser gets it, arrays decoded."""
-    (spec,) = [
-        chart.proto.spec for chart in app.get("plotly_chart") if chart.proto.id.endswith(key) or key in chart.proto.id
-    ]
-    return decoded(json.loads(spec))
-
-
-def decoded(value):
-    if isinstance(value, dict) and "bdata" in value:
-        array = np.frombuffer(base64.b64decode(value["bdata"]), dtype=value["dtype"])
-        return array.reshape([int(n) for n in value["shape"].split(",")]) if "shape" in value else array
-    if isinstance(value, dict):
-        return {key: decoded(entry) for key, entry in value.items()}
-    return [decoded(entry) for entry in value] if isinstance(value, list) else value
-
-
-def table(app, first_heading):
-    """Cells of the Markdown table with this heading, without its emphasis."""
-    (text,) = [m.value for m in app.markdown if m.value.startswith("|") and first_heading in m.value.split("\n")[0]]
-    rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in text.split("\n")]
-    return [[cell.replace("**", "").strip() for cell in row] for row in rows[2:]]
+from tests.explore_page import CODES, NAMES, SCALES, TABLE, VIEWS, X, Y, figure, opened, select, table, words
 
 
 def fitted(kept=slice(None)):
@@ -312,68 +245,3 @@ def test_the_map_has_a_tile_for_each_state_and_a_star_for_each_doubt():
         assert at[west][0] < at[east][0]
     for north, south in (("WA", "OR"), ("ND", "SD"), ("ME", "MA"), ("MI", "FL"), ("MT", "NM")):
         assert at[north][1] < at[south][1]
-
-
-@pytest.mark.parametrize("view", VIEWS)
-def test_a_filter_applies_to_every_picture(view):
-    app = opened(view, limit("petrol_tax", 7.0, 7.0))
-    assert "**19 of 48 states**" in words(app)
-    for chart in app.get("plotly_chart"):
-        for trace in decoded(json.loads(chart.proto.spec))["data"]:
-            if "customdata" in trace and trace["type"] == "scatter":
-                assert {CODES[place] for place in trace["customdata"]} == {
-                    r["state"] for r in CSV if r["petrol_tax"] == "7"
-                }
-    assert len(app.dataframe[0].value) == 19
-
-
-@pytest.mark.parametrize("view", VIEWS)
-@pytest.mark.parametrize(
-    ("codes", "say"),
-    [(["WY"], "1 of 48"), (["WY", "TX"], "2 of 48"), (["ME", "NH", "VT", "NY", "NJ", "PA", "OH"], "7 of 48")],
-)
-def test_few_states_are_pictures_or_words_but_never_an_error(view, codes, say):
-    app = opened(view, only(*codes))
-    assert f"**{say} states**" in words(app)
-    assert not app.error
-
-
-def test_no_state_left_is_said_with_the_cure():
-    app = opened("One input", limit("petrol_tax", 5.0, 5.5), limit("petrol_consumption", 344, 400))
-    assert "The filter leaves none of the 48 states. Widen a range, or show all." in words(app)
-    assert not app.get("plotly_chart")
-
-
-def test_a_column_that_never_varies_is_said():
-    app = opened("Who pulls the line", limit("petrol_tax", 7.0, 7.0))
-    notes = figure(app, "explore_influence")["layout"]["annotations"]
-    assert [note["text"] for note in notes] == ["Petrol tax is 7.0 ¢ in all 19 states, so no line."]
-    texts = np.array(figure(opened("All pairs", limit("petrol_tax", 7.0, 7.0)), "explore_heat")["data"][0]["text"])
-    assert (texts[0, 1:] == "–").all()
-    assert "All 19 states have the same value here" in words(opened("One input", limit("petrol_tax", 7.0, 7.0)))
-
-
-def test_show_all_takes_the_filter_away():
-    app = opened("One input", limit("petrol_tax", 7.0, 7.0), only("OH", "TX"))
-    assert "**1 of 48 states**" in words(app)
-    (button,) = [button for button in app.button if button.label == "Show all"]
-    button.click().run()
-    assert "**All 48 states**" in words(app)
-    assert len(app.dataframe[0].value) == 48
-
-
-def test_what_is_selected_stays_so_behind_a_filter_and_is_said():
-    app = opened("One input", select(CODES.index("WY"), CODES.index("TX")), only("WY", "OH"))
-    assert "Selected: **Wyoming and Texas**" in words(app) or "Selected: **Texas and Wyoming**" in words(app)
-    assert "(1 of them hidden by the filter)" in words(app)
-    (tiles,) = figure(app, "explore_map")["data"]
-    assert [
-        CODES[place] for place, o in zip(tiles["customdata"], tiles["marker"]["opacity"], strict=True) if o == 1
-    ] == ["WY"]
-
-
-def test_names_beside_the_points_are_on_demand():
-    app = opened("One input", lambda app: app.toggle(key="explore_with_names").set_value(True))
-    dots = figure(app, "explore_one")["data"][3]
-    assert list(dots["text"]) == [row_name(code) for code in CODES]
-    assert "text" not in figure(opened("One input"), "explore_one")["data"][3]

@@ -1,0 +1,74 @@
+"""Filter and selection of the Explore page: they reach every picture, and few or odd rows break none."""
+
+import json
+
+import numpy as np
+import pytest
+
+from data.schema import row_name
+from tests.explore_page import CODES, CSV, VIEWS, decoded, figure, limit, only, opened, select, words
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_filter_applies_to_every_picture(view):
+    app = opened(view, limit("petrol_tax", 7.0, 7.0))
+    assert "**19 of 48 states**" in words(app)
+    for chart in app.get("plotly_chart"):
+        for trace in decoded(json.loads(chart.proto.spec))["data"]:
+            if "customdata" in trace and trace["type"] == "scatter":
+                assert {CODES[place] for place in trace["customdata"]} == {
+                    r["state"] for r in CSV if r["petrol_tax"] == "7"
+                }
+    assert len(app.dataframe[0].value) == 19
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize(
+    ("codes", "say"),
+    [(["WY"], "1 of 48"), (["WY", "TX"], "2 of 48"), (["ME", "NH", "VT", "NY", "NJ", "PA", "OH"], "7 of 48")],
+)
+def test_few_states_are_pictures_or_words_but_never_an_error(view, codes, say):
+    app = opened(view, only(*codes))
+    assert f"**{say} states**" in words(app)
+    assert not app.error
+
+
+def test_no_state_left_is_said_with_the_cure():
+    app = opened("One input", limit("petrol_tax", 5.0, 5.5), limit("petrol_consumption", 344, 400))
+    assert "The filter leaves none of the 48 states. Widen a range, or show all." in words(app)
+    assert not app.get("plotly_chart")
+
+
+def test_a_column_that_never_varies_is_said():
+    app = opened("Who pulls the line", limit("petrol_tax", 7.0, 7.0))
+    notes = figure(app, "explore_influence")["layout"]["annotations"]
+    assert [note["text"] for note in notes] == ["Petrol tax is 7.0 ¢ in all 19 states, so no line."]
+    texts = np.array(figure(opened("All pairs", limit("petrol_tax", 7.0, 7.0)), "explore_heat")["data"][0]["text"])
+    assert (texts[0, 1:] == "–").all()
+    assert "All 19 states have the same value here" in words(opened("One input", limit("petrol_tax", 7.0, 7.0)))
+
+
+def test_show_all_takes_the_filter_away():
+    app = opened("One input", limit("petrol_tax", 7.0, 7.0), only("OH", "TX"))
+    assert "**1 of 48 states**" in words(app)
+    (button,) = [button for button in app.button if button.label == "Show all"]
+    button.click().run()
+    assert "**All 48 states**" in words(app)
+    assert len(app.dataframe[0].value) == 48
+
+
+def test_what_is_selected_stays_so_behind_a_filter_and_is_said():
+    app = opened("One input", select(CODES.index("WY"), CODES.index("TX")), only("WY", "OH"))
+    assert "Selected: **Wyoming and Texas**" in words(app) or "Selected: **Texas and Wyoming**" in words(app)
+    assert "(1 of them hidden by the filter)" in words(app)
+    (tiles,) = figure(app, "explore_map")["data"]
+    assert [
+        CODES[place] for place, o in zip(tiles["customdata"], tiles["marker"]["opacity"], strict=True) if o == 1
+    ] == ["WY"]
+
+
+def test_names_beside_the_points_are_on_demand():
+    app = opened("One input", lambda app: app.toggle(key="explore_with_names").set_value(True))
+    dots = figure(app, "explore_one")["data"][3]
+    assert list(dots["text"]) == [row_name(code) for code in CODES]
+    assert "text" not in figure(opened("One input"), "explore_one")["data"][3]
