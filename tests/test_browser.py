@@ -155,6 +155,28 @@ def test_a_value_typed_without_enter_counts_when_another_control_is_used(server,
     expect(page.locator(".st-key-petrol_tax_typed input")).to_have_value("9.0")
 
 
+@pytest.mark.parametrize("delay", [0, 40, 120])
+def test_another_control_used_before_the_answer_does_not_take_a_typed_value_back(server, open_page, model, delay):
+    page = open_page(server)
+    page.locator(".st-key-petrol_tax_typed input").fill("9")
+    page.keyboard.press("Enter")
+    page.get_by_role("radio", name="80 %").click(delay=delay)
+    assert_page_agrees(page, predict(model, DEFAULTS | {"petrol_tax": 9.0}, 0.8))
+    expect(page.locator(".st-key-petrol_tax_typed input")).to_have_value("9.0")
+    expect(page.locator(".st-key-petrol_tax").get_by_test_id("stSliderThumbValue")).to_have_text(
+        re.compile(r"^9(\.0)?$")
+    )
+
+
+def test_an_arrow_on_another_slider_right_after_enter_moves_both(server, open_page, model):
+    page = open_page(server)
+    page.locator(".st-key-petrol_tax_typed input").fill("9")
+    page.keyboard.press("Enter")
+    slider(page, "driver_licence_share").focus()
+    page.keyboard.press("ArrowRight")
+    assert_page_agrees(page, predict(model, DEFAULTS | {"petrol_tax": 9.0, "driver_licence_share": 0.566}))
+
+
 def test_a_link_in_a_link_is_not_shown_as_one(server, open_page):
     page = open_page(f"{server}/?petrol_tax=http://evil.example/x")
     alert = page.get_by_test_id("stAlert")

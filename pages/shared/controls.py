@@ -124,6 +124,7 @@ def _report(column, value, problem, cure):
 def _set(values):
     """Move the sliders; called back before the page runs, when their state may still be written."""
     for name, value in values.items():
+        st.session_state[f"{name}_moved"] = st.session_state.get(name), value, time.monotonic()
         st.session_state[name] = value
         st.session_state.pop(f"{name}_problem", None)
 
@@ -131,6 +132,10 @@ def _set(values):
 def _input(column):
     """One slider and its field; returns the slider's value."""
     name, typed = column.name, f"{column.name}_typed"
+    old, new, moved = st.session_state.get(f"{name}_moved", (None, None, 0))
+    if old != new and st.session_state.get(name) == old and time.monotonic() - moved < _ON_ITS_WAY:
+        # Another control was used before the browser knew of the move: its message still had the slider where it was.
+        st.session_state[name] = new
     with st.container(horizontal=True, wrap=False, vertical_alignment="bottom", key=f"{name}_row"):
         value = st.slider(
             f"{column.label} ({column.unit})",
