@@ -22,7 +22,7 @@ test: .venv/dev lint  ## everything: style, unit tests, browser tests
 test-fast: .venv/dev  ## without the browser, under a minute
 	$(BIN)/python -m pytest -m "not browser and not slow"
 
-lint: .venv/dev
+lint: .venv/dev  ## style
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
@@ -52,7 +52,7 @@ docker:  ## build and run the container with your own engine
 	docker build -t petrol .
 	docker run --rm -p 127.0.0.1:$(PORT):8501 petrol
 
-clean:
+clean:  ## remove the environment and caches
 	rm -rf .venv .pytest_cache .ruff_cache
 
 .venv/python:

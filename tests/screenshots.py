@@ -11,24 +11,33 @@ from tests.conftest import ROOT, running_server
 FOLDER = ROOT / "docs" / "screenshots"
 SIZES = {1280: 900, 390: 844}
 HEIGHT = "document.querySelector('[data-testid=stMain]').scrollHeight"
+# Name of the picture: address, and what is there once the page is whole.
+PAGES = {
+    "what-if": ("/", "text=Facts about this model"),
+    "explore": ("/explore", ".st-key-explore_one path.point"),
+    "explore-pairs": ("/explore?view=All+pairs", ".st-key-explore_heat .hm"),
+    "explore-line": ("/explore?view=Who+pulls+the+line", ".st-key-explore_influence path.point"),
+}
 
 
 def main():
-    """Write ``what-if-WIDTH-THEME.png``, each page in full."""
+    """Write ``PAGE-WIDTH-THEME.png``, each page in full."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     log = Path(tempfile.mkdtemp()) / "log"
     with running_server(log=log) as url, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium.find(), args=list(chromium.ARGUMENTS))
         for width, height in SIZES.items():
             for theme in ("light", "dark"):
-                page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=theme)
-                page.goto(url)
-                page.get_by_text("Facts about this model").wait_for()
-                page.set_viewport_size({"width": width, "height": max(height, page.evaluate(HEIGHT))})
-                page.wait_for_load_state("networkidle")
-                path = FOLDER / f"what-if-{width}-{theme}.png"
-                page.screenshot(path=path, animations="disabled")
-                print(path.relative_to(ROOT))
+                for name, (address, whole) in PAGES.items():
+                    page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=theme)
+                    page.goto(url + address)
+                    page.locator(whole).first.wait_for()
+                    page.set_viewport_size({"width": width, "height": max(height, page.evaluate(HEIGHT))})
+                    page.wait_for_load_state("networkidle")
+                    path = FOLDER / f"{name}-{width}-{theme}.png"
+                    page.screenshot(path=path, animations="disabled")
+                    print(path.relative_to(ROOT))
+                    page.close()
         browser.close()
 
 

@@ -83,6 +83,19 @@ def test_while_a_slider_is_dragged_the_number_follows_without_the_server(server,
     assert_page_agrees(page, predict(model, DEFAULTS | {column.name: column.grid[max(seen)]}))
 
 
+def test_curves_that_will_move_with_the_answer_are_dimmed_until_it_is_there(server, open_page):
+    page = open_page(server)
+    stale = page.locator(".readout-grid .readout-stale")
+    expect(stale).to_have_count(0)
+    x, y = thumb(page, "petrol_tax")
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 60, y, steps=3)
+    expect(stale).to_have_count(len(FEATURES) - 1)
+    page.mouse.up()
+    expect(stale).to_have_count(0)
+
+
 def test_a_drag_sends_nothing_and_a_release_sends_one_message(server, open_page):
     sent = []
     page = open_page(server, on_socket=lambda socket: socket.on("framesent", lambda frame: sent.append(frame)))  # noqa: PLW0108 - Playwright marks its listeners, a built-in cannot be

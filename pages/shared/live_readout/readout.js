@@ -136,7 +136,7 @@ function draw(view) {
   view.unit.textContent = data.unit;
   view.coverage.textContent = data.coverage;
   if (!widths) return show(view); // the first answer: the observer draws as soon as there is a width
-  const still = JSON.stringify([widths, data.scale, data.used, data.curves.map((curve) => curve.ends)]);
+  const still = JSON.stringify([widths, data.scale, data.used, data.rugs, data.curves.map((curve) => curve.ends)]);
   if (still !== view.still) {
     view.still = still;
     drawStrip(view, widths[0]);
