@@ -10,13 +10,12 @@ from tests.conftest import ROOT, running_server
 
 FOLDER = ROOT / "docs" / "screenshots"
 SIZES = {1280: 900, 390: 844}
+IS_DONE = "document.querySelector('[data-testid=stApp]').dataset.testScriptState === 'notRunning'"
 HEIGHT = "document.querySelector('[data-testid=stMain]').scrollHeight"
 # Name of the picture: address, and what is there once the page is whole.
 PAGES = {
     "what-if": ("/", "text=Facts about this model"),
     "explore": ("/explore", ".st-key-explore_one path.point"),
-    "explore-pairs": ("/explore?view=All+pairs", ".st-key-explore_heat .hm"),
-    "explore-line": ("/explore?view=Who+pulls+the+line", ".st-key-explore_influence path.point"),
 }
 
 
@@ -32,6 +31,8 @@ def main():
                     page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=theme)
                     page.goto(url + address)
                     page.locator(whole).first.wait_for()
+                    page.wait_for_function(IS_DONE)
+                    page.wait_for_load_state("networkidle")
                     page.set_viewport_size({"width": width, "height": max(height, page.evaluate(HEIGHT))})
                     page.wait_for_load_state("networkidle")
                     path = FOLDER / f"{name}-{width}-{theme}.png"
