@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from data.schema import FEATURES, ROW, TARGET
+from data.schema import FEATURES, TARGET
 from data.statistics import correlations, describe
 from model.predict import average_response
 from model.recipe import ModelError
@@ -95,7 +95,3 @@ class Survey:
         places = self.sample
         response = average_response(self.model, self.model.X[places], feature, at)
         return {"at": at, "fitted": fitted, "half_width": half_width, "response": response}
-
-    def places_of(self, names):
-        """Places of the rows that bear one of the names."""
-        return self.rows.index[self.rows[ROW].isin(list(names))].tolist()

@@ -1,0 +1,86 @@
+"""Pictures without a page: a unit on every axis, names that are only names, and what is drawn when nothing can be."""
+
+import numpy as np
+import pytest
+
+from data.schema import COLUMNS, FEATURES, ROW, TARGET
+from model.importance import KINDS, importance
+from model.survey import Survey
+from pages.shared import charts
+from pages.shared.drawing import Points, blank
+
+HOSTILE = '<a href="javascript:alert(1)">x</a> & <b>|'
+
+
+@pytest.fixture(scope="module")
+def pictures(model):
+    """Every picture of the shipped rows, by name."""
+    rows, survey = model.rows, Survey(model, model.rows)
+    points = Points(rows)
+    rises = [importance(model.record["importance"][kind], range(48)) for kind in KINDS]
+    found = {
+        "heat_map": charts.heat_map(*survey.correlations, 48),
+        "matrix": charts.matrix(points, rows),
+        "influence": charts.influence(points, survey.regression, np.arange(48)),
+        "importances": charts.importances(*rises),
+    }
+    for column in COLUMNS:
+        found[f"tile_map {column.name}"] = charts.tile_map(points, column)
+        found[f"distribution {column.name}"] = charts.distribution(points, column, rows[column.name].to_numpy(float))
+    for column in FEATURES:
+        curves = survey.curves(column.name)
+        found[f"one {column.name}"] = charts.one_against_target(points, column, curves, (column.default, 500))
+    return {name: figure.to_plotly_json() for name, figure in found.items()}
+
+
+def test_every_axis_of_numbers_says_what_it_counts_in(pictures):
+    units = [*(column.unit for column in COLUMNS), *(column.short_unit for column in COLUMNS)]
+    units += ["no unit", "standard deviations"]
+    for name, picture in pictures.items():
+        axes = {key: axis for key, axis in picture["layout"].items() if key[1:5] == "axis"}
+        assert axes
+        for key, axis in axes.items():
+            title = axis.get("title", {}).get("text", "")
+            is_of_names = name in ("heat_map", "importances") and key == "yaxis"
+            if axis.get("visible", True) and not is_of_names:
+                assert any(f"({unit})" in title for unit in units) or title.startswith(("Number of", "Leverage")), (
+                    name,
+                    key,
+                )
+
+
+def test_a_map_says_in_what_its_colours_are(pictures):
+    for column in COLUMNS:
+        bar = pictures[f"tile_map {column.name}"]["data"][0]["marker"]["colorbar"]
+        assert bar["title"]["text"] == f"{column.label} ({column.unit})"
+
+
+def test_ranges_stay_where_they_are_so_that_a_swipe_scrolls_the_page(pictures):
+    for picture in pictures.values():
+        assert all(axis["fixedrange"] for key, axis in picture["layout"].items() if key[1:5] == "axis")
+
+
+def test_a_name_from_a_file_is_never_markup(model):
+    rows = model.rows.assign(**{ROW: HOSTILE})
+    points = Points(rows, frozenset(), {0: [HOSTILE]})
+    survey = Survey(model, rows)
+    figures = [
+        charts.one_against_target(points, FEATURES[0], None, (7.5, 500), with_names=True),
+        charts.matrix(points, rows),
+        charts.influence(points, survey.regression, np.arange(48)),
+        charts.distribution(points, TARGET, rows[TARGET.name].to_numpy(float)),
+        charts.tile_map(points, TARGET),
+        blank(HOSTILE),
+    ]
+    for figure in figures:
+        assert "<a href" not in figure.to_json().replace("\\u003c", "<")
+
+
+def test_rows_without_a_place_on_the_map_are_told(model):
+    figure = charts.tile_map(Points(model.rows.assign(**{ROW: "R1"})), TARGET)
+    assert [note.text for note in figure.layout.annotations] == ["None of these states has a place on the map."]
+
+
+def test_a_selected_row_stands_out_and_a_hidden_selection_dims_nothing(model):
+    assert Points(model.rows, frozenset({3})).opacity.count(1) == 1
+    assert set(Points(model.rows.iloc[:3], frozenset({3})).opacity) == {1}

@@ -1,0 +1,61 @@
+"""Many rows: pictures draw a part of them, figures are of all, and a prediction stays as quick."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from data.schema import FEATURES, ROW, TARGET
+from model.predict import average_response, predict
+from model.survey import N_DRAWN, Survey
+from model.train import N_BACKGROUND, train
+
+DEFAULTS = {column.name: column.default for column in FEATURES}
+
+
+def many_rows(n, seed=0):
+    rng = np.random.default_rng(seed)
+    figures = {column.name: rng.choice(column.grid, n) for column in FEATURES}
+    target = 300 + 500 * figures[FEATURES[3].name] + rng.normal(0, 60, n)
+    return pd.DataFrame({ROW: [f"R{i}" for i in range(n)], **figures, TARGET.name: target.round()})
+
+
+@pytest.fixture(scope="module")
+def large():
+    return train(many_rows(4 * N_BACKGROUND), "least_squares", n_repeats=1)
+
+
+def test_few_rows_are_all_drawn(model):
+    assert Survey(model, model.rows).sample.tolist() == list(range(48))
+
+
+def test_of_many_rows_a_part_is_drawn_always_with_those_that_pull_the_line(large):
+    survey = Survey(large, large.rows)
+    assert N_DRAWN <= len(survey.sample) <= N_DRAWN + 10
+    assert len(set(survey.sample)) == len(survey.sample)
+    assert set(np.argsort(survey.regression.cook)[-10:]) <= set(survey.sample)
+    assert survey.sample.tolist() == Survey(large, large.rows).sample.tolist()
+    assert survey.statistics.loc[TARGET.name, "mean"] == pytest.approx(large.rows[TARGET.name].mean())
+
+
+def test_the_average_response_of_a_straight_line_is_a_straight_line(large):
+    at = np.linspace(5, 10, 7)
+    response = average_response(large, large.X[:50], 0, at)
+    slope = large.pipeline[-1].coef_[0] / large.pipeline[0].scale_[0]
+    np.testing.assert_allclose(np.diff(response), slope * np.diff(at))
+    rows = large.X[:50].copy()
+    rows[:, 0] = at[3]
+    assert response[3] == pytest.approx(large.pipeline.predict(rows).mean())
+
+
+def test_rows_are_as_far_apart_as_every_pair_of_them_says(large):
+    Z = large.X / large.scale
+    apart = np.sqrt(((Z[:, None] - Z) ** 2).sum(axis=2))
+    np.fill_diagonal(apart, np.inf)
+    np.testing.assert_allclose(large.spacing, apart.min(axis=1))
+
+
+def test_contributions_still_add_up_against_a_part_of_many_rows(large):
+    answer = predict(large, DEFAULTS)
+    assert sum(answer.contributions.values()) == pytest.approx(answer.value - answer.average)
+    assert len(large.background) == N_BACKGROUND
+    assert answer.average == pytest.approx(large.pipeline.predict(large.background).mean())
