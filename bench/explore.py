@@ -72,7 +72,7 @@ class Visit:
     def filter_delays(self, counts):
         """Move the lower end of the first filter a step up and down, for two numbers of rows; return the delays [s]."""
         self.page.get_by_role("button", name="Filter").click()
-        end = self.page.locator(f".st-key-explore_{FEATURES[0].name} input[type=range]").first
+        end = self.page.locator(f"[class*=st-key-explore_{FEATURES[0].name}] input[type=range]").first
         end.focus()
         delays = []
         for i in range(_N_CHANGES):

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from data.schema import COLUMNS, ROW
+from data.schema import COLUMNS, ROW, row_name
 
 NAMES = [column.name for column in COLUMNS]
 
@@ -18,8 +18,8 @@ def choose(rows, limits=(), names=()):
         As `data.load.load_rows` returns them.
     limits : iterable of (str, float, float)
         Column name, lowest and highest value to keep [stored unit].
-    names : iterable of str
-        Names of rows to keep; without any, all are.
+    names : collection of str
+        Names or codes of rows to keep; without any, all are.
 
     Returns
     -------
@@ -30,7 +30,7 @@ def choose(rows, limits=(), names=()):
     for column, low, high in limits:
         kept &= rows[column].between(low, high).to_numpy()
     if names:
-        kept &= rows[ROW].isin(list(names)).to_numpy()
+        kept &= np.array([code in names or row_name(code) in names for code in rows[ROW]], dtype=bool)
     return rows[kept]
 
 
@@ -90,8 +90,12 @@ def histogram(values):
 
     Notes
     -----
-    2 n^(1/3) bins (Rice's rule), 30 at most.
+    2 n^(1/3) bins (Rice's rule), 30 at most; one narrow bin for values that never vary.
     """
+    low, high = float(values.min()), float(values.max())
+    if high - low <= 1e-9 * max(abs(low), abs(high)):
+        margin = 0.01 * abs(low) or 0.01
+        return np.array([len(values)]), np.array([low - margin, high + margin])
     return np.histogram(values, bins=min(30, math.ceil(2 * len(values) ** (1 / 3))))
 
 

@@ -84,7 +84,7 @@ def importance(recorded, places):
     for name in FEATURE_NAMES:
         shuffled = np.array(recorded[name])[places]
         shuffled_root = np.sqrt(shuffled.mean())
-        slopes = (shuffled / shuffled_root if shuffled_root else 0) - (plain / root if root else 0)
+        slopes = shuffled / (shuffled_root or 1) - plain / (root or 1)
         error = np.std(slopes / 2, ddof=1) / np.sqrt(len(plain))
         rises[name] = {"value": float(shuffled_root - root), "standard_error": float(error)}
     return rises

@@ -27,6 +27,7 @@ class Regression:
         Rows, and rows beyond the coefficients.
     leverage, studentised, cook : ndarray of shape (n_rows,)
         Pull on the own fitted value; residual over its standard error with the row left out; Cook's distance.
+        The last two are NaN for a row of leverage 1, without which there is no line.
     """
 
     coefficients: np.ndarray
@@ -71,7 +72,8 @@ def least_squares(rows):
     Raises
     ------
     ModelError
-        If there are too few rows, an input never varies, or one input is a mix of the others.
+        If there are too few rows, a column never varies, one input is a mix of the others, or nothing is
+        left to explain.
 
     Notes
     -----
@@ -98,14 +100,15 @@ def least_squares(rows):
     leverage = (Q**2).sum(axis=1)
     df, rss = n - p, float(residuals @ residuals)
     variance, total = rss / df, float(((y - y.mean()) ** 2).sum())
+    if rss <= 1e-18 * total:
+        raise ModelError(f"All {n} {ROWS} lie exactly on a straight line, so there is no error to judge by.")
     coefficients = unscaled @ (Q.T @ y)
     standard_errors = np.sqrt(variance * (unscaled**2).sum(axis=1))
-    with np.errstate(divide="ignore", invalid="ignore"):  # a line through every point, a row that is alone
-        t = coefficients / standard_errors
-        left_out = (rss - residuals**2 / (1 - leverage)) / (df - 1)
-        studentised = residuals / np.sqrt(np.maximum(left_out, 0) * (1 - leverage))
-        cook = residuals**2 * leverage / (p * variance * (1 - leverage) ** 2)
-        f = np.divide((total - rss) / (p - 1), variance)
+    t = coefficients / standard_errors
+    free = np.where(leverage < 1 - 1e-9, 1 - leverage, np.nan)
+    left_out = np.maximum(rss - residuals**2 / free, 1e-18 * total) / (df - 1)
+    studentised = residuals / np.sqrt(left_out * free)
+    cook = residuals**2 * leverage / (p * variance * free**2)
     return Regression(
         coefficients=coefficients,
         standard_errors=standard_errors,
@@ -114,7 +117,7 @@ def least_squares(rows):
         vif=np.diag(np.linalg.inv(R[1:, 1:].T @ R[1:, 1:])) * n,
         r2=1 - rss / total,
         adjusted_r2=1 - variance / (total / (n - 1)),
-        f=float(f),
+        f=(total - rss) / (p - 1) / variance,
         deviation=math.sqrt(variance),
         n_rows=n,
         df=df,

@@ -191,7 +191,7 @@ for tab, draw in zip(st.tabs(list(VIEWS), key="view", bind="query-params"), VIEW
 with right:  # last, for it keeps the browser busy: the pictures come first
     choice.rows_table(survey.rows, selected, doubts)
     st.download_button(
-        f"Download {'these' if limits or names else 'all'} {n:,} {ROWS} as CSV",
+        f"Download {n:,} of {n_all:,} {ROWS} as CSV",
         lambda: survey.rows.to_csv(index=False),
         f"{ROWS}_{n}_of_{n_all}.csv",
         "text/csv",

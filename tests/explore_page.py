@@ -7,7 +7,7 @@ import json
 import numpy as np
 from streamlit.testing.v1 import AppTest
 
-from data.schema import COLUMNS
+from data.schema import COLUMNS, row_name
 from tests.conftest import ROOT
 
 VIEWS = ("One input", "Columns", "All pairs", "Who pulls the line", "What matters", "About the data")
@@ -34,11 +34,17 @@ def opened(view, *steps):
 
 
 def limit(name, low, high):
-    return lambda app: app.slider(key=f"explore_{name}").set_value((low, high))
+    return lambda app: _named(app.slider, name).set_value((low, high))
 
 
 def only(*codes):
-    return lambda app: app.multiselect(key="explore_names").set_value(list(codes))
+    return lambda app: _named(app.multiselect, "names").set_value([row_name(code) for code in codes])
+
+
+def _named(widgets, name):
+    """A part of the filter, whose keys end in the number of the filter."""
+    (found,) = [widget for widget in widgets if widget.key.startswith(f"explore_{name}_")]
+    return found
 
 
 def select(*places):

@@ -72,3 +72,19 @@ def test_names_beside_the_points_are_on_demand():
     dots = figure(app, "explore_one")["data"][3]
     assert list(dots["text"]) == [row_name(code) for code in CODES]
     assert "text" not in figure(opened("One input"), "explore_one")["data"][3]
+
+
+def test_a_state_without_which_there_is_no_line_is_named_and_no_outlier():
+    """Between 6.5 and 7.0 only Oklahoma has another tax than 7.0."""
+    app = opened("Who pulls the line", limit("petrol_tax", 6.5, 7.0))
+    assert "Without **Oklahoma** (leverage 1) there is no line at all." in words(app)
+    assert "inf s.d." not in words(app)
+    (dots,) = figure(app, "explore_influence")["data"]
+    assert max(dots["marker"]["size"]) < 60
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_no_word_or_figure_is_infinite_or_minus_nought(view):
+    for step in (only("WY"), only("WY", "TX"), limit("petrol_consumption", 467, 524), limit("petrol_tax", 7.0, 7.0)):
+        text = words(opened(view, step))
+        assert not [bad for bad in ("nan", "inf s.d.", "inf |", "-0.0 ", "-0.00 ", "1 states have") if bad in text]

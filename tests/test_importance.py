@@ -93,3 +93,10 @@ def test_a_choice_of_rows_is_judged_by_those_rows_alone(model):
     places = [3, 8, 40]
     chosen = {name: [errors[place] for place in places] for name, errors in recorded.items()}
     assert importance(recorded, places) == importance(chosen, range(3))
+
+
+def test_a_target_that_never_varies_has_importances_of_nought(data):
+    X, y = data
+    recorded = to_record(predictions_and_losses(LinearRegression().fit(X, y * 0), X, y * 0)[None], y * 0)
+    rises = importance({name: [0.0] * 48 for name in recorded}, range(48))
+    assert all(rise == {"value": 0, "standard_error": 0} for rise in rises.values())

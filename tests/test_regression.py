@@ -118,11 +118,22 @@ def test_inputs_that_say_the_same_are_told(rows):
         least_squares(rows.assign(**{second: rows[first] * 500 + 3}))
 
 
-def test_a_row_that_is_alone_has_leverage_one_and_no_residual(rows):
-    """The only row with another tax sets the tax coefficient by itself."""
-    alone = rows.assign(**{FEATURE_NAMES[0]: [9.0] + [7.0] * 47})
-    fit = least_squares(alone)
+@pytest.mark.parametrize("n", [20, 48])
+def test_a_row_without_which_there_is_no_line_has_leverage_one_and_no_residual(rows, n):
+    """The only row with another tax sets the tax coefficient by itself: rounding must not make it an outlier."""
+    fit = least_squares(rows.iloc[:n].assign(**{FEATURE_NAMES[0]: [6.58] + [7.0] * (n - 1)}))
     assert fit.leverage[0] == pytest.approx(1)
+    assert np.isnan(fit.studentised[0])
+    assert np.isnan(fit.cook[0])
+    assert np.isfinite(fit.studentised[1:]).all()
+    assert np.isfinite(fit.cook[1:]).all()
+
+
+@pytest.mark.parametrize("n", [7, 48])
+def test_a_target_without_error_is_told(rows, n):
+    exact = rows.iloc[:n].assign(**{TARGET.name: features(rows)[:n] @ [1, 0.1, 0.01, 100]})
+    with pytest.raises(ModelError, match="lie exactly on a straight line"):
+        least_squares(exact)
 
 
 def test_the_band_of_one_line_is_scipys(rows):

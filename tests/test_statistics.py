@@ -42,6 +42,15 @@ def test_bins_hold_every_row_once(rows):
         assert inside == counts.tolist()
 
 
+@pytest.mark.parametrize("value", [0.5, 7.0, 0.0, -3.0])
+@pytest.mark.parametrize("spread", [0, 1e-12])
+def test_values_that_never_vary_fill_one_narrow_bin(value, spread):
+    counts, edges = histogram(np.array([value, value + spread * value, value]))
+    assert counts.tolist() == [3]
+    assert edges[0] < value < edges[1]
+    assert edges[1] - edges[0] <= 0.021 * max(abs(value), 1)
+
+
 def test_nineteen_states_share_a_tax_of_exactly_seven(rows):
     assert commonest(rows[TAX]) == (7.0, 19)
 
@@ -52,7 +61,7 @@ def test_a_choice_keeps_the_places_of_its_rows(rows):
     assert chosen[TARGET.name].between(500, 600).all()
     expected = [i for i, row in enumerate(rows.to_dict("records")) if row[TAX] == 7 and 500 <= row[TARGET.name] <= 600]
     assert chosen.index.tolist() == expected
-    assert choose(rows, names=["WY", "TX", "nowhere"])[ROW].tolist() == ["TX", "WY"]
+    assert choose(rows, names=["WY", "Texas", "nowhere"])[ROW].tolist() == ["TX", "WY"]
     assert choose(rows).equals(rows)
 
 

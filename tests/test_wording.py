@@ -72,3 +72,7 @@ def test_text_from_a_file_is_never_read_as_markdown():
     escaped = wording.plain(hostile)
     for sign in "![]()*:$<>":
         assert escaped.count(f"\\{sign}") == hostile.count(sign)
+
+
+def test_a_line_break_in_a_name_does_not_break_a_table():
+    assert wording.plain("two\nlines | x") == r"two lines \| x"

@@ -203,7 +203,9 @@ def heat_map(pearson, spearman, n_rows):
     is_below = np.tri(len(COLUMNS), k=-1, dtype=bool)
     both = np.where(is_below, pearson, spearman)
     np.fill_diagonal(both, np.nan)
-    texts = np.where(np.isnan(both), "–", np.char.replace(np.char.mod("%.2f", both), "-", "−")).astype(object)
+    texts = np.where(np.isnan(both), "–", np.char.replace(np.char.mod("%.2f", both.round(2) + 0.0), "-", "−")).astype(
+        object
+    )
     np.fill_diagonal(texts, "")
     labels = [column.short_label.capitalize() for column in COLUMNS]
     cells = {
@@ -234,11 +236,12 @@ def influence(points, regression, positions):
     -------
     plotly.graph_objects.Figure
     """
-    of_points = (values[positions] for values in (regression.leverage, regression.studentised, regression.cook))
-    leverage, residual, cook = map(np.nan_to_num, of_points)
+    leverage, residual, cook = (
+        values[positions] for values in (regression.leverage, regression.studentised, regression.cook)
+    )
     high, far = regression.high_leverage, regression.outlying
     stands_out = np.flatnonzero((leverage > high) | (np.abs(residual) > far))
-    named = stands_out[np.argsort(-cook[stands_out])[:_N_NAMED]]
+    named = stands_out[np.argsort(-np.nan_to_num(cook[stands_out]))[:_N_NAMED]]
     names = np.full(len(cook), "", dtype=object)
     names[named] = np.array(points.names, dtype=object)[named]
     # A name stands above its point, but below it where another name is close above.
@@ -253,7 +256,7 @@ def influence(points, regression, positions):
             f"{hover}<br>Leverage {h:.3f}, studentised residual {r:.2f}<br>Cook’s distance {c:.3f}"
             for hover, h, r, c in zip(points.hover, leverage, residual, cook, strict=True)
         ],
-        marker={"size": 7 + 28 * np.sqrt(cook)},
+        marker={"size": 7 + 28 * np.sqrt(np.nan_to_num(cook).clip(max=2))},
     )  # fmt: skip
     dotted = {"type": "line", "line": {"color": ACCENT, "dash": "dot", "width": 1.5}}
     across = {"xref": "paper", "x0": 0, "x1": 1}

@@ -10,7 +10,7 @@ from pages.shared import tables
 
 _N_LISTED = 1000  # names that a list can offer; above that they are typed
 _ON_ITS_WAY = 0.5  # [s] in which a browser may still send what the table held before
-SELECTED, NAMES = "explore_selected", "explore_names"
+SELECTED = "explore_selected"
 
 
 def filters(rows, of):
@@ -36,14 +36,13 @@ def filters(rows, of):
     with st.popover("Filter", icon=":material/filter_alt:", key="explore_filter"):
         cells = [cell for _ in range(3) for cell in st.columns(2, gap="medium")]
         limits = [_range(cell, column, rows[column.name]) for cell, column in zip(cells, COLUMNS, strict=False)]
-        codes = sorted(rows[ROW].unique(), key=row_name) if len(rows) <= _N_LISTED else []
+        known = sorted({row_name(code) for code in rows[ROW]}) if len(rows) <= _N_LISTED else []
         names = cells[len(COLUMNS)].multiselect(
             f"Only these {ROWS}",
-            codes,
-            format_func=row_name,
-            key=NAMES,
+            known,
+            key=_key("names"),
             placeholder=f"All {ROWS}",
-            accept_new_options=not codes,
+            accept_new_options=not known,
             persist_state="session",
         )
     return tuple(limit for limit in limits if limit), tuple(names)
@@ -51,8 +50,7 @@ def filters(rows, of):
 
 def _range(cell, column, values):
     """A slider with two ends; None while it keeps everything."""
-    low, high = float(values.min()), float(values.max())
-    name = f"explore_{column.name}"
+    low, high = round(float(values.min()), 9), round(float(values.max()), 9)
     label = f"{column.label} ({column.unit})"
     if low == high:
         cell.markdown(f"{label}  \n:gray[{column.text(low)} in all {ROWS}]")
@@ -66,16 +64,20 @@ def _range(cell, column, values):
         (bottom, top),
         step,
         format=column.slider_format if column in FEATURES else "%,.0f",
-        key=name,
+        key=_key(column.name),
         persist_state="session",
     )
     return None if chosen == (bottom, top) else (column.name, *chosen)
 
 
+def _key(name):
+    """Key of a part of the filter."""
+    return f"explore_{name}_{st.session_state.get('explore_nth_filter', 0)}"
+
+
 def show_all():
-    """Take the filter away."""
-    for key in (NAMES, *(f"explore_{column.name}" for column in COLUMNS)):
-        st.session_state.pop(key, None)
+    """Take the filter away, by a new one: a browser that does not show the old one keeps what it held."""
+    st.session_state.explore_nth_filter = st.session_state.get("explore_nth_filter", 0) + 1
 
 
 def _forget():

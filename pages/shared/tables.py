@@ -65,7 +65,7 @@ def of_statistics(statistics):
         skewness = figures["skewness"]
         name = f"**{column.label}**, {column.unit}"
         texts["S.d."] = texts.pop("Deviation")
-        table.append({"": name} | texts | {"Skew (no unit)": "–" if np.isnan(skewness) else f"{skewness:.2f}"})
+        table.append({"": name} | texts | {"Skew (no unit)": "–" if np.isnan(skewness) else f"{skewness:z.2f}"})
     return table
 
 
@@ -98,8 +98,8 @@ def of_correlations(pearson, spearman):
     return [
         {
             "Pair": f"{COLUMNS[i].label} and {COLUMNS[j].label.lower()}",
-            "Pearson (no unit)": _or_dash(pearson[i, j], ".2f"),
-            "Spearman (no unit)": _or_dash(spearman[i, j], ".2f"),
+            "Pearson (no unit)": _or_dash(pearson[i, j], "z.2f"),
+            "Spearman (no unit)": _or_dash(spearman[i, j], "z.2f"),
         }
         for i, j in pairs
     ]
@@ -113,7 +113,7 @@ def of_regression(regression):
             "": label,
             "Coefficient": f"{coefficient:.7g}",
             "S.e.": f"{error:.6g}",
-            "t": _or_dash(t, ".2f"),
+            "t": _or_dash(t, "z.2f"),
             "p": "–" if np.isnan(p) else "< 0.0001" if p < 0.0001 else f"{p:.4f}",
             "VIF": "" if vif is None else f"{vif:.2f}",
         }
@@ -143,13 +143,13 @@ def of_change(before, after, what):
             "": label,
             f"All {before.n_rows:,} {ROWS}": f"{old:.5g}",
             what: f"{new:.5g}",
-            "Change in standard errors": _or_dash((new - old) / error if error else np.nan, "+.2f"),
+            "Change in standard errors": _or_dash((new - old) / error if error else np.nan, "+z.2f"),
         }
         for label, old, new, error in zip(
             _TERMS, before.coefficients, after.coefficients, before.standard_errors, strict=True
         )
     ]
-    for label, name, form in (("R²", "r2", ".3f"), ("Residual s.d.", "deviation", ".1f")):
+    for label, name, form in (("R²", "r2", "z.3f"), ("Residual s.d.", "deviation", ".1f")):
         old, new = getattr(before, name), getattr(after, name)
         table.append({"": f"**{label}**", f"All {before.n_rows:,} {ROWS}": f"{old:{form}}", what: f"{new:{form}}"})
     return table
@@ -162,8 +162,8 @@ def of_influence(names, regression, positions, n_rows=10):
         {
             ROW.capitalize(): plain(row_name(names[i])),
             "Leverage": f"{regression.leverage[i]:.3g}",
-            "Studentised residual (s.d.)": _or_dash(regression.studentised[i], ".2f"),
-            "Cook’s distance": _or_dash(regression.cook[i], ".3f"),
+            "Studentised residual (s.d.)": _or_dash(regression.studentised[i], "z.2f"),
+            "Cook’s distance": _or_dash(regression.cook[i], "z.3f"),
         }
         for i in hardest
     ]
@@ -171,13 +171,15 @@ def of_influence(names, regression, positions, n_rows=10):
 
 def of_importance(held_out, in_sample):
     """Both importances, input by input."""
+
+    def text(rise):
+        return f"{rise['value']:z.1f} ± {rise['standard_error']:.1f}"
+
     return [
         {
             "": f"**{column.label}**",
-            **{
-                f"{kind} ({TARGET.unit})": "{value:.1f} ± {standard_error:.1f}".format(**rises[column.name])
-                for kind, rises in (("On rows it has not seen", held_out), ("On its own rows", in_sample))
-            },
+            f"On rows it has not seen ({TARGET.unit})": text(held_out[column.name]),
+            f"On its own rows ({TARGET.unit})": text(in_sample[column.name]),
         }
         for column in FEATURES
     ]

@@ -10,7 +10,7 @@ from model.recipe import ALGORITHMS
 
 def plain(text):
     """Text from a file as it stands, with nothing in it read as Markdown."""
-    return re.sub(r"([\\`*_{}\[\]()<>#+\-.!|~$:@&])", r"\\\1", str(text))
+    return re.sub(r"([\\`*_{}\[\]()<>#+\-.!|~$:@&])", r"\\\1", " ".join(str(text).split()))
 
 
 def answer_in_words(model, answer):
@@ -127,7 +127,8 @@ def selection(model, selected, shown):
     if not selected:
         return f":gray[No {ROW} is selected.]"
     hidden = len(selected) - len(shown)
-    note = f" :gray[({hidden:,} of them hidden by the filter)]" if hidden else ""
+    note = "hidden by the filter" if hidden == len(selected) else f"{hidden:,} of them hidden by the filter"
+    note = f" :gray[({note})]" if hidden else ""
     return f"Selected: **{names(model, selected)}**{note}"
 
 
@@ -144,6 +145,8 @@ def doubts(notes, rows):
 
 def spread(column, value, n_rows, n):
     """Say how many rows share the commonest value of a column."""
+    if n == 1:
+        return f"One {ROW}: {column.text(value)} {column.unit}."
     if n_rows == 1:
         return f"No two of the {n:,} {ROWS} have the same {column.label.lower()}."
     return f"{n_rows:,} of {n:,} {ROWS} share a {column.label.lower()} of exactly {column.text(value)} {column.unit}."
@@ -175,6 +178,8 @@ def influence(codes, regression):
         f"{'The one outlier is' if len(far) == 1 else f'{len(far):,} outliers, first of all'} {', '.join(named)}.",
     )
     top = int(np.nanargmax(regression.leverage))
+    if np.isnan(regression.cook[top]):
+        return f"{outliers} Without **{plain(row_name(codes[top]))}** (leverage 1) there is no line at all."
     return (
         f"{outliers} **{plain(row_name(codes[top]))}** has the largest leverage ({regression.leverage[top]:.3g}; "
         f"the average is {regression.high_leverage / 2:.3g})."
