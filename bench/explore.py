@@ -16,7 +16,7 @@ VIEWS = {
     "All pairs": ("map", "pairs", "heat"),
     "Who pulls the line": ("map", "influence"),
     "What matters": ("map", "importance"),
-    "One input": ("map", "one"),
+    "One at a time": ("map", "one"),
 }
 # All pictures are there, the server has answered, and the page shows it: the time of the first such frame.
 _DRAWN = """([names, n]) => {
@@ -51,7 +51,7 @@ class Visit:
         self.page = self._context.new_page()
         start = time.time()
         self.page.goto(f"{url}/explore", wait_until="commit")
-        self.seconds = self.drawn(VIEWS["One input"]) - start
+        self.seconds = self.drawn(VIEWS["One at a time"]) - start
 
     def __enter__(self):
         return self
@@ -78,7 +78,7 @@ class Visit:
         for i in range(_N_CHANGES):
             start = time.time()
             self.page.keyboard.press("ArrowLeft" if i % 2 else "ArrowRight")
-            delays.append(self.drawn(VIEWS["One input"], counts[1 - i % 2]) - start)
+            delays.append(self.drawn(VIEWS["One at a time"], counts[1 - i % 2]) - start)
         return delays
 
 

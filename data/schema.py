@@ -78,6 +78,10 @@ class Column:
         """Write a stored value in its shown unit without the unit: ``0.565`` -> ``"56.5"``."""
         return f"{self.shown(value):,.{self.n_decimals(value)}f}"
 
+    def about(self, value):
+        """Write a stored value in its shown unit with one decimal more than at rest: ``5.625`` -> ``"5.62"``."""
+        return f"{self.shown(value):,.{self.decimals + 1}f}"
+
     def text_with_unit(self, value):
         """Write a stored value with its short unit: ``0.565`` -> ``"56.5 %"``."""
         return self.template.format(self.text(value))

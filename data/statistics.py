@@ -44,8 +44,8 @@ def describe(rows):
     Returns
     -------
     pandas.DataFrame of shape (n_columns, 8)
-        Minimum, quartiles, maximum, mean and standard deviation [stored unit] and skewness [1], the last
-        two by the unbiased formulas; NaN where there are too few rows for one.
+        Minimum, quartiles, maximum, mean and standard deviation (over n - 1) [stored unit] and skewness
+        (adjusted Fisher-Pearson) [1]; NaN where there are too few rows for one.
     """
     figures = rows[NAMES]
     table = figures.quantile([0, 0.25, 0.5, 0.75, 1]).T

@@ -59,15 +59,20 @@ class Survey:
         return least_squares(self.rows.drop(index=list(places)))
 
     @cached_property
-    def sample(self):
-        """Places of the rows to draw: all, or some at random and those that pull the line."""
+    def at_random(self):
+        """Places of all rows, or of as many at random as a picture may draw."""
         places = self.rows.index.to_numpy()
         if len(places) <= N_DRAWN:
             return places
-        drawn = np.random.default_rng(0).choice(places, N_DRAWN, replace=False)
+        return np.sort(np.random.default_rng(0).choice(places, N_DRAWN, replace=False))
+
+    @cached_property
+    def sample(self):
+        """Places of the rows to draw: those at random, and those that pull the line."""
         with contextlib.suppress(ModelError):
-            drawn = np.union1d(drawn, places[np.argsort(self.regression.cook)[-_N_ALWAYS:]])
-        return np.sort(drawn)
+            hardest = np.argsort(-np.nan_to_num(self.regression.cook))[:_N_ALWAYS]
+            return np.union1d(self.at_random, self.rows.index.to_numpy()[hardest])
+        return self.at_random
 
     def curves(self, name):
         """Relate one input to the target: the straight line with its band, and the model's average response.
@@ -92,6 +97,5 @@ class Survey:
         at = np.linspace(x.min(), x.max(), _N_POINTS) if len(x) else x
         fitted, half_width = line(x, y, at)
         feature = [column.name for column in FEATURES].index(name)
-        places = self.sample
-        response = average_response(self.model, self.model.X[places], feature, at)
+        response = average_response(self.model, self.model.X[self.at_random], feature, at)
         return {"at": at, "fitted": fitted, "half_width": half_width, "response": response}

@@ -27,6 +27,7 @@ with bar:
 survey = resources.survey(model, limits, names)
 n, selected = len(survey.rows), st.session_state[choice.SELECTED]
 shown = [place for place in selected if place in survey.rows.index]
+hidden = frozenset(selected).difference(shown)
 points = Points(survey.rows.loc[survey.sample], frozenset(selected), doubts)
 
 
@@ -37,10 +38,10 @@ def label(column):
 
 def picture(key, figure, alt, table=None, *, can_select=True):
     """Show a figure, and the table behind it."""
-    pick = {"on_select": choice.on_pick(key)} if can_select else {}
+    pick = {"on_select": choice.on_pick(key, hidden)} if can_select else {}
     st.plotly_chart(figure, key=key, alt=alt, config={"displaylogo": False}, **pick)
     if table:
-        with st.popover("Figures", type="tertiary", icon=":material/table_rows:", help="The table behind this picture"):
+        with st.popover("Show as table", type="tertiary", icon=":material/table_rows:"):
             st.markdown(tables.markdown(table))
 
 
@@ -73,7 +74,7 @@ def columns():
     figure = charts.distribution(points, column, values.to_numpy(float))
     alt = f"Histogram of {column.label.lower()} of {n:,} {ROWS}"
     picture("explore_spread", figure, alt, tables.of_bins(column, values.to_numpy(float)))
-    st.caption(wording.spread(column, *commonest(values), n))
+    st.caption(f"{wording.spread(column, *commonest(values), n)} Whiskers reach the extremes.")
 
 
 def pairs():
@@ -103,13 +104,14 @@ def pull():
         alt = f"Leverage against studentised residual of {n:,} {ROWS}, larger for a larger Cook's distance"
         table = tables.of_influence(codes, regression, positions)
         picture("explore_influence", charts.influence(points, regression, positions), alt, table)
+        st.caption(wording.thresholds(regression))
     with right:
         st.markdown(wording.influence(codes, regression))
         if shown:
             without(shown)
         else:
             st.caption(f"Select a {ROW} to see the line without it.")
-    st.markdown("**The line through all inputs at once**")
+    st.markdown(f"**The line through all {len(FEATURES)} inputs at once**")
     st.markdown(tables.markdown(tables.of_regression(regression)))
     st.caption(wording.fit(regression))
 
@@ -144,14 +146,14 @@ def about():
         return
     st.markdown("\n".join(f"- {fact}" for fact in notes.facts))
     st.markdown(f"**Figures to doubt.** They stay as published; a star or a diamond marks their {ROWS}.")
-    st.markdown(tables.markdown(tables.of_suspicions(notes, model.rows)))
+    st.markdown(wording.suspicions(notes, model.rows))
     if doubtful := [place for place in doubts if place in survey.rows.index]:
-        st.markdown("The reference line with and without them:")
+        st.markdown(f"The straight line through all {len(FEATURES)} inputs, with and without these {ROWS}:")
         without(doubtful)
 
 
 VIEWS = {
-    "One input": one_input,
+    "One at a time": one_input,
     "Columns": columns,
     "All pairs": pairs,
     "Who pulls the line": pull,
@@ -172,7 +174,10 @@ with bar:
             "streamlit_app.py", label=f"Start a what-if from {name}", query_params=start, icon=":material/tune:"
         )
 if len(points.rows) < n:
-    st.caption(f"Pictures draw {len(points.rows):,} of them, taken at random; every figure is of all {n:,}.")
+    st.caption(
+        f"Pictures draw {len(points.rows):,} of them, and the model's average response is over a random part of those; "
+        f"every other figure is of all {n:,}."
+    )
 if not n:
     st.info(
         f"The filter leaves none of the {n_all:,} {ROWS}. Widen a range, or show all.", icon=":material/filter_alt:"
@@ -184,6 +189,7 @@ with left:
     shade = st.selectbox("Colour by", COLUMNS[::-1], format_func=label, key="explore_shade", persist_state="session")
     alt = f"Tile map of {n:,} {ROWS}, darker for more {shade.label.lower()}"
     picture("explore_map", charts.tile_map(points, shade), alt)
+st.caption(wording.at_a_glance(survey, doubts))
 for tab, draw in zip(st.tabs(list(VIEWS), key="view", bind="query-params"), VIEWS.values(), strict=True):
     if tab.open:
         with tab:

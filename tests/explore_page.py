@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from data.schema import COLUMNS, row_name
 from tests.conftest import ROOT
 
-VIEWS = ("One input", "Columns", "All pairs", "Who pulls the line", "What matters", "About the data")
+VIEWS = ("One at a time", "Columns", "All pairs", "Who pulls the line", "What matters", "About the data")
 NAMES = [column.name for column in COLUMNS]
 with (ROOT / "data" / "petrol_consumption.csv").open(encoding="utf-8") as file:
     CSV = list(csv.DictReader(file))
@@ -79,4 +79,4 @@ def table(app, first_heading):
     """Cells of the Markdown table with this heading, without its emphasis."""
     (text,) = [m.value for m in app.markdown if m.value.startswith("|") and first_heading in m.value.split("\n")[0]]
     rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in text.split("\n")]
-    return [[cell.replace("**", "").strip() for cell in row] for row in rows[2:]]
+    return [[cell.replace("**", "").replace("−", "-").strip() for cell in row] for row in rows[2:]]

@@ -5,7 +5,6 @@ import json
 import numpy as np
 import pytest
 
-from data.schema import row_name
 from tests.explore_page import CODES, CSV, VIEWS, decoded, figure, limit, only, opened, select, words
 
 
@@ -34,7 +33,7 @@ def test_few_states_are_pictures_or_words_but_never_an_error(view, codes, say):
 
 
 def test_no_state_left_is_said_with_the_cure():
-    app = opened("One input", limit("petrol_tax", 5.0, 5.5), limit("petrol_consumption", 344, 400))
+    app = opened("One at a time", limit("petrol_tax", 5.0, 5.5), limit("petrol_consumption", 344, 400))
     assert "The filter leaves none of the 48 states. Widen a range, or show all." in words(app)
     assert not app.get("plotly_chart")
 
@@ -45,11 +44,11 @@ def test_a_column_that_never_varies_is_said():
     assert [note["text"] for note in notes] == ["Petrol tax is 7.0 ¢ in all 19 states, so no line."]
     texts = np.array(figure(opened("All pairs", limit("petrol_tax", 7.0, 7.0)), "explore_heat")["data"][0]["text"])
     assert (texts[0, 1:] == "–").all()
-    assert "All 19 states have the same value here" in words(opened("One input", limit("petrol_tax", 7.0, 7.0)))
+    assert "All 19 states have the same value here" in words(opened("One at a time", limit("petrol_tax", 7.0, 7.0)))
 
 
 def test_show_all_takes_the_filter_away():
-    app = opened("One input", limit("petrol_tax", 7.0, 7.0), only("OH", "TX"))
+    app = opened("One at a time", limit("petrol_tax", 7.0, 7.0), only("OH", "TX"))
     assert "**1 of 48 states**" in words(app)
     (button,) = [button for button in app.button if button.label == "Show all"]
     button.click().run()
@@ -58,7 +57,7 @@ def test_show_all_takes_the_filter_away():
 
 
 def test_what_is_selected_stays_so_behind_a_filter_and_is_said():
-    app = opened("One input", select(CODES.index("WY"), CODES.index("TX")), only("WY", "OH"))
+    app = opened("One at a time", select(CODES.index("WY"), CODES.index("TX")), only("WY", "OH"))
     assert "Selected: **Wyoming and Texas**" in words(app) or "Selected: **Texas and Wyoming**" in words(app)
     assert "(1 of them hidden by the filter)" in words(app)
     (tiles,) = figure(app, "explore_map")["data"]
@@ -68,10 +67,16 @@ def test_what_is_selected_stays_so_behind_a_filter_and_is_said():
 
 
 def test_names_beside_the_points_are_on_demand():
-    app = opened("One input", lambda app: app.toggle(key="explore_with_names").set_value(True))
+    app = opened("One at a time", lambda app: app.toggle(key="explore_with_names").set_value(True))
     dots = figure(app, "explore_one")["data"][3]
-    assert list(dots["text"]) == [row_name(code) for code in CODES]
-    assert "text" not in figure(opened("One input"), "explore_one")["data"][3]
+    assert list(dots["text"]) == CODES
+    app = opened(
+        "One at a time",
+        lambda app: app.toggle(key="explore_with_names").set_value(True),
+        select(CODES.index("WY"), CODES.index("TX")),
+    )
+    assert {text for text in figure(app, "explore_one")["data"][3]["text"] if text} == {"WY", "TX"}
+    assert "text" not in figure(opened("One at a time"), "explore_one")["data"][3]
 
 
 def test_a_state_without_which_there_is_no_line_is_named_and_no_outlier():

@@ -35,8 +35,8 @@ def test_each_view_opens_without_a_complaint(view):
 
 
 def test_the_table_has_every_figure_of_the_file_and_marks_those_in_doubt():
-    shown = opened("One input").dataframe[0].value
-    assert shown["State"].tolist() == [row_name(code) for code in CODES]
+    shown = opened("One at a time").dataframe[0].value
+    assert shown["State"].tolist() == [row_name(code) + " *" * (code in ("SD", "WV")) for code in CODES]
     np.testing.assert_allclose(shown.iloc[:, 1:6].to_numpy(float), TABLE * SCALES)
     doubted = {CODES[place] for place in np.flatnonzero(shown["To doubt"] != "")}
     assert doubted == {"SD", "WV"}
@@ -80,7 +80,7 @@ def test_nineteen_states_share_a_tax_of_seven():
 @pytest.mark.parametrize("place", range(4), ids=NAMES[:4])
 def test_one_input_against_consumption(model, place):
     column, x = FEATURES[place], X[:, place]
-    app = opened("One input", lambda app: app.selectbox(key="explore_input").set_value(column))
+    app = opened("One at a time", lambda app: app.selectbox(key="explore_input").set_value(column))
     band, straight, response, dots, here = figure(app, "explore_one")["data"]
     np.testing.assert_allclose(dots["x"], x * column.scale)
     np.testing.assert_allclose(dots["y"], Y)
@@ -97,9 +97,14 @@ def test_one_input_against_consumption(model, place):
     scenario = np.array([[c.default for c in FEATURES]])
     assert here["x"][0] == pytest.approx(column.default * column.scale)
     assert here["y"][0] == pytest.approx(model.pipeline.predict(scenario)[0])
-    for cells in table(app, "Straight line"):
-        value = float(cells[0].replace(",", "")) / column.scale
-        assert float(cells[1]) == pytest.approx(fit.intercept + fit.slope * value, abs=2 + abs(fit.slope) * 0.6)
+    for step, cells in zip(
+        np.linspace(0, len(at) - 1, 9).round().astype(int), table(app, "Straight line"), strict=True
+    ):
+        value = fit.intercept + fit.slope * at[step]
+        assert cells[0] == f"{at[step] * column.scale:,.{column.decimals}f}"
+        assert cells[1] == f"{value:.0f}"
+        assert cells[2] == f"{value - half[step]:.0f} to {value + half[step]:.0f}"
+        assert cells[3] == f"{response['y'][step]:.0f}"
 
 
 def test_the_scenario_of_the_what_if_page_is_the_point_on_the_picture(model):
@@ -134,7 +139,7 @@ def test_correlations_are_scipys_and_n_is_told():
     assert "n = 48 states" in picture["layout"]["xaxis"]["title"]["text"]
     assert len(table(app, "Pearson")) == 10
     r, rho = (kind(X[:, 3], Y).statistic for kind in (stats.pearsonr, stats.spearmanr))
-    assert f"goes most with licensed drivers: Pearson {r:.2f}, Spearman {rho:.2f}" in words(app)
+    assert f"is most closely related to licensed drivers: Pearson {r:.2f}, Spearman {rho:.2f}" in words(app)
 
 
 def test_the_reference_line_is_printed_to_the_published_digits():
@@ -168,14 +173,18 @@ def test_who_pulls_the_line_by_leaving_each_state_out():
         error = Y[i] - D[i] @ beta
         spread = deviation * np.sqrt(1 + D[i] @ np.linalg.inv(D[kept].T @ D[kept]) @ D[i])
         assert dots["y"][i] == pytest.approx(error / spread)
-    named = {name for name in dots["text"] if name}
-    assert named == {"Wyoming", "Texas", "New York", "Nevada", "Illinois", "Connecticut"}
+    D_hat = D @ np.linalg.pinv(D)
+    moved = ((Y - D_hat @ Y) / (1 - np.diag(D_hat))) ** 2 * np.diag(D_hat)  # Cook's distance but for a factor
+    hardest = [row_name(CODES[i]) for i in np.argsort(-moved)]
+    assert {name for name in dots["text"] if name} == set(hardest[:5])
+    assert hardest[0] == "Wyoming"
     high, far = figure(app, "explore_influence")["layout"]["shapes"][:2]
     assert high["x0"] == pytest.approx(2 * 5 / 48)
     assert far["y0"] == pytest.approx(stats.t.ppf(1 - 0.05 / 2 / 48, 42))
     assert "The one outlier is **Wyoming** (4.49 s.d., Cook’s distance 0.31)" in words(app)
-    assert "**Texas** has the largest leverage (0.315; the average is 0.104)" in words(app)
-    assert table(app, "Cook’s distance")[0] == ["Wyoming", f"{dots['x'][CODES.index('WY')]:.3g}", "4.49", "0.309"]
+    assert "**Texas** has the most unusual inputs (leverage 0.315, the average is 0.104)" in words(app)
+    assert table(app, "Cook’s distance")[0] == ["Wyoming", "0.309", "4.49", f"{dots['x'][CODES.index('WY')]:.3g}"]
+    assert [row[0] for row in table(app, "Cook’s distance")] == hardest[:10]
 
 
 @pytest.mark.parametrize("left_out", [["WY"], ["SD", "WV"]])
@@ -198,10 +207,13 @@ def test_the_line_without_the_suspicious_states_stands_with_the_notes():
     after = fitted(kept)[0]
     cells = table(app, "Without South Dakota and West Virginia")
     assert [row[2] for row in cells[:5]] == [f"{value:.5g}" for value in after]
-    published = {(row[0], row[1]): (row[2], row[3]) for row in table(app, "As published")}
-    assert published[("South Dakota", "Licensed drivers")] == ("72.4 %", "61.7 %")
-    assert published[("South Dakota", "Petrol consumption")] == ("865 gal", "738 gal")
-    assert published[("West Virginia", "Average income")] == ("$4,574", "$3,574")
+    for text in (
+        "**South Dakota, licensed drivers**: 72.4 % as published, probably 61.7 %",
+        "**South Dakota, petrol consumption**: 865 gal as published, probably 738 gal",
+        "**South Dakota, average income**: $4,716 as published, probably $3,716",
+        "**West Virginia, average income**: $4,574 as published, probably $3,574",
+    ):
+        assert text in words(app)
     assert "Weisberg" in words(app)
 
 
@@ -235,7 +247,7 @@ def test_what_matters_by_fitting_every_fold_again(model):
 
 
 def test_the_map_has_a_tile_for_each_state_and_a_star_for_each_doubt():
-    (tiles,) = figure(opened("One input"), "explore_map")["data"]
+    (tiles,) = figure(opened("One at a time"), "explore_map")["data"]
     assert sorted(text.rstrip("*") for text in tiles["text"]) == sorted(CODES)
     assert {text for text in tiles["text"] if text.endswith("*")} == {"SD*", "WV*"}
     assert len(set(zip(tiles["x"], tiles["y"], strict=True))) == 48

@@ -39,7 +39,7 @@ def test_it_gives_the_published_figures_to_every_printed_digit(reference):
     assert f"{reference.f:.3f}" == "22.706"
 
 
-def test_wyoming_is_the_one_outlier_and_texas_pulls_hardest(rows, reference):
+def test_wyoming_is_the_one_outlier_and_texas_has_the_most_unusual_inputs(rows, reference):
     outliers = rows[ROW][np.abs(reference.studentised) > reference.outlying]
     assert list(outliers) == ["WY"]
     place = outliers.index[0]

@@ -30,6 +30,7 @@ def test_few_rows_are_all_drawn(model):
 
 def test_of_many_rows_a_part_is_drawn_always_with_those_that_pull_the_line(large):
     survey = Survey(large, large.rows)
+    assert len(survey.at_random) == N_DRAWN
     assert N_DRAWN <= len(survey.sample) <= N_DRAWN + 10
     assert len(set(survey.sample)) == len(survey.sample)
     assert set(np.argsort(survey.regression.cook)[-10:]) <= set(survey.sample)

@@ -12,9 +12,10 @@ from data.statistics import histogram
 from pages.shared.drawing import ACCENT, LEGEND, MUTED, POINT, Points, axis_title, blank, figure
 
 _BAND = "rgba(138, 151, 165, 0.25)"
-_SHADES = ["#d8ecf2", "#9fd0de", "#5cabc2", "#1f7d98", "#0b4b5e"]
-_N_NAMED = 8
-_OPPOSITES = ["#a63c06", "#e08a5b", "#f4efe9", "#66aec4", "#0b5f76"]
+_SHADES = ["#c9e4ec", "#94c9d9", "#5aa9bf", "#2f8ba6", "#14708c"]  # both ends are seen on white and on dark
+_N_NAMED = 5
+_OPPOSITES = ["#d9773f", "#efb694", "#f6f2ec", "#b0d5e0", "#5aa5bd"]  # all of them carry dark text
+_INK = "#12303a"
 
 
 def tile_map(points, column):
@@ -36,7 +37,7 @@ def tile_map(points, column):
     codes, values = there.rows[ROW], there.values(column)
     low, high = float(values.min()), float(values.max())
     is_dark = (values - low) > 0.55 * (high - low or 1)
-    ink = [MUTED if o < 1 else "#ffffff" if dark else "#12303a" for o, dark in zip(there.opacity, is_dark, strict=True)]
+    ink = ["#7a8794" if o < 1 else "#ffffff" if dark else _INK for o, dark in zip(there.opacity, is_dark, strict=True)]
     across, down = zip(*TILES.values(), strict=True)
     bar = {"title": {"text": axis_title(column), "side": "bottom"}, "orientation": "h", "thickness": 10}
     marker = {"symbol": "square", "size": 28, "color": values, "cmin": low, "cmax": high, "colorscale": _SHADES}
@@ -79,7 +80,7 @@ def one_against_target(points, column, curves, here, *, with_names=False):
         data.append({
             "x": np.concatenate([at, at[::-1]]), "y": np.concatenate([high, low[::-1]]),
             "fill": "toself", "fillcolor": _BAND, "line": {"width": 0}, "mode": "lines", "hoverinfo": "skip",
-            "name": "95 % band of the line",
+            "name": "95 % confidence band of the line",
         })  # fmt: skip
         lines = (("Straight line", fitted, MUTED, "dash"), ("Model, on average", curves["response"], POINT, "solid"))
         data += [
@@ -90,13 +91,13 @@ def one_against_target(points, column, curves, here, *, with_names=False):
             }
             for name, values, colour, dash in lines
         ]  # fmt: skip
-    names = {"mode": "markers+text", "text": points.names, "textposition": "top center", "textfont": {"size": 10}}
+    names = {"mode": "markers+text", "text": points.labels, "textposition": "top center", "textfont": {"size": 9}}
     data.append(points.scatter(points.values(column), points.values(TARGET), **names if with_names else {}))
     x, y = here
     data.append({
-        "x": [x * column.scale], "y": [y], "mode": "markers", "name": "You are here (What if)",
+        "x": [x * column.scale], "y": [y], "mode": "markers", "name": "Your what-if scenario",
         "marker": {"symbol": "star", "size": 17, "color": ACCENT, "line": {"width": 1, "color": "#ffffff"}},
-        "hovertemplate": f"<b>You are here</b><br>{column.label} {column.text(x)} {column.unit}<br>"
+        "hovertemplate": f"<b>Your what-if scenario</b><br>{column.label} {column.text(x)} {column.unit}<br>"
         f"Predicted {y:.0f} {TARGET.unit}<extra></extra>",
     })  # fmt: skip
     titles = {"title": {"text": axis_title(column)}}, {"title": {"text": axis_title(TARGET)}}
@@ -136,7 +137,7 @@ def distribution(points, column, values):
 def _bars(values, column):
     """A histogram with the bins of the table behind it."""
     counts, edges = histogram(values)
-    spans = [f"{column.text(low)} to {column.text(high)} {column.unit}" for low, high in pairwise(edges)]
+    spans = [f"{column.about(low)} to {column.about(high)} {column.unit}" for low, high in pairwise(edges)]
     return {
         "type": "bar", "x": (edges[:-1] + edges[1:]) / 2 * column.scale, "y": counts,
         "width": np.diff(edges) * column.scale, "hoverinfo": "text", "showlegend": False,
@@ -158,13 +159,13 @@ def matrix(points, rows):
     -------
     plotly.graph_objects.Figure
     """
-    n, gap = len(COLUMNS), 0.012
+    n, gap = len(COLUMNS), 0.02
     size = (1 - (n - 1) * gap) / n
     spans = [[i * (size + gap), i * (size + gap) + size] for i in range(n)]
     data, axes = [], {}
     for i, column in enumerate(COLUMNS):
         title = {"text": f"{column.short_label.capitalize()}<br>({column.short_unit})", "font": {"size": 11}}
-        ends = {"title": title, "tickfont": {"size": 10}, "nticks": 4}
+        ends = {"title": title, "tickfont": {"size": 10}, "nticks": 3, "tickangle": 0, "tickformat": ","}
         # One horizontal axis a column below all, one vertical axis a row at the left, one for each histogram.
         axes[f"xaxis{i + 1}"] = ends | {"domain": spans[i], "anchor": f"y{n}" if i < n - 1 else f"y{2 * n}"}
         axes[f"yaxis{i + 1}"] = ends | {"domain": spans[n - 1 - i], "visible": i > 0}
@@ -209,8 +210,9 @@ def heat_map(pearson, spearman, n_rows):
     np.fill_diagonal(texts, "")
     labels = [column.short_label.capitalize() for column in COLUMNS]
     cells = {
-        "type": "heatmap", "z": both, "x": labels, "y": labels, "text": texts, "texttemplate": "%{text}", "zmin": -1,
+        "type": "heatmap", "z": both, "x": labels, "y": labels, "text": texts, "zmin": -1,
         "zmax": 1, "colorscale": _OPPOSITES, "xgap": 2, "ygap": 2, "showscale": False,
+        "texttemplate": "%{text}", "textfont": {"color": _INK},
         "customdata": np.where(is_below, "Pearson", "Spearman"),
         "hovertemplate": f"%{{customdata}}, %{{y}} and %{{x}}: %{{text}}<br>n = {n_rows:,} {ROWS}<extra></extra>",
     }  # fmt: skip
@@ -240,8 +242,8 @@ def influence(points, regression, positions):
         values[positions] for values in (regression.leverage, regression.studentised, regression.cook)
     )
     high, far = regression.high_leverage, regression.outlying
-    stands_out = np.flatnonzero((leverage > high) | (np.abs(residual) > far))
-    named = stands_out[np.argsort(-np.nan_to_num(cook[stands_out]))[:_N_NAMED]]
+    hardest = np.argsort(-np.nan_to_num(cook))[:_N_NAMED]
+    named = np.union1d(hardest, np.flatnonzero(np.abs(residual) > far)[: 2 * _N_NAMED])
     names = np.full(len(cook), "", dtype=object)
     names[named] = np.array(points.names, dtype=object)[named]
     # A name stands above its point, but below it where another name is close above.
@@ -260,15 +262,15 @@ def influence(points, regression, positions):
     )  # fmt: skip
     dotted = {"type": "line", "line": {"color": ACCENT, "dash": "dot", "width": 1.5}}
     across = {"xref": "paper", "x0": 0, "x1": 1}
-    lines = [{"yref": "paper", "y0": 0, "y1": 1, "x0": high, "x1": high}]
+    lines = [{"yref": "paper", "y0": 0, "y1": 1, "x0": high, "x1": high}] if high < 1 else []
     lines += [across | {"y0": level, "y1": level} for level in (far, -far)]
     note = {"showarrow": False, "font": {"size": 11}, "xanchor": "left", "yanchor": "bottom"}
-    notes = [
-        note | {"x": high, "y": 0, "yref": "paper", "text": f" twice the average ({high:.2g})"},
-        note | {"x": 0.01, "xref": "paper", "y": far, "text": f"outlier beyond ±{far:.1f}"},
-    ]  # fmt: skip
+    notes = [note | {"x": 0.01, "xref": "paper", "y": far, "text": f"outlier beyond ±{far:.1f}"}]
+    if high < 1:
+        notes.append(note | {"x": high, "y": 0, "yref": "paper", "text": f" twice the average ({high:.2g})"})
     xaxis = {"title": {"text": "Leverage (0 to 1, no unit)"}, "rangemode": "tozero"}
-    yaxis = {"title": {"text": "Studentised residual (standard deviations)"}}
+    reach = 1.1 * max(far, np.nanmax(np.abs(residual)))
+    yaxis = {"title": {"text": "Studentised residual (standard deviations)"}, "range": [-reach, reach]}
     return figure([dots], 430, xaxis, yaxis, shapes=[dotted | line for line in lines], annotations=notes)
 
 
@@ -284,7 +286,7 @@ def importances(held_out, in_sample):
     -------
     plotly.graph_objects.Figure
     """
-    kinds = (("On its own rows (misleads)", in_sample, MUTED), ("On rows it has not seen", held_out, POINT))
+    kinds = (("On rows it has not seen", held_out, POINT), ("On its own rows (misleads)", in_sample, MUTED))
     data = []
     for name, rises, colour in kinds:
         values, errors = ([rises[c.name][part] for c in FEATURES] for part in ("value", "standard_error"))
@@ -295,5 +297,4 @@ def importances(held_out, in_sample):
             "hovertemplate": f"%{{y}}: %{{x:.1f}} ± %{{customdata:.1f}} {TARGET.unit}<extra>{name}</extra>",
         })  # fmt: skip
     xaxis = {"title": {"text": f"Rise of the root mean square error<br>({TARGET.unit})"}}
-    legend = LEGEND | {"traceorder": "reversed"}
-    return figure(data, 360, xaxis, {"autorange": "reversed"}, barmode="group", bargap=0.3, legend=legend)
+    return figure(data, 360, xaxis, {"autorange": "reversed"}, barmode="group", bargap=0.3, legend=LEGEND)

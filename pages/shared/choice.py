@@ -102,19 +102,22 @@ def clear():
     st.session_state.explore_first = []
 
 
-def on_pick(key):
+def on_pick(key, hidden):
     """Make a callback that takes what was picked in the chart of that key.
 
-    A click on the only selected row lets it go; a box or a lasso selects what is in it.
+    A click on the only row selected in sight lets it go; a box or a lasso selects what is in it. What the filter
+    hides stays selected, and a click on a bar or a star, which are no rows, changes nothing.
     """
 
     def take():
         picked = st.session_state[key].selection
         places = {point["customdata"] for point in picked.points if point.get("customdata") is not None}
-        if len(places) == 1 and not (picked.box or picked.lasso) and list(places) == st.session_state[SELECTED]:
-            places = ()
-        select(places)
-        st.session_state.explore_first = st.session_state[SELECTED]
+        if picked.points and not places:
+            return
+        if len(places) == 1 and not (picked.box or picked.lasso) and places | hidden == set(st.session_state[SELECTED]):
+            places = set()
+        select(places | hidden)
+        st.session_state.explore_first = sorted(places)
 
     return take
 

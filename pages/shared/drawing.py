@@ -13,7 +13,7 @@ from data.statistics import NAMES
 # Middle tones of Okabe and Ito's palette, seen on white and on the dark theme alike.
 POINT, ACCENT, MUTED = "#1b8ba8", "#d55e00", "#8a97a5"
 LEGEND = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}
-_DIM = 0.18  # opacity of what is not selected while something is
+_DIM = 0.3  # opacity of what is not selected while something is
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,13 @@ class Points:
     def names(self):
         """What the rows are called, with nothing in it that plotly would read as markup."""
         return [escape(row_name(str(code))) for code in self.rows[ROW]]
+
+    @cached_property
+    def labels(self):
+        """Short names for beside the points: of the selected rows, or of all."""
+        is_some = bool(self.selected.intersection(self.rows.index))
+        codes = zip(self.rows.index, self.rows[ROW], strict=True)
+        return ["" if is_some and place not in self.selected else escape(str(code)) for place, code in codes]
 
     @cached_property
     def hover(self):

@@ -47,12 +47,12 @@ def active_model():
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _survey(sha256, limits, names, _model):
+def _survey(of, limits, names, _model):
     return Survey(_model, choose(_model.rows, limits, names))
 
 
 def survey(model, limits, names):
-    """Return the rows that a filter leaves, with what was worked out from them; kept by data and filter.
+    """Return the rows that a filter leaves, with what was worked out from them; kept by data, model and filter.
 
     Parameters
     ----------

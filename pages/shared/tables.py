@@ -7,9 +7,10 @@ import numpy as np
 
 from data.schema import COLUMNS, FEATURES, ROW, ROWS, TARGET, row_name
 from data.statistics import histogram
+from pages.shared.drawing import axis_title
 from pages.shared.wording import plain
 
-AXIS = {column.name: f"{column.label} ({column.unit})" for column in COLUMNS}
+_NEGATIVE = re.compile(r"(?<![\w−-])-(?=\d)")
 SHORT = {column.name: f"{column.short_label.capitalize()} ({column.short_unit})" for column in COLUMNS}
 
 
@@ -26,8 +27,10 @@ def markdown(table):
     str
     """
     headings = list(table[0])
-    sides = ["--:" if re.match(r"–|[-+<$]?[ ]?\d", table[0][heading]) else ":--" for heading in headings]
-    lines = [headings, sides, *([row.get(heading, "") for heading in headings] for row in table)]
+    cells = [[_NEGATIVE.sub("−", row.get(heading, "")) for heading in headings] for row in table]
+    first = [next(filter(None, column), "") for column in zip(*cells, strict=True)]
+    sides = ["--:" if re.match(r"[–−+<$]?[ ]?\d|–$", cell) else ":--" for cell in first]
+    lines = [headings, sides, *cells]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
@@ -46,7 +49,8 @@ def of_rows(rows, doubts):
     """
     import pandas as pd
 
-    table = {ROW.capitalize(): [row_name(code) for code in rows[ROW]]}
+    names = zip(rows.index, rows[ROW], strict=True)
+    table = {ROW.capitalize(): [f"{row_name(code)} *" if place in doubts else row_name(code) for place, code in names]}
     table |= {SHORT[column.name]: rows[column.name] * column.scale for column in COLUMNS}
     if doubts:
         table["To doubt"] = ["; ".join(doubts.get(place, ())) for place in rows.index]
@@ -59,13 +63,13 @@ def of_statistics(statistics):
     for column in COLUMNS:
         figures = statistics.loc[column.name]
         texts = {
-            name.capitalize(): "–" if np.isnan(value) else f"{column.shown(value):,.{column.decimals + 1}f}"
+            name.capitalize(): "–" if np.isnan(value) else column.about(value)
             for name, value in figures.drop("skewness").items()
         }
         skewness = figures["skewness"]
         name = f"**{column.label}**, {column.unit}"
-        texts["S.d."] = texts.pop("Deviation")
-        table.append({"": name} | texts | {"Skew (no unit)": "–" if np.isnan(skewness) else f"{skewness:z.2f}"})
+        texts["Standard deviation"] = texts.pop("Deviation")
+        table.append({"": name} | texts | {"Skewness (no unit)": "–" if np.isnan(skewness) else f"{skewness:z.2f}"})
     return table
 
 
@@ -75,9 +79,9 @@ def of_curves(column, curves, n_rows=9):
     for i in np.linspace(0, len(curves["at"]) - 1, n_rows).round().astype(int):
         fitted, half, response = (curves[name][i] for name in ("fitted", "half_width", "response"))
         table.append({
-            AXIS[column.name]: f"{curves['at'][i] * column.scale:,.{column.decimals}f}",
-            "Straight line": f"{fitted:.0f}",
-            "95 % band of the line": f"{fitted - half:.0f} to {fitted + half:.0f}",
+            axis_title(column): f"{curves['at'][i] * column.scale:,.{column.decimals}f}",
+            f"Straight line ({TARGET.unit})": f"{fitted:.0f}",
+            "95 % confidence band": f"{fitted - half:.0f} to {fitted + half:.0f}",
             f"Model, on average ({TARGET.unit})": f"{response:.0f}",
         })  # fmt: skip
     return table
@@ -87,7 +91,10 @@ def of_bins(column, values):
     """A histogram, bin by bin."""
     counts, edges = histogram(values)
     return [
-        {AXIS[column.name]: f"{column.text(low)} to {column.text(high)}", f"Number of {ROWS}": f"{count:,}"}
+        {
+            f"{axis_title(column)}, lower end included": f"{column.about(low)} to {column.about(high)}",
+            f"Number of {ROWS}": f"{count:,}",
+        }
         for count, (low, high) in zip(counts, pairwise(edges), strict=True)
     ]
 
@@ -141,9 +148,9 @@ def of_change(before, after, what):
     table = [
         {
             "": label,
-            f"All {before.n_rows:,} {ROWS}": f"{old:.5g}",
+            f"These {before.n_rows:,} {ROWS}": f"{old:.5g}",
             what: f"{new:.5g}",
-            "Change in standard errors": _or_dash((new - old) / error if error else np.nan, "+z.2f"),
+            "Change (in standard errors)": _or_dash((new - old) / error if error else np.nan, "+z.2f"),
         }
         for label, old, new, error in zip(
             _TERMS, before.coefficients, after.coefficients, before.standard_errors, strict=True
@@ -151,7 +158,7 @@ def of_change(before, after, what):
     ]
     for label, name, form in (("R²", "r2", "z.3f"), ("Residual s.d.", "deviation", ".1f")):
         old, new = getattr(before, name), getattr(after, name)
-        table.append({"": f"**{label}**", f"All {before.n_rows:,} {ROWS}": f"{old:{form}}", what: f"{new:{form}}"})
+        table.append({"": f"**{label}**", f"These {before.n_rows:,} {ROWS}": f"{old:{form}}", what: f"{new:{form}}"})
     return table
 
 
@@ -161,9 +168,9 @@ def of_influence(names, regression, positions, n_rows=10):
     return [
         {
             ROW.capitalize(): plain(row_name(names[i])),
-            "Leverage": f"{regression.leverage[i]:.3g}",
-            "Studentised residual (s.d.)": _or_dash(regression.studentised[i], "z.2f"),
             "Cook’s distance": _or_dash(regression.cook[i], "z.3f"),
+            "Studentised residual (s.d.)": _or_dash(regression.studentised[i], "z.2f"),
+            "Leverage": f"{regression.leverage[i]:.3g}",
         }
         for i in hardest
     ]
@@ -182,22 +189,6 @@ def of_importance(held_out, in_sample):
             f"On its own rows ({TARGET.unit})": text(in_sample[column.name]),
         }
         for column in FEATURES
-    ]
-
-
-def of_suspicions(notes, rows):
-    """The figures to doubt: as published, and as they probably were."""
-    published = rows.drop_duplicates(ROW).set_index(ROW)
-    columns = {column.name: column for column in COLUMNS}
-    return [
-        {
-            ROW.capitalize(): row_name(doubt.row),
-            "Figure": columns[doubt.column].label,
-            "As published": columns[doubt.column].text_with_unit(published.loc[doubt.row, doubt.column]),
-            "Probably": columns[doubt.column].text_with_unit(doubt.likely),
-            "Why": doubt.why,
-        }
-        for doubt in notes.suspicious
     ]
 
 

@@ -1,11 +1,12 @@
 """An answer as sentences and small tables, in Markdown."""
 
+import contextlib
 import re
 
 import numpy as np
 
 from data.schema import COLUMNS, FEATURES, PERIOD, ROW, ROWS, TARGET, row_name
-from model.recipe import ALGORITHMS
+from model.recipe import ALGORITHMS, ModelError
 
 
 def plain(text):
@@ -153,16 +154,16 @@ def spread(column, value, n_rows, n):
 
 
 def strongest(pearson, spearman):
-    """Say what goes together with the target most, and which inputs go together."""
+    """Say which input goes together with the target most."""
     last = len(COLUMNS) - 1
     if np.isnan(pearson[last, :-1]).all():
         return "These rows vary too little for a correlation."
     best = int(np.nanargmax(np.abs(pearson[last, :-1])))
     sentence = (
-        f"{COLUMNS[last].label} goes most with {COLUMNS[best].label.lower()}: Pearson {pearson[last, best]:.2f}, "
-        f"Spearman {spearman[last, best]:.2f}."
+        f"{COLUMNS[last].label} is most closely related to {COLUMNS[best].label.lower()}: "
+        f"Pearson {pearson[last, best]:.2f}, Spearman {spearman[last, best]:.2f}."
     )
-    return sentence + " A correlation is no cause."
+    return sentence + " Correlation is not causation."
 
 
 def influence(codes, regression):
@@ -177,12 +178,49 @@ def influence(codes, regression):
         len(far),
         f"{'The one outlier is' if len(far) == 1 else f'{len(far):,} outliers, first of all'} {', '.join(named)}.",
     )
-    top = int(np.nanargmax(regression.leverage))
+    top, average = int(np.nanargmax(regression.leverage)), regression.high_leverage / 2
     if np.isnan(regression.cook[top]):
         return f"{outliers} Without **{plain(row_name(codes[top]))}** (leverage 1) there is no line at all."
+    hardest = np.argsort(-regression.cook)[:3]
+    movers = ", ".join(f"{plain(row_name(codes[i]))} {regression.cook[i]:.2f}" for i in hardest)
     return (
-        f"{outliers} **{plain(row_name(codes[top]))}** has the largest leverage ({regression.leverage[top]:.3g}; "
-        f"the average is {regression.high_leverage / 2:.3g})."
+        f"{outliers} By Cook’s distance these move the line most: {movers}. "
+        f"**{plain(row_name(codes[top]))}** has the most unusual inputs (leverage {regression.leverage[top]:.3g}, "
+        f"the average is {average:.3g}), with a Cook’s distance of {regression.cook[top]:.2g}."
+    )
+
+
+def thresholds(regression):
+    """Say what the picture of influence shows beside the points."""
+    return (
+        "Larger points have a larger Cook’s distance. Beyond the horizontal lines lies an outlier (5 %, Bonferroni "
+        f"over {regression.n_rows:,} {ROWS}); right of the vertical one, more than twice the average leverage."
+    )
+
+
+def at_a_glance(survey, doubts):
+    """Say in one line which rows carry a figure to doubt, and which lies farthest from the line."""
+    doubtful = [place for place in doubts if place in survey.rows.index]
+    sentences = []
+    if doubtful:
+        sentences.append(
+            f"\\* {names(survey.model, doubtful)}: figures that are probably misprints, see About the data."
+        )
+    with contextlib.suppress(ModelError):
+        farthest = survey.rows.index[int(np.nanargmax(np.abs(survey.regression.studentised)))]
+        sentences.append(f"Farthest from the straight line: {names(survey.model, [farthest])}.")
+    return " ".join(sentences)
+
+
+def suspicions(notes, rows):
+    """List the figures to doubt: as published, and as they probably were."""
+    published = rows.drop_duplicates(ROW).set_index(ROW)
+    columns = {column.name: column for column in COLUMNS}
+    return "\n".join(
+        f"- **{row_name(doubt.row)}, {columns[doubt.column].label.lower()}**: "
+        f"{columns[doubt.column].text_with_unit(published.loc[doubt.row, doubt.column])} as published, probably "
+        f"{columns[doubt.column].text_with_unit(doubt.likely)}; {doubt.why}"
+        for doubt in notes.suspicious
     )
 
 
@@ -190,18 +228,19 @@ def fit(regression):
     """The reference line as a whole."""
     p = len(regression.coefficients) - 1
     return (
-        f"Coefficients in {TARGET.unit}. R² {regression.r2:.3f} (adjusted {regression.adjusted_r2:.3f}), residual s.d. "
+        f"Coefficients in {TARGET.unit}, for each step named in the first column. "
+        f"R² {regression.r2:.3f} (adjusted {regression.adjusted_r2:.3f}), residual s.d. "
         f"{regression.deviation:.1f}, F {regression.f:.1f} on {p} and {regression.df:,} degrees of freedom, "
         f"n = {regression.n_rows:,} {ROWS}. "
-        "VIF is variance inflation: 1 is none, above 5 inputs are hard to tell apart."
+        "VIF is variance inflation: 1 means none; above 5, the inputs are hard to tell apart."
     )
 
 
 def importance(model):
     """Say what the picture of importances measures."""
     return (
-        f"How much worse the active model ({model.label}) predicts when one input is taken from other {ROWS}. "
-        "± is one standard error over the rows."
+        f"How much worse the model ({model.label}) predicts when each {ROW} gets another {ROW}’s value of an input. "
+        f"± is one standard error over the {ROWS}."
     )
 
 
@@ -210,8 +249,8 @@ def misleading(held_out, in_sample):
     inflated = max(FEATURES, key=lambda c: in_sample[c.name]["value"] - held_out[c.name]["value"])
     own, unseen = (rises[inflated.name]["value"] for rises in (in_sample, held_out))
     return (
-        "The paler bars mislead: on rows that the model was fitted to, it leans on what it has learned by heart, so "
-        f"taking an input away looks worse than it is for new rows. {inflated.label}: {own:.0f} on its own rows, "
+        "The grey bars mislead: on rows that the model was fitted to, it leans on what it has learned by heart, so "
+        f"exchanging an input looks worse than it is for new rows. {inflated.label}: {own:.0f} on its own rows, "
         f"{unseen:.0f} on rows it has not seen ({TARGET.unit})."
     )
 
@@ -228,7 +267,7 @@ def rows_in_words(n):
     """Say what a row is and what was measured."""
     inputs = ", ".join(column.label.lower() for column in FEATURES)
     return (
-        f"{n:,} {ROWS}, {PERIOD}. Of each: {inputs}, and the petrol that its people used. "
+        f"{n:,} {ROWS}, {PERIOD}. Of each: {inputs}, and the motor fuel used per person in a year. "
         f"Click a tile, a point or a row, and that {ROW} lights up everywhere."
     )
 
@@ -242,6 +281,7 @@ def one_input(column):
     """Say what the three curves are."""
     return (
         f"The straight line relates {column.label.lower()} alone to the {TARGET.label.lower()} of these {ROWS}. "
+        "The grey band is where the line itself may lie (95 % at each value), not where states lie. "
         "The model’s curve is its answer on average over them with that one input set to each value. "
-        "Neither is a cause."
+        "Neither shows cause and effect."
     )
