@@ -165,7 +165,7 @@ def matrix(points, rows):
     data, axes = [], {}
     for i, column in enumerate(COLUMNS):
         title = {"text": f"{column.short_label.capitalize()}<br>({column.short_unit})", "font": {"size": 11}}
-        ends = {"title": title, "tickfont": {"size": 10}, "nticks": 3, "tickangle": 0, "tickformat": ","}
+        ends = {"title": title, "tickfont": {"size": 10}, "nticks": 3, "tickangle": 0, "tickformat": "~s"}
         # One horizontal axis a column below all, one vertical axis a row at the left, one for each histogram.
         axes[f"xaxis{i + 1}"] = ends | {"domain": spans[i], "anchor": f"y{n}" if i < n - 1 else f"y{2 * n}"}
         axes[f"yaxis{i + 1}"] = ends | {"domain": spans[n - 1 - i], "visible": i > 0}
@@ -269,7 +269,7 @@ def influence(points, regression, positions):
     if high < 1:
         notes.append(note | {"x": high, "y": 0, "yref": "paper", "text": f" twice the average ({high:.2g})"})
     xaxis = {"title": {"text": "Leverage (0 to 1, no unit)"}, "rangemode": "tozero"}
-    reach = 1.1 * max(far, np.nanmax(np.abs(residual)))
+    reach = 1.25 * max(far, np.nanmax(np.abs(residual)))
     yaxis = {"title": {"text": "Studentised residual (standard deviations)"}, "range": [-reach, reach]}
     return figure([dots], 430, xaxis, yaxis, shapes=[dotted | line for line in lines], annotations=notes)
 
