@@ -221,7 +221,7 @@ def test_the_line_without_the_suspicious_states_stands_with_the_notes():
 def test_what_matters_by_fitting_every_fold_again(model):
     """Held out: 50 fits of the default recipe, each test row with every other test row's value."""
     app = opened("What matters")
-    own, unseen = figure(app, "explore_importance")["data"]
+    unseen, own = figure(app, "explore_importance")["data"]
     plain, rises = [], [[] for _ in FEATURES]
     for train, test in RepeatedKFold(n_splits=5, n_repeats=10, random_state=0).split(X):
         fit = clone(recipe.pipeline()).fit(X[train], Y[train])
