@@ -243,7 +243,7 @@ def test_what_matters_by_fitting_every_fold_again(model):
         assert value == pytest.approx(np.sqrt(shuffled) - np.sqrt(own_plain), rel=1e-3)
     cells = table(app, "On rows it has not seen")
     assert [row[1].split(" ± ")[0] for row in cells] == [f"{value:.1f}" for value in unseen["x"]]
-    assert "The paler bars mislead" in words(app)
+    assert "The grey bars mislead" in words(app)
 
 
 def test_the_map_has_a_tile_for_each_state_and_a_star_for_each_doubt():
