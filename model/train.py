@@ -50,6 +50,11 @@ class Model:
         """The rows as plain dictionaries, column name -> value, for the path of a slider move."""
         return self.rows.to_dict("records")
 
+    @property
+    def some_records(self):
+        """The records, or every n-th of many: what a list or a small picture can show."""
+        return self.records[:: -(-len(self.records) // N_BACKGROUND)]
+
     @cached_property
     def scale(self):
         """Standard deviation of each input, shape (n_features,) [stored units]; 1 where it never varies."""

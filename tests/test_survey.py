@@ -24,8 +24,15 @@ def large():
     return train(many_rows(4 * N_BACKGROUND), "least_squares", n_repeats=1)
 
 
-def test_few_rows_are_all_drawn(model):
+def test_few_rows_are_all_drawn_and_listed(model):
     assert Survey(model, model.rows).sample.tolist() == list(range(48))
+    assert model.some_records == model.records
+
+
+def test_of_many_rows_lists_and_the_readout_show_a_part(large):
+    some = large.some_records
+    assert N_BACKGROUND / 2 < len(some) <= N_BACKGROUND
+    assert some[1] == large.records[4]
 
 
 def test_of_many_rows_a_part_is_drawn_always_with_those_that_pull_the_line(large):

@@ -90,7 +90,7 @@ def _take_preset(presets):
 def _presets(model):
     """Name -> figures: the fixed defaults, then each row, unrounded."""
     presets = {TYPICAL: {column.name: column.default for column in FEATURES}}
-    for row in sorted(model.records, key=lambda row: row_name(row[ROW])):
+    for row in sorted(model.some_records, key=lambda row: row_name(row[ROW])):
         if all(column.low <= row[column.name] <= column.high for column in FEATURES):
             presets.setdefault(row_name(row[ROW]), {column.name: row[column.name] for column in FEATURES})
     return presets

@@ -102,12 +102,12 @@ def details(model, answer):
 
 @lru_cache(maxsize=4)
 def _real_rows(model):
-    """What the readout shows of the rows themselves: the same for every answer of a model."""
+    """What the readout shows of the rows themselves, a part of many: the same for every answer of a model."""
     return {
         "row": ROW,
-        "names": [row_name(row[ROW]) for row in model.records],
-        "used": [round(row[TARGET.name]) for row in model.records],
-        "rugs": {column.name: [row[column.name] for row in model.records] for column in FEATURES},
+        "names": [row_name(row[ROW]) for row in model.some_records],
+        "used": [round(row[TARGET.name]) for row in model.some_records],
+        "rugs": {column.name: [row[column.name] for row in model.some_records] for column in FEATURES},
     }
 
 
