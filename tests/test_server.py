@@ -21,13 +21,15 @@ def shown(page):
 @pytest.mark.parametrize("command", [STREAMLIT, ["streamlit", "run", "server.py", "--server.port", "{port}"]], ids=str)
 def test_the_page_is_the_same_however_it_is_started(command, open_page, model, tmp_path):
     with running_server(command, log=tmp_path / "log") as url:
-        assert shown(open_page(url)) == f"{predict(model, DEFAULTS).value:.0f}"
+        page = open_page(url)
+        assert shown(page) == f"{predict(model, DEFAULTS).value:.0f}"
+        page.context.close()  # before its server, or it would complain of having lost it
 
 
 def test_the_log_of_a_start_and_a_visit_holds_no_warning(open_page, tmp_path):
     log = tmp_path / "log"
     with running_server(log=log) as url:
-        open_page(url)
+        open_page(url).context.close()
     assert re.findall(r"(?i)warning|error|exception|traceback|deprecat", log.read_text(encoding="utf-8")) == []
 
 
@@ -49,6 +51,7 @@ def test_a_damaged_model_is_refitted_and_the_page_and_the_log_say_so(
         page = open_page(url)
         assert shown(page) == f"{predict(model, DEFAULTS).value:.0f}"
         expect(page.get_by_text(notice)).to_be_visible()
+        page.context.close()
     assert notice in log.read_text(encoding="utf-8")
 
 
