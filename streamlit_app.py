@@ -18,6 +18,8 @@ st.markdown(f":gray[{QUESTION}]")
 @st.fragment
 def what_if():
     """Run alone on each move: controls give a scenario, the scenario an answer, the answer the pictures."""
+    if resources.active_model() is not model:
+        st.rerun()  # another version was promoted meanwhile
     left, right = st.columns([0.42, 0.58], gap="medium")
     with left:
         scenario = controls.scenario(model)

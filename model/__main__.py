@@ -8,9 +8,10 @@ import time
 
 from data.load import load_rows
 from data.schema import FEATURES, TARGET, DataError, row_name
-from model import artifact
+from model import artifact, history, versions
 from model.predict import COVERAGES, coverages, predict
 from model.recipe import ALGORITHMS, ModelError
+from model.store import StoreError
 from model.train import train
 
 
@@ -71,8 +72,19 @@ def _bar(done, total):
     )
 
 
+def _active_model():
+    try:
+        store = history.open_store()
+        model, notice = history.active_model(store, lambda number: versions.load(store, number))
+    except StoreError as error:
+        model, notice = artifact.load(load_rows()), str(error) if error.hides else ""
+    if notice:
+        print(notice, file=sys.stderr)
+    return model
+
+
 def _predict(options):
-    model = artifact.load(load_rows())
+    model = _active_model()
     if options.coverage not in coverages(len(model.rows)):
         raise ModelError(f"coverage: {options.coverage:g} needs more than {len(model.rows)} rows.")
     answer = predict(model, {column.name: getattr(options, column.name) for column in FEATURES}, options.coverage)

@@ -21,6 +21,7 @@ from model.train import Model, fit, train
 FOLDER = Path(__file__).parent
 _LOG = logging.getLogger(__name__)
 _ONE_ROUND = "scored on one round of folds instead of ten."
+_REFITTED = "The same recipe was fitted anew on the same data."
 
 
 def save(model, folder=FOLDER):
@@ -37,17 +38,28 @@ def save(model, folder=FOLDER):
     tuple of pathlib.Path
         The two files.
     """
-    import joblib
-
-    buffer = io.BytesIO()
-    joblib.dump(model.pipeline, buffer, compress=3)  # compressed, so that any flipped bit is noticed
-    record = model.record | {"model_sha256": hashlib.sha256(buffer.getvalue()).hexdigest()}
+    pickled = to_bytes(model.pipeline)
     paths = Path(folder) / "petrol.joblib", Path(folder) / "petrol.json"
-    for path, content in zip(paths, (buffer.getvalue(), (json.dumps(record, indent=1) + "\n").encode()), strict=True):
+    for path, content in zip(paths, (pickled, sidecar(model.record, pickled)), strict=True):
         part = path.with_suffix(path.suffix + ".part")
         part.write_bytes(content)
         part.replace(path)
     return paths
+
+
+def sidecar(record, pickled):
+    """Write the record that vouches for a pickled pipeline, as bytes of JSON."""
+    whole = record | {"model_sha256": hashlib.sha256(pickled).hexdigest()}
+    return (json.dumps(whole, indent=1, default=np.ndarray.tolist) + "\n").encode()
+
+
+def to_bytes(pipeline):
+    """Write a fitted pipeline with joblib, compressed, so that any flipped bit is noticed."""
+    import joblib
+
+    buffer = io.BytesIO()
+    joblib.dump(pipeline, buffer, compress=3)
+    return buffer.getvalue()
 
 
 def load(rows, folder=FOLDER):
@@ -86,11 +98,43 @@ def _load_or_refit(rows, folder):
             "The data are not the ones that the kept model was trained on. "
             f"The same recipe was trained on these data, {_ONE_ROUND}",
         )
+    path = folder / "petrol.joblib"
     try:
-        return Model(_load_checked(folder / "petrol.joblib", record), record, rows)
+        content = path.read_bytes()
+    except OSError as error:
+        why = f"The model file {path.name} cannot be read ({error.strerror})."
+        return _noticed(Model(fit(*recipe_of_it, rows), record, rows), f"{why} {_REFITTED}")
+    return restore(f"The model file {path.name}", content, record, rows)
+
+
+def restore(name, content, record, rows):
+    """Unpickle a kept model if it can be trusted, or fit its recipe anew.
+
+    Parameters
+    ----------
+    name : str
+        What to call it in a notice.
+    content : bytes
+        From `to_bytes`.
+    record : dict
+        Its record, with ``model_sha256``, the checksum of the content.
+    rows : pandas.DataFrame
+        The rows it was trained on.
+
+    Returns
+    -------
+    model.train.Model
+
+    Raises
+    ------
+    ModelError
+        If it cannot be fitted anew either.
+    """
+    try:
+        return Model(_load_checked(name, content, record), record, rows)
     except ModelError as error:
-        model = Model(fit(*recipe_of_it, rows), record, rows)
-        return _noticed(model, f"{error} The same recipe was fitted anew on the same data.")
+        model = Model(fit(record["algorithm"], record["parameters"], record["seed"], rows), record, rows)
+        return _noticed(model, f"{error} {_REFITTED}")
 
 
 def _noticed(model, notice):
@@ -105,17 +149,20 @@ def _read_record(path):
         recipe.pipeline(record["algorithm"], record["parameters"], record["seed"])
         scores, differences = record["scores"], record["mae_difference"]
         figures = [
-            *(scores[name][score] for name in ("model", *recipe.BASELINES) for score in ("mae", "rmse", "r2")),
-            *(differences[name] for name in recipe.BASELINES),
+            {part: scores[name][score][part] for part in ("value", "standard_error")}
+            for name in ("model", *recipe.BASELINES)
+            for score in ("mae", "rmse", "r2")
         ]
+        figures += [{part: differences[name][part] for part in ("value", "low", "high")} for name in recipe.BASELINES]
         per_row = [
-            record["residuals"],
+            *record["predictions"]["model"],
             *(record["importance"][kind][name] for kind in KINDS for name in ("plain", *FEATURE_NAMES)),
         ]
-        numbers = [*chain(*per_row), *(figure[part] for figure in figures for part in ("value", "standard_error"))]
+        numbers = [*chain(*per_row), *chain(*(figure.values() for figure in figures))]
         complete = (
             np.isfinite(np.array(numbers, dtype=float)).all()
             and {len(each) for each in per_row} == {record["data"]["n_rows"]}
+            and len(record["predictions"]["model"]) == record["folds"]["n_repeats"]
             and len(record["probes"]["inputs"]) == len(record["probes"]["predictions"]) > 0
             and record["folds"].keys() == {"n_repeats", "n_splits", "seed"}
             and all(isinstance(record[name], dict) for name in ("parameters", "libraries"))
@@ -133,17 +180,13 @@ def _read_record(path):
     return record
 
 
-def _load_checked(path, record):
-    """Unpickle the file only if it is the one that the record describes, and only if it answers the same."""
+def _load_checked(name, content, record):
+    """Unpickle it only if it is the one that the record describes, and only if it answers the same."""
     import joblib
     from sklearn.exceptions import InconsistentVersionWarning
 
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"The model file {path.name} cannot be read ({error.strerror}).") from None
     if hashlib.sha256(content).hexdigest() != record["model_sha256"]:
-        raise ModelError(f"The model file {path.name} is not the one that its record describes (SHA-256 differs).")
+        raise ModelError(f"{name} is not the one that its record describes (SHA-256 differs).")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", InconsistentVersionWarning)
@@ -152,11 +195,11 @@ def _load_checked(path, record):
         same = np.allclose(pipeline.predict(np.array(probes["inputs"])), probes["predictions"], rtol=0, atol=1e-9)
     except InconsistentVersionWarning as warning:
         raise ModelError(
-            f"The model file {path.name} was written with scikit-learn {warning.original_sklearn_version}; "
+            f"{name} was written with scikit-learn {warning.original_sklearn_version}; "
             f"this is {warning.current_sklearn_version}."
         ) from None
     except Exception as error:  # noqa: BLE001 - unpickling can fail in any way; each one means the same: do not serve it
-        raise ModelError(f"The model file {path.name} cannot be loaded ({type(error).__name__}).") from None
+        raise ModelError(f"{name} cannot be loaded ({type(error).__name__}).") from None
     if not same:
-        raise ModelError(f"The model file {path.name} no longer predicts what its record says.")
+        raise ModelError(f"{name} no longer predicts what its record says.")
     return pipeline

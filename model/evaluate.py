@@ -1,10 +1,17 @@
 """Honest accuracy: predictions of rows that the fit has not seen, the scores of them, and the band they earn."""
 
 import math
+import warnings
 
 import numpy as np
 
 N_REPEATS, N_SPLITS = 10, 5
+N_ENOUGH = 2000  # rows above which one round of folds says nearly what ten say
+
+
+def n_repeats_for(n_rows):
+    """How often the rows are split anew: ten times, and less often when they are many."""
+    return max(1, min(N_REPEATS, N_REPEATS * N_ENOUGH // n_rows))
 
 
 def _predictions(fitted, X, y):
@@ -43,9 +50,8 @@ def out_of_fold(unfitted, X, y, *, n_repeats=N_REPEATS, seed=0, n_jobs=1, progre
         If there are fewer rows than folds.
     """
     from joblib import Parallel, delayed
-    from sklearn.model_selection import RepeatedKFold
 
-    folds = list(RepeatedKFold(n_splits=N_SPLITS, n_repeats=n_repeats, random_state=seed).split(X))
+    folds = _folds(len(y), n_repeats, seed)
     fits = Parallel(n_jobs=n_jobs, return_as="generator")(
         delayed(_fit_keep)(unfitted, X, y, train, test, keep) for train, test in folds
     )
@@ -58,35 +64,57 @@ def out_of_fold(unfitted, X, y, *, n_repeats=N_REPEATS, seed=0, n_jobs=1, progre
     return kept
 
 
+def _folds(n_rows, n_repeats, seed=0):
+    """Places of the rows to fit on and to test on, fold by fold."""
+    from sklearn.model_selection import RepeatedKFold
+
+    return list(RepeatedKFold(n_splits=N_SPLITS, n_repeats=n_repeats, random_state=seed).split(np.empty(n_rows)))
+
+
 def _fit_keep(unfitted, X, y, train, test, keep):
     from sklearn.base import clone
 
-    return keep(clone(unfitted).fit(X[train], y[train]), X[test], y[test])
+    return keep(fit(clone(unfitted), X[train], y[train]), X[test], y[test])
 
 
-def scores(y, predictions, n_resamples=2000):
+def fit(unfitted, X, y):
+    """Fit, without the warnings that a bound holds a Gaussian process, or that a tree gets as few rows as asked."""
+    from sklearn.exceptions import ConvergenceWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.filterwarnings("ignore", "Using the fractional value")
+        return unfitted.fit(X, y)
+
+
+def scores(y, predictions):
     """Score out-of-fold predictions, each score with a standard error from resampling the rows.
 
     Parameters
     ----------
     y : ndarray of shape (n_rows,)
     predictions : ndarray of shape (n_repeats, n_rows)
-    n_resamples : int, default=2000
-        Bootstrap samples of the rows, always the same ones, so that two calls can be compared.
 
     Returns
     -------
     dict
         ``mae`` and ``rmse`` [unit of y] and ``r2`` [1]; each ``{"value": float, "standard_error": float}``.
+
+    Notes
+    -----
+    2,000 bootstrap samples of the rows, fewer of many rows, always the same ones.
     """
     absolute = np.abs(y - predictions).mean(axis=0)
     squared = ((y - predictions) ** 2).mean(axis=0)
     mae, rmse, r2 = _scores_of(slice(None), y, absolute, squared)
-    samples = np.random.default_rng(0).integers(len(y), size=(n_resamples, len(y)))
-    spread = np.std([_scores_of(rows, y, absolute, squared) for rows in samples], axis=0, ddof=1)
+    generator = np.random.default_rng(0)
+    n_resamples = max(100, min(2000, 2000 * N_ENOUGH // len(y)))
+    resampled = [_scores_of(generator.integers(len(y), size=len(y)), y, absolute, squared) for _ in range(n_resamples)]
     return {
         name: {"value": float(value), "standard_error": float(error)}
-        for name, value, error in zip(("mae", "rmse", "r2"), (mae, rmse, r2), spread, strict=True)
+        for name, value, error in zip(
+            ("mae", "rmse", "r2"), (mae, rmse, r2), np.std(resampled, axis=0, ddof=1), strict=True
+        )
     }
 
 
@@ -96,24 +124,42 @@ def _scores_of(rows, y, absolute, squared):
     return absolute[rows].mean(), math.sqrt(mse), 1 - mse / variance if variance else 0.0
 
 
-def mae_difference(y, predictions, other):
+def mae_difference(y, predictions, other, coverage=0.9):
     """By how much the mean absolute error exceeds another model's on the same rows and folds.
 
     Parameters
     ----------
     y : ndarray of shape (n_rows,)
     predictions, other : ndarray of shape (n_repeats, n_rows)
+        From `out_of_fold` with its own seed of the splits.
+    coverage : float, default=0.9
+        Of the interval [1].
 
     Returns
     -------
     dict
-        ``value`` and ``standard_error`` (paired over the rows) [unit of y]; negative is better.
+        ``value``, ``low`` and ``high`` [unit of y]; negative is better. Where the interval holds 0 the two
+        cannot be told apart.
+
+    Notes
+    -----
+    The corrected resampled t interval: folds share rows to fit on, so the variance of the folds' mean is
+    (1 / n_folds + n_test / n_train) times that of the folds. Nadeau and Bengio (2003), Machine Learning 52.
     """
-    difference = (np.abs(y - predictions) - np.abs(y - other)).mean(axis=0)
-    return {
-        "value": float(difference.mean()),
-        "standard_error": float(difference.std(ddof=1) / math.sqrt(len(y))),
-    }
+    from scipy.stats import t
+
+    excess = np.abs(y - predictions) - np.abs(y - other)
+    folds = _folds(len(y), len(excess))
+    by_fold = [excess[fold // N_SPLITS, test].mean() for fold, (_, test) in enumerate(folds)]
+    correction = 1 / len(folds) + 1 / (N_SPLITS - 1)  # n_test / n_train
+    error = math.sqrt(correction * np.var(by_fold, ddof=1))
+    value, half = float(excess.mean()), float(t.ppf((1 + coverage) / 2, len(folds) - 1) * error)
+    return {"value": value, "low": value - half, "high": value + half}
+
+
+def verdict(difference):
+    """-1 where the interval of a difference says better, 1 worse, and 0 where the two cannot be told apart."""
+    return -1 if difference["high"] < 0 else 1 if difference["low"] > 0 else 0
 
 
 def half_width(residuals, coverage=0.9):

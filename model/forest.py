@@ -17,7 +17,7 @@ class ForestTables:
 
     Parameters
     ----------
-    forest : sklearn.ensemble.RandomForestRegressor
+    forest : sklearn.ensemble.RandomForestRegressor or ExtraTreesRegressor
         Fitted on one target.
 
     Raises

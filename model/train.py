@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from data.load import fingerprint
-from data.schema import FEATURE_NAMES, FEATURES, TARGET
-from model import recipe
-from model.evaluate import N_REPEATS, N_SPLITS, mae_difference, out_of_fold, scores
+from data.schema import FEATURE_NAMES, FEATURES, ROWS, TARGET
+from model import evaluate, recipe
+from model.evaluate import N_SPLITS, mae_difference, out_of_fold, scores
 from model.importance import predictions_and_losses, to_record
 from model.recipe import ModelError
 
@@ -28,22 +28,35 @@ class Model:
     pipeline : sklearn.pipeline.Pipeline
         Fitted; never changed.
     record : dict
-        What the sidecar keeps: recipe, data, scores, residuals, probes, versions.
+        What the sidecar keeps: recipe, data, scores, out-of-fold predictions, probes, library versions.
     rows : pandas.DataFrame
         As `data.load.load_rows` returns them.
     notice : str
         What a user must know about how it was obtained; empty when all is in order.
+    version : int
+        Its number in the store; 0 for a model that is not from there.
     """
 
     pipeline: Any
     record: dict
     rows: Any
     notice: str = ""
+    version: int = 0
 
     @cached_property
     def X(self):
         """Inputs of the rows, shape (n_rows, n_features) [stored units]."""
         return features(self.rows)
+
+    @cached_property
+    def y(self):
+        """Target of the rows, shape (n_rows,) [unit of the target]."""
+        return self.rows[TARGET.name].to_numpy(float)
+
+    @cached_property
+    def residuals(self):
+        """Out-of-fold errors, observed minus predicted, mean over the repeats, shape (n_rows,) [unit of the target]."""
+        return (self.y - np.array(self.record["predictions"]["model"])).mean(axis=0)
 
     @cached_property
     def records(self):
@@ -112,12 +125,34 @@ def fit(algorithm, parameters, seed, rows):
 
 def _fit(unfitted, X, y):
     try:
-        return unfitted.fit(X, y)
-    except (ValueError, TypeError) as error:  # scikit-learn checks parameters only here
+        return evaluate.fit(unfitted, X, y)
+    except (ValueError, TypeError) as error:
         raise ModelError(f"The recipe cannot be fitted: {error}") from None
 
 
-def train(rows, algorithm=recipe.DEFAULT, parameters=None, seed=0, *, n_repeats=N_REPEATS, n_jobs=1, progress=None):
+def require_usable(rows):
+    """Refuse rows that no model can be trained and scored on.
+
+    Raises
+    ------
+    ModelError
+        If they are fewer than two to a fold, or one column never varies.
+    """
+    if len(rows) < 2 * N_SPLITS:
+        raise ModelError(f"{len(rows)} {ROWS} are too few for {N_SPLITS} folds. Give at least {2 * N_SPLITS}.")
+    if constant := [column for column in (*FEATURES, TARGET) if rows[column.name].nunique() == 1]:
+        raise ModelError(
+            "\n".join(
+                f"{column.name}: all {len(rows):,} {ROWS} have the value {column.text(rows[column.name].iloc[0])}, "
+                "so nothing can be learned of it. Give rows in which it varies."
+                for column in constant
+            )
+        )
+
+
+def train(
+    rows, algorithm=recipe.DEFAULT, parameters=None, seed=0, *, n_repeats=None, n_jobs=1, progress=None, known=()
+):
     """Fit a recipe on rows and score it beside the baselines on the same folds.
 
     Parameters
@@ -126,8 +161,8 @@ def train(rows, algorithm=recipe.DEFAULT, parameters=None, seed=0, *, n_repeats=
         As `data.load.load_rows` returns them.
     algorithm, parameters, seed
         See `model.recipe.pipeline`.
-    n_repeats : int, default=10
-        Repeats of the 5-fold cross-validation.
+    n_repeats : int, optional
+        Repeats of the 5-fold cross-validation: ten, and fewer of many rows, unless told otherwise.
     n_jobs : int, default=1
         Processes at work.
     progress : callable, optional
@@ -140,14 +175,14 @@ def train(rows, algorithm=recipe.DEFAULT, parameters=None, seed=0, *, n_repeats=
     Raises
     ------
     ModelError
-        If the recipe is unknown or the rows are too few to score it.
+        If the recipe is not possible, or the rows cannot be used.
     """
-    entry = recipe.ALGORITHMS.get(algorithm)
     unfitted = recipe.pipeline(algorithm, parameters, seed)
-    if len(rows) < 2 * N_SPLITS:
-        raise ModelError(f"{len(rows)} rows are too few for {N_SPLITS} folds. Give at least {2 * N_SPLITS}.")
+    recipe.cost(algorithm, parameters, len(rows))
+    require_usable(rows)
+    n_repeats = n_repeats or evaluate.n_repeats_for(len(rows))
     X, y = features(rows), rows[TARGET.name].to_numpy(float)
-    pipeline = _fit(unfitted, X, y)  # first, so that a bad parameter fails at once
+    pipeline = _fit(unfitted, X, y)  # first, so that what cannot be fitted fails at once
     kept = out_of_fold(
         unfitted, X, y, n_repeats=n_repeats, n_jobs=n_jobs, progress=progress, keep=predictions_and_losses
     )
@@ -157,18 +192,18 @@ def train(rows, algorithm=recipe.DEFAULT, parameters=None, seed=0, *, n_repeats=
     probes = X[:: max(1, len(X) // N_PROBES)][:N_PROBES]
     record = {
         "algorithm": algorithm,
-        "parameters": entry.parameters | (parameters or {}),
+        "parameters": recipe.complete(algorithm, parameters),
         "seed": seed,
         "features": [{"name": column.name, "unit": _stored_unit(column)} for column in FEATURES],
         "target": {"name": TARGET.name, "unit": TARGET.unit},
         "data": {"sha256": fingerprint(rows), "n_rows": len(rows)},
-        "libraries": _versions(),
+        "libraries": libraries(),
         "folds": {"n_repeats": n_repeats, "n_splits": N_SPLITS, "seed": 0},
         "scores": {name: scores(y, values) for name, values in predictions.items()},
         "mae_difference": {
             name: mae_difference(y, predictions["model"], predictions[name]) for name in recipe.BASELINES
         },
-        "residuals": (y - predictions["model"]).mean(axis=0).tolist(),
+        "predictions": {"model": predictions["model"].tolist()},
         "importance": {
             "held_out": to_record(kept, y),
             "in_sample": to_record(predictions_and_losses(pipeline, X, y)[None], y),
@@ -179,11 +214,33 @@ def train(rows, algorithm=recipe.DEFAULT, parameters=None, seed=0, *, n_repeats=
     return Model(pipeline, record, rows)
 
 
+def train_again(record, rows):
+    """Fit a recipe whose evaluation on these rows and folds is known already.
+
+    Parameters
+    ----------
+    record : dict
+        Of a model of the same recipe on the same rows, under the same libraries.
+    rows : pandas.DataFrame
+
+    Returns
+    -------
+    Model or None
+        None where it does not answer as the record says: then only `train` can tell.
+    """
+    pipeline = fit(record["algorithm"], record["parameters"], record["seed"], rows)
+    probes = record["probes"]
+    if not np.allclose(pipeline.predict(np.array(probes["inputs"])), probes["predictions"], rtol=0, atol=1e-9):
+        return None
+    return Model(pipeline, record | {"trained_at": datetime.now(UTC).isoformat(timespec="seconds")}, rows)
+
+
 def _stored_unit(column):
     return "share of people" if column.is_share else column.unit
 
 
-def _versions():
+def libraries():
+    """Name -> version of what a model depends on."""
     import joblib
     import pandas as pd
     import sklearn

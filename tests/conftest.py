@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+os.environ["PETROL_STORE_URL"] = f"sqlite:///{tempfile.mkdtemp(prefix='petrol-tests-')}/store.db"  # for servers, too
 
 
 @pytest.fixture(scope="session")
@@ -32,8 +34,16 @@ def model(rows):
 
 
 @pytest.fixture
-def project(tmp_path):
-    """Return a copy of the project that a test may damage."""
+def store_url(tmp_path, monkeypatch):
+    """Name a store of its own for a test and the processes that it starts."""
+    url = f"sqlite:///{tmp_path}/store.db"
+    monkeypatch.setenv("PETROL_STORE_URL", url)
+    return url
+
+
+@pytest.fixture
+def project(tmp_path, store_url):
+    """Return a copy of the project that a test may damage, with a store of its own."""
     keep = shutil.ignore_patterns(".git", ".venv", "tests", "bench", "__pycache__", ".*_cache")
     return Path(shutil.copytree(ROOT, tmp_path / "project", ignore=keep))
 

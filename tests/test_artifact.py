@@ -126,16 +126,16 @@ def test_a_pickle_of_something_else_is_refitted(folder, model, rows, thing):
         (lambda path: path.write_text("{"), "cannot be read (JSONDecodeError)"),
         (lambda path: path.write_bytes(b"\xff\xfe\x00"), "cannot be read (UnicodeDecodeError)"),
         (lambda path: path.write_text("[]"), "cannot be read (TypeError)"),
-        (lambda path: edit_record(path.parent, residuals=[1.0]), "petrol.json is incomplete"),
-        (lambda path: edit_record(path.parent, residuals=[float("nan")] * 48), "petrol.json is incomplete"),
-        (lambda path: edit_record(path.parent, residuals=["x"] * 48), "cannot be read (ValueError)"),
-        (lambda path: edit_record(path.parent, scores={"model": 1}), "cannot be read (TypeError)"),
-        (lambda path: edit_record(path.parent, folds=7), "cannot be read (AttributeError)"),
-        (lambda path: edit_record(path.parent, algorithm="oracle"), "cannot be read (ModelError)"),
+        (lambda path: edit_record(path.parent, predictions={"model": [[1.0]] * 10}), "petrol.json is incomplete"),
+        (lambda path: edit_record(path.parent, predictions={"model": [[float("nan")] * 48] * 10}), "is incomplete"),
         (
-            lambda path: edit_record(path.parent, parameters={"n_estimators": -5}, model_sha256="0"),
-            "The recipe cannot be fitted",
+            lambda path: edit_record(path.parent, predictions={"model": [["x"] * 48] * 10}),
+            "cannot be read (ValueError)",
         ),
+        (lambda path: edit_record(path.parent, scores={"model": 1}), "cannot be read (TypeError)"),
+        (lambda path: edit_record(path.parent, folds=7), "cannot be read (TypeError)"),
+        (lambda path: edit_record(path.parent, algorithm="oracle"), "cannot be read (ModelError)"),
+        (lambda path: edit_record(path.parent, parameters={"n_estimators": -5}), "cannot be read (ModelError)"),
         (lambda path: edit_record(path.parent, features=[{"name": "speed"}]), "is of other columns"),
     ],
     ids=[
@@ -143,9 +143,9 @@ def test_a_pickle_of_something_else_is_refitted(folder, model, rows, thing):
         "cut",
         "binary",
         "other JSON",
-        "too few residuals",
-        "residuals that are no numbers",
-        "residuals of text",
+        "too few predictions",
+        "predictions that are no numbers",
+        "predictions of text",
         "scores cut",
         "folds of another kind",
         "unknown algorithm",
@@ -167,7 +167,7 @@ def test_other_rows_than_the_models_own_train_its_recipe_on_them(folder, rows):
     fewer = rows.iloc[:-3].reset_index(drop=True)
     loaded = artifact.load(fewer, folder)
     assert "The data are not the ones" in loaded.notice
-    assert loaded.record["data"]["n_rows"] == len(loaded.record["residuals"]) == 45
+    assert loaded.record["data"]["n_rows"] == len(loaded.residuals) == 45
 
 
 def test_the_record_says_all_that_is_needed_to_train_it_again(model, rows):
@@ -188,10 +188,17 @@ def test_the_shipped_scores_beat_the_average_and_not_the_line(model):
     assert scores["least_squares"] == pytest.approx((55, 71), abs=1)
     assert scores["mean"] == pytest.approx((81.6, 113), abs=1)
     line, mean = (model.record["mae_difference"][name] for name in ("least_squares", "mean"))
-    assert abs(line["value"]) < 2 * line["standard_error"]
-    assert mean["value"] < -2 * mean["standard_error"]
+    assert line["low"] < 0 < line["high"]
+    assert mean["high"] < 0
 
 
 def test_too_few_rows_are_refused_with_the_number_that_is_needed(rows):
-    with pytest.raises(ModelError, match=r"9 rows are too few for 5 folds\. Give at least 10"):
+    with pytest.raises(ModelError, match=r"9 states are too few for 5 folds\. Give at least 10"):
         train(rows.iloc[:9])
+
+
+def test_rows_that_say_nothing_are_refused_with_the_column_and_the_value(rows):
+    with pytest.raises(ModelError, match=r"^petrol_consumption: all 48 states have the value 500, .* it varies"):
+        train(rows.assign(petrol_consumption=500.0))
+    with pytest.raises(ModelError, match=r"^driver_licence_share: all 48 states have the value 57\.2,"):
+        train(rows.assign(driver_licence_share=0.572))

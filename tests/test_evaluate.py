@@ -4,11 +4,12 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 from sklearn.base import BaseEstimator, RegressorMixin
 
 from data.schema import TARGET
 from model import recipe
-from model.evaluate import half_width, mae_difference, n_held, out_of_fold, scores
+from model.evaluate import half_width, mae_difference, n_held, n_repeats_for, out_of_fold, scores, verdict
 from model.train import features
 
 RANDOM = np.random.default_rng(5)
@@ -73,6 +74,34 @@ def test_perfect_predictions_score_perfectly_and_a_difference_has_a_sign():
     assert mae_difference(y, poor, perfect)["value"] == pytest.approx(1)
 
 
+def test_the_interval_of_a_difference_is_nadeau_and_bengios():
+    """Worked from the paper's formula for J = 50 folds and n2 / n1 = 1 / 4, fold by fold."""
+    from sklearn.model_selection import RepeatedKFold
+
+    y, one, other = RANDOM.normal(size=40), *RANDOM.normal(size=(2, 10, 40))
+    by_fold = [
+        np.mean(np.abs(y[test] - one[i // 5, test]) - np.abs(y[test] - other[i // 5, test]))
+        for i, (_, test) in enumerate(RepeatedKFold(n_splits=5, n_repeats=10, random_state=0).split(y))
+    ]
+    error = np.sqrt((1 / 50 + 8 / 32) * np.var(by_fold, ddof=1))
+    found = mae_difference(y, one, other)
+    assert found["value"] == pytest.approx(np.mean(by_fold))
+    assert (found["low"], found["high"]) == pytest.approx(stats.t.interval(0.9, 49, np.mean(by_fold), error))
+    swapped = mae_difference(y, other, one)
+    assert [swapped[name] for name in ("value", "low", "high")] == pytest.approx(
+        [-found[name] for name in ("value", "high", "low")]
+    )
+
+
+def test_the_verdict_needs_the_whole_interval_on_one_side():
+    for low, high, expected in ((-2, -1, -1), (-2, 1, 0), (1, 2, 1), (0, 0, 0)):
+        assert verdict({"low": low, "high": high}) == expected
+
+
+def test_many_rows_are_split_anew_less_often():
+    assert [n_repeats_for(n) for n in (10, 48, 2000, 4000, 20_000, 10**6)] == [10, 10, 10, 5, 1, 1]
+
+
 def test_half_width_is_the_kth_smallest_size():
     residuals = [-5, 1, -2, 4, 3, -6, 7, 8, -9]  # nine of them: k = ceil(10 c)
     assert half_width(residuals, 0.1) == 1
@@ -88,7 +117,7 @@ def test_an_impossible_coverage_is_refused(coverage):
 
 
 def test_wider_coverage_never_narrows_the_band(model):
-    widths = [half_width(model.record["residuals"], c) for c in np.linspace(0.05, 0.97, 60)]
+    widths = [half_width(model.residuals, c) for c in np.linspace(0.05, 0.97, 60)]
     assert widths == sorted(widths)
 
 
@@ -122,6 +151,6 @@ def test_held_rows_are_counted_with_the_width_that_the_others_set(coverage):
 
 
 def test_the_shipped_band_holds_what_the_reference_says(model):
-    residuals = model.record["residuals"]
+    residuals = model.residuals
     assert [n_held(residuals, c) for c in (0.8, 0.9, 0.95)] == [39, 44, 46]
     assert half_width(residuals, 0.9) == pytest.approx(126, abs=1)

@@ -110,7 +110,7 @@ def test_only_levels_are_offered_that_the_rows_can_set_and_check(n_rows):
 @pytest.mark.parametrize("coverage", COVERAGES)
 def test_the_band_is_as_wide_as_the_held_out_errors_ask(model, coverage):
     answer = predict(model, DEFAULTS, coverage)
-    width = half_width(model.record["residuals"], coverage)
+    width = half_width(model.residuals, coverage)
     assert (answer.value - answer.low, answer.high - answer.value) == pytest.approx((width, width))
 
 
@@ -167,9 +167,8 @@ def test_threads_that_ask_at_once_get_the_answers_of_one_that_asks_alone(model):
 
 def test_an_input_that_never_varies_divides_nothing_by_zero(rows):
     flat = rows.assign(paved_highways=5000.0)
-    model = Model(
-        fit(recipe.DEFAULT, {"n_estimators": 5}, 0, flat), {"algorithm": "forest", "residuals": [1.0] * 48}, flat
-    )
+    record = {"algorithm": "forest", "predictions": {"model": [[500.0] * 48]}}
+    model = Model(fit(recipe.DEFAULT, {"n_estimators": 5}, 0, flat), record, flat)
     answer = predict(model, DEFAULTS)
     assert np.isfinite([answer.value, answer.nearest[0].distance]).all()
     assert answer.contributions["paved_highways"] == pytest.approx(0, abs=1e-9)

@@ -5,7 +5,7 @@ import pytest
 from sklearn.base import clone
 
 from data.schema import FEATURES, TARGET
-from model import recipe
+from model import artifact, evaluate, recipe
 from model.recipe import ALGORITHMS, ModelError
 from model.train import features
 
@@ -14,14 +14,14 @@ from model.train import features
 def test_a_recipe_is_unfitted_clones_and_predicts_finite_numbers(algorithm, rows):
     unfitted = recipe.pipeline(algorithm)
     assert not hasattr(unfitted[-1], "n_features_in_")
-    fitted = clone(unfitted).fit(features(rows), rows[TARGET.name])
+    fitted = evaluate.fit(clone(unfitted), features(rows), rows[TARGET.name])
     assert np.isfinite(fitted.predict(features(rows))).all()
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_equal_recipes_predict_alike_to_the_last_bit(algorithm, rows):
     X, y = features(rows), rows[TARGET.name]
-    first, second = (recipe.pipeline(algorithm, seed=7).fit(X, y).predict(X) for _ in range(2))
+    first, second = (evaluate.fit(recipe.pipeline(algorithm, seed=7), X, y).predict(X) for _ in range(2))
     assert (first == second).all()
 
 
@@ -51,3 +51,66 @@ def test_an_unknown_algorithm_or_parameter_is_named_with_what_there_is():
         recipe.pipeline("oracle")
     with pytest.raises(ModelError, match=r"unknown parameter depth\. It takes n_estimators"):
         recipe.pipeline("forest", {"depth": 3})
+
+
+PARAMETERS = [(name, parameter) for name, entry in ALGORITHMS.items() for parameter in entry.parameters]
+
+
+@pytest.mark.parametrize(("algorithm", "parameter"), PARAMETERS, ids=lambda value: getattr(value, "name", value))
+def test_a_parameter_out_of_bounds_is_refused_with_its_bounds(algorithm, parameter):
+    assert parameter.low <= parameter.default <= parameter.high
+    for value in (parameter.low - 1, parameter.high + 1, "many", None, True, float("nan"), float("inf")):
+        with pytest.raises(ModelError, match=f"^{parameter.name}: .* number from {parameter.low:g} to"):
+            recipe.pipeline(algorithm, {parameter.name: value})
+    for value in (parameter.low, parameter.high):
+        assert recipe.complete(algorithm, {parameter.name: value})[parameter.name] == value
+    if isinstance(parameter.default, int):
+        with pytest.raises(ModelError, match="whole number"):
+            recipe.pipeline(algorithm, {parameter.name: parameter.low + 0.5})
+
+
+@pytest.mark.parametrize(("algorithm", "parameter"), PARAMETERS, ids=lambda value: getattr(value, "name", value))
+def test_an_algorithm_fits_at_the_ends_of_each_bound(algorithm, parameter, rows):
+    for value in {parameter.low, min(parameter.high, 60)}:
+        fitted = evaluate.fit(recipe.pipeline(algorithm, {parameter.name: value}), features(rows), rows[TARGET.name])
+        assert np.isfinite(fitted.predict(features(rows))).all()
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 1.5, "0", None, True])
+def test_an_impossible_seed_is_refused(seed):
+    with pytest.raises(ModelError, match=r"^seed: .* whole number from 0 to 4294967295"):
+        recipe.pipeline(seed=seed)
+
+
+def test_known_directions_hold_in_every_algorithm_that_promises_them(rows):
+    X, y = features(rows), rows[TARGET.name]
+    for algorithm, entry in ALGORITHMS.items():
+        if not entry.holds_directions:
+            continue
+        fitted = evaluate.fit(recipe.pipeline(algorithm), X, y)
+        for i, column in enumerate(FEATURES):
+            higher = X.copy()
+            higher[:, i] += column.step * 20
+            assert (column.direction * (fitted.predict(higher) - fitted.predict(X)) >= -1e-9).all()
+
+
+def test_a_model_too_large_to_keep_is_refused_with_the_way_out():
+    with pytest.raises(ModelError, match=r"446 MB, more than the 200 MB .* fewer trees, or set max_samples lower, or"):
+        recipe.cost("forest", {}, 100_000)
+    assert recipe.cost("forest", {"max_samples": 0.1}, 100_000).artifact < 200e6
+    assert recipe.cost("histogram_boosting", {}, 10**6).artifact < 10**6
+    with pytest.raises(ModelError, match="Gaussian process on 100,000 rows would have about 80,000 MB"):
+        recipe.cost("gaussian_process", {}, 100_000)
+
+
+@pytest.mark.parametrize("algorithm", recipe.OFFERED)
+def test_the_estimated_file_is_of_the_right_size(algorithm, rows):
+    """Within a factor of four of the real one at 2,000 rows, for what is larger than its own name."""
+    generator = np.random.default_rng(0)
+    place = generator.integers(48, size=2000 if algorithm != "gaussian_process" else 500)
+    X = features(rows)[place] * (1 + 0.05 * generator.standard_normal((len(place), 4)))
+    y = rows[TARGET.name].to_numpy()[place] * (1 + 0.1 * generator.standard_normal(len(place)))
+    parameters = {"n_estimators": 30} if "n_estimators" in ALGORITHMS[algorithm].defaults else {}
+    fitted = evaluate.fit(recipe.pipeline(algorithm, parameters), X, y)
+    real, estimated = len(artifact.to_bytes(fitted)), recipe.cost(algorithm, parameters, len(place)).artifact
+    assert real < 5000 or real / 4 < estimated < real * 4

@@ -53,8 +53,8 @@ def test_no_winner_is_claimed_where_the_difference_may_be_chance(model):
 )
 def test_the_verdict_follows_the_differences(model, line, mean, expected):
     differences = {
-        "least_squares": {"value": line, "standard_error": 5},
-        "mean": {"value": mean, "standard_error": 5},
+        "least_squares": {"value": line, "low": line - 5, "high": line + 5},
+        "mean": {"value": mean, "low": mean - 5, "high": mean + 5},
     }
     judged = Model(model.pipeline, model.record | {"mae_difference": differences}, model.rows)
     for part in expected:

@@ -4,7 +4,12 @@ import streamlit as st
 
 from data.schema import PERIOD, ROWS
 
-PAGES = (("streamlit_app.py", "What if"), ("pages/explore.py", "Explore"))
+PAGES = (
+    ("streamlit_app.py", "What if"),
+    ("pages/explore.py", "Explore"),
+    ("pages/retrain.py", "Retrain"),
+    ("pages/models.py", "Models"),
+)
 
 
 def frame(title, model):
@@ -22,6 +27,10 @@ def frame(title, model):
         st.markdown("#### Petrol what-if")
         for path, label in PAGES:
             st.page_link(path, label=label, width="stretch")
-        st.caption(f"{model.label.capitalize()}  \n{len(model.rows):,} {ROWS}, {PERIOD}")
+        name = f"Version {model.version}: {model.label}" if model.version else f"Shipped {model.label}"
+        st.caption(f"{name}  \n{len(model.rows):,} {ROWS}, {PERIOD}")
+    if st.session_state.setdefault("active_version", model.version) != model.version:
+        st.session_state.active_version = model.version
+        st.toast(f"{name} is now active.", icon=":material/swap_horiz:")
     if model.notice:
         st.warning(model.notice, icon=":material/build:")

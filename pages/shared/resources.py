@@ -4,23 +4,31 @@ import ctypes
 import gc
 import logging
 import sys
+from dataclasses import replace
 
 import streamlit as st
 
 from data.load import load_rows
 from data.schema import FEATURES, DataError
 from data.statistics import choose
-from model import artifact
+from model import artifact, history, versions
 from model.predict import predict
 from model.recipe import ModelError
+from model.store import StoreError
 from model.survey import Survey
 
 _LOG = logging.getLogger(__name__)
 
 
 @st.cache_resource(show_spinner=False)
-def _load():
-    model = artifact.load(load_rows())
+def _open_store():
+    return history.open_store()
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _version(number):
+    """Load a version of the store, or the shipped model for 0, and have it ready to answer."""
+    model = versions.load(_open_store(), number) if number else artifact.load(load_rows())
     predict(model, {column.name: column.default for column in FEATURES})
     gc.collect()
     gc.freeze()  # what is alive now stays; without this each collection walks all of it again
@@ -29,21 +37,57 @@ def _load():
     return model
 
 
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _noticed(number, notice, _model):
+    return replace(_model, notice=" ".join(filter(None, (notice, _model.notice))))
+
+
+def store():
+    """Return the open store.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be opened; the next call tries again.
+    """
+    return _open_store()
+
+
+def _active():
+    try:
+        model, notice = history.active_model(_open_store(), _version)
+    except StoreError as error:
+        _open_store.clear()
+        model, notice = _version(0), f"{error} Until then the shipped model answers." if error.hides else ""
+    return _noticed(model.version, notice, model) if notice else model
+
+
 def active_model():
     """Return the model that answers, or tell the visitor why there is none and stop the page.
 
     Returns
     -------
     model.train.Model
-        Shared by all sessions: read only.
+        Shared by all sessions: read only. The same object as long as the same version answers.
     """
     try:
-        return _load()
+        return _active()
     except (DataError, ModelError) as error:
         _LOG.error("no model: %s", error)
         st.error("The shipped data cannot be used, so there is no model to ask.", icon=":material/error:")
         st.code(str(error), language=None)
         st.stop()
+
+
+def model_of(number):
+    """Return the model of a version, which need not be active.
+
+    Raises
+    ------
+    ModelError, StoreError
+        If it cannot be used, or is not there.
+    """
+    return _version(number)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
@@ -71,6 +115,6 @@ def survey(model, limits, names):
 def warm_up():
     """Load the model before the first visitor comes; a failure is logged, and the page will say it too."""
     try:
-        _load()
+        _active()
     except (DataError, ModelError) as error:
         _LOG.error("no model: %s", error)

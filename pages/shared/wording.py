@@ -6,6 +6,7 @@ import re
 import numpy as np
 
 from data.schema import COLUMNS, FEATURES, PERIOD, ROW, ROWS, TARGET, row_name
+from model.evaluate import verdict
 from model.recipe import ALGORITHMS, ModelError
 
 
@@ -70,7 +71,7 @@ def trust_table(model):
 def trust_in_words(model):
     """Say whether the scores tell the model from a straight line, and from the average."""
     record = model.record
-    verdicts = {name: _verdict(record["mae_difference"][name]) for name in ("least_squares", "mean")}
+    verdicts = {name: verdict(record["mae_difference"][name]) for name in ("least_squares", "mean")}
     n = record["data"]["n_rows"]
     unit = TARGET.unit
     line = {
@@ -84,13 +85,6 @@ def trust_in_words(model):
         1: "Always answering the average would miss by less.",
     }[verdicts["mean"]]
     return f"{line} {average} Figures in {unit}, ± one standard error over the {ROWS}."
-
-
-def _verdict(difference):
-    """-1 better, 0 not to be told apart, 1 worse: outside twice the standard error or not."""
-    if abs(difference["value"]) <= 2 * difference["standard_error"]:
-        return 0
-    return 1 if difference["value"] > 0 else -1
 
 
 def model_facts(model):
@@ -110,7 +104,7 @@ def model_facts(model):
         f"**Scored on** {folds['n_repeats']} × {folds['n_splits']}-fold cross-validation",
         f"**Trained** {record['trained_at'][:10]} with {libraries}",
     ]
-    if record["algorithm"] == "forest" and directions:
+    if ALGORITHMS[record["algorithm"]].holds_directions and directions:
         facts.insert(1, f"**Directions held** {'; '.join(directions)}")
     return "\n".join(f"- {fact.replace('_', ' ')}" for fact in facts)
 

@@ -1,0 +1,196 @@
+"""Which version answers, since when and why: promotions are only ever added, and the newest one counts."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import delete, func, insert, select, update
+
+from data.load import SHIPPED, load_rows
+from data.schema import DataError
+from model import artifact
+from model.recipe import ModelError
+from model.store import Store, StoreError
+from model.tables import DATA_SET, JOB, MODEL_VERSION, PROMOTION
+from model.versions import add_data_set, add_version, version, versions
+
+THE_APP = "the app"  # who promotes the shipped model
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """One line of the record: which version became the active one, when, by whom and why."""
+
+    id: int
+    version_id: int
+    at: datetime
+    by: str
+    reason: str
+
+
+def open_store(url=None):
+    """Open the store, and take the shipped model in if it is not there yet.
+
+    The first model of a new store is promoted. A later one, of an upgraded app on an old store, waits.
+
+    Parameters
+    ----------
+    url : str, optional
+        See `model.store.Store`.
+
+    Returns
+    -------
+    model.store.Store
+
+    Raises
+    ------
+    StoreError
+    """
+    store = Store(url)
+    files = (artifact.FOLDER / "petrol.json", SHIPPED)
+    shipped = hashlib.sha256(b"\0".join(path.read_bytes() if path.exists() else b"" for path in files)).hexdigest()
+    known = select(func.count()).where(MODEL_VERSION.c.shipped == shipped)
+    with store.reading() as connection:
+        if connection.execute(known).scalar():
+            return store
+    try:
+        model = artifact.load(load_rows())
+    except (DataError, ModelError):
+        return store  # nothing is shipped that could be kept; who asks for a model is told
+    with store.writing() as connection:
+        if not connection.execute(known).scalar():  # another process may have come first
+            data_set = add_data_set(connection, model.rows, "shipped")
+            number = add_version(connection, model, data_set, by=THE_APP, shipped=shipped, notice=model.notice)
+            if not connection.execute(select(func.count()).select_from(PROMOTION)).scalar():
+                values = {"version_id": number, "by": THE_APP, "reason": "Shipped with the app."}
+                connection.execute(insert(PROMOTION).values(values))
+    return store
+
+
+def promote(store, number, by, reason):
+    """Make a version the active one, now and for everybody; going back is promoting an older one.
+
+    Parameters
+    ----------
+    store : model.store.Store
+    number : int
+    by, reason : str
+        Who and why, for the record; neither may be empty.
+
+    Raises
+    ------
+    StoreError
+        If there is no such version, it cannot be used, or who or why is missing.
+    """
+    by, reason = " ".join(by.split())[:100], " ".join(reason.split())[:1000]
+    if not by or not reason:
+        raise StoreError(f"Version {number} was not promoted: the record needs {'a reason' if by else 'a name'}.")
+    with store.writing() as connection:
+        found = connection.execute(select(MODEL_VERSION.c.broken).where(MODEL_VERSION.c.id == number)).one_or_none()
+        if not found:
+            raise StoreError(f"There is no version {number} in the store {store.location}.")
+        if found.broken:
+            raise StoreError(f"Version {number} cannot be used: {found.broken}")
+        connection.execute(insert(PROMOTION).values(version_id=number, by=by, reason=reason))
+
+
+def promotions(store):
+    """List the promotions, the oldest first."""
+    columns = [PROMOTION.c[name] for name in Promotion.__dataclass_fields__]
+    with store.reading() as connection:
+        return [Promotion(*row) for row in connection.execute(select(*columns).order_by(PROMOTION.c.id))]
+
+
+def active(store):
+    """Numbers of the version that answers and of the one promoted last; they differ where the latter is broken.
+
+    Returns
+    -------
+    tuple of (int, int)
+        0 where there is none.
+    """
+    query = select(PROMOTION.c.version_id, MODEL_VERSION.c.broken).join(MODEL_VERSION).order_by(PROMOTION.c.id.desc())
+    with store.reading() as connection:
+        newest = connection.execute(query.limit(1)).one_or_none()
+        if not newest or not newest.broken:
+            return (newest.version_id, newest.version_id) if newest else (0, 0)
+        usable = connection.execute(query.where(MODEL_VERSION.c.broken.is_(None)).limit(1)).one_or_none()
+        return usable.version_id if usable else 0, newest.version_id
+
+
+def active_model(store, load):
+    """Load the version that answers; one that cannot be used is marked, and the one promoted before it answers.
+
+    Parameters
+    ----------
+    store : model.store.Store
+    load : callable
+        From the number of a version to its `model.train.Model`; may keep what it has loaded.
+
+    Returns
+    -------
+    model : model.train.Model
+        Where no version can be used it is the shipped one.
+    notice : str
+        What is not in order; empty when all is.
+    """
+    while True:
+        number, newest = active(store)
+        try:
+            model = load(number) if number else artifact.load(load_rows())
+            break
+        except ModelError as error:
+            if not number:
+                raise
+            broken = update(MODEL_VERSION).where(MODEL_VERSION.c.id == number).values(broken=str(error)[:500])
+            with store.writing() as connection:
+                connection.execute(broken)
+    if number == newest:
+        return model, ""
+    instead = f"version {number}, promoted before it, answers" if number else "the shipped model answers"
+    return model, f"Version {newest} cannot be used: {version(store, newest).broken} So {instead}."
+
+
+def remove_version(store, number):
+    """Delete a version that was never promoted and does not come with the app.
+
+    Raises
+    ------
+    StoreError
+        If it must stay.
+    """
+    with store.writing() as connection:
+        _remove_versions(connection, {number})
+
+
+def _remove_versions(connection, numbers):
+    kept = set(connection.execute(select(PROMOTION.c.version_id)).scalars())
+    kept |= set(connection.execute(select(MODEL_VERSION.c.id).where(MODEL_VERSION.c.shipped.is_not(None))).scalars())
+    if staying := sorted(kept & numbers):
+        raise StoreError(f"Version {staying[0]} stays: it was promoted, or comes with the app.")
+    rivals = MODEL_VERSION.c.rival_id.in_(numbers)
+    connection.execute(update(MODEL_VERSION).where(rivals).values(rival_id=None))
+    connection.execute(delete(MODEL_VERSION).where(MODEL_VERSION.c.id.in_(numbers)))
+
+
+def remove_data_set(store, data_set_id):
+    """Delete a data set and the versions trained on it, none of which may have been promoted.
+
+    Raises
+    ------
+    StoreError
+        If one of them must stay, or a job is about to use the data.
+    """
+    with store.writing() as connection:
+        open_jobs = select(JOB.c.request).where(JOB.c.state.in_(("waiting", "running")))
+        if any(request["data_set_id"] == data_set_id for request in connection.execute(open_jobs).scalars()):
+            raise StoreError("These data are about to be used by a job. Cancel it first, or wait for it.")
+        using = select(MODEL_VERSION.c.id).where(MODEL_VERSION.c.data_set_id == data_set_id)
+        _remove_versions(connection, set(connection.execute(using).scalars()))
+        connection.execute(delete(DATA_SET).where(DATA_SET.c.id == data_set_id))
+
+
+def waiting_shipped(store):
+    """Versions that came with the app after the first and were never promoted."""
+    promoted = select(PROMOTION.c.version_id)
+    return versions(store, MODEL_VERSION.c.shipped.is_not(None), MODEL_VERSION.c.id.not_in(promoted))

@@ -1,0 +1,216 @@
+"""The queue of trainings in the store: asked for by visitors, worked off one at a time, each by its own process."""
+
+import os
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import and_, insert, or_, select, update
+
+from model import recipe
+from model.store import StoreError
+from model.tables import DATA_SET, JOB, now
+
+STALE = timedelta(seconds=20)  # a worker beats every half second; one silent for so long is gone
+MAX_WAITING = 20  # over all visitors
+OPEN = ("waiting", "running")
+_started = {}  # job -> the process that this one has started for it
+
+
+@dataclass(frozen=True)
+class Job:
+    """A training that was asked for; ``done`` and ``total`` count folds."""
+
+    id: int
+    request: dict
+    visitor: str
+    state: str
+    done: int
+    total: int
+    message: str
+    worker: str
+    created_at: datetime
+    started_at: datetime | None
+    heartbeat: datetime | None
+    ended_at: datetime | None
+
+
+def submit(store, visitor, data_set_id, algorithms, *, parameters=None, seed=0, excluded=(), by="a visitor"):
+    """Put a training at the end of the queue.
+
+    Parameters
+    ----------
+    store : model.store.Store
+    visitor : str
+        Who asks; one visitor has at most one job waiting.
+    data_set_id : int
+    algorithms : list of str
+        One, or several to compare.
+    parameters : dict, optional
+        Of the algorithm, where it is one.
+    seed : int, default=0
+    excluded : iterable of int
+        Places of rows to leave out.
+    by : str
+        What to call who asks, for the record.
+
+    Returns
+    -------
+    int
+        Number of the job.
+
+    Raises
+    ------
+    ModelError
+        If a single recipe is not possible, or would be too large to keep.
+    StoreError
+        If the data are not there, or somebody has to wait first.
+    """
+    with store.writing() as connection:
+        n_rows = connection.execute(select(DATA_SET.c.n_rows).where(DATA_SET.c.id == data_set_id)).scalar()
+        if n_rows is None:
+            raise StoreError(f"Data set {data_set_id} is not in the store {store.location}. Choose another.")
+        recipe.pipeline(algorithms[0], parameters, seed)
+        if len(algorithms) == 1:
+            recipe.cost(algorithms[0], parameters, n_rows)
+        waiting = connection.execute(select(JOB.c.id, JOB.c.visitor).where(JOB.c.state == "waiting")).all()
+        if mine := [job.id for job in waiting if job.visitor == visitor]:
+            raise StoreError(f"Your job {mine[0]} is still waiting. Cancel it, or let it begin first.")
+        if len(waiting) >= MAX_WAITING:
+            raise StoreError(f"{len(waiting)} jobs are waiting already. Try again when some have ended.")
+        request = {
+            "data_set_id": data_set_id,
+            "algorithms": list(algorithms),
+            "parameters": parameters or {},
+            "seed": seed,
+            "excluded": sorted(excluded),
+            "by": by,
+        }
+        values = {"request": request, "visitor": visitor, "state": "waiting"}
+        return connection.execute(insert(JOB).values(values)).inserted_primary_key[0]
+
+
+def jobs(store, *conditions):
+    """List the jobs that meet all conditions on their table, the oldest first."""
+    columns = [JOB.c[name] for name in Job.__dataclass_fields__]
+    with store.reading() as connection:
+        return [Job(*row) for row in connection.execute(select(*columns).where(*conditions).order_by(JOB.c.id))]
+
+
+def open_jobs(store):
+    """List the running job and those that wait, in their order."""
+    return jobs(store, JOB.c.state.in_(OPEN))
+
+
+def job(store, number):
+    """Return one job, or None."""
+    return next(iter(jobs(store, JOB.c.id == number)), None)
+
+
+def cancel(store, number):
+    """End a job that waits or runs; its worker finds out within a second and ends itself.
+
+    Returns
+    -------
+    bool
+        False where it had ended already.
+    """
+    change = {"state": "cancelled", "ended_at": now(), "message": "Cancelled."}
+    return _change(store, and_(JOB.c.id == number, JOB.c.state.in_(OPEN)), **change)
+
+
+def _change(store, condition, **values):
+    with store.writing() as connection:
+        return connection.execute(update(JOB).where(condition).values(values)).rowcount > 0
+
+
+def own(number, worker):
+    """Condition on the job table: this job is running, and this worker has it."""
+    return and_(JOB.c.id == number, JOB.c.state == "running", JOB.c.worker == worker)
+
+
+def beat(store, number, worker, **values):
+    """Say that the worker is alive, and how far it is.
+
+    Returns
+    -------
+    bool
+        False where the job was cancelled or given up for lost: the worker must stop.
+    """
+    return _change(store, own(number, worker), heartbeat=now(), **values)
+
+
+def take(store, number):
+    """Become the worker of a job that waits, or that was set running for this process to take.
+
+    Returns
+    -------
+    str
+        The worker's name; empty where the job is not to be had.
+    """
+    worker = f"{socket.gethostname()}:{os.getpid()}"
+    mine = and_(JOB.c.state == "running", JOB.c.worker == f"{socket.gethostname()}:")
+    nobody = and_(JOB.c.state == "waiting", ~select(JOB.c.id).where(JOB.c.state == "running").correlate(None).exists())
+    taken = {"state": "running", "worker": worker, "started_at": now(), "heartbeat": now()}
+    return worker if _change(store, and_(JOB.c.id == number, or_(mine, nobody)), **taken) else ""
+
+
+def dispatch(store):
+    """Give up jobs whose worker is gone, and start a worker for the next one if none runs.
+
+    Any process may call this at any time: one transaction decides.
+
+    Returns
+    -------
+    int or None
+        The job that was started.
+    """
+    for number, process in list(_started.items()):
+        if process.poll() is not None:  # else it would stay in the table of processes
+            del _started[number]
+    current = open_jobs(store)
+    if not current or (current[0].state == "running" and _is_alive(current[0])):
+        return None
+    with store.writing() as connection:
+        columns = [JOB.c[name] for name in Job.__dataclass_fields__]
+        query = select(*columns).where(JOB.c.state.in_(OPEN)).order_by(JOB.c.id)
+        current = [Job(*row) for row in connection.execute(query)]
+        for lost in (one for one in current if one.state == "running"):
+            if _is_alive(lost):
+                return None
+            connection.execute(update(JOB).where(JOB.c.id == lost.id).values(_given_up(lost)))
+        following = next((one.id for one in current if one.state == "waiting"), None)
+        if following is None:
+            return None
+        begun = {"state": "running", "worker": f"{socket.gethostname()}:", "started_at": now(), "heartbeat": now()}
+        connection.execute(update(JOB).where(JOB.c.id == following).values(begun))
+    command = [sys.executable, "-m", "model.worker", str(following)]
+    _started[following] = subprocess.Popen(  # noqa: S603 - our own module and a number
+        command, cwd=Path(__file__).parent.parent, stdin=subprocess.DEVNULL, start_new_session=True
+    )
+    return following
+
+
+def _given_up(lost):
+    where = f"after fold {lost.done} of {lost.total}" if lost.total else "before its first fold"
+    message = f"The worker was ended from outside {where}. Nothing was kept; start it again."
+    return {"state": "failed", "ended_at": now(), "message": message}
+
+
+def _is_alive(running):
+    """Whether a running job has a worker: it beats, and where it is of this machine its process exists."""
+    if now() - running.heartbeat > STALE:
+        return False
+    host, _, process = running.worker.rpartition(":")
+    if host != socket.gethostname() or not process or os.name != "posix":
+        return True
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

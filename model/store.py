@@ -1,0 +1,116 @@
+"""The store of data sets, model versions, promotions and jobs: one database that several processes may use."""
+
+import os
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import insert, inspect, select
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from data.load import EXPECTED
+from data.schema import DataError
+from model.recipe import ModelError
+from model.tables import METADATA, SCHEMA, SCHEMA_VERSION, engine_of
+
+DEFAULT_URL = f"sqlite:///{Path(__file__).with_name('store.db').as_posix()}"
+VARIABLE = "PETROL_STORE_URL"
+
+
+class StoreError(Exception):
+    """The store, or something in it, cannot be used; the message says where, why, and what to do.
+
+    Parameters
+    ----------
+    message : str
+    hides : bool, default=False
+        Whether there is a store that may hold promotions which are not being served.
+    """
+
+    def __init__(self, message, *, hides=False):
+        super().__init__(message)
+        self.hides = hides
+
+
+class Store:
+    """An open store, created where there is none.
+
+    Parameters
+    ----------
+    url : str, optional
+        Of the database, as SQLAlchemy writes it; from ``PETROL_STORE_URL``, else a file beside this module.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be opened, written or understood.
+    """
+
+    def __init__(self, url=None):
+        url = url or os.environ.get(VARIABLE) or DEFAULT_URL
+        try:
+            self._engine = engine_of(url)
+        except (SQLAlchemyError, ImportError, ValueError) as error:
+            cure = "Write it as sqlite:////folder/store.db."
+            raise StoreError(f"{VARIABLE}: {url[:200]!r} cannot be used ({_first_line(error)}). {cure}") from None
+        self.location = self._engine.url.database or "in memory"
+        if self._engine.dialect.name != "sqlite":
+            self.location = self._engine.url.render_as_string(hide_password=True)
+        self._exists = Path(self.location).exists() or self._engine.dialect.name != "sqlite"
+        with self.writing() as connection:
+            if self._engine.dialect.name == "sqlite":
+                self._check_file(connection)
+            self._check_schema(connection)
+
+    @contextmanager
+    def reading(self, *, writes=False):
+        """Open a transaction; whatever goes wrong in the database becomes a `StoreError`."""
+        try:
+            with self._engine.connect().execution_options(writes=writes) as connection, connection.begin():
+                yield connection
+        except (ModelError, DataError):
+            raise
+        except (SQLAlchemyError, ValueError, KeyError, TypeError) as error:
+            raise StoreError(self._explain(error), hides=self._exists) from error
+
+    def writing(self):
+        """Open a transaction that may write, and that no other writer can come between."""
+        return self.reading(writes=True)
+
+    def _explain(self, error):
+        reason = _first_line(error.orig if isinstance(error, DBAPIError) else error)
+        if any(sign in reason for sign in ("readonly", "unable to open", "read-only", "disk is full", "disk I/O")):
+            return (
+                f"The store {self.location} cannot be written ({reason}). Give it a folder that can be: "
+                f"{VARIABLE}=sqlite:////folder/store.db."
+            )
+        if "locked" in reason:
+            return f"The store {self.location} is held by another program ({reason}). Try again in a moment."
+        return (
+            f"The store {self.location} cannot be read ({reason}). Put a backup in its place, or move it away and "
+            "the app will begin a new one with the shipped model."
+        )
+
+    def _check_file(self, connection):
+        if (found := connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()) != "ok":
+            raise StoreError(self._explain(ValueError(found)), hides=True)
+
+    def _check_schema(self, connection):
+        tables = set(inspect(connection).get_table_names())
+        if not tables:
+            METADATA.create_all(connection)
+            connection.execute(insert(SCHEMA).values(version=SCHEMA_VERSION, columns=EXPECTED))
+            return
+        found = connection.execute(select(SCHEMA.c.version, SCHEMA.c.columns)).all() if SCHEMA.name in tables else []
+        if found != [(SCHEMA_VERSION, EXPECTED)]:
+            says = "tables of something else"
+            if found:
+                says = f"schema version {found[0].version}" if found[0].version != SCHEMA_VERSION else found[0].columns
+            message = (
+                f"The store {self.location} has {says}; this program knows schema version {SCHEMA_VERSION} with the "
+                f"columns {EXPECTED}. Use the program that wrote it, or name another store in {VARIABLE}."
+            )
+            raise StoreError(message, hides=True)
+
+
+def _first_line(error):
+    return str(error).strip().split("\n")[0][:200]

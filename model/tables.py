@@ -1,0 +1,146 @@
+"""What the store keeps, table by table, and how to open it: SQLite unless told otherwise."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    DDL,
+    JSON,
+    Column,
+    DateTime,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    TypeDecorator,
+    create_engine,
+    event,
+)
+
+SCHEMA_VERSION = 1
+_PATIENCE = 15  # [s] to wait for another writer
+
+
+class UTCDateTime(TypeDecorator):
+    """A moment, stored in UTC and read with its zone, whatever the database makes of zones."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value, dialect):  # noqa: ARG002 - SQLAlchemy's signature
+        """Drop the zone after turning to UTC."""
+        return value and value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value, dialect):  # noqa: ARG002
+        """Say that it is UTC."""
+        return value and value.replace(tzinfo=UTC)
+
+
+def now():
+    """Return this moment in UTC."""
+    return datetime.now(UTC)
+
+
+METADATA = MetaData()
+
+SCHEMA = Table("schema_version", METADATA, Column("version", Integer, primary_key=True), Column("columns", String))
+
+DATA_SET = Table(
+    "data_set",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("sha256", String(64), nullable=False, unique=True),  # of the rows, not of the bytes
+    Column("origin", String, nullable=False),  # "shipped", or the name of the file
+    Column("n_rows", Integer, nullable=False),
+    Column("created_at", UTCDateTime, nullable=False, default=now),
+    Column("parquet", LargeBinary, nullable=False),
+    sqlite_autoincrement=True,  # a number is never given twice
+)
+
+MODEL_VERSION = Table(
+    "model_version",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("algorithm", String, nullable=False),
+    Column("parameters", JSON, nullable=False),
+    Column("seed", Integer, nullable=False),
+    Column("data_set_id", ForeignKey("data_set.id"), nullable=False, index=True),
+    Column("excluded", JSON, nullable=False),  # places of rows of the data set that were left out
+    Column("record", JSON, nullable=False),  # scores, folds, probes, library versions: the sidecar but for its arrays
+    Column("arrays", LargeBinary, nullable=False),  # residuals, importance and out-of-fold predictions, as npz
+    Column("model", LargeBinary, nullable=False),  # joblib
+    Column("sha256", String(64), nullable=False),  # of the joblib bytes
+    Column("rival_id", ForeignKey("model_version.id")),  # whose recipe was evaluated on the same rows
+    Column("job_id", ForeignKey("job.id"), index=True),
+    Column("created_by", String, nullable=False),
+    Column("created_at", UTCDateTime, nullable=False, default=now),
+    Column("shipped", String(64)),  # which shipped files it came from
+    Column("notice", String, nullable=False, default=""),  # what a user must know about how it was obtained
+    Column("broken", String),  # why it cannot be used, once that was found
+    sqlite_autoincrement=True,
+)
+
+PROMOTION = Table(
+    "promotion",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("version_id", ForeignKey("model_version.id"), nullable=False),
+    Column("at", UTCDateTime, nullable=False, default=now),
+    Column("by", String, nullable=False),
+    Column("reason", String, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+JOB = Table(
+    "job",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("request", JSON, nullable=False),
+    Column("visitor", String, nullable=False),
+    Column("state", String, nullable=False, index=True),  # waiting, running, done, failed, cancelled
+    Column("done", Integer, nullable=False, default=0),  # folds
+    Column("total", Integer, nullable=False, default=0),
+    Column("message", String, nullable=False, default=""),
+    Column("worker", String, nullable=False, default=""),  # host and process, "host:" until it has begun
+    Column("created_at", UTCDateTime, nullable=False, default=now),
+    Column("started_at", UTCDateTime),
+    Column("heartbeat", UTCDateTime),
+    Column("ended_at", UTCDateTime),
+    sqlite_autoincrement=True,
+)
+
+for _change in ("UPDATE", "DELETE"):  # who changed what, and when, is never rewritten
+    event.listen(
+        PROMOTION,
+        "after_create",
+        DDL(
+            f"CREATE TRIGGER promotion_no_{_change.lower()} BEFORE {_change} ON promotion "
+            "BEGIN SELECT RAISE(ABORT, 'promotions are only ever added'); END"
+        ).execute_if(dialect="sqlite"),
+    )
+
+
+def engine_of(url):
+    """Return an engine whose transactions are what this program relies on.
+
+    A connection with the execution option ``writes`` takes SQLite's write lock at once: two that read first and
+    write later would otherwise refuse each other.
+    """
+    engine = create_engine(url, connect_args={"timeout": _PATIENCE} if url.startswith("sqlite") else {})
+    if engine.dialect.name == "sqlite":
+
+        @event.listens_for(engine, "connect")
+        def _prepare(connection, _):
+            connection.isolation_level = None  # BEGIN is ours
+            cursor = connection.cursor()
+            for setting in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
+                cursor.execute(f"PRAGMA {setting}")
+            cursor.close()
+
+        @event.listens_for(engine, "begin")
+        def _begin(connection):
+            writes = connection.get_execution_options().get("writes")
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine

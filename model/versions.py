@@ -1,0 +1,243 @@
+"""Data sets and model versions in the store: kept, listed, loaded, and never served before they were checked."""
+
+import hashlib
+import io
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import numpy as np
+from sqlalchemy import func, insert, select
+
+from data.load import fingerprint
+from data.schema import FEATURE_NAMES, ROW
+from model import artifact
+from model.importance import KINDS
+from model.recipe import ALGORITHMS, ModelError
+from model.store import StoreError
+from model.tables import DATA_SET, MODEL_VERSION
+
+_HEAVY = {"arrays", "model"}
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """Rows in the store: their number, the checksum of the figures, where they came from, and how many they are."""
+
+    id: int
+    sha256: str
+    origin: str
+    n_rows: int
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Version:
+    """A model version without its bytes; ``record`` is its sidecar but for what that holds row by row."""
+
+    id: int
+    data_set: DataSet
+    excluded: tuple
+    record: dict
+    n_bytes: int
+    rival_id: int | None
+    job_id: int | None
+    created_by: str
+    created_at: datetime
+    shipped: str | None
+    notice: str
+    broken: str | None
+
+    @property
+    def recipe(self):
+        """Algorithm, parameters and seed."""
+        return self.record["algorithm"], self.record["parameters"], self.record["seed"]
+
+    @property
+    def trained_on(self):
+        """What must be equal for two versions to have the same rows in the same folds."""
+        return self.data_set.id, self.excluded, self.record["folds"]
+
+    @property
+    def label(self):
+        """What people call it: ``"Version 3, random forest"``."""
+        return f"Version {self.id}, {ALGORITHMS[self.record['algorithm']].label}"
+
+
+def add_data_set(connection, rows, origin):
+    """Keep rows, once for equal figures.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+        From `model.store.Store.writing`.
+    rows : pandas.DataFrame
+        As `data.load.load_rows` returns them.
+    origin : str
+        Where they came from, for people.
+
+    Returns
+    -------
+    int
+        Number of the data set.
+    """
+    sha256 = fingerprint(rows)
+    if known := connection.execute(select(DATA_SET.c.id).where(DATA_SET.c.sha256 == sha256)).scalar():
+        return known
+    buffer, bare = io.BytesIO(), rows.copy()
+    bare.attrs = {}
+    bare.to_parquet(buffer, index=False)
+    values = {"sha256": sha256, "origin": origin[:200], "n_rows": len(rows), "parquet": buffer.getvalue()}
+    return connection.execute(insert(DATA_SET).values(values)).inserted_primary_key[0]
+
+
+def data_sets(store):
+    """List the data sets, the oldest first."""
+    columns = [DATA_SET.c[name] for name in DataSet.__dataclass_fields__]
+    with store.reading() as connection:
+        return [DataSet(*row) for row in connection.execute(select(*columns).order_by(DATA_SET.c.id))]
+
+
+def rows_of(store, data_set_id, excluded=()):
+    """Return the rows of a data set but for some places.
+
+    Parameters
+    ----------
+    store : model.store.Store
+    data_set_id : int
+    excluded : iterable of int
+        Places of rows to leave out.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As `data.load.load_rows` returns it.
+
+    Raises
+    ------
+    StoreError
+        If there is no such data set.
+    ModelError
+        If the rows no longer are what was stored.
+    """
+    import pandas as pd
+
+    columns = DATA_SET.c.parquet, DATA_SET.c.sha256
+    with store.reading() as connection:
+        found = connection.execute(select(*columns).where(DATA_SET.c.id == data_set_id)).one_or_none()
+    if not found:
+        raise StoreError(f"Data set {data_set_id} is not in the store {store.location}.")
+    rows = None
+    with suppress(Exception):  # whatever a broken file makes the reader say, it means the same
+        rows = pd.read_parquet(io.BytesIO(found.parquet)).astype({ROW: object})
+    if rows is None or fingerprint(rows) != found.sha256:
+        raise ModelError(f"The rows of data set {data_set_id} are not the ones that were stored.")
+    return rows.drop(index=list(excluded)).reset_index(drop=True)
+
+
+def add_version(connection, model, data_set_id, *, by, **more):
+    """Keep a trained model as a new version, which is not promoted by that.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+    model : model.train.Model
+    data_set_id : int
+    by : str
+        Who asked for it.
+    **more
+        ``excluded``, ``rival_id``, ``job_id``, ``shipped``, ``notice``: see `model.tables`.
+
+    Returns
+    -------
+    int
+        Number of the version.
+    """
+    kept = {f"predictions/{name}": values for name, values in model.record["predictions"].items()}
+    for kind, by_input in model.record["importance"].items():
+        kept |= {f"importance/{kind}/{name}": values for name, values in by_input.items()}
+    packed = io.BytesIO()
+    np.savez_compressed(packed, **kept)
+    record = {name: value for name, value in model.record.items() if name not in {"predictions", "importance"}}
+    content = artifact.to_bytes(model.pipeline)
+    values = {name: record.pop(name) for name in ("algorithm", "parameters", "seed")}
+    values |= {"data_set_id": data_set_id, "created_by": by, "record": record, "excluded": []} | more
+    values |= {"arrays": packed.getvalue(), "model": content, "sha256": hashlib.sha256(content).hexdigest()}
+    return connection.execute(insert(MODEL_VERSION).values(values)).inserted_primary_key[0]
+
+
+def versions(store, *conditions):
+    """List the versions that meet all conditions on their table, the oldest first, without their bytes."""
+    light = [column for column in MODEL_VERSION.c if column.name not in _HEAVY]
+    query = select(*light, func.length(MODEL_VERSION.c.model).label("n_bytes")).where(*conditions)
+    sets = {data_set.id: data_set for data_set in data_sets(store)}
+    with store.reading() as connection:
+        found = connection.execute(query.order_by(MODEL_VERSION.c.id)).all()
+        return [_version(row, sets[row.data_set_id]) for row in found]
+
+
+def _version(row, data_set):
+    own = {name: value for name, value in row._mapping.items() if name in Version.__dataclass_fields__}  # noqa: SLF001 - SQLAlchemy's public name
+    recipe = {name: row._mapping[name] for name in ("algorithm", "parameters", "seed")}  # noqa: SLF001
+    record = recipe | row.record | {"model_sha256": row.sha256}
+    return Version(**own | {"record": record, "excluded": tuple(row.excluded), "data_set": data_set})
+
+
+def version(store, number):
+    """Return one version without its bytes; `StoreError` if there is none of that number."""
+    if found := versions(store, MODEL_VERSION.c.id == number):
+        return found[0]
+    raise StoreError(f"There is no version {number} in the store {store.location}.")
+
+
+def arrays_of(store, number):
+    """What the record of a version holds row by row: ``predictions`` (out of fold) and ``importance``.
+
+    Raises
+    ------
+    ModelError
+        If it cannot be read.
+    """
+    with store.reading() as connection:
+        packed = connection.execute(select(MODEL_VERSION.c.arrays).where(MODEL_VERSION.c.id == number)).scalar_one()
+    try:
+        arrays = dict(np.load(io.BytesIO(packed)))
+        importance = {
+            kind: {name: arrays[f"importance/{kind}/{name}"] for name in ("plain", *FEATURE_NAMES)} for kind in KINDS
+        }
+        predictions = {name.split("/")[1]: kept for name, kept in arrays.items() if name.startswith("predictions/")}
+    except Exception as error:  # noqa: BLE001 - a broken archive can fail in any way
+        raise ModelError(f"The scores of version {number} cannot be read ({type(error).__name__}).") from None
+    return {"predictions": predictions, "importance": importance}
+
+
+def load(store, number):
+    """Load a version, or fit its recipe anew where its bytes cannot be trusted.
+
+    Parameters
+    ----------
+    store : model.store.Store
+    number : int
+
+    Returns
+    -------
+    model.train.Model
+        With a ``notice`` wherever it is not what was kept.
+
+    Raises
+    ------
+    StoreError
+        If there is no such version.
+    ModelError
+        If it cannot be used: broken beyond its recipe.
+    """
+    found = version(store, number)
+    with store.reading() as connection:
+        heavy = connection.execute(select(MODEL_VERSION.c.model).where(MODEL_VERSION.c.id == number)).scalar_one()
+    rows = rows_of(store, found.data_set.id, found.excluded)
+    record = found.record | arrays_of(store, number)
+    if np.shape(record["predictions"]["model"])[1] != len(rows):
+        raise ModelError(f"The scores of version {number} are of other rows.")
+    model = artifact.restore(f"The model of version {number}", heavy, record, rows)
+    notice = " ".join(filter(None, (found.notice, model.notice)))
+    return replace(model, version=number, notice=notice)

@@ -1,0 +1,213 @@
+"""``python -m model.worker JOB``: the process that does one training of the queue, at low priority."""
+
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from contextlib import suppress
+
+from joblib import parallel_config
+from sqlalchemy import update
+
+from data.load import fingerprint
+from data.schema import TARGET
+from model import evaluate, history, jobs, recipe
+from model.jobs import beat, own
+from model.recipe import ModelError
+from model.store import StoreError
+from model.tables import JOB, now
+from model.train import features, libraries, require_usable, train, train_again
+from model.versions import add_version, arrays_of, rows_of, version, versions
+
+_BEAT = 0.5  # [s]
+N_PROCESSES = min(4, os.cpu_count() or 1)
+
+
+def main(number):
+    """Do one job, then start the next."""
+    logging.basicConfig(format="%(message)s")
+    if hasattr(os, "nice"):
+        os.nice(10)
+    store = history.open_store()
+    if not (worker := jobs.take(store, number)):
+        print(f"Job {number} is not waiting.", file=sys.stderr)
+        return 2
+    over = threading.Event()
+    threading.Thread(target=_beat, args=(store, number, worker, over), daemon=True).start()
+    try:
+        trained, notes = _work(store, jobs.job(store, number), worker)
+        over.set()
+        _end(store, number, worker, "done", notes, trained)
+    except Exception as error:  # whatever it is, nobody may wait for this job for ever
+        if not isinstance(error, (ModelError, StoreError, MemoryError)):
+            logging.getLogger(__name__).exception("job %d", number)
+        over.set()
+        _end(store, number, worker, "failed", [_why(error)])
+    jobs.dispatch(store)
+    return 0
+
+
+def _why(error):
+    if isinstance(error, MemoryError):
+        return "There was not enough memory. Train on fewer rows, or take fewer trees."
+    if isinstance(error, (ModelError, StoreError)):
+        return str(error)
+    return f"The training broke off ({type(error).__name__}: {error})."
+
+
+def _beat(store, number, worker, over):
+    """Keep the job alive until it is over, and end this process with its helpers when the job is no longer ours."""
+    is_ours = True
+    while is_ours:
+        if over.wait(_BEAT):
+            return
+        with suppress(StoreError):
+            is_ours = beat(store, number, worker) or over.is_set()
+    jobs.dispatch(store)
+    if os.name == "posix" and os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+    os._exit(1)
+
+
+def _end(store, number, worker, state, notes, trained=()):
+    """Keep what was trained and close the job in one transaction, or neither where the job is no longer ours."""
+    with store.writing() as connection:
+        ended = {"state": state, "ended_at": now(), "message": " ".join(notes)[:2000]}
+        if connection.execute(update(JOB).where(own(number, worker)).values(ended)).rowcount:
+            for model, more in trained:
+                add_version(connection, model, job_id=number, **more)
+
+
+def _work(store, job, worker):
+    """Train what the job asks for, and the active recipe on the same rows and folds to hold it against.
+
+    Returns
+    -------
+    list of (model.train.Model, dict)
+        What was trained, with what else `add_version` is to keep.
+    list of str
+        What was left out, and why.
+    """
+    request = job.request
+    rows = rows_of(store, request["data_set_id"], request["excluded"])
+    require_usable(rows)
+    recipes, notes = _possible(request, len(rows))
+    known = _evaluations(store, rows)
+    rival, others = _rival(store), []
+    if rival and rival.recipe not in recipes and _key(rival.recipe) not in known:
+        try:
+            recipe.cost(*rival.recipe[:2], len(rows))
+            others = [rival.recipe]
+        except ModelError as error:
+            notes.append(f"The active recipe was not evaluated on these rows: {error}")
+            rival = None
+    progress = _Progress(store, job.id, worker)
+    progress.n_recipes = len(others) + sum(known.get(_key(one), (0, ""))[1] != "model" for one in recipes)
+    found = {}  # recipe -> out-of-fold predictions
+    trained = []
+    with parallel_config("loky", initializer=_follow, initargs=(os.getpid(),)):
+        for one in others:
+            X, y = features(rows), rows[TARGET.name].to_numpy(float)
+            options = {"n_repeats": evaluate.n_repeats_for(len(rows)), "n_jobs": N_PROCESSES}
+            found[_key(one)] = evaluate.out_of_fold(recipe.pipeline(*one), X, y, progress=progress.of(one), **options)
+        for one in recipes:
+            model = _again(store, known, one, rows) or train(rows, *one, n_jobs=N_PROCESSES, progress=progress.of(one))
+            found[_key(one)] = model.record["predictions"]["model"]
+            trained.append(model)
+    more = {name: request[name] for name in ("data_set_id", "excluded", "by")}
+    if rival:
+        key, more["rival_id"] = _key(rival.recipe), rival.id
+        predictions = found[key] if key in found else arrays_of(store, known[key][0])["predictions"][known[key][1]]
+        for model in trained:
+            model.record["predictions"]["rival"] = predictions
+    return [(model, more) for model in trained], notes
+
+
+def _possible(request, n_rows):
+    """The recipes of a request; of several, those too large for these rows are left out with a word."""
+    recipes, notes = [], []
+    for algorithm in request["algorithms"]:
+        parameters = recipe.complete(algorithm, request["parameters"] if len(request["algorithms"]) == 1 else {})
+        try:
+            recipe.cost(algorithm, parameters, n_rows)
+            recipes.append((algorithm, parameters, request["seed"]))
+        except ModelError as error:
+            if len(request["algorithms"]) == 1:
+                raise
+            notes.append(f"Left out: {error}")
+    return recipes, notes
+
+
+def _rival(store):
+    number = history.active(store)[0]
+    return version(store, number) if number else None
+
+
+def _key(one):
+    return json.dumps(one, sort_keys=True)
+
+
+def _evaluations(store, rows):
+    """Where the out-of-fold predictions of recipes on these rows, folds and libraries are already.
+
+    Returns
+    -------
+    dict
+        Key of a recipe -> (number of a version, "model" or "rival").
+    """
+    same = fingerprint(rows), evaluate.n_repeats_for(len(rows)), libraries()
+    by_number = {one.id: one for one in versions(store)}
+    own, as_rival = {}, {}
+    for number, one in by_number.items():
+        if (one.record["data"]["sha256"], one.record["folds"]["n_repeats"], one.record["libraries"]) == same:
+            own[_key(one.recipe)] = number, "model"
+            if one.rival_id in by_number:
+                as_rival[_key(by_number[one.rival_id].recipe)] = number, "rival"
+    return as_rival | own
+
+
+def _again(store, known, one, rows):
+    """Fit a recipe anew that a version has evaluated on these rows; None where none has."""
+    number, name = known.get(_key(one), (0, ""))
+    if name != "model":
+        return None
+    record = version(store, number).record | arrays_of(store, number)
+    record["predictions"] = {"model": record["predictions"]["model"]}
+    return train_again(record, rows)
+
+
+class _Progress:
+    """Counts the folds of all recipes together and tells the store after each."""
+
+    def __init__(self, store, number, worker):
+        self._told, self._n_begun, self.n_recipes = (store, number, worker), 0, 0
+
+    def of(self, one):
+        """Begin the next recipe; the function returned is called with (folds done, folds in all)."""
+        n_before, self._n_begun = self._n_begun, self._n_begun + 1
+        label = recipe.ALGORITHMS[one[0]].label
+
+        def tell(done, total):
+            message = f"{label[0].upper()}{label[1:]}: fold {done} of {total}"
+            beat(*self._told, done=n_before * total + done, total=self.n_recipes * total, message=message)
+
+        return tell
+
+
+def _follow(parent):
+    """Let a helper process end when the worker is killed, instead of waiting for it for minutes."""
+
+    def watch():
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    if os.name == "posix":
+        threading.Thread(target=watch, daemon=True).start()
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1])))
