@@ -1,18 +1,21 @@
-"""Command line: ``python -m model train`` and ``python -m model predict --petrol_tax 9 ...``."""
+"""Command line: ``python -m model train | predict``, and of the store ``list | promote | export | card``."""
 
 import argparse
+import getpass
 import json
 import logging
 import sys
 import time
+from pathlib import Path
 
-from data.load import load_rows
-from data.schema import FEATURES, TARGET, DataError, row_name
-from model import artifact, history, versions
+from data.load import SHIPPED, load_rows
+from data.schema import FEATURES, ROWS, TARGET, DataError, row_name
+from model import artifact, history, jobs, recipe, versions
+from model.card import card, export
 from model.predict import COVERAGES, coverages, predict
 from model.recipe import ALGORITHMS, ModelError
 from model.store import StoreError
-from model.train import train
+from model.train import require_usable, train
 
 
 def main(arguments=None):
@@ -21,18 +24,31 @@ def main(arguments=None):
     options = _parser().parse_args(arguments)
     try:
         return options.run(options)
-    except (DataError, ModelError) as error:
+    except (DataError, ModelError, StoreError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("\nStopped.", file=sys.stderr)
+        return 130
 
 
 def _parser():
     parser = argparse.ArgumentParser(prog="python -m model", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    training = commands.add_parser("train", help="train and score the default model, and keep it")
-    training.set_defaults(run=_train)
-    asking = commands.add_parser("predict", help="predict one scenario")
-    asking.set_defaults(run=_predict)
+
+    def command(name, run, words):
+        added = commands.add_parser(name, help=words)
+        added.set_defaults(run=run)
+        return added
+
+    training = command("train", _train, "train and score a model, and keep it")
+    training.add_argument("--algorithm", default=recipe.DEFAULT, help=f"one of {', '.join(recipe.OFFERED)}")
+    for name, takers in _parameters().items():
+        training.add_argument(f"--{name}", metavar="N", help=f"of {', '.join(takers)}")
+    training.add_argument("--seed", default="0", metavar="N", help="of whatever is random in it (default 0)")
+    training.add_argument("--data", type=Path, default=SHIPPED, metavar="FILE", help="CSV (default the shipped one)")
+    training.add_argument("--store", action="store_true", help="keep it as a version of the store, not as the shipped")
+    asking = command("predict", _predict, "predict one scenario with the active model")
     for column in FEATURES:
         unit = "share of people, 0 to 1" if column.is_share else column.unit
         asking.add_argument(
@@ -40,25 +56,80 @@ def _parser():
         )
     asking.add_argument("--coverage", type=float, choices=COVERAGES, default=0.9, help="of the band (default 0.9)")
     asking.add_argument("--json", action="store_true", help="print JSON")
+    command("list", _list, "list the versions in the store")
+    for name, run, words in (
+        ("promote", _promote, "make a version the active one"),
+        ("export", _export, "write a version's model, record, rows and card as files"),
+        ("card", _card, "print a version's model card"),
+    ):
+        command(name, run, words).add_argument("number", type=int, metavar="N", help="of the version")
+    commands.choices["promote"].add_argument("--reason", required=True, help="why, for the record")
+    commands.choices["promote"].add_argument("--by", default=getpass.getuser(), help="who (default the user)")
+    commands.choices["export"].add_argument("--to", type=Path, default=Path(), metavar="FOLDER", help="(default here)")
     return parser
+
+
+def _parameters():
+    """Parameter name -> the algorithms that take it."""
+    takers = {}
+    for name in recipe.OFFERED:
+        for parameter in ALGORITHMS[name].parameters:
+            takers.setdefault(parameter.name, []).append(name)
+    return takers
 
 
 def _train(options):
     started = time.perf_counter()
-    model = train(load_rows(), n_jobs=-1, progress=_bar)
-    model_path, record_path = artifact.save(model)
-    scores = model.record["scores"]
-    print(f"\nOut-of-fold scores on {len(model.rows)} rows, {TARGET.unit}:")
-    print(f"{'':24}{'MAE':>8}{'+-':>6}{'RMSE':>8}{'+-':>6}{'R2':>8}{'+-':>6}")
+    given = {name: value for name in _parameters() if (value := getattr(options, name)) is not None}
+    parameters = recipe.complete(options.algorithm, given)
+    seed = int(options.seed) if options.seed.isdecimal() else options.seed
+    recipe.pipeline(options.algorithm, parameters, seed)
+    rows = load_rows(options.data)
+    if options.store:
+        version = _train_in_store(rows, options, parameters, seed)
+        scores, label, n_rows = version.record["scores"], ALGORITHMS[options.algorithm].label, len(rows)
+        kept = f"version {version.id} of the store, not promoted"
+    else:
+        if options.data != SHIPPED:
+            raise ModelError(f"--data {options.data}: the shipped model is of the shipped rows. Add --store.")
+        model = train(rows, options.algorithm, parameters, seed, n_jobs=-1, progress=_bar)
+        kept = " and ".join(path.name for path in artifact.save(model))
+        scores, label, n_rows = model.record["scores"], model.label, len(rows)
+    print(f"\nOut-of-fold scores on {n_rows} {ROWS}, {TARGET.unit}:")
+    print(f"{'':34}{'MAE':>8}{'+-':>6}{'RMSE':>8}{'+-':>6}{'R2':>8}{'+-':>6}")
     for name in scores:
-        label = model.label if name == "model" else ALGORITHMS[name].label
-        figures = "".join(
-            f"{scores[name][score]['value']:8.{digits}f}{scores[name][score]['standard_error']:6.{digits}f}"
-            for score, digits in (("mae", 1), ("rmse", 1), ("r2", 2))
-        )
-        print(f"{label:24}{figures}")
-    print(f"Kept as {model_path.name} and {record_path.name}, {time.perf_counter() - started:.1f} s.")
+        print(f"{label if name == 'model' else ALGORITHMS[name].label:34}{_figures(scores[name])}")
+    print(f"Kept as {kept}, {time.perf_counter() - started:.1f} s.")
     return 0
+
+
+def _train_in_store(rows, options, parameters, seed):
+    """Queue up with everybody else, and show how it goes."""
+    require_usable(rows)
+    store = history.open_store()
+    with store.writing() as connection:
+        data_set = versions.add_data_set(connection, rows, options.data.name)
+    who = getpass.getuser()
+    number = jobs.submit(store, who, data_set, [options.algorithm], parameters=parameters, seed=seed, by=who)
+    try:
+        while (job := jobs.job(store, number)).state in jobs.OPEN:
+            jobs.dispatch(store)
+            if job.total:
+                _bar(job.done, job.total)
+            time.sleep(0.2)
+    except KeyboardInterrupt:
+        jobs.cancel(store, number)
+        raise
+    if job.state != "done":
+        raise ModelError(f"job {number} {job.state}: {job.message}")
+    return versions.of_job(store, number)[0]
+
+
+def _figures(scores):
+    return "".join(
+        f"{scores[name]['value']:8.{digits}f}{scores[name]['standard_error']:6.{digits}f}"
+        for name, digits in (("mae", 1), ("rmse", 1), ("r2", 2))
+    )
 
 
 def _bar(done, total):
@@ -70,6 +141,49 @@ def _bar(done, total):
         file=sys.stderr,
         flush=True,
     )
+
+
+def _list(_):
+    store = history.open_store()
+    now, _ = history.active(store)
+    print(f"{'version':>9}  {'algorithm':34}{'rows':>8}{'MAE':>8}{'+-':>6}  trained (UTC)     data")
+    for one in versions.versions(store):
+        mae = one.record["scores"]["model"]["mae"]
+        print(
+            f"{'*' if one.id == now else '':>3}{one.id:6}  {ALGORITHMS[one.record['algorithm']].label:34}"
+            f"{one.record['data']['n_rows']:8,}{mae['value']:8.1f}{mae['standard_error']:6.1f}  "
+            f"{one.created_at:%Y-%m-%d %H:%M}  {one.data_set.origin}{' (broken)' if one.broken else ''}"
+        )
+    print(f"* active. MAE in {TARGET.unit}, +- one standard error.")
+    return 0
+
+
+def _promote(options):
+    store = history.open_store()
+    history.promote(store, options.number, options.by, options.reason)
+    print(f"{versions.version(store, options.number).label}, is now active.")
+    return 0
+
+
+def _loaded(number):
+    store = history.open_store()
+    return versions.version(store, number), versions.load(store, number), history.promotions(store)
+
+
+def _export(options):
+    for name, content in export(*_loaded(options.number)).items():
+        try:
+            options.to.mkdir(parents=True, exist_ok=True)
+            (options.to / name).write_bytes(content)
+        except OSError as error:
+            raise ModelError(f"{options.to / name}: cannot be written ({error.strerror}). Check --to.") from None
+        print(options.to / name)
+    return 0
+
+
+def _card(options):
+    print(card(*_loaded(options.number)))
+    return 0
 
 
 def _active_model():

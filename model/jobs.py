@@ -110,6 +110,13 @@ def job(store, number):
     return next(iter(jobs(store, JOB.c.id == number)), None)
 
 
+def last_ended(store):
+    """Return the job that ended last, or None."""
+    ended = JOB.c.ended_at
+    newest = select(JOB.c.id).where(ended.is_not(None)).order_by(ended.desc(), JOB.c.id.desc()).limit(1)
+    return next(iter(jobs(store, JOB.c.id == newest.scalar_subquery())), None)
+
+
 def cancel(store, number):
     """End a job that waits or runs; its worker finds out within a second and ends itself.
 

@@ -183,6 +183,11 @@ def _version(row, data_set):
     return Version(**own | {"record": record, "excluded": tuple(row.excluded), "data_set": data_set})
 
 
+def of_job(store, number):
+    """List the versions that a job has trained."""
+    return versions(store, MODEL_VERSION.c.job_id == number)
+
+
 def version(store, number):
     """Return one version without its bytes; `StoreError` if there is none of that number."""
     if found := versions(store, MODEL_VERSION.c.id == number):

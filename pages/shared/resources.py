@@ -3,6 +3,7 @@
 import ctypes
 import gc
 import logging
+import secrets
 import sys
 from dataclasses import replace
 
@@ -11,7 +12,7 @@ import streamlit as st
 from data.load import load_rows
 from data.schema import FEATURES, DataError
 from data.statistics import choose
-from model import artifact, history, versions
+from model import artifact, evidence, history, versions
 from model.predict import predict
 from model.recipe import ModelError
 from model.store import StoreError
@@ -110,6 +111,37 @@ def survey(model, limits, names):
         Shared by all sessions: read only.
     """
     return _survey((model.record["data"]["sha256"], id(model)), limits, names, model)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _evidence(number, against, _active):
+    return evidence.gather(_open_store(), _version(number), _active)
+
+
+def evidence_on(number, active):
+    """Return the evidence on a version beside the active model; kept, for all sessions.
+
+    Raises
+    ------
+    ModelError, StoreError
+        If the version cannot be used, or is not there.
+    """
+    return _evidence(number, active.version, active)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _standings(numbers, _found):
+    return evidence.standings(_open_store(), _found)
+
+
+def standings_of(found):
+    """Order the versions of one job, and draw the tie; kept, for all sessions."""
+    return _standings(tuple(one.id for one in found), found)
+
+
+def visitor():
+    """Return what tells this visitor from others, for as long as the page is not loaded anew."""
+    return st.session_state.setdefault("visitor", secrets.token_hex(8))
 
 
 def warm_up():

@@ -1,0 +1,127 @@
+"""The model card of a version: what it is for, what it was made of, how good it is, and what not to do with it."""
+
+from data.schema import COLUMNS, FEATURES, PERIOD, QUESTION, ROW, ROWS, TARGET
+from model import artifact
+from model.evaluate import half_width, n_held, verdict
+from model.predict import coverages
+from model.recipe import ALGORITHMS
+
+_PURPOSE = f"For teaching and what-if questions about {PERIOD}; not a forecast, and no proof of cause and effect."
+_VERDICTS = {-1: "misses by clearly less than", 0: "cannot be told apart from", 1: "misses by clearly more than"}
+
+
+def card(version, model, promotions):
+    """Write the model card of a version.
+
+    Parameters
+    ----------
+    version : model.versions.Version
+    model : model.train.Model
+        The same version, loaded.
+    promotions : list of model.history.Promotion
+        Of all versions, the oldest first.
+
+    Returns
+    -------
+    str
+        Markdown.
+    """
+    record, entry = version.record, ALGORITHMS[version.record["algorithm"]]
+    parameters = ", ".join(f"{name} {value:g}" for name, value in record["parameters"].items()) or "none"
+    libraries = ", ".join(f"{name} {number}" for name, number in record["libraries"].items())
+    folds = record["folds"]
+    sections = {
+        "Purpose": [f"{QUESTION} {_PURPOSE}"],
+        "Data": [
+            f"- Data set {version.data_set.id}, {_code(version.data_set.origin)}: {len(model.rows):,} {ROWS}"
+            + (f" of {version.data_set.n_rows:,}; {len(version.excluded):,} left out" if version.excluded else ""),
+            f"- SHA-256 of the rows used: `{record['data']['sha256']}`",
+        ],
+        "Units": [f"- {column.label}: {column.unit}. {column.help}" for column in COLUMNS],
+        "Recipe": [
+            f"- Algorithm: {entry.label}; parameters: {parameters}; seed {record['seed']}",
+            *_directions(entry),
+        ],
+        "Scores": [*_scores(record), "", *_comparisons(record)],
+        "Coverage of the band": [
+            f"- {level:.0%}: ± {half_width(model.residuals, level):.0f} {TARGET.unit}; set by the other {ROWS}, "
+            f"it held {n_held(model.residuals, level):,} of {len(model.rows):,}"
+            for level in coverages(len(model.rows))
+        ],
+        "Limits": [
+            f"- Nothing like a scenario far from every {ROW} was measured; the band does not widen for that.",
+            "- The band is equally wide everywhere and has no strict guarantee on new rows.",
+            f"- Scored by {folds['n_repeats']} × {folds['n_splits']}-fold cross-validation; ± is one standard error.",
+        ],
+        "Lineage": [
+            f"- Trained {record['trained_at'][:16].replace('T', ' ')} UTC, asked for by {_code(version.created_by)}",
+            *([f"- Compared with version {version.rival_id}, active at the time"] if version.rival_id else []),
+            *(
+                f"- Promoted {one.at:%Y-%m-%d %H:%M} UTC by {_code(one.by)}: {_code(one.reason)}"
+                for one in promotions
+                if one.version_id == version.id
+            ),
+            f"- Model file: {version.n_bytes:,} bytes, SHA-256 `{record['model_sha256']}`",
+        ],
+        "Versions": [f"- {libraries}"],
+    }
+    for note, text in (("Notice", version.notice), ("Broken", version.broken)):
+        if text:
+            sections = {note: [text]} | sections
+    body = "\n\n".join(f"## {title}\n\n" + "\n".join(lines) for title, lines in sections.items())
+    return f"# Version {version.id}: {entry.label}\n\n{body}\n"
+
+
+def _code(text):
+    """What somebody typed, as it stands."""
+    return f"`{' '.join(str(text).replace('`', chr(39)).split())}`"
+
+
+def _directions(entry):
+    known = [column for column in FEATURES if column.direction] if entry.holds_directions else []
+    told = [f"{c.label.lower()} never {'lowers' if c.direction > 0 else 'raises'} the answer" for c in known]
+    return [f"- Built in: {'; '.join(told)}"] if told else []
+
+
+def _scores(record):
+    lines = [f"| {TARGET.unit} | MAE | RMSE | R² (no unit) |", "|:--|--:|--:|--:|"]
+    for name, score in record["scores"].items():
+        label = "**this model**" if name == "model" else ALGORITHMS[name].label
+        figures = (
+            f"{score[kind]['value']:.{digits}f} ± {score[kind]['standard_error']:.{digits}f}"
+            for kind, digits in (("mae", 1), ("rmse", 1), ("r2", 2))
+        )
+        lines.append(f"| {label} | {' | '.join(figures)} |")
+    return lines
+
+
+def _comparisons(record):
+    n = record["data"]["n_rows"]
+    for name, found in record["mae_difference"].items():
+        interval = f"{found['value']:+.1f}, 90 % interval {found['low']:+.1f} to {found['high']:+.1f}"
+        yield (
+            f"- On {n:,} {ROWS} it {_VERDICTS[verdict(found)]} {ALGORITHMS[name].label}: "
+            f"difference of the MAE {interval} {TARGET.unit} (Nadeau and Bengio)."
+        )
+
+
+def export(version, model, promotions):
+    """Everything that is needed to use a version elsewhere, as files.
+
+    Parameters
+    ----------
+    version, model, promotions
+        As for `card`.
+
+    Returns
+    -------
+    dict
+        File name -> bytes: the model and its sidecar as `model.artifact.load` reads them, its rows, its card.
+    """
+    pickled = artifact.to_bytes(model.pipeline)
+    return {
+        "petrol.joblib": pickled,
+        "petrol.json": artifact.sidecar(model.record, pickled),
+        "rows.csv": model.rows.to_csv(index=False).encode(),
+        "model_card.md": card(version, model, promotions).encode(),
+    }

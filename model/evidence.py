@@ -1,0 +1,197 @@
+"""What speaks for and against a candidate: itself and the active recipe, on the same rows and folds."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from data.schema import FEATURE_NAMES, FEATURES, TARGET
+from model.evaluate import half_width, mae_difference, n_held, scores, verdict
+from model.predict import coverages, predict_rows
+from model.train import Model
+from model.versions import arrays_of, rows_of, version
+
+N_SHOWN = 300  # rows up to which each is drawn
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """A candidate beside the active model.
+
+    Attributes
+    ----------
+    candidate, active : model.train.Model
+        As they would answer, each fitted on its own rows.
+    rival : ndarray of shape (n_repeats, n_rows) or None
+        Out-of-fold predictions of the active recipe, on the candidate's rows and folds [unit of the target];
+        None where it was never evaluated on them.
+    """
+
+    candidate: Model
+    active: Model
+    rival: np.ndarray | None
+
+    @property
+    def own(self):
+        """Out-of-fold predictions of the candidate's recipe, shape (n_repeats, n_rows) [unit of the target]."""
+        return np.asarray(self.candidate.record["predictions"]["model"])
+
+    @property
+    def n_rows(self):
+        """Rows that both were judged by."""
+        return len(self.candidate.rows)
+
+    @property
+    def is_active(self):
+        """Whether the candidate is the active model itself."""
+        return self.candidate.version == self.active.version
+
+    @property
+    def has_same_rows(self):
+        """Whether both were trained on equal rows."""
+        return self.candidate.record["data"]["sha256"] == self.active.record["data"]["sha256"]
+
+    @cached_property
+    def is_same_model(self):
+        """Whether both answer every row of either alike."""
+        X = np.vstack([self.candidate.X, self.active.X])
+        return np.allclose(predict_rows(self.candidate, X), predict_rows(self.active, X), rtol=0, atol=1e-9)
+
+    @cached_property
+    def scores(self):
+        """Who -> scores on the candidate's rows: "candidate", "active" where known, and each baseline."""
+        recorded = self.candidate.record["scores"]
+        found = {"candidate": recorded["model"]}
+        if self.rival is not None:
+            found["active"] = scores(self.candidate.y, self.rival)
+        return found | {name: score for name, score in recorded.items() if name != "model"}
+
+    @cached_property
+    def difference(self):
+        """By how much the candidate misses more than the active recipe, with its interval; None where not known."""
+        return None if self.rival is None else mae_difference(self.candidate.y, self.own, self.rival)
+
+    @property
+    def is_worse(self):
+        """Whether the candidate clearly misses by more than the active recipe."""
+        return self.difference is not None and verdict(self.difference) > 0
+
+    @cached_property
+    def residuals(self):
+        """Who -> observed minus predicted, out of fold, mean over the repeats, shape (n_rows,)."""
+        both = {"candidate": self.own, "active": self.rival}
+        return {
+            who: (self.candidate.y - predictions).mean(axis=0)
+            for who, predictions in both.items()
+            if predictions is not None
+        }
+
+    @cached_property
+    def bands(self):
+        """Who -> level -> half-width [unit of the target] and rows held when the others set the width."""
+        return {
+            who: {level: (half_width(errors, level), n_held(errors, level)) for level in coverages(self.n_rows)}
+            for who, errors in self.residuals.items()
+        }
+
+    @cached_property
+    def moves(self):
+        """What both answer to each of the active model's rows: before and after, each of shape (n_rows,)."""
+        return predict_rows(self.active, self.active.X), predict_rows(self.candidate, self.active.X)
+
+    def curves(self, scenario):
+        """Both response curves through a scenario.
+
+        Parameters
+        ----------
+        scenario : dict
+            Column name -> number in the stored unit.
+
+        Returns
+        -------
+        dict
+            Column name -> (values in the stored unit, before, after), each of shape (n_steps,).
+        """
+        x = np.array([scenario[name] for name in FEATURE_NAMES])
+        found = {}
+        for i, column in enumerate(FEATURES):
+            grid = np.array(column.grid)
+            rows = np.tile(x, (len(grid), 1))
+            rows[:, i] = grid
+            found[column.name] = grid, predict_rows(self.active, rows), predict_rows(self.candidate, rows)
+        return found
+
+    def answers(self, scenario):
+        """What both answer to a scenario [unit of the target]."""
+        x = np.array([[scenario[name] for name in FEATURE_NAMES]])
+        return float(predict_rows(self.active, x)[0]), float(predict_rows(self.candidate, x)[0])
+
+    @cached_property
+    def shown(self):
+        """Places of the rows to draw: all, or of many a random few with the largest errors."""
+        if self.n_rows <= N_SHOWN:
+            return np.arange(self.n_rows)
+        chosen = np.random.default_rng(0).choice(self.n_rows, N_SHOWN, replace=False)
+        worst = np.argsort(-np.abs(self.residuals["candidate"]))[:10]
+        return np.unique(np.concatenate([chosen, worst]))
+
+
+def gather(store, candidate, active):
+    """Put the evidence on a candidate together from what the store has.
+
+    Parameters
+    ----------
+    store : model.store.Store
+    candidate : model.train.Model
+        Of a version of the store.
+    active : model.train.Model
+
+    Returns
+    -------
+    Evidence
+    """
+    judged, rival = candidate.record, None
+    if active.record["data"]["sha256"] == judged["data"]["sha256"] and active.record["folds"] == judged["folds"]:
+        rival = active.record["predictions"]["model"]
+    elif (then := version(store, candidate.version).rival_id) and version(store, then).recipe == _recipe(active):
+        rival = arrays_of(store, candidate.version)["predictions"]["rival"]
+    return Evidence(candidate, active, None if rival is None else np.asarray(rival))
+
+
+def _recipe(model):
+    return model.record["algorithm"], model.record["parameters"], model.record["seed"]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One of several candidates of one job: its number, algorithm, scores, and whether it ties with the best."""
+
+    version: int
+    algorithm: str
+    scores: dict
+    difference: dict  # to the best, with its interval
+    is_tied: bool
+
+
+def standings(store, found):
+    """Order candidates on the same rows and folds by their typical miss, and draw the tie.
+
+    Parameters
+    ----------
+    store : model.store.Store
+    found : list of model.versions.Version
+
+    Returns
+    -------
+    list of Standing
+        The smallest mean absolute error first; tied is who cannot be told apart from that one.
+    """
+    ordered = sorted(found, key=lambda one: one.record["scores"]["model"]["mae"]["value"])
+    y = rows_of(store, ordered[0].data_set.id, ordered[0].excluded)[TARGET.name].to_numpy(float)
+    predictions = [arrays_of(store, one.id)["predictions"]["model"] for one in ordered]
+    table = []
+    for one, own in zip(ordered, predictions, strict=True):
+        difference = mae_difference(y, own, predictions[0])
+        scored = one.record["scores"]["model"]
+        table.append(Standing(one.id, one.record["algorithm"], scored, difference, verdict(difference) == 0))
+    return table

@@ -1,0 +1,129 @@
+"""The evidence on a version beside the active one, and the form that promotes it."""
+
+import numpy as np
+import streamlit as st
+
+from data.schema import ROW, ROWS, TARGET, row_name
+from model import history
+from model.store import StoreError
+from pages.shared import controls, evidence_charts, tables, verdicts
+
+_LARGEST = "Figures behind the picture"
+
+
+def show(evidence, standings=()):
+    """Draw all of it, a view at a time.
+
+    Parameters
+    ----------
+    evidence : model.evidence.Evidence
+    standings : list of model.evidence.Standing
+        Of the job that trained it, where that trained several.
+    """
+    st.markdown(verdicts.headline(evidence))
+    views = {"Scores": _scores, "Predictions": _predictions, "Curves": _curves, "What would move": _moves}
+    if standings:
+        views = {"All candidates": lambda found: _standings(found, standings)} | views
+    for tab, draw in zip(st.tabs(list(views), key="evidence", bind="query-params"), views.values(), strict=True):
+        if tab.open:
+            with tab:
+                draw(evidence)
+
+
+def _picture(key, figure, alt):
+    st.plotly_chart(figure, key=key, alt=alt, config={"displaylogo": False})
+
+
+def _standings(evidence, standings):
+    st.markdown(verdicts.tie(standings, evidence.n_rows))
+    _picture("evidence_standings", evidence_charts.standings(standings), "Typical miss of each candidate")
+    st.markdown(tables.markdown(verdicts.standings_table(standings)))
+    st.caption("Shaded: cannot be told apart from the best. Choose a candidate above to see it in full.")
+
+
+def _scores(evidence):
+    st.markdown(tables.markdown(verdicts.scores_table(evidence)))
+    folds = evidence.candidate.record["folds"]
+    st.caption(
+        f"All on the same {evidence.n_rows:,} {ROWS} and the same {folds['n_repeats']} × {folds['n_splits']} folds. "
+        f"± is one standard error over the {ROWS}; MAE and RMSE in {TARGET.unit}. The interval of the difference is "
+        "Nadeau and Bengio’s, which allows for folds that share rows."
+    )
+    st.markdown("**Bands**")
+    st.markdown(tables.markdown(verdicts.bands_table(evidence)))
+    st.caption(f"Half-width in {TARGET.unit}. Held: {ROWS} in the band when the other {ROWS} set its width.")
+
+
+def _predictions(evidence):
+    left, right = st.columns(2, gap="medium")
+    with left:
+        alt = f"Observed against out-of-fold predicted {TARGET.label.lower()} of {evidence.n_rows:,} {ROWS}"
+        _picture("evidence_observed", evidence_charts.observed_against_predicted(evidence), alt)
+    with right:
+        alt = f"Residuals over predictions of {evidence.n_rows:,} {ROWS}"
+        _picture("evidence_residuals", evidence_charts.residuals(evidence), alt)
+    caption = f"Each {ROW} was predicted by fits that had not seen it; the mean of all rounds is drawn."
+    if len(evidence.shown) < evidence.n_rows:
+        caption += (
+            f" {len(evidence.shown):,} of {evidence.n_rows:,} are drawn, those with the largest errors among them."
+        )
+    st.caption(caption)
+
+
+def _curves(evidence):
+    scenario = controls.last_scenario()
+    now, then = evidence.answers(scenario)
+    st.markdown(
+        f"Your what-if scenario: **{now:.0f}** now, **{then:.0f}** with version {evidence.candidate.version} "
+        f"({TARGET.unit})."
+    )
+    alt = "Response curves of both models through your what-if scenario, a panel an input"
+    _picture("evidence_curves", evidence_charts.curves(evidence, scenario), alt)
+
+
+def _moves(evidence):
+    now, then = evidence.answers(controls.last_scenario())
+    st.markdown(f"{verdicts.moves(evidence)} Your what-if scenario would move by {then - now:+.1f}.".replace("-", "−"))
+    _picture("evidence_moves", evidence_charts.moves(evidence), f"Change of the prediction of each {ROW}")
+    names = [row_name(str(code)) for code in np.asarray(evidence.active.rows[ROW])]
+    with st.popover("Show as table", type="tertiary", icon=":material/table_rows:"):
+        st.markdown(tables.markdown(verdicts.moves_table(evidence, names)))
+
+
+def promote(store, evidence):
+    """Draw the form that makes a version the active one; with a tick where something speaks against it.
+
+    Parameters
+    ----------
+    store : model.store.Store
+    evidence : model.evidence.Evidence
+    """
+    number = evidence.candidate.version
+    if evidence.is_active:
+        return
+    was_active = any(one.version_id == number for one in history.promotions(store))
+    verb = "Roll back to" if was_active else "Promote"
+    with st.form(f"promote_{number}", border=True):
+        st.markdown(f"**{verb} version {number}** :gray[Everybody’s predictions change at once; one click goes back.]")
+        left, right = st.columns([0.7, 0.3])
+        reason = left.text_input("Reason", max_chars=1000, key=f"promote_reason_{number}")
+        by = right.text_input("Your name", max_chars=100, key="promote_by", persist_state="session")
+        against = verdicts.conditions(evidence)
+        agreed = True
+        if against:
+            agreed = st.checkbox(f"I have seen that {' and that '.join(against)}.", key=f"promote_seen_{number}")
+        pressed = st.form_submit_button(f"{verb} version {number}", type="primary")
+    if not pressed:
+        return
+    missing = [what for what, given in (("a reason", reason.strip()), ("your name", by.strip())) if not given]
+    if missing or not agreed:
+        wants = [f"Give {' and '.join(missing)}."] if missing else []
+        wants += [] if agreed else ["Tick that you have seen what speaks against it."]
+        st.error(" ".join(wants))
+        return
+    try:
+        history.promote(store, number, by, reason)
+    except StoreError as error:
+        st.error(str(error))
+        return
+    st.rerun()

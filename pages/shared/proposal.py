@@ -1,0 +1,186 @@
+"""What to train: the controls of the Retrain page, from the rows to the seed."""
+
+import streamlit as st
+
+from data.edit import from_shown, template, to_shown
+from data.load import MAX_BYTES, fingerprint, load_rows
+from data.schema import COLUMNS, ROW, ROWS, DataError, row_name
+from model import recipe, versions
+from model.evaluate import N_SPLITS, n_repeats_for
+from pages.shared import tables, verdicts
+from pages.shared.wording import plain
+
+UPLOAD = 0  # in the place of a data set's number
+_N_EDITED = 1000  # rows that a page can show for editing
+_SLOW = 60  # [s] from which a training is announced
+
+
+def rows(store):
+    """Draw the choice of the rows and read it.
+
+    Returns
+    -------
+    pandas.DataFrame or None
+        The rows, edited; None while there are none to use.
+    tuple of int
+        Places of rows that are left out.
+    str
+        Where they come from.
+    """
+    sets = {one.id: one for one in versions.data_sets(store)}
+    choice = st.selectbox(
+        "Rows",
+        [*sets, UPLOAD],
+        format_func=lambda number: (
+            f"{sets[number].origin} ({sets[number].n_rows:,} {ROWS})" if number else "A CSV file"
+        ),
+        key="retrain_rows",
+        persist_state="session",
+    )
+    if choice == UPLOAD:
+        found, origin = _upload()
+    else:
+        found, origin = versions.rows_of(store, choice), sets[choice].origin
+    if found is None:
+        return None, (), origin
+    edited, excluded = _edit(found, choice)
+    if edited is not found:
+        origin = f"{origin.removesuffix(', edited')}, edited"
+    return edited, excluded, origin
+
+
+def _upload():
+    """Take a file, keep what was in it for this session, and say what is wrong with it."""
+    st.file_uploader(
+        f"CSV file, at most {MAX_BYTES // 2**20} MB",
+        type=["csv", "txt", "tsv"],
+        key="retrain_file",
+        on_change=_take_file,
+        help="Columns in any order; comma, semicolon or tab; decimal points or commas.",
+    )
+    st.download_button(
+        "Download a template", lambda: template(load_rows()), "template.csv", "text/csv", type="tertiary",
+        icon=":material/download:", on_click="ignore",
+    )  # fmt: skip
+    name, found, problem = st.session_state.get("retrain_uploaded", ("", None, ""))
+    if problem:
+        st.error(f"{plain(name)} was not taken. Nothing was stored, and the active model is as it was.")
+        st.code(problem, language=None, wrap_lines=True, height=min(400, 60 + 24 * problem.count("\n")))
+    if found is not None:
+        st.success(f"{plain(name)}: {len(found):,} {ROWS}, every cell checked.", icon=":material/check:")
+        if remarks := found.attrs.get("warnings"):
+            st.warning("Odd, yet usable:\n" + "\n".join(f"- {plain(remark)}" for remark in remarks))
+        with st.popover("Preview", type="tertiary", icon=":material/table_rows:"):
+            st.dataframe(tables.of_rows(found.head(100), {}), hide_index=True, alt=f"The first {ROWS} of the file")
+    return found, name
+
+
+def _take_file():
+    file = st.session_state.retrain_file
+    if file is None:
+        return  # what was taken stays until another file comes
+    try:
+        st.session_state.retrain_uploaded = file.name, load_rows(file), ""
+    except DataError as error:
+        st.session_state.retrain_uploaded = file.name, None, str(error)
+
+
+def _edit(found, source):
+    """Let rows be changed or left out; returns the very rows where no figure was changed."""
+    if len(found) > _N_EDITED:
+        st.caption(f"Up to {_N_EDITED:,} {ROWS} can be edited here. Edit the file instead.")
+        return found, ()
+    name = f"{source}_{fingerprint(found)[:12]}"
+    key, kept = f"retrain_table_{name}", f"retrain_edited_{name}"
+    shown = to_shown(found)
+    if not st.toggle(f"Edit or leave out {ROWS}", key="retrain_edits", persist_state="session"):
+        return found, ()
+    if key not in st.session_state:  # first seen, or seen again after another page
+        start = st.session_state.get(kept)
+        if start is None:
+            start = shown.assign(use=True)
+        st.session_state[f"{key}_start"] = start
+    start = st.session_state[f"{key}_start"]
+    table = start.assign(name=[row_name(code) for code in start[ROW]])
+    edited = st.data_editor(
+        table,
+        key=key,
+        height=320,
+        column_order=["use", "name", *(column.name for column in COLUMNS)],
+        disabled=["name"],
+        column_config={
+            "_index": st.column_config.NumberColumn("Row", help="As in a file, where the header is row 1."),
+            "use": st.column_config.CheckboxColumn("Use", default=True, pinned=True),
+            "name": st.column_config.TextColumn(ROW.capitalize(), pinned=True),
+        }
+        | {
+            column.name: st.column_config.NumberColumn(tables.SHORT[column.name], help=column.help, format="%.10g")
+            for column in COLUMNS
+        },
+        alt=f"{len(found):,} {ROWS}, to be edited",
+    ).drop(columns="name")
+    st.session_state[kept] = edited
+    excluded = tuple(i for i, use in enumerate(edited["use"]) if not use)
+    names = [column.name for column in COLUMNS]
+    n_changed = int((edited[names].to_numpy(float) != shown[names].to_numpy(float)).any(axis=1).sum())
+    left_out = f"{len(excluded):,} of {len(found):,} {ROWS} left out"
+    st.caption(f"{left_out}; {n_changed:,} changed." if excluded or n_changed else "Nothing changed yet.")
+    if not n_changed:
+        return found, excluded
+    try:
+        return from_shown(edited), excluded
+    except DataError as error:
+        st.error(str(error))
+        return None, excluded
+
+
+def algorithm():
+    """Draw the choice of the recipe and read it: algorithm, parameters, seed."""
+    name = st.selectbox(
+        "Algorithm",
+        recipe.OFFERED,
+        format_func=lambda one: verdicts.capital(recipe.ALGORITHMS[one].label),
+        key="retrain_algorithm",
+        persist_state="session",
+    )
+    entry = recipe.ALGORITHMS[name]
+    st.caption(entry.help)
+    cells = [cell for _ in range(3) for cell in st.columns(2)]
+    parameters = {p.name: _parameter(cell, name, p) for cell, p in zip(cells, entry.parameters, strict=False)}
+    seed = cells[len(entry.parameters)].number_input(
+        "Seed",
+        0,
+        2**32 - 1,
+        0,
+        key="retrain_seed",
+        persist_state="session",
+        help="Of whatever is random: equal seeds give equal models.",
+    )
+    return name, parameters, int(seed)
+
+
+def _parameter(cell, algorithm, parameter):
+    is_whole = isinstance(parameter.default, int)
+    return cell.number_input(
+        parameter.label,
+        parameter.low,
+        parameter.high,
+        parameter.default,
+        step=1 if is_whole else parameter.low if parameter.low < 0.01 else 0.05,
+        format="%d" if is_whole else "%.3g",
+        key=f"retrain_{algorithm}_{parameter.name}",
+        persist_state="session",
+        help=f"{parameter.help} From {parameter.low:g} to {parameter.high:g}, usually {parameter.default:g}.",
+    )
+
+
+def announce(name, parameters, n_rows):
+    """Say how long it will take and how much memory, where that is much."""
+    cost = recipe.cost(name, parameters, n_rows)
+    seconds = cost.seconds * (n_repeats_for(n_rows) * N_SPLITS / 1.5 + 1)  # two processes, half as fast again as one
+    if seconds > _SLOW:
+        st.warning(
+            f"This takes about {verdicts.duration(seconds)} and {verdicts.memory(4 * cost.memory + 4e8)} of memory on "
+            f"{n_rows:,} {ROWS}. Histogram boosting, fewer trees or a smaller share of rows per tree are faster.",
+            icon=":material/hourglass_top:",
+        )

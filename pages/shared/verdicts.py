@@ -1,0 +1,179 @@
+"""What trainings and versions have to say for themselves, in Markdown."""
+
+from data.schema import ROW, ROWS, TARGET
+from model.evaluate import verdict
+from model.recipe import ALGORITHMS
+from pages.shared.wording import plain
+
+_TIE = "cannot be told apart"
+
+
+def capital(text):
+    """With a capital letter first and the others as they are."""
+    return text[:1].upper() + text[1:]
+
+
+def trained_on(version):
+    """Name the data of a version: ``"shipped, 47 of 48 states"``."""
+    n_all, n = version.data_set.n_rows, version.record["data"]["n_rows"]
+    count = f"{n:,} of {n_all:,} {ROWS}" if version.excluded else f"{n_all:,} {ROWS}"
+    return f"{version.data_set.origin}, {count}"
+
+
+def interval(difference):
+    """A difference of typical misses with its interval and its unit."""
+    return (
+        f"{difference['value']:+z.1f} {TARGET.unit}, 90 % interval {difference['low']:+z.1f} to "
+        f"{difference['high']:+z.1f}"
+    ).replace("-", "−")
+
+
+def headline(evidence):
+    """Say whether the candidate is better than the active recipe, and how sure that is."""
+    n, number = evidence.n_rows, evidence.active.version
+    active = f"version {number}, which is active" if number else "the shipped model, which is active"
+    if evidence.is_active:
+        return f"Version {number} is the active one. There is nothing to compare it with."
+    if evidence.difference is None:
+        return (
+            f"The recipe of {active}, was not evaluated on these {n:,} {ROWS}, so the two cannot be held against each "
+            "other. Train this candidate again to have both on the same folds."
+        )
+    if evidence.has_same_rows and evidence.is_same_model:
+        return f"It answers exactly as {active}: the same recipe on the same {ROWS}. Nothing would change."
+    told = interval(evidence.difference)
+    outcome = {
+        -1: f"**misses by less** than {active}",
+        0: f"and {active}, **{_TIE}** on {n:,} {ROWS}",
+        1: f"**misses by more** than {active}",
+    }[verdict(evidence.difference)]
+    subject = "It" if verdict(evidence.difference) else "This candidate"
+    end = "" if verdict(evidence.difference) == 0 else f", on {n:,} {ROWS}"
+    return f"{subject} {outcome}{end}. Difference of the typical miss: {told}."
+
+
+def conditions(evidence):
+    """What somebody must have seen before promoting; empty where nothing stands against it."""
+    found = []
+    if evidence.is_worse:
+        found.append("it misses by clearly more than the active recipe")
+    if evidence.difference is None:
+        found.append("it was not held against the active recipe")
+    if not evidence.has_same_rows:
+        found.append(f"it was trained on other {ROWS} than the active model")
+    return found
+
+
+def scores_table(evidence):
+    """Everybody's scores on the candidate's rows: a row each, column heading -> Markdown."""
+    labels = {
+        "candidate": f"**Version {evidence.candidate.version}**, {evidence.candidate.label}",
+        "active": f"Version {evidence.active.version} (active), {evidence.active.label}",
+    }
+    table = []
+    for who, score in evidence.scores.items():
+        texts = (
+            f"{score[kind]['value']:z.{digits}f} ± {score[kind]['standard_error']:.{digits}f}"
+            for kind, digits in (("mae", 1), ("rmse", 1), ("r2", 2))
+        )
+        label = labels.get(who) or capital(ALGORITHMS[who].label)
+        table.append({"": label} | dict(zip((f"MAE ({TARGET.unit})", "RMSE", "R² (no unit)"), texts, strict=True)))
+    return table
+
+
+def bands_table(evidence):
+    """Width and measured coverage of the bands, level by level."""
+    names = {
+        "candidate": f"Version {evidence.candidate.version}",
+        "active": f"Version {evidence.active.version} (active)",
+    }
+    return [
+        {"Band": f"{level * 100:g} %"}
+        | {
+            f"{names[who]}, {what}": text
+            for who, bands in evidence.bands.items()
+            for what, text in (
+                ("half-width", f"{bands[level][0]:.0f}"),
+                ("held", f"{bands[level][1]:,} of {evidence.n_rows:,}"),
+            )
+        }
+        for level in evidence.bands["candidate"]
+    ]
+
+
+def moves_table(evidence, names, n_rows=60):
+    """What would move: each row's prediction before and after, the largest change first."""
+    before, after = evidence.moves
+    order = abs(after - before).argsort()[::-1][:n_rows]
+    return [
+        {
+            ROW.capitalize(): plain(names[i]),
+            "Now": f"{before[i]:.0f}",
+            "With the candidate": f"{after[i]:.0f}",
+            f"Change ({TARGET.unit})": f"{after[i] - before[i]:+z.1f}",
+        }
+        for i in order
+    ]
+
+
+def moves(evidence):
+    """Say how far the predictions would move."""
+    before, after = evidence.moves
+    change = abs(after - before)
+    return (
+        f"Over the {len(before):,} {ROWS} of the active model, predictions would move by {change.mean():.1f} on "
+        f"average and by {change.max():.1f} at most ({TARGET.unit})."
+    )
+
+
+def tie(standings, n_rows):
+    """Say who cannot be told from the best of several."""
+    tied = sum(one.is_tied for one in standings)
+    best = capital(ALGORITHMS[standings[0].algorithm].label)
+    if tied == len(standings):
+        return f"None of the {tied} can be told apart from the others on {n_rows:,} {ROWS}: no winner."
+    others = f"{tied - 1} other{'s' if tied > 2 else ''} {_TIE} from it" if tied > 1 else "no other comes near"
+    return f"{best} has the smallest typical miss on {n_rows:,} {ROWS}; {others} (90 % interval of the difference)."
+
+
+def standings_table(standings):
+    """Several candidates, the best first."""
+    return [
+        {
+            "": f"**Version {one.version}**, {ALGORITHMS[one.algorithm].label}",
+            f"MAE ({TARGET.unit})": f"{one.scores['mae']['value']:.1f} ± {one.scores['mae']['standard_error']:.1f}",
+            "RMSE": f"{one.scores['rmse']['value']:.1f} ± {one.scores['rmse']['standard_error']:.1f}",
+            "R² (no unit)": f"{one.scores['r2']['value']:z.2f} ± {one.scores['r2']['standard_error']:.2f}",
+            "More than the best, 90 % interval": "the best"
+            if i == 0
+            else f"{one.difference['low']:+z.1f} to {one.difference['high']:+z.1f}" + (", tied" if one.is_tied else ""),
+        }
+        for i, one in enumerate(standings)
+    ]
+
+
+def duration(seconds):
+    """A length of time as people say it: ``"8 s"``, ``"2 min"``."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def memory(n_bytes):
+    """A size as people say it."""
+    return f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 1e9 else f"{max(1, round(n_bytes / 1e6)):,} MB"
+
+
+def progress(job, now):
+    """What a running job is at, how long it has run, and how long it may still."""
+    elapsed = (now - job.started_at).total_seconds()
+    told = f"{job.message or 'Starting'} · {duration(elapsed)}"
+    if job.done >= 3 and job.total:
+        told += f", about {duration(elapsed * (job.total - job.done) / job.done)} to go"
+    return told
+
+
+def asked(job):
+    """What a job is to train."""
+    algorithms = job.request["algorithms"]
+    return ALGORITHMS[algorithms[0]].label if len(algorithms) == 1 else f"{len(algorithms)} algorithms"
