@@ -44,7 +44,7 @@ def card(version, model, promotions):
         ],
         "Scores": [*_scores(record), "", *_comparisons(record)],
         "Coverage of the band": [
-            f"- {level:.0%}: ± {half_width(model.residuals, level):.0f} {TARGET.unit}; set by the other {ROWS}, "
+            f"- {level * 100:g} %: ± {half_width(model.residuals, level):.0f} {TARGET.unit}; set by the other {ROWS}, "
             f"it held {n_held(model.residuals, level):,} of {len(model.rows):,}"
             for level in coverages(len(model.rows))
         ],
@@ -91,14 +91,14 @@ def _scores(record):
             f"{score[kind]['value']:.{digits}f} ± {score[kind]['standard_error']:.{digits}f}"
             for kind, digits in (("mae", 1), ("rmse", 1), ("r2", 2))
         )
-        lines.append(f"| {label} | {' | '.join(figures)} |")
+        lines.append(f"| {label} | {' | '.join(figures)} |".replace("-", "−"))
     return lines
 
 
 def _comparisons(record):
     n = record["data"]["n_rows"]
     for name, found in record["mae_difference"].items():
-        interval = f"{found['value']:+.1f}, 90 % interval {found['low']:+.1f} to {found['high']:+.1f}"
+        interval = f"{found['value']:+.1f}, 90 % interval {found['low']:+.1f} to {found['high']:+.1f}".replace("-", "−")
         yield (
             f"- On {n:,} {ROWS} it {_VERDICTS[verdict(found)]} {ALGORITHMS[name].label}: "
             f"difference of the MAE {interval} {TARGET.unit} (Nadeau and Bengio)."

@@ -12,7 +12,7 @@ from model import artifact
 from model.recipe import ModelError
 from model.store import Store, StoreError
 from model.tables import DATA_SET, JOB, MODEL_VERSION, PROMOTION
-from model.versions import add_data_set, add_version, version, versions
+from model.versions import add_data_set, add_version, data_sets, version, versions
 
 THE_APP = "the app"  # who promotes the shipped model
 
@@ -188,6 +188,23 @@ def remove_data_set(store, data_set_id):
         using = select(MODEL_VERSION.c.id).where(MODEL_VERSION.c.data_set_id == data_set_id)
         _remove_versions(connection, set(connection.execute(using).scalars()))
         connection.execute(delete(DATA_SET).where(DATA_SET.c.id == data_set_id))
+
+
+def removable_data_sets(store):
+    """List data sets that no version which must stay was trained on, each with the versions that would go.
+
+    Returns
+    -------
+    list of (model.versions.DataSet, list of int)
+    """
+    using, promoted = {}, {one.version_id for one in promotions(store)}
+    for one in versions(store):
+        using.setdefault(one.data_set.id, []).append(one)
+    return [
+        (data_set, [one.id for one in using.get(data_set.id, ())])
+        for data_set in data_sets(store)
+        if not any(one.id in promoted or one.shipped for one in using.get(data_set.id, ()))
+    ]
 
 
 def waiting_shipped(store):

@@ -82,6 +82,8 @@ with right:
 
 candidates = {one.id: one for one in reversed(versions.versions(store)) if one.id != model.version and not one.broken}
 with right:
+    if not candidates and is_busy:
+        st.stop()
     if not candidates:
         st.markdown("#### No candidate yet")
         st.markdown(

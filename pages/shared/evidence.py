@@ -8,8 +8,6 @@ from model import history
 from model.store import StoreError
 from pages.shared import controls, evidence_charts, tables, verdicts
 
-_LARGEST = "Figures behind the picture"
-
 
 def show(evidence, standings=()):
     """Draw all of it, a view at a time.
@@ -20,7 +18,6 @@ def show(evidence, standings=()):
     standings : list of model.evidence.Standing
         Of the job that trained it, where that trained several.
     """
-    st.markdown(verdicts.headline(evidence))
     views = {"Scores": _scores, "Predictions": _predictions, "Curves": _curves, "What would move": _moves}
     if standings:
         views = {"All candidates": lambda found: _standings(found, standings)} | views
@@ -83,7 +80,8 @@ def _curves(evidence):
 
 def _moves(evidence):
     now, then = evidence.answers(controls.last_scenario())
-    st.markdown(f"{verdicts.moves(evidence)} Your what-if scenario would move by {then - now:+.1f}.".replace("-", "−"))
+    change = f"{then - now:+z.1f}".replace("-", "−")
+    st.markdown(f"{verdicts.moves(evidence)} Your what-if scenario would move by {change}.")
     _picture("evidence_moves", evidence_charts.moves(evidence), f"Change of the prediction of each {ROW}")
     names = [row_name(str(code)) for code in np.asarray(evidence.active.rows[ROW])]
     with st.popover("Show as table", type="tertiary", icon=":material/table_rows:"):
@@ -91,7 +89,7 @@ def _moves(evidence):
 
 
 def promote(store, evidence):
-    """Draw the form that makes a version the active one; with a tick where something speaks against it.
+    """Say how it compares, and draw the form that makes it active; with a tick where something speaks against it.
 
     Parameters
     ----------
@@ -99,6 +97,7 @@ def promote(store, evidence):
     evidence : model.evidence.Evidence
     """
     number = evidence.candidate.version
+    st.markdown(verdicts.headline(evidence))
     if evidence.is_active:
         return
     was_active = any(one.version_id == number for one in history.promotions(store))

@@ -45,7 +45,7 @@ def observed_against_predicted(evidence):
         data.append({
             "x": predicted, "y": observed, "name": label,
             "mode": "markers+text" if who == "candidate" else "markers",
-            "text": texts, "textposition": "top center", "textfont": {"size": 11},
+            "text": texts, "textposition": "top center", "textfont": {"size": 11}, "cliponaxis": False,
             "marker": {"color": colour, "symbol": symbol, "size": 8},
             "customdata": names,
             "hovertemplate": f"<b>%{{customdata}}</b><br>Observed %{{y:.0f}}, predicted %{{x:.0f}} {TARGET.unit}"
@@ -142,7 +142,7 @@ def moves(evidence):
     dots = {
         "x": before[order], "y": (after - before)[order], "mode": "markers+text", "textposition": "top center",
         "text": [names[i] if i in largest else "" for i in order], "customdata": [names[i] for i in order],
-        "marker": {"color": POINT, "size": 8}, "showlegend": False, "textfont": {"size": 11},
+        "marker": {"color": POINT, "size": 8}, "showlegend": False, "textfont": {"size": 11}, "cliponaxis": False,
         "hovertemplate": f"<b>%{{customdata}}</b><br>Now %{{x:.0f}}, change %{{y:+.1f}} {TARGET.unit}<extra></extra>",
     }  # fmt: skip
     xaxis = {"title": {"text": f"Prediction now ({TARGET.unit})"}}

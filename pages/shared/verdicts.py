@@ -6,6 +6,7 @@ from model.recipe import ALGORITHMS
 from pages.shared.wording import plain
 
 _TIE = "cannot be told apart"
+_PM = "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}"
 
 
 def capital(text):
@@ -73,7 +74,7 @@ def scores_table(evidence):
     table = []
     for who, score in evidence.scores.items():
         texts = (
-            f"{score[kind]['value']:z.{digits}f} ± {score[kind]['standard_error']:.{digits}f}"
+            f"{score[kind]['value']:z.{digits}f}{_PM}{score[kind]['standard_error']:.{digits}f}"
             for kind, digits in (("mae", 1), ("rmse", 1), ("r2", 2))
         )
         label = labels.get(who) or capital(ALGORITHMS[who].label)
@@ -131,7 +132,7 @@ def tie(standings, n_rows):
     tied = sum(one.is_tied for one in standings)
     best = capital(ALGORITHMS[standings[0].algorithm].label)
     if tied == len(standings):
-        return f"None of the {tied} can be told apart from the others on {n_rows:,} {ROWS}: no winner."
+        return f"No winner: on {n_rows:,} {ROWS} none of the others can be told apart from {best.lower()}."
     others = f"{tied - 1} other{'s' if tied > 2 else ''} {_TIE} from it" if tied > 1 else "no other comes near"
     return f"{best} has the smallest typical miss on {n_rows:,} {ROWS}; {others} (90 % interval of the difference)."
 
@@ -141,9 +142,9 @@ def standings_table(standings):
     return [
         {
             "": f"**Version {one.version}**, {ALGORITHMS[one.algorithm].label}",
-            f"MAE ({TARGET.unit})": f"{one.scores['mae']['value']:.1f} ± {one.scores['mae']['standard_error']:.1f}",
-            "RMSE": f"{one.scores['rmse']['value']:.1f} ± {one.scores['rmse']['standard_error']:.1f}",
-            "R² (no unit)": f"{one.scores['r2']['value']:z.2f} ± {one.scores['r2']['standard_error']:.2f}",
+            f"MAE ({TARGET.unit})": f"{one.scores['mae']['value']:.1f}{_PM}{one.scores['mae']['standard_error']:.1f}",
+            "RMSE": f"{one.scores['rmse']['value']:.1f}{_PM}{one.scores['rmse']['standard_error']:.1f}",
+            "R² (no unit)": f"{one.scores['r2']['value']:z.2f}{_PM}{one.scores['r2']['standard_error']:.2f}",
             "More than the best, 90 % interval": "the best"
             if i == 0
             else f"{one.difference['low']:+z.1f} to {one.difference['high']:+z.1f}" + (", tied" if one.is_tied else ""),
