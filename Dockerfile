@@ -12,7 +12,10 @@ COPY model model
 COPY pages pages
 COPY server.py streamlit_app.py ./
 
-RUN useradd --uid 10001 --no-create-home petrol
+# What is trained and promoted outlives the container: docker run -v petrol:/store
+RUN useradd --uid 10001 --no-create-home petrol && mkdir /store && chown 10001 /store
+ENV PETROL_STORE_URL=sqlite:////store/store.db
+VOLUME /store
 USER 10001
 
 EXPOSE 8501

@@ -50,7 +50,7 @@ lock: .venv/dev  ## compile the locks from pyproject.toml
 
 docker:  ## build and run the container with your own engine
 	docker build -t petrol .
-	docker run --rm -p 127.0.0.1:$(PORT):8501 petrol
+	docker run --rm -p 127.0.0.1:$(PORT):8501 -v petrol:/store petrol
 
 clean:  ## remove the environment and caches
 	rm -rf .venv .pytest_cache .ruff_cache

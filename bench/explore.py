@@ -131,7 +131,7 @@ def large_figures(figure, chrome, folder, n_rows=100_000):
     """
     keep = shutil.ignore_patterns(".git", ".venv", "tests", "bench", "docs", "__pycache__", ".*_cache")
     project = Path(shutil.copytree(ROOT, folder / "project", ignore=keep))
-    _many_rows(n_rows).to_csv(project / "data" / "petrol_consumption.csv", index=False)
+    many_rows(n_rows).to_csv(project / "data" / "petrol_consumption.csv", index=False)
     train = "from data.load import load_rows; from model.train import train; from model.artifact import save; "
     train += "save(train(load_rows(), 'least_squares', n_repeats=1))"
     subprocess.run([sys.executable, "-c", train], cwd=project, check=True)
@@ -146,7 +146,7 @@ def large_figures(figure, chrome, folder, n_rows=100_000):
         yield figure(f"Explore, {n_rows:,} rows: slowest other view", slowest, "s", 3, n=len(VIEWS))
 
 
-def _many_rows(n):
+def many_rows(n):
     """Made-up rows around the real line."""
     import pandas as pd
 

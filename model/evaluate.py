@@ -1,5 +1,6 @@
 """Honest accuracy: predictions of rows that the fit has not seen, the scores of them, and the band they earn."""
 
+import inspect
 import math
 import warnings
 
@@ -72,9 +73,16 @@ def _folds(n_rows, n_repeats, seed=0):
 
 
 def _fit_keep(unfitted, X, y, train, test, keep):
+    from sklearn import config_context
     from sklearn.base import clone
+    from sklearn.tree import DecisionTreeRegressor, ExtraTreeRegressor
 
-    return keep(fit(clone(unfitted), X[train], y[train]), X[test], y[test])
+    for tree in (DecisionTreeRegressor, ExtraTreeRegressor):
+        # scikit-learn asks for the constructor's signature three times a tree, a sixth of the time of a small forest;
+        # a function that carries its own is not taken apart anew.
+        vars(tree.__init__).setdefault("__signature__", inspect.signature(tree.__init__))
+    with config_context(skip_parameter_validation=True):  # the fit on all rows has checked them
+        return keep(fit(clone(unfitted), X[train], y[train]), X[test], y[test])
 
 
 def fit(unfitted, X, y):

@@ -1,0 +1,71 @@
+"""What the tests of Retrain and Models share: how a person works the pages, and what the store says of it."""
+
+import re
+
+from playwright.sync_api import expect
+
+from model import versions
+from model.store import Store
+
+LONG = 60_000  # [ms] for a training, on a machine that has other things to do
+
+
+class Visitor:
+    """Somebody with a browser window on the app."""
+
+    def __init__(self, open_page, url):
+        self._open_page, self._url, self.page = open_page, url, None
+
+    def goes_to(self, address):
+        """Open an address as a newcomer would."""
+        ready = "live-prediction" if address == "/" else "stHeading"
+        self.page = self._open_page(f"{self._url}{address}", ready=ready)
+        return self
+
+    def chooses(self, label, option):
+        """Take an entry of a list."""
+        box = self.page.get_by_role("combobox", name=label)
+        box.click()
+        box.fill(option)
+        self.page.get_by_role("option", name=option).first.click()
+
+    def presses(self, name):
+        self.page.get_by_role("button", name=name, exact=True).click()
+
+    def types(self, label, text):
+        field = self.page.get_by_label(label, exact=True)
+        field.fill(text)
+        field.press("Tab")
+
+    def sees(self, text, timeout=10_000):
+        expect(self.page.get_by_text(text).first).to_be_visible(timeout=timeout)
+
+    def sees_no(self, text, timeout=10_000):
+        expect(self.page.get_by_text(text)).to_have_count(0, timeout=timeout)
+
+    def uploads(self, content, name="rows.csv"):
+        file = {"name": name, "mimeType": "text/csv", "buffer": content}
+        self.page.locator("input[type=file]").set_input_files(file)
+
+    def promotes(self, number, reason, by="Ann", verb="Promote", *, agrees=False):
+        self.types("Reason", reason)
+        self.types("Your name", by)
+        if agrees:
+            self.page.get_by_text("I have seen that").click()
+        self.presses(f"{verb} version {number}")
+
+    @property
+    def number(self):
+        """The prediction on the screen."""
+        return self.page.get_by_test_id("live-prediction")
+
+
+def candidate_of(page):
+    """Wait until a candidate is in the address, and return its number."""
+    expect(page).to_have_url(re.compile(r"candidate=\d+"), timeout=LONG)
+    return int(re.search(r"candidate=(\d+)", page.url)[1])
+
+
+def model_of(url, number):
+    """Load a version as the app does, in this process."""
+    return versions.load(Store(url), number)

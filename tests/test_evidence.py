@@ -1,0 +1,164 @@
+"""Evidence: figures worked out anew from the predictions, and words that follow from them."""
+
+import numpy as np
+import pytest
+
+from data.schema import FEATURE_NAMES, FEATURES
+from model import history, versions
+from model.card import card, export
+from model.evaluate import mae_difference, out_of_fold
+from model.evidence import Evidence, gather, standings
+from model.predict import predict_rows
+from model.recipe import pipeline
+from model.train import features, train
+from pages.shared import evidence_charts, verdicts
+
+DEFAULTS = {column.name: column.default for column in FEATURES}
+
+
+@pytest.fixture(scope="module")
+def store(rows, tmp_path_factory):
+    """Return a store with version 1 as shipped, a ridge and a line on the same rows, and a ridge on fewer rows."""
+    store = history.open_store(f"sqlite:///{tmp_path_factory.mktemp('evidence')}/store.db")
+    with store.writing() as connection:
+        for algorithm in ("ridge", "least_squares"):
+            versions.add_version(connection, train(rows, algorithm), 1, by="a test", job_id=None)
+        fewer = train(rows.iloc[3:].reset_index(drop=True), "ridge")
+        versions.add_version(connection, fewer, 1, by="a `test`", excluded=[0, 1, 2])
+    return store
+
+
+@pytest.fixture(scope="module")
+def found(store):
+    """Return the evidence on the ridge against the shipped forest."""
+    return gather(store, versions.load(store, 2), versions.load(store, 1))
+
+
+@pytest.mark.slow
+def test_both_are_judged_on_the_same_rows_and_folds(found, rows):
+    X, y = features(rows), rows["petrol_consumption"].to_numpy()
+    own, rival = (out_of_fold(pipeline(name), X, y, n_jobs=2) for name in ("ridge", "forest"))
+    np.testing.assert_array_equal(found.own, own)
+    np.testing.assert_array_equal(found.rival, rival)
+    assert found.scores["candidate"]["mae"]["value"] == pytest.approx(np.abs(y - own).mean())
+    assert found.scores["active"]["rmse"]["value"] == pytest.approx(np.sqrt(((y - rival) ** 2).mean()))
+    assert list(found.scores) == ["candidate", "active", "least_squares", "mean"]
+    assert found.difference == mae_difference(y, own, rival)
+    np.testing.assert_allclose(found.residuals["active"], (y - rival).mean(axis=0))
+
+
+def test_on_other_rows_nothing_is_compared_that_was_not_evaluated_on_them(store):
+    other = gather(store, versions.load(store, 4), versions.load(store, 1))
+    assert other.rival is None
+    assert list(other.scores) == ["candidate", "least_squares", "mean"]
+    assert "was not evaluated on these 45 states" in verdicts.headline(other)
+    assert verdicts.conditions(other) == [
+        "it was not held against the active recipe",
+        "it was trained on other states than the active model",
+    ]
+
+
+def test_what_would_move_is_what_both_models_answer(found, rows):
+    before, after = found.moves
+    np.testing.assert_array_equal(before, predict_rows(found.active, features(rows)))
+    np.testing.assert_array_equal(after, predict_rows(found.candidate, features(rows)))
+    now, then = found.answers(DEFAULTS)
+    for name, (grid, old, new) in found.curves(DEFAULTS).items():
+        at = int(np.argmin(np.abs(grid - DEFAULTS[name])))
+        assert (old[at], new[at]) == pytest.approx((now, then))
+
+
+def test_a_model_against_itself_changes_nothing(store):
+    same = gather(store, versions.load(store, 1), versions.load(store, 1))
+    assert same.is_active
+    assert "nothing to compare it with" in verdicts.headline(same)
+    assert same.difference == {"value": 0, "low": 0, "high": 0}
+    twin = Evidence(versions.load(store, 2), versions.load(store, 2), same.own)
+    assert twin.is_same_model
+
+
+@pytest.mark.parametrize(
+    ("shift", "words", "against"),
+    [(-30, "**misses by less**", 0), (0, "**cannot be told apart** on 48 states", 0), (60, "**misses by more**", 1)],
+)
+def test_the_headline_and_the_tick_follow_the_interval(found, shift, words, against):
+    """A candidate whose errors are the active one's, all larger or smaller by nearly the same."""
+    y = found.candidate.y
+    errors = np.abs(y - found.rival) + shift + np.random.default_rng(1).normal(size=found.rival.shape)
+    record = found.candidate.record | {"predictions": {"model": y + np.abs(errors) if shift else found.rival}}
+    judged = Evidence(
+        type(found.candidate)(found.candidate.pipeline, record, found.candidate.rows), found.active, found.rival
+    )
+    assert words in verdicts.headline(judged)
+    assert len(verdicts.conditions(judged)) == against
+    assert "gallons per person per year, 90 % interval" in verdicts.headline(judged)
+
+
+def test_candidates_stand_in_the_order_of_their_miss_and_the_first_ties_with_itself(store, found):
+    table = standings(store, versions.versions(store)[:3])
+    errors = [one.scores["mae"]["value"] for one in table]
+    assert errors == sorted(errors)
+    assert table[0].is_tied
+    assert table[0].difference["value"] == 0
+    assert verdicts.tie(table, 48).startswith("No winner: on 48 states none of the others can be told apart from")
+    figure = evidence_charts.standings(table)
+    assert list(figure.data[0].x) == errors
+    assert len(figure.layout.shapes) == 3
+
+
+def test_pictures_show_every_row_by_name_with_units(found, rows):
+    observed = evidence_charts.observed_against_predicted(found)
+    assert [trace.name for trace in observed.data] == ["Version 1 (active)", "Version 2"]
+    assert list(observed.data[1].y) == rows["petrol_consumption"].tolist()
+    np.testing.assert_allclose(observed.data[1].x, found.own.mean(axis=0))
+    assert list(observed.data[1].customdata[:2]) == ["Maine", "New Hampshire"]
+    assert sum(bool(text) for text in observed.data[1].text) == 4
+    errors = evidence_charts.residuals(found)
+    np.testing.assert_allclose(errors.data[1].y, found.residuals["candidate"])
+    panels = evidence_charts.curves(found, DEFAULTS)
+    assert len(panels.data) == 3 * len(FEATURE_NAMES)
+    moved = evidence_charts.moves(found)
+    np.testing.assert_allclose(sorted(moved.data[0].y), sorted(found.moves[1] - found.moves[0]))
+    for picture in (observed, errors, panels, moved):
+        assert "gallons per person per year" in picture.to_json()
+
+
+def test_the_card_says_all_that_the_sidecar_does_in_words(store, found):
+    text = card(versions.version(store, 2), found.candidate, history.promotions(store))
+    for part in (
+        "# Version 2: ridge", "48 states", found.candidate.record["data"]["sha256"], "alpha 3", "seed 0",
+        "least squares", "always the average", "it held 44 of 48", "cents per gallon", "scikit-learn",
+        "asked for by `a test`",
+        found.candidate.record["model_sha256"], "cannot be told apart from least squares",
+    ):  # fmt: skip
+        assert part in text, part
+    assert "Promoted" not in text
+    assert "Promoted" in card(versions.version(store, 1), found.active, history.promotions(store))
+    fewer = card(versions.version(store, 4), versions.load(store, 4), [])
+    assert "45 states of 48; 3 left out" in fewer
+    assert "asked for by `a 'test'`" in fewer
+
+
+def test_what_is_exported_is_loaded_elsewhere_with_the_same_answers(store, found, tmp_path):
+    from data.load import load_rows
+    from model import artifact
+
+    for name, content in export(versions.version(store, 2), found.candidate, []).items():
+        (tmp_path / name).write_bytes(content)
+    loaded = artifact.load(load_rows(tmp_path / "rows.csv"), tmp_path)
+    assert loaded.notice == ""
+    np.testing.assert_array_equal(
+        predict_rows(loaded, found.candidate.X), predict_rows(found.candidate, found.candidate.X)
+    )
+
+
+def test_times_and_sizes_are_said_as_people_say_them():
+    assert [verdicts.duration(s) for s in (0.2, 8.4, 89, 100, 3600, 7200)] == [
+        "1 s",
+        "8 s",
+        "89 s",
+        "2 min",
+        "60 min",
+        "2.0 h",
+    ]
+    assert [verdicts.memory(b) for b in (1000, 5e6, 2.7e9)] == ["1 MB", "5 MB", "2.7 GB"]

@@ -1,0 +1,226 @@
+"""The way of a proposal, in real Chromium: train, watch, compare, promote, see it in another window, go back."""
+
+import contextlib
+import os
+
+import pytest
+from playwright.sync_api import expect
+
+from data.schema import FEATURES
+from model import history, jobs, versions
+from model.predict import predict
+from model.recipe import OFFERED
+from model.store import Store
+from model.tables import MODEL_VERSION
+from model.train import train
+from tests.conftest import running_server
+from tests.retrain_page import LONG, Visitor, candidate_of, model_of
+from tests.test_load import BAD, SAME, TEXT
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+DEFAULTS = {column.name: column.default for column in FEATURES}
+
+
+@pytest.fixture
+def visitor(store_url, open_page, tmp_path):
+    """Return a function that brings another visitor to a server with a store of its own."""
+    with running_server(log=tmp_path / "log") as url:
+        arrived = []
+
+        def visitor(address):
+            arrived.append(Visitor(open_page, url).goes_to(address))
+            return arrived[-1]
+
+        yield visitor
+        for one in arrived:
+            one.page.context.close()  # before its server, or it would complain of having lost it
+    assert "Traceback" not in (tmp_path / "log").read_text(encoding="utf-8")
+
+
+def promote_a_line(store_url, rows):
+    """Make least squares the active version, whose recipe is evaluated on other rows in no time."""
+    store = Store(store_url)
+    with store.writing() as connection:
+        number = versions.add_version(connection, train(rows, "least_squares"), 1, by="a test")
+    history.promote(store, number, "a test", "quick")
+
+
+def answer(model, **values):
+    return f"{predict(model, DEFAULTS | values).value:.0f}"
+
+
+def test_a_proposal_from_training_to_roll_back_as_two_visitors_see_it(visitor, store_url):
+    ann, bob = visitor("/retrain"), visitor("/")
+    shipped = model_of(store_url, 1)
+    expect(bob.number).to_have_text(answer(shipped))
+    ann.sees("No candidate yet")
+    ann.types("Seed", "5")  # else the evaluation of the active version would be reused, and nothing be to be seen
+    ann.presses("Retrain")
+    ann.sees("Job 1: random forest")
+    ann.sees("Random forest: fold", timeout=LONG)
+    cid = visitor("/retrain")
+    cid.sees("Job 1: random forest")  # a second visitor sees the same
+    ann.page.reload()
+    ann.sees("Random forest: fold", timeout=LONG)
+    assert candidate_of(ann.page) == candidate_of(cid.page) == 2
+    ann.sees("cannot be told apart on 48 states")
+    candidate = model_of(store_url, 2)
+    assert candidate.record["seed"] == 5
+    assert answer(candidate, petrol_tax=7.6) != answer(shipped, petrol_tax=7.6)
+    expect(bob.number).to_have_text(answer(shipped))
+
+    ann.presses("Promote version 2")
+    ann.sees("Give a reason and your name.")
+    ann.promotes(2, "Another seed, to see the noise")
+    ann.sees("Version 2: random forest is now active.")
+    bob.page.get_by_role("slider", name="Petrol tax").press("ArrowRight")
+    bob.sees("Version 2: random forest is now active.")
+    expect(bob.number).to_have_text(answer(candidate, petrol_tax=7.6))
+
+    ann.goes_to("/models?version=1")
+    ann.page.get_by_role("button", name="Show as table").click()
+    ann.sees("Another seed, to see the noise")
+    ann.page.keyboard.press("Escape")
+    ann.promotes(1, "Enough seen", verb="Roll back to")
+    ann.sees("Version 1: random forest is now active.")
+    bob.page.get_by_role("slider", name="Petrol tax").press("ArrowLeft")
+    bob.sees("Version 1: random forest is now active.")
+    expect(bob.number).to_have_text(answer(shipped))
+    recorded = [(one.version_id, one.by, one.reason) for one in history.promotions(Store(store_url))]
+    assert recorded[1:] == [(2, "Ann", "Another seed, to see the noise"), (1, "Ann", "Enough seen")]
+
+
+def test_all_algorithms_are_compared_and_the_tie_is_drawn(visitor, store_url):
+    ann = visitor("/retrain")
+    ann.presses("Compare all")
+    ann.sees("Job 1: 8 algorithms")
+    best = candidate_of(ann.page)
+    found = versions.of_job(Store(store_url), 1)
+    assert {one.record["algorithm"] for one in found} == set(OFFERED)
+    errors = {one.id: one.record["scores"]["model"]["mae"]["value"] for one in found}
+    assert best == min(errors, key=errors.get)
+    ann.sees("No winner: on 48 states")
+    drawn = ann.page.locator(".st-key-evidence_standings .js-plotly-plot").evaluate("(plot) => plot.data[0].x")
+    assert drawn == pytest.approx(sorted(errors.values()))
+    for tab, key in (
+        ("Scores", "Bands"), ("Predictions", "evidence_residuals"), ("Curves", "evidence_curves"),
+        ("What would move", "evidence_moves"),
+    ):  # fmt: skip
+        ann.page.get_by_role("tab", name=tab).click()
+        found = ann.page.get_by_text(key) if key == "Bands" else ann.page.locator(f".st-key-{key} .main-svg").first
+        expect(found).to_be_visible(timeout=20_000)
+
+
+def test_cancel_ends_the_process_and_keeps_nothing(visitor, store_url):
+    ann, store = visitor("/retrain"), Store(store_url)
+    ann.types("Seed", "7")
+    ann.presses("Retrain")
+    ann.sees("Random forest: fold", timeout=LONG)
+    process = int(jobs.job(store, 1).worker.split(":")[1])
+    os.kill(process, 0)
+    ann.presses("Cancel")
+    ann.sees("Job 1 (random forest) was cancelled, and nothing of it was kept.")
+    deadline = jobs.now().timestamp() + 20
+    while _is_there(process) and jobs.now().timestamp() < deadline:
+        jobs.dispatch(store)
+        ann.page.wait_for_timeout(100)
+    assert not _is_there(process)
+    assert versions.versions(store, MODEL_VERSION.c.shipped.is_(None)) == []
+    ann.chooses("Algorithm", "Ridge")
+    ann.presses("Retrain")
+    assert candidate_of(ann.page) == 2  # the queue goes on
+
+
+def _is_there(process):
+    """Whether a process runs; one that has ended and was not yet waited for does not."""
+    import psutil
+
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return psutil.Process(process).status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+def test_every_bad_file_is_reported_in_full_and_stores_nothing(visitor, store_url):
+    ann, store = visitor("/retrain"), Store(store_url)
+    ann.chooses("Rows", "A CSV file")
+    for name, (content, reported) in BAD.items():
+        if len(content) > 2**20:
+            continue
+        ann.uploads(content, f"{name.replace(' ', '_')}.csv")
+        ann.sees(f"{name.replace(' ', '_')}.csv was not taken.")
+        told = ann.page.get_by_test_id("stCode").first
+        for part in reported:
+            expect(told).to_contain_text(part)
+        expect(ann.page.get_by_role("button", name="Retrain", exact=True)).to_be_disabled()
+    assert len(versions.data_sets(store)) == len(versions.versions(store)) == 1
+    assert jobs.open_jobs(store) == []
+    assert history.active(store) == (1, 1)
+
+
+def test_a_file_with_other_spellings_is_trained_on_and_asks_for_a_tick(visitor, store_url, rows):
+    promote_a_line(store_url, rows)
+    ann = visitor("/retrain")
+    ann.chooses("Rows", "A CSV file")
+    fewer = "\n".join(SAME["semicolons, decimal commas, grouped"].decode().split("\n")[:-1])
+    ann.uploads(fewer.encode(), "without_<b>one</b>.csv")
+    ann.sees("47 states, every cell checked.")
+    ann.chooses("Algorithm", "Ridge")
+    ann.presses("Retrain")
+    assert candidate_of(ann.page) == 3
+    candidate, line = model_of(store_url, 3), model_of(store_url, 2)
+    assert len(candidate.rows) == 47
+    ann.promotes(3, "Fewer states")
+    ann.sees("Tick that you have seen what speaks against it.")
+    assert history.active(Store(store_url)) == (2, 2)
+    bob = visitor("/")
+    expect(bob.number).to_have_text(answer(line))
+    ann.promotes(3, "Fewer states", agrees=True)
+    ann.sees("Version 3: ridge is now active.")
+    bob.page.get_by_role("slider", name="Petrol tax").press("ArrowRight")
+    expect(bob.number).to_have_text(answer(candidate, petrol_tax=7.6))
+
+
+def test_rows_edited_and_left_out_in_the_page_are_what_is_trained_on(visitor, store_url, rows):
+    promote_a_line(store_url, rows)
+    ann = visitor("/retrain")
+    ann.page.get_by_text("Edit or leave out states").click()
+    ann.sees("Nothing changed yet.")
+    table = ann.page.get_by_test_id("stDataFrame").first
+    box = table.bounding_box()
+    ann.page.mouse.click(box["x"] + 80, box["y"] + 53)  # the tick of the first state
+    ann.sees("1 of 48 states left out")
+    ann.page.get_by_role("link", name="Models").click()
+    ann.sees("What was active when")
+    ann.page.get_by_role("link", name="Retrain").click()
+    ann.sees("1 of 48 states left out")  # kept over a change of pages
+    ann.chooses("Algorithm", "Least squares")
+    ann.presses("Retrain")
+    assert candidate_of(ann.page) == 3
+    found = versions.version(Store(store_url), 3)
+    assert found.excluded == (0,)
+    assert model_of(store_url, 3).rows["state"].tolist() == [line.split(",")[0] for line in TEXT.split()[2:]]
+
+
+def test_where_nothing_can_be_written_the_shipped_model_answers_and_retraining_says_why(
+    open_page, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("PETROL_STORE_URL", "sqlite:////proc/no/store.db")
+    with running_server(log=tmp_path / "log") as url:
+        ann = Visitor(open_page, url).goes_to("/")
+        assert ann.page.get_by_role("alert").count() == 0
+        ann.goes_to("/retrain")
+        ann.sees("Retraining is off. The store /proc/no/store.db cannot be written")
+        ann.goes_to("/models")
+        ann.sees("There is no history to show.")
+        ann.page.context.close()
+
+
+def test_a_broken_store_is_named_with_the_cure_and_the_shipped_model_answers(open_page, model, tmp_path, monkeypatch):
+    (tmp_path / "store.db").write_bytes(b"this is no database at all, " * 100)
+    monkeypatch.setenv("PETROL_STORE_URL", f"sqlite:///{tmp_path}/store.db")
+    with running_server(log=tmp_path / "log") as url:
+        ann = Visitor(open_page, url).goes_to("/")
+        expect(ann.number).to_have_text(answer(model))
+        ann.sees(f"The store {tmp_path}/store.db cannot be read")
+        ann.sees("Put a backup in its place, or move it away")
+        ann.page.context.close()
