@@ -137,7 +137,7 @@ async def moves_beside(store, url, n_idle=60, n_rounds=2):
     for seed in range(n_rounds):
         idle += [await move() for _ in range(n_idle)]
         training = asyncio.create_task(asyncio.to_thread(trained, store, recipe.OFFERED, seed=seed + 10))
-        while not any(job.done for job in jobs.open_jobs(store)):
+        while not any(job.done for job in jobs.open_jobs(store)):  # noqa: ASYNC110 - another process does it
             await asyncio.sleep(0.1)
         while not training.done():
             busy.append(await move())

@@ -11,7 +11,7 @@ from pathlib import Path
 from sqlalchemy import and_, insert, or_, select, update
 
 from model import recipe
-from model.store import StoreError
+from model.store import VARIABLE, StoreError
 from model.tables import DATA_SET, JOB, now
 
 STALE = timedelta(seconds=20)  # a worker beats every half second; one silent for so long is gone
@@ -196,7 +196,11 @@ def dispatch(store):
         connection.execute(update(JOB).where(JOB.c.id == following).values(begun))
     command = [sys.executable, "-m", "model.worker", str(following)]
     _started[following] = subprocess.Popen(  # noqa: S603 - our own module and a number
-        command, cwd=Path(__file__).parent.parent, stdin=subprocess.DEVNULL, start_new_session=True
+        command,
+        cwd=Path(__file__).parent.parent,
+        env=os.environ | {VARIABLE: store.url},
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
     )
     return following
 

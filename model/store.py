@@ -46,7 +46,7 @@ class Store:
     """
 
     def __init__(self, url=None):
-        url = url or os.environ.get(VARIABLE) or DEFAULT_URL
+        self.url = url = url or os.environ.get(VARIABLE) or DEFAULT_URL
         try:
             self._engine = engine_of(url)
         except (SQLAlchemyError, ImportError, ValueError) as error:

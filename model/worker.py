@@ -18,7 +18,7 @@ from model import evaluate, history, jobs, recipe
 from model.jobs import beat, own
 from model.recipe import ModelError
 from model.store import StoreError
-from model.tables import JOB, now
+from model.tables import JOB, MODEL_VERSION, now
 from model.train import features, libraries, require_usable, train, train_again
 from model.versions import add_version, arrays_of, rows_of, version, versions
 
@@ -42,7 +42,7 @@ def main(number):
         over.set()
         _end(store, number, worker, "done", notes, trained)
     except Exception as error:  # whatever it is, nobody may wait for this job for ever
-        if not isinstance(error, (ModelError, StoreError, MemoryError)):
+        if not isinstance(error, (ValueError, StoreError, MemoryError)):
             logging.getLogger(__name__).exception("job %d", number)
         over.set()
         _end(store, number, worker, "failed", [_why(error)])
@@ -53,7 +53,7 @@ def main(number):
 def _why(error):
     if isinstance(error, MemoryError):
         return "There was not enough memory. Train on fewer rows, or take fewer trees."
-    if isinstance(error, (ModelError, StoreError)):
+    if isinstance(error, (ValueError, StoreError)):
         return str(error)
     return f"The training broke off ({type(error).__name__}: {error})."
 
@@ -114,7 +114,15 @@ def _work(store, job, worker):
             options = {"n_repeats": evaluate.n_repeats_for(len(rows)), "n_jobs": N_PROCESSES}
             found[_key(one)] = evaluate.out_of_fold(recipe.pipeline(*one), X, y, progress=progress.of(one), **options)
         for one in recipes:
-            model = _again(store, known, one, rows) or train(rows, *one, n_jobs=N_PROCESSES, progress=progress.of(one))
+            try:
+                model = _again(store, known, one, rows) or train(
+                    rows, *one, n_jobs=N_PROCESSES, progress=progress.of(one)
+                )
+            except ValueError as error:  # a ModelError, or what scikit-learn cannot fit on some fold
+                if len(recipes) == 1:
+                    raise
+                notes.append(f"{recipe.ALGORITHMS[one[0]].label} was left out: {error}")
+                continue
             found[_key(one)] = model.record["predictions"]["model"]
             trained.append(model)
     more = {name: request[name] for name in ("data_set_id", "excluded", "by")}
@@ -159,7 +167,7 @@ def _evaluations(store, rows):
         Key of a recipe -> (number of a version, "model" or "rival").
     """
     same = fingerprint(rows), evaluate.n_repeats_for(len(rows)), libraries()
-    by_number = {one.id: one for one in versions(store)}
+    by_number = {one.id: one for one in versions(store, MODEL_VERSION.c.broken.is_(None))}
     own, as_rival = {}, {}
     for number, one in by_number.items():
         if (one.record["data"]["sha256"], one.record["folds"]["n_repeats"], one.record["libraries"]) == same:

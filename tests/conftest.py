@@ -139,3 +139,21 @@ def open_page(browser):
     for context in contexts:
         context.close()
     assert complaints == []
+
+
+@pytest.fixture
+def visitor(store_url, open_page, tmp_path):
+    """Return a function that brings another visitor to a server with a store of its own."""
+    from tests.retrain_page import Visitor
+
+    with running_server(log=tmp_path / "log") as url:
+        arrived = []
+
+        def visitor(address):
+            arrived.append(Visitor(open_page, url).goes_to(address))
+            return arrived[-1]
+
+        yield visitor
+        for one in arrived:
+            one.page.context.close()  # before its server, or it would complain of having lost it
+    assert "Traceback" not in (tmp_path / "log").read_text(encoding="utf-8")

@@ -6,47 +6,15 @@ import os
 import pytest
 from playwright.sync_api import expect
 
-from data.schema import FEATURES
 from model import history, jobs, versions
-from model.predict import predict
 from model.recipe import OFFERED
 from model.store import Store
 from model.tables import MODEL_VERSION
-from model.train import train
 from tests.conftest import running_server
-from tests.retrain_page import LONG, Visitor, candidate_of, model_of
+from tests.retrain_page import LONG, Visitor, answer, candidate_of, model_of, promote_a_line
 from tests.test_load import BAD, SAME, TEXT
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-DEFAULTS = {column.name: column.default for column in FEATURES}
-
-
-@pytest.fixture
-def visitor(store_url, open_page, tmp_path):
-    """Return a function that brings another visitor to a server with a store of its own."""
-    with running_server(log=tmp_path / "log") as url:
-        arrived = []
-
-        def visitor(address):
-            arrived.append(Visitor(open_page, url).goes_to(address))
-            return arrived[-1]
-
-        yield visitor
-        for one in arrived:
-            one.page.context.close()  # before its server, or it would complain of having lost it
-    assert "Traceback" not in (tmp_path / "log").read_text(encoding="utf-8")
-
-
-def promote_a_line(store_url, rows):
-    """Make least squares the active version, whose recipe is evaluated on other rows in no time."""
-    store = Store(store_url)
-    with store.writing() as connection:
-        number = versions.add_version(connection, train(rows, "least_squares"), 1, by="a test")
-    history.promote(store, number, "a test", "quick")
-
-
-def answer(model, **values):
-    return f"{predict(model, DEFAULTS | values).value:.0f}"
 
 
 def test_a_proposal_from_training_to_roll_back_as_two_visitors_see_it(visitor, store_url):

@@ -113,7 +113,7 @@ def survey(model, limits, names):
     return _survey((model.record["data"]["sha256"], id(model)), limits, names, model)
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
+@st.cache_resource(max_entries=4, show_spinner=False)  # each holds two models
 def _evidence(number, against, _active):
     return evidence.gather(_open_store(), _version(number), _active)
 

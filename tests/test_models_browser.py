@@ -1,0 +1,113 @@
+"""The Models page in real Chromium: history, card, files to take away, and what may be removed."""
+
+import io
+import zipfile
+
+import numpy as np
+import pytest
+from playwright.sync_api import expect
+
+from data.load import load_rows
+from model import artifact, history, versions
+from model.card import card
+from model.predict import predict_rows
+from model.train import train
+from tests.retrain_page import answer, model_of
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+@pytest.fixture
+def store(store_url, rows):
+    """Return a store with the shipped model, a ridge that was promoted and rolled back, and a line on fewer rows."""
+    store = history.open_store()
+    fewer = rows.iloc[5:].reset_index(drop=True)
+    with store.writing() as connection:
+        versions.add_version(connection, train(rows, "ridge"), 1, by="Ann")
+        data_set = versions.add_data_set(connection, fewer, "fewer_<b>.csv")
+        versions.add_version(connection, train(fewer, "least_squares"), data_set, by="Bob")
+    history.promote(store, 2, "Ann", "smoother")
+    history.promote(store, 1, "Bob", "**not** _better_ <b>")
+    return store
+
+
+def text_of(download):
+    with download.path().open("rb") as file:
+        return file.read()
+
+
+def test_the_record_of_promotions_is_shown_as_it_is(store, visitor):
+    ann = visitor("/models")
+    ann.page.get_by_role("button", name="Show as table").click()
+    cells = ann.page.get_by_test_id("stPopoverBody").locator("tbody tr")
+    expect(cells).to_have_count(3)
+    recorded = history.promotions(store)
+    for line, one in zip(cells.all(), reversed(recorded), strict=True):
+        told = line.locator("td").all_inner_texts()
+        assert told == [f"{one.at:%Y-%m-%d %H:%M:%S}", str(one.version_id), one.by, one.reason]
+    bars = ann.page.locator(".st-key-models_timeline .js-plotly-plot").evaluate(
+        "(plot) => plot.data.map((d) => d.y[0])"
+    )
+    assert bars == ["Version 1", "Version 2", "Version 1"]
+
+
+def test_card_and_files_are_those_of_the_version_and_work_elsewhere(store, visitor, store_url, tmp_path):
+    ann = visitor("/models?version=2")
+    ann.has_chosen("Version", "Version 2, ridge (was active)")
+    with ann.page.expect_download() as waiting:
+        ann.presses("Model card")
+    ridge = model_of(store_url, 2)
+    assert text_of(waiting.value).decode() == card(versions.version(store, 2), ridge, history.promotions(store))
+    with ann.page.expect_download() as waiting:
+        ann.presses("Model with its record and rows")
+    zipfile.ZipFile(io.BytesIO(text_of(waiting.value))).extractall(tmp_path / "taken")
+    taken = artifact.load(load_rows(tmp_path / "taken" / "rows.csv"), tmp_path / "taken")
+    assert taken.notice == ""
+    np.testing.assert_array_equal(predict_rows(taken, ridge.X), predict_rows(ridge, ridge.X))
+    assert answer(taken) == answer(ridge)
+
+
+def test_what_was_promoted_stays_and_the_rest_can_be_removed_by_hand(store, visitor):
+    ann = visitor("/models?version=2")
+    ann.has_chosen("Version", "Version 2, ridge (was active)")
+    expect(ann.page.get_by_role("button", name="Remove")).to_have_count(1)  # of the data set alone
+    ann.page.get_by_role("button", name="Remove").click()
+    ann.sees("and with it version 3")
+    ann.presses("Remove it")
+    ann.sees("was removed.")
+    assert [one.id for one in versions.versions(store)] == [1, 2]
+    assert [one.id for one in versions.data_sets(store)] == [1]
+    ann.sees_no("Data sets that can be removed")
+
+
+def test_a_candidate_alone_is_removed_and_its_number_never_comes_again(store, visitor, rows):
+    ann = visitor("/models?version=3")
+    ann.has_chosen("Version", "Version 3, least squares (candidate)")
+    ann.page.get_by_role("button", name="Remove").first.click()
+    ann.presses("Remove it")
+    ann.sees("Version 3, least squares was removed.")
+    with store.writing() as connection:
+        assert versions.add_version(connection, train(rows, "least_squares"), 1, by="Ann") == 4
+
+
+@pytest.mark.parametrize("address", ["/models?version=99", "/models?version=x", "/models?version=-1"])
+def test_a_link_to_no_version_shows_the_active_one(store, visitor, address):
+    ann = visitor(address)
+    ann.has_chosen("Version", "Version 1, random forest (active)")
+    ann.sees("There is nothing to compare it with.")
+
+
+def test_a_damaged_version_is_refitted_and_one_beyond_repair_gives_way_visibly(store, visitor, store_url):
+    history.promote(store, 3, "Ann", "to damage it")
+    with store.writing() as connection:
+        connection.exec_driver_sql("UPDATE model_version SET model = x'00' WHERE id = 3")
+    line = model_of(store_url, 3)
+    bob = visitor("/")
+    bob.sees("The model of version 3 is not the one that its record describes")
+    expect(bob.number).to_have_text(answer(line))
+    with store.writing() as connection:
+        connection.exec_driver_sql("UPDATE data_set SET parquet = x'00' WHERE id = 2")
+    history.promote(store, 2, "Ann", "to load it")
+    history.promote(store, 3, "Ann", "already loaded: it goes on")
+    bob.goes_to("/")
+    expect(bob.number).to_have_text(answer(line))
