@@ -8,8 +8,9 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from importlib import import_module
 
-from joblib import parallel_config
+from joblib import Parallel, delayed, parallel_config
 from sqlalchemy import update
 
 from data.load import fingerprint
@@ -35,10 +36,12 @@ def main(number):
     if not (worker := jobs.take(store, number)):
         print(f"Job {number} is not waiting.", file=sys.stderr)
         return 2
+    helpers = threading.Thread(target=_wake)
+    helpers.start()
     over = threading.Event()
     threading.Thread(target=_beat, args=(store, number, worker, over), daemon=True).start()
     try:
-        trained, notes = _work(store, jobs.job(store, number), worker)
+        trained, notes = _work(store, jobs.job(store, number), worker, helpers)
         over.set()
         _end(store, number, worker, "done", notes, trained)
     except Exception as error:  # whatever it is, nobody may wait for this job for ever
@@ -81,7 +84,7 @@ def _end(store, number, worker, state, notes, trained=()):
                 add_version(connection, model, job_id=number, **more)
 
 
-def _work(store, job, worker):
+def _work(store, job, worker, helpers):
     """Train what the job asks for, and the active recipe on the same rows and folds to hold it against.
 
     Returns
@@ -108,7 +111,8 @@ def _work(store, job, worker):
     progress.n_recipes = len(others) + sum(known.get(_key(one), (0, ""))[1] != "model" for one in recipes)
     found = {}  # recipe -> out-of-fold predictions
     trained = []
-    with parallel_config("loky", initializer=_follow, initargs=(os.getpid(),)):
+    helpers.join()
+    with _helpers():
         for one in others:
             X, y = features(rows), rows[TARGET.name].to_numpy(float)
             options = {"n_repeats": evaluate.n_repeats_for(len(rows)), "n_jobs": N_PROCESSES}
@@ -203,6 +207,16 @@ class _Progress:
             beat(*self._told, done=n_before * total + done, total=self.n_recipes * total, message=message)
 
         return tell
+
+
+def _helpers():
+    return parallel_config("loky", initializer=_follow, initargs=(os.getpid(),))
+
+
+def _wake():
+    """Start the helper processes, which takes them as long as reading the rows takes this one."""
+    with _helpers():
+        Parallel(n_jobs=N_PROCESSES)(delayed(import_module)("sklearn.ensemble") for _ in range(N_PROCESSES))
 
 
 def _follow(parent):
