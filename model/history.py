@@ -159,6 +159,7 @@ def remove_version(store, number):
     StoreError
         If it must stay.
     """
+    version(store, number)
     with store.writing() as connection:
         _remove_versions(connection, {number})
 

@@ -11,13 +11,15 @@ from pathlib import Path
 from sqlalchemy import and_, insert, or_, select, update
 
 from model import recipe
+from model.recipe import ModelError
 from model.store import VARIABLE, StoreError
 from model.tables import DATA_SET, JOB, now
 
 STALE = timedelta(seconds=20)  # a worker beats every half second; one silent for so long is gone
+TO_BEGIN = timedelta(seconds=60)  # and one that is just starting may have to read its libraries from a slow disk
 MAX_WAITING = 20  # over all visitors
 OPEN = ("waiting", "running")
-_started = {}  # job -> the process that this one has started for it
+_started = {}  # process that this one has started and not yet seen end -> store and job
 
 
 @dataclass(frozen=True)
@@ -73,9 +75,14 @@ def submit(store, visitor, data_set_id, algorithms, *, parameters=None, seed=0, 
         n_rows = connection.execute(select(DATA_SET.c.n_rows).where(DATA_SET.c.id == data_set_id)).scalar()
         if n_rows is None:
             raise StoreError(f"Data set {data_set_id} is not in the store {store.location}. Choose another.")
-        recipe.pipeline(algorithms[0], parameters, seed)
+        if not algorithms:
+            raise StoreError("There is nothing to train. Choose an algorithm.")
+        for algorithm in algorithms:
+            recipe.pipeline(algorithm, parameters if len(algorithms) == 1 else None, seed)
         if len(algorithms) == 1:
             recipe.cost(algorithms[0], parameters, n_rows)
+        if missing := [place for place in excluded if not 0 <= place < n_rows]:
+            raise ModelError(f"There is no row {missing[0]} to leave out: the rows are 0 to {n_rows - 1}.")
         waiting = connection.execute(select(JOB.c.id, JOB.c.visitor).where(JOB.c.state == "waiting")).all()
         if mine := [job.id for job in waiting if job.visitor == visitor]:
             raise StoreError(f"Your job {mine[0]} is still waiting. Cancel it, or let it begin first.")
@@ -83,10 +90,10 @@ def submit(store, visitor, data_set_id, algorithms, *, parameters=None, seed=0, 
             raise StoreError(f"{len(waiting)} jobs are waiting already. Try again when some have ended.")
         request = {
             "data_set_id": data_set_id,
-            "algorithms": list(algorithms),
+            "algorithms": list(dict.fromkeys(algorithms)),
             "parameters": parameters or {},
             "seed": seed,
-            "excluded": sorted(excluded),
+            "excluded": sorted({int(place) for place in excluded}),
             "by": by,
         }
         values = {"request": request, "visitor": visitor, "state": "waiting"}
@@ -115,6 +122,11 @@ def last_ended(store):
     ended = JOB.c.ended_at
     newest = select(JOB.c.id).where(ended.is_not(None)).order_by(ended.desc(), JOB.c.id.desc()).limit(1)
     return next(iter(jobs(store, JOB.c.id == newest.scalar_subquery())), None)
+
+
+def following(store):
+    """Return the number of the job that is next in the queue, or 0."""
+    return next((job.id for job in open_jobs(store) if job.state == "waiting"), 0)
 
 
 def cancel(store, number):
@@ -175,9 +187,12 @@ def dispatch(store):
     int or None
         The job that was started.
     """
-    for number, process in list(_started.items()):
-        if process.poll() is not None:  # else it would stay in the table of processes
-            del _started[number]
+    for process in list(_started):
+        if process.poll() is None:
+            continue
+        url, number = _started.pop(process, ("", 0))
+        if url == store.url:  # of a job that it has taken, its heart tells
+            _not_begun(store, number, f"Its worker ended before it began (exit code {process.returncode}).")
     current = open_jobs(store)
     if not current or (current[0].state == "running" and _is_alive(current[0])):
         return None
@@ -195,14 +210,21 @@ def dispatch(store):
         begun = {"state": "running", "worker": f"{socket.gethostname()}:", "started_at": now(), "heartbeat": now()}
         connection.execute(update(JOB).where(JOB.c.id == following).values(begun))
     command = [sys.executable, "-m", "model.worker", str(following)]
-    _started[following] = subprocess.Popen(  # noqa: S603 - our own module and a number
-        command,
-        cwd=Path(__file__).parent.parent,
-        env=os.environ | {VARIABLE: store.url},
-        stdin=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    options = {"cwd": Path(__file__).parent.parent, "env": os.environ | {VARIABLE: store.url}}
+    try:
+        process = subprocess.Popen(  # noqa: S603 - our own module and a number
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True, **options
+        )
+    except OSError as error:
+        _not_begun(store, following, f"No worker could be started ({error.strerror}). Try again in a moment.")
+        return None
+    _started[process] = store.url, following
     return following
+
+
+def _not_begun(store, number, message):
+    """Close a job whose worker never took it."""
+    _change(store, own(number, f"{socket.gethostname()}:"), state="failed", ended_at=now(), message=message)
 
 
 def _given_up(lost):
@@ -213,9 +235,9 @@ def _given_up(lost):
 
 def _is_alive(running):
     """Whether a running job has a worker: it beats, and where it is of this machine its process exists."""
-    if now() - running.heartbeat > STALE:
-        return False
     host, _, process = running.worker.rpartition(":")
+    if now() - running.heartbeat > (STALE if process else TO_BEGIN):
+        return False
     if host != socket.gethostname() or not process or os.name != "posix":
         return True
     try:

@@ -1,6 +1,7 @@
 """The store of data sets, model versions, promotions and jobs: one database that several processes may use."""
 
 import os
+import re
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -50,26 +51,42 @@ class Store:
         try:
             self._engine = engine_of(url)
         except (SQLAlchemyError, ImportError, ValueError) as error:
-            cure = "Write it as sqlite:////folder/store.db."
-            raise StoreError(f"{VARIABLE}: {url[:200]!r} cannot be used ({_first_line(error)}). {cure}") from None
-        self.location = self._engine.url.database or "in memory"
+            raise _unusable(url, _first_line(error)) from None
+        self.location = self._engine.url.database or ":memory:"
+        if self._engine.dialect.name == "sqlite" and ":memory:" in self.location:
+            raise _unusable(url, "workers are processes of their own and could not see it")
+        self.url = self._engine.url.render_as_string(hide_password=False)
+        if self._engine.dialect.name == "sqlite" and not self.location.startswith("file:"):
+            whole = self._engine.url.set(database=Path(self.location).absolute().as_posix())
+            self.url = whole.render_as_string(hide_password=False)  # for workers, which run in another folder
         if self._engine.dialect.name != "sqlite":
             self.location = self._engine.url.render_as_string(hide_password=True)
-        self._exists = Path(self.location).exists() or self._engine.dialect.name != "sqlite"
-        with self.writing() as connection:
-            if self._engine.dialect.name == "sqlite":
-                self._check_file(connection)
-            self._check_schema(connection)
+        self._exists = self._engine.dialect.name != "sqlite" or _may_be_there(self.location)
+        self._file = None
+        try:
+            with self.reading() as connection:
+                if self._engine.dialect.name == "sqlite":
+                    self._check_file(connection)
+            with self.writing() as connection:
+                self._check_schema(connection)
+        except StoreError:
+            self._engine.dispose()
+            raise
+        self._file = _identity(self.location)
 
     @contextmanager
     def reading(self, *, writes=False):
         """Open a transaction; whatever goes wrong in the database becomes a `StoreError`."""
+        if self._file and _identity(self.location) != self._file:
+            self._engine.dispose()
+            message = f"The store {self.location} was moved or removed while it was open."
+            raise StoreError(message, hides=True)
         try:
             with self._engine.connect().execution_options(writes=writes) as connection, connection.begin():
                 yield connection
         except (ModelError, DataError):
             raise
-        except (SQLAlchemyError, ValueError, KeyError, TypeError) as error:
+        except (SQLAlchemyError, ValueError, KeyError, TypeError, OverflowError) as error:
             raise StoreError(self._explain(error), hides=self._exists) from error
 
     def writing(self):
@@ -110,6 +127,30 @@ class Store:
                 f"columns {EXPECTED}. Use the program that wrote it, or name another store in {VARIABLE}."
             )
             raise StoreError(message, hides=True)
+
+
+def _unusable(url, reason):
+    shown, reason = (re.sub(r"(://[^:@/]*):.*@", r"\1:***@", text) for text in (url[:200], reason))
+    return StoreError(f"{VARIABLE}: {shown!r} cannot be used ({reason}). Write it as sqlite:////folder/store.db.")
+
+
+def _may_be_there(path):
+    try:
+        Path(path).stat()
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return False
+    except OSError:  # a folder that cannot be looked into may hold it
+        return True
+    return True
+
+
+def _identity(path):
+    """Which file that is, whatever its name; None where it is none."""
+    try:
+        found = Path(path).stat()
+    except (OSError, ValueError):
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _first_line(error):

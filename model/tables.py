@@ -1,5 +1,7 @@
 """What the store keeps, table by table, and how to open it: SQLite unless told otherwise."""
 
+import sqlite3
+import time
 from datetime import UTC, datetime
 
 from sqlalchemy import (
@@ -71,6 +73,7 @@ MODEL_VERSION = Table(
     Column("arrays", LargeBinary, nullable=False),  # residuals, importance and out-of-fold predictions, as npz
     Column("model", LargeBinary, nullable=False),  # joblib
     Column("sha256", String(64), nullable=False),  # of the joblib bytes
+    Column("record_sha256", String(64), nullable=False),  # of recipe, rows, record and arrays
     Column("rival_id", ForeignKey("model_version.id")),  # whose recipe was evaluated on the same rows
     Column("job_id", ForeignKey("job.id"), index=True),
     Column("created_by", String, nullable=False),
@@ -110,15 +113,30 @@ JOB = Table(
     sqlite_autoincrement=True,
 )
 
-for _change in ("UPDATE", "DELETE"):  # who changed what, and when, is never rewritten
+_IS_THERE = " WHEN EXISTS (SELECT 1 FROM promotion WHERE id = NEW.id)"  # INSERT OR REPLACE deletes without a DELETE
+for _change, _when in (("UPDATE", ""), ("DELETE", ""), ("INSERT", _IS_THERE)):  # who, when and why is never rewritten
     event.listen(
         PROMOTION,
         "after_create",
         DDL(
-            f"CREATE TRIGGER promotion_no_{_change.lower()} BEFORE {_change} ON promotion "
+            f"CREATE TRIGGER promotion_no_{_change.lower()} BEFORE {_change} ON promotion{_when} "
             "BEGIN SELECT RAISE(ABORT, 'promotions are only ever added'); END"
         ).execute_if(dialect="sqlite"),
     )
+
+
+def _begin_log(cursor):
+    """Turn the write-ahead log on; of several that do it to a new file at once, SQLite refuses some without waiting."""
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def engine_of(url):
@@ -134,7 +152,8 @@ def engine_of(url):
         def _prepare(connection, _):
             connection.isolation_level = None  # BEGIN is ours
             cursor = connection.cursor()
-            for setting in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
+            _begin_log(cursor)
+            for setting in ("synchronous = NORMAL", "foreign_keys = ON"):
                 cursor.execute(f"PRAGMA {setting}")
             cursor.close()
 

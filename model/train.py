@@ -150,9 +150,7 @@ def require_usable(rows):
         )
 
 
-def train(
-    rows, algorithm=recipe.DEFAULT, parameters=None, seed=0, *, n_repeats=None, n_jobs=1, progress=None, known=()
-):
+def train(rows, algorithm=recipe.DEFAULT, parameters=None, seed=0, *, n_repeats=None, n_jobs=1, progress=None):
     """Fit a recipe on rows and score it beside the baselines on the same folds.
 
     Parameters

@@ -2,7 +2,7 @@
 
 import hashlib
 import io
-from contextlib import suppress
+import json
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -128,10 +128,18 @@ def rows_of(store, data_set_id, excluded=()):
     if not found:
         raise StoreError(f"Data set {data_set_id} is not in the store {store.location}.")
     rows = None
-    with suppress(Exception):  # whatever a broken file makes the reader say, it means the same
+    try:
         rows = pd.read_parquet(io.BytesIO(found.parquet)).astype({ROW: object})
+    except MemoryError:
+        raise  # says nothing about the file
+    except Exception:  # noqa: BLE001, S110 - whatever a broken file makes the reader say, it means the same
+        pass
     if rows is None or fingerprint(rows) != found.sha256:
         raise ModelError(f"The rows of data set {data_set_id} are not the ones that were stored.")
+    if missing := sorted(set(excluded) - set(rows.index)):
+        raise ModelError(
+            f"There is no row {missing[0]} to leave out: data set {data_set_id} has rows 0 to {len(rows) - 1}."
+        )
     return rows.drop(index=list(excluded)).reset_index(drop=True)
 
 
@@ -163,7 +171,15 @@ def add_version(connection, model, data_set_id, *, by, **more):
     values = {name: record.pop(name) for name in ("algorithm", "parameters", "seed")}
     values |= {"data_set_id": data_set_id, "created_by": by, "record": record, "excluded": []} | more
     values |= {"arrays": packed.getvalue(), "model": content, "sha256": hashlib.sha256(content).hexdigest()}
+    values["record_sha256"] = _checksum(values)
     return connection.execute(insert(MODEL_VERSION).values(values)).inserted_primary_key[0]
+
+
+def _checksum(values):
+    """SHA-256 of all that a version says of itself but for its joblib bytes, which have their own."""
+    names = "algorithm", "parameters", "seed", "excluded", "record", "sha256"
+    text = json.dumps([values[name] for name in names], sort_keys=True)
+    return hashlib.sha256(text.encode() + values["arrays"]).hexdigest()
 
 
 def versions(store, *conditions):
@@ -211,6 +227,8 @@ def arrays_of(store, number):
             kind: {name: arrays[f"importance/{kind}/{name}"] for name in ("plain", *FEATURE_NAMES)} for kind in KINDS
         }
         predictions = {name.split("/")[1]: kept for name, kept in arrays.items() if name.startswith("predictions/")}
+    except MemoryError:
+        raise  # says nothing about the archive
     except Exception as error:  # noqa: BLE001 - a broken archive can fail in any way
         raise ModelError(f"The scores of version {number} cannot be read ({type(error).__name__}).") from None
     return {"predictions": predictions, "importance": importance}
@@ -238,11 +256,13 @@ def load(store, number):
     """
     found = version(store, number)
     with store.reading() as connection:
-        heavy = connection.execute(select(MODEL_VERSION.c.model).where(MODEL_VERSION.c.id == number)).scalar_one()
+        kept = connection.execute(select(MODEL_VERSION).where(MODEL_VERSION.c.id == number)).mappings().one()
+    if _checksum(kept) != kept["record_sha256"]:
+        raise ModelError(f"The record of version {number} is not the one that was stored.")
     rows = rows_of(store, found.data_set.id, found.excluded)
     record = found.record | arrays_of(store, number)
     if np.shape(record["predictions"]["model"])[1] != len(rows):
         raise ModelError(f"The scores of version {number} are of other rows.")
-    model = artifact.restore(f"The model of version {number}", heavy, record, rows)
+    model = artifact.restore(f"The model of version {number}", kept["model"], record, rows)
     notice = " ".join(filter(None, (found.notice, model.notice)))
     return replace(model, version=number, notice=notice)

@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-import signal
 import sys
 import threading
 import time
@@ -28,7 +27,7 @@ N_PROCESSES = min(4, os.cpu_count() or 1)
 
 
 def main(number):
-    """Do one job, then start the next."""
+    """Do a job, and then those that wait behind it."""
     logging.basicConfig(format="%(message)s")
     if hasattr(os, "nice"):
         os.nice(10)
@@ -38,6 +37,14 @@ def main(number):
         return 2
     helpers = threading.Thread(target=_wake)
     helpers.start()
+    while worker:
+        _do(store, number, worker, helpers)
+        number = jobs.following(store)
+        worker = number and jobs.take(store, number)
+    return 0
+
+
+def _do(store, number, worker, helpers):
     over = threading.Event()
     threading.Thread(target=_beat, args=(store, number, worker, over), daemon=True).start()
     try:
@@ -49,8 +56,6 @@ def main(number):
             logging.getLogger(__name__).exception("job %d", number)
         over.set()
         _end(store, number, worker, "failed", [_why(error)])
-    jobs.dispatch(store)
-    return 0
 
 
 def _why(error):
@@ -69,10 +74,7 @@ def _beat(store, number, worker, over):
             return
         with suppress(StoreError):
             is_ours = beat(store, number, worker) or over.is_set()
-    jobs.dispatch(store)
-    if os.name == "posix" and os.getpgrp() == os.getpid():
-        os.killpg(0, signal.SIGKILL)
-    os._exit(1)
+    os._exit(1)  # its helpers follow, and joblib's tracker then frees the memory that they shared
 
 
 def _end(store, number, worker, state, notes, trained=()):
@@ -98,18 +100,17 @@ def _work(store, job, worker, helpers):
     rows = rows_of(store, request["data_set_id"], request["excluded"])
     require_usable(rows)
     recipes, notes = _possible(request, len(rows))
-    known = _evaluations(store, rows)
-    rival, others = _rival(store), []
-    if rival and rival.recipe not in recipes and _key(rival.recipe) not in known:
+    rival, known = _rival(store), _evaluations(store, rows)
+    found = _kept(store, known, [*recipes, *([rival.recipe] if rival else [])])
+    others = []
+    if rival and rival.recipe not in recipes and _key(rival.recipe) not in found:
         try:
             recipe.cost(*rival.recipe[:2], len(rows))
             others = [rival.recipe]
         except ModelError as error:
             notes.append(f"The active recipe was not evaluated on these rows: {error}")
-            rival = None
     progress = _Progress(store, job.id, worker)
     progress.n_recipes = len(others) + sum(known.get(_key(one), (0, ""))[1] != "model" for one in recipes)
-    found = {}  # recipe -> out-of-fold predictions
     trained = []
     helpers.join()
     with _helpers():
@@ -119,23 +120,23 @@ def _work(store, job, worker, helpers):
             found[_key(one)] = evaluate.out_of_fold(recipe.pipeline(*one), X, y, progress=progress.of(one), **options)
         for one in recipes:
             try:
-                model = _again(store, known, one, rows) or train(
-                    rows, *one, n_jobs=N_PROCESSES, progress=progress.of(one)
-                )
+                trained.append(_again(store, known, one, rows) or _train(rows, one, progress))
             except ValueError as error:  # a ModelError, or what scikit-learn cannot fit on some fold
                 if len(recipes) == 1:
                     raise
                 notes.append(f"{recipe.ALGORITHMS[one[0]].label} was left out: {error}")
-                continue
-            found[_key(one)] = model.record["predictions"]["model"]
-            trained.append(model)
+            else:
+                found[_key(one)] = trained[-1].record["predictions"]["model"]
     more = {name: request[name] for name in ("data_set_id", "excluded", "by")}
-    if rival:
-        key, more["rival_id"] = _key(rival.recipe), rival.id
-        predictions = found[key] if key in found else arrays_of(store, known[key][0])["predictions"][known[key][1]]
+    if rival and _key(rival.recipe) in found:
+        more["rival_id"] = rival.id
         for model in trained:
-            model.record["predictions"]["rival"] = predictions
+            model.record["predictions"]["rival"] = found[_key(rival.recipe)]
     return [(model, more) for model in trained], notes
+
+
+def _train(rows, one, progress):
+    return train(rows, *one, n_jobs=N_PROCESSES, progress=progress.of(one))
 
 
 def _possible(request, n_rows):
@@ -179,6 +180,19 @@ def _evaluations(store, rows):
             if one.rival_id in by_number:
                 as_rival[_key(by_number[one.rival_id].recipe)] = number, "rival"
     return as_rival | own
+
+
+def _kept(store, known, recipes):
+    """Out-of-fold predictions on these rows by key of the recipe; what cannot be read is no longer known."""
+    found = {}
+    for key in map(_key, recipes):
+        number, name = known.get(key, (0, ""))
+        try:
+            if number:
+                found[key] = arrays_of(store, number)["predictions"][name]
+        except ModelError:  # broken: it is evaluated anew
+            del known[key]
+    return found
 
 
 def _again(store, known, one, rows):

@@ -41,6 +41,27 @@ def store_url(tmp_path, monkeypatch):
     return url
 
 
+@pytest.fixture(scope="session")
+def template(tmp_path_factory):
+    """Return a closed store with the shipped model: what a test may copy and damage."""
+    from model import history
+    from tests.stores import copy_store
+
+    folder = tmp_path_factory.mktemp("template")
+    history.open_store(f"sqlite:///{folder}/open.db")
+    copy_store(folder / "open.db", folder / "store.db")
+    return folder / "store.db"
+
+
+@pytest.fixture
+def store(template, store_url, tmp_path):
+    """Return an open store of its own for a test, which the processes that it starts open too."""
+    from model import history
+
+    shutil.copy(template, tmp_path / "store.db")
+    return history.open_store(store_url)
+
+
 @pytest.fixture
 def project(tmp_path, store_url):
     """Return a copy of the project that a test may damage, with a store of its own."""

@@ -1,0 +1,98 @@
+"""Help for tests of the store: fresh ones, quick models, and waiting with a deadline."""
+
+import contextlib
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+
+import psutil
+
+from model import history, jobs
+from model.train import train
+from model.versions import add_data_set, add_version
+from tests.conftest import ROOT
+
+
+def copy_store(source, target):
+    """Copy a store with whatever its write-ahead log still holds."""
+    with contextlib.closing(sqlite3.connect(source)) as one, contextlib.closing(sqlite3.connect(target)) as other:
+        one.backup(other)
+
+
+def sql(path, statement, *values):
+    """Do to the file what the program never does."""
+    with contextlib.closing(sqlite3.connect(path, timeout=15)) as connection, connection:
+        return connection.execute(statement, values).fetchall()
+
+
+def add_quick(store, rows, algorithm="ridge", parameters=None, *, seed=0, **more):
+    """Train something small and keep it; return its number."""
+    model = train(rows, algorithm, parameters, seed, n_repeats=1)
+    with store.writing() as connection:
+        data_set = add_data_set(connection, rows, "a file")
+        return add_version(connection, model, data_set, by="a test", **more)
+
+
+def wait_until(condition, seconds=60, what="it"):
+    """Return what the condition returns as soon as that is true."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := condition():
+            return found
+        time.sleep(0.01)
+    raise AssertionError(f"{what} did not happen within {seconds} s")
+
+
+def ended(store, number, seconds=60):
+    """Wait for the end of a job and return it."""
+
+    def look():
+        jobs.dispatch(store)
+        found = jobs.job(store, number)
+        return found if found.state not in jobs.OPEN else None
+
+    return wait_until(look, seconds, f"the end of job {number}")
+
+
+def run(store, *arguments, **options):
+    """Submit a job, have it done, and return it."""
+    return ended(store, jobs.submit(store, "visitor", *arguments, **options))
+
+
+def worker_of(store, number):
+    """Wait until a process has taken a job and return it."""
+
+    def look():
+        name = jobs.job(store, number).worker.rpartition(":")[2]
+        return psutil.Process(int(name)) if name else None
+
+    return wait_until(look, what=f"a worker for job {number}")
+
+
+def is_over(process):
+    """Whether a process does nothing any more; one that nobody has waited for yet may still be listed."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    return True
+
+
+def python(code, *arguments, cwd=ROOT, **options):
+    """Start a Python process in the project."""
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.Popen(command, cwd=cwd, stdout=subprocess.PIPE, text=True, **options)
+
+
+def output_of(process, seconds=60):
+    """Wait for a process, require that it went well, and return what it printed."""
+    out, _ = process.communicate(timeout=seconds)
+    assert process.returncode == 0, out
+    return out
+
+
+def fresh(template, folder):
+    """Return the path of a store that holds the shipped model, and the open store."""
+    path = folder / "store.db"
+    shutil.copy(template, path)
+    return path, history.open_store(f"sqlite:///{path}")

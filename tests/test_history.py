@@ -1,0 +1,160 @@
+"""The record of promotions: only added to, in one order, and the newest one answers."""
+
+import json
+import sqlite3
+from functools import partial
+
+import pytest
+
+from model import history, jobs, versions
+from model.store import StoreError
+from model.train import train
+from tests.stores import add_quick, output_of, python, sql
+
+
+@pytest.mark.parametrize(
+    ("by", "reason", "missing"), [("", "why", "a name"), (" \n\t", "why", "a name"), ("Ann", "  ", "a reason")]
+)
+def test_a_promotion_needs_a_name_and_a_reason(store, by, reason, missing):
+    with pytest.raises(StoreError, match=f"Version 1 was not promoted: the record needs {missing}"):
+        history.promote(store, 1, by, reason)
+    assert len(history.promotions(store)) == 1
+
+
+@pytest.mark.parametrize("number", [0, -1, 2])
+def test_a_version_that_is_not_there_cannot_be_promoted(store, number):
+    with pytest.raises(StoreError, match=f"There is no version {number} in the store"):
+        history.promote(store, number, "Ann", "why")
+
+
+def test_name_and_reason_are_kept_tidy(store):
+    history.promote(store, 1, "  Ann\n Lee " + "x" * 200, "a\tb  c")
+    kept = history.promotions(store)[-1]
+    assert (kept.by[:8], len(kept.by), kept.reason) == ("Ann Lee ", 100, "a b c")
+
+
+def test_the_newest_promotion_answers_and_an_older_version_can_come_back(store, rows):
+    number = add_quick(store, rows)
+    assert history.active(store) == (1, 1)
+    answers = []
+    for version in (number, 1, number, number, 1):
+        history.promote(store, version, "Ann", f"to {version}")
+        model, notice = history.active_model(store, partial(versions.load, store))
+        assert (notice, model.notice) == ("", "")
+        answers.append(model.version)
+    assert answers == [number, 1, number, number, 1]
+    record = history.promotions(store)
+    assert [one.version_id for one in record] == [1, *answers]
+    assert [one.at for one in record] == sorted(one.at for one in record)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE promotion SET reason = 'other'",
+        "DELETE FROM promotion",
+        "DELETE FROM promotion WHERE id = 1",
+        "INSERT OR REPLACE INTO promotion VALUES (1, 1, '2026-01-01 00:00:00.000000', 'Eve', 'never happened')",
+        "INSERT INTO promotion VALUES (1, 1, '2026-01-01', 'Eve', 'x') ON CONFLICT (id) DO UPDATE SET by = 'Eve'",
+    ],
+)
+def test_a_promotion_is_never_rewritten_even_by_sql(store, statement):
+    before = history.promotions(store)
+    with pytest.raises(sqlite3.IntegrityError, match="promotions are only ever added"):
+        sql(store.location, statement)
+    assert history.promotions(store) == before
+
+
+def test_a_version_is_removed_only_if_it_was_never_promoted(store, rows):
+    first, second = add_quick(store, rows, seed=1), add_quick(store, rows, seed=2)
+    third = add_quick(store, rows, seed=3, rival_id=second)
+    history.promote(store, first, "Ann", "better")
+    history.promote(store, 1, "Ann", "back")
+    for number in (1, first):
+        with pytest.raises(StoreError, match=f"Version {number} stays: it was promoted, or comes with the app"):
+            history.remove_version(store, number)
+    history.remove_version(store, second)
+    assert [one.id for one in versions.versions(store)] == [1, first, third]
+    assert versions.version(store, third).rival_id is None
+    history.remove_version(store, third)
+    assert add_quick(store, rows) == third + 1
+
+
+def test_removing_a_version_that_is_not_there_is_told(store):
+    with pytest.raises(StoreError, match="There is no version 9"):
+        history.remove_version(store, 9)
+
+
+def test_data_are_removed_with_their_versions_unless_one_must_stay(store, rows):
+    fewer, more = rows.iloc[2:].reset_index(drop=True), rows.iloc[1:].reset_index(drop=True)
+    one, other = add_quick(store, fewer), add_quick(store, more)
+    history.promote(store, other, "Ann", "better")
+    for data_set, staying in ((1, 1), (3, other)):
+        with pytest.raises(StoreError, match=f"Version {staying} stays"):
+            history.remove_data_set(store, data_set)
+    history.remove_data_set(store, 2)
+    assert [found.id for found in versions.data_sets(store)] == [1, 3]
+    assert [found.id for found in versions.versions(store)] == [1, other]
+    again = add_quick(store, fewer)
+    assert versions.version(store, again).data_set.id == 4
+    assert again > other > one
+
+
+def test_data_that_a_job_is_about_to_use_are_not_removed(store, rows):
+    with store.writing() as connection:
+        data_set = versions.add_data_set(connection, rows.iloc[2:], "a file")
+    number = jobs.submit(store, "Ann", data_set, ["ridge"])
+    with pytest.raises(StoreError, match=r"about to be used by a job\. Cancel it first"):
+        history.remove_data_set(store, data_set)
+    assert jobs.cancel(store, number)
+    history.remove_data_set(store, data_set)
+    assert len(versions.data_sets(store)) == 1
+
+
+UPGRADED = """
+import json
+from functools import partial
+from model import history, versions
+store = history.open_store()
+model, notice = history.active_model(store, partial(versions.load, store))
+print(json.dumps([model.version, notice, [one.id for one in versions.versions(store)],
+    [one.id for one in history.waiting_shipped(store)], len(history.promotions(store))]))
+"""
+
+
+@pytest.mark.slow
+def test_an_upgraded_app_brings_its_model_and_leaves_the_choice(store, project, rows):
+    from model import artifact
+
+    artifact.save(train(rows, "ridge", n_repeats=1), project / "model")
+    for _ in range(2):
+        answer = json.loads(output_of(python(UPGRADED, cwd=project)))
+        assert answer == [1, "", [1, 2], [2], 1]
+    assert versions.version(store, 2).recipe[0] == "ridge"
+    assert [one.id for one in history.waiting_shipped(store)] == [2]
+    with pytest.raises(StoreError, match="Version 2 stays"):
+        history.remove_version(store, 2)
+    history.promote(store, 2, "Ann", "the new one")
+    assert history.waiting_shipped(store) == []
+    assert versions.versions(history.open_store())[-1].id == 2
+
+
+PROMOTER = """
+import sys
+from model import history
+store = history.open_store()
+for number in range(40):
+    history.promote(store, 1 + number % 2, sys.argv[1], str(number))
+"""
+
+
+def test_promotions_of_two_processes_at_once_stand_in_one_order_and_none_is_lost(store, rows):
+    add_quick(store, rows)
+    promoters = [python(PROMOTER, name) for name in ("Ann", "Bob")]
+    for promoter in promoters:
+        output_of(promoter)
+    record = history.promotions(store)[1:]
+    assert [one.id for one in record] == list(range(2, 82))
+    for name in ("Ann", "Bob"):
+        assert [int(one.reason) for one in record if one.by == name] == list(range(40))
+    assert history.active(store)[0] == record[-1].version_id

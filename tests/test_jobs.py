@@ -1,0 +1,237 @@
+"""The queue: what it takes and refuses, in which order it is worked off, and who may work."""
+
+import os
+import socket
+import subprocess
+from datetime import timedelta
+from itertools import pairwise
+
+import pytest
+from sqlalchemy import update
+
+from model import history, jobs, versions
+from model.recipe import ModelError
+from model.store import StoreError
+from model.tables import JOB, now
+from tests.stores import ended, is_over, output_of, python, run, wait_until, worker_of
+
+LONG = {"n_estimators": 400}
+
+
+@pytest.fixture
+def store(store):
+    yield store
+    for job in jobs.open_jobs(store):
+        jobs.cancel(store, job.id)
+    for process in list(jobs._started):
+        process.wait(20)
+
+
+def set_running(store, number, worker, heartbeat):
+    with store.writing() as connection:
+        values = {"state": "running", "worker": worker, "started_at": heartbeat, "heartbeat": heartbeat}
+        connection.execute(update(JOB).where(JOB.c.id == number).values(values))
+
+
+def test_a_job_waits_with_all_that_was_asked_for(store):
+    number = jobs.submit(
+        store, "v1", 1, ["forest"], parameters={"n_estimators": 7}, seed=3, excluded=(5, 2, 5), by="Ann"
+    )
+    (job,) = jobs.open_jobs(store)
+    assert (job.id, job.state, job.visitor, job.worker, job.done, job.total) == (number, "waiting", "v1", "", 0, 0)
+    assert job.request == {
+        "data_set_id": 1,
+        "algorithms": ["forest"],
+        "parameters": {"n_estimators": 7},
+        "seed": 3,
+        "excluded": [2, 5],
+        "by": "Ann",
+    }
+    assert job.created_at <= now()
+    assert (job.started_at, job.heartbeat, job.ended_at) == (None, None, None)
+    assert jobs.job(store, number + 1) is None
+
+
+@pytest.mark.parametrize(
+    ("algorithms", "options", "reason"),
+    [
+        (["forest"], {"parameters": {"n_estimators": 0}}, r"n_estimators: 0 is not possible\. Give a whole number"),
+        (["forest"], {"parameters": {"trees": 5}}, "unknown parameter trees"),
+        (["oracle"], {}, "'oracle' is unknown"),
+        (["ridge", "oracle"], {}, "'oracle' is unknown"),
+        (["forest"], {"seed": -1}, "seed: '-1' is not possible|seed: -1"),
+        ([], {}, "nothing to train"),
+        (["ridge"], {"excluded": [48]}, "no row 48 to leave out"),
+    ],
+)
+def test_a_job_that_cannot_be_done_is_refused(store, algorithms, options, reason):
+    with pytest.raises((ModelError, StoreError), match=reason):
+        jobs.submit(store, "v1", 1, algorithms, **options)
+    assert jobs.jobs(store) == []
+
+
+def test_a_job_without_data_or_with_too_many_is_refused(store, rows):
+    with pytest.raises(StoreError, match=r"Data set 9 is not in the store .*Choose another"):
+        jobs.submit(store, "v1", 9, ["forest"])
+    from sqlalchemy import insert
+
+    from model.tables import DATA_SET
+
+    with store.writing() as connection:
+        many = {"sha256": "0" * 64, "origin": "many", "n_rows": 10**6, "parquet": b""}
+        connection.execute(insert(DATA_SET).values(many))
+    with pytest.raises(ModelError, match=r"would have about .* MB, more than the 200 MB .*take fewer trees"):
+        jobs.submit(store, "v1", 2, ["forest"])
+    assert jobs.submit(store, "v1", 2, ["forest", "ridge"])  # of several, what is too large is left out
+
+
+def test_a_visitor_has_one_job_waiting_and_the_queue_is_not_endless(store):
+    first = jobs.submit(store, "v0", 1, ["ridge"])
+    with pytest.raises(StoreError, match=f"Your job {first} is still waiting"):
+        jobs.submit(store, "v0", 1, ["mean"])
+    for number in range(1, jobs.MAX_WAITING):
+        jobs.submit(store, f"v{number}", 1, ["ridge"])
+    with pytest.raises(StoreError, match=f"{jobs.MAX_WAITING} jobs are waiting already"):
+        jobs.submit(store, "one more", 1, ["ridge"])
+    assert jobs.cancel(store, first)
+    assert jobs.submit(store, "one more", 1, ["ridge"])
+    assert [job.visitor for job in jobs.open_jobs(store)] == [*(f"v{n}" for n in range(1, 20)), "one more"]
+
+
+def test_a_waiting_job_is_cancelled_once_and_never_begins(store):
+    number = jobs.submit(store, "v1", 1, ["ridge"])
+    assert jobs.cancel(store, number)
+    assert not jobs.cancel(store, number)
+    assert not jobs.cancel(store, 99)
+    assert jobs.dispatch(store) is None
+    job = jobs.job(store, number)
+    assert (job.state, job.message, job.worker) == ("cancelled", "Cancelled.", "")
+    assert job.ended_at >= job.created_at
+
+
+def test_the_worker_of_another_computer_is_believed_until_it_is_silent(store):
+    number, following = jobs.submit(store, "v1", 1, ["ridge"]), jobs.submit(store, "v2", 1, ["ridge"])
+    set_running(store, number, "elsewhere:1", now())
+    assert jobs.dispatch(store) is None
+    assert jobs.take(store, following) == ""
+    set_running(store, number, "elsewhere:1", now() - jobs.STALE - timedelta(seconds=1))
+    assert jobs.dispatch(store) == following
+    lost = jobs.job(store, number)
+    assert lost.state == "failed"
+    assert lost.message.startswith("The worker was ended from outside before its first fold. Nothing was kept")
+    assert not jobs.beat(store, number, "elsewhere:1")
+
+
+def test_a_worker_of_this_computer_that_is_gone_is_noticed_at_once(store):
+    number = jobs.submit(store, "v1", 1, ["ridge"])
+    gone = python("pass")
+    gone.communicate()
+    set_running(store, number, f"{socket.gethostname()}:{gone.pid}", now())
+    assert jobs.dispatch(store) is None
+    assert jobs.job(store, number).state == "failed"
+
+
+def test_a_job_is_taken_by_one_worker(store):
+    number = jobs.submit(store, "v1", 1, ["ridge"])
+    worker = jobs.take(store, number)
+    assert worker == f"{socket.gethostname()}:{os.getpid()}"
+    assert jobs.take(store, number) == ""
+    assert jobs.beat(store, number, worker, done=3, total=5)
+    assert jobs.beat(store, number, "somebody:1") is False
+    assert (jobs.job(store, number).done, jobs.job(store, number).total) == (3, 5)
+
+
+DISPATCHER = """
+import sys
+from pathlib import Path
+from model import history, jobs
+store, ready, begin = history.open_store(), *map(Path, sys.argv[1:])
+ready.touch()
+while not begin.exists():
+    pass
+print(jobs.dispatch(store), flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_of_several_processes_that_dispatch_at_once_one_begins_one_job(store, tmp_path):
+    numbers = [jobs.submit(store, visitor, 1, ["forest"], parameters=LONG) for visitor in "abc"]
+    marks = [tmp_path / name for name in "xyz"]
+    dispatchers = [python(DISPATCHER, mark, tmp_path / "begin") for mark in marks]
+    wait_until(lambda: all(mark.exists() for mark in marks))
+    (tmp_path / "begin").touch()
+    said = sorted(output_of(dispatcher).strip() for dispatcher in dispatchers)  # a worker holds no pipe of theirs
+    assert said == sorted([str(numbers[0]), "None", "None"])
+    assert [job.state for job in jobs.open_jobs(store)] == ["running", "waiting", "waiting"]
+
+
+@pytest.mark.slow
+def test_jobs_are_worked_off_one_after_another_in_their_order_without_further_calls(store):
+    numbers = [jobs.submit(store, visitor, 1, ["ridge"], seed=seed) for seed, visitor in enumerate("abc")]
+    assert jobs.dispatch(store) == numbers[0]
+
+    def done():
+        states = [jobs.job(store, number).state for number in numbers]
+        assert states.count("running") <= 1
+        assert "failed" not in states
+        return states == ["done"] * 3
+
+    wait_until(done)
+    found = [jobs.job(store, number) for number in numbers]
+    assert all(one.ended_at <= other.started_at for one, other in pairwise(found))
+    assert [version.job_id for version in versions.versions(store)[1:]] == numbers
+
+
+def helpers_of(store, number):
+    """Wait until the worker of a job has helpers; return all of them with the worker."""
+    worker = worker_of(store, number)
+    wait_until(lambda: jobs.job(store, number).done > 0, what="the first fold")
+    found = [worker, *worker.children(recursive=True)]
+    assert len(found) > 1
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.cpu_count() == 1, reason="with one processor there are no helpers")
+@pytest.mark.parametrize("how", ["cancelled", "killed"])
+def test_a_job_that_is_ended_leaves_no_process_and_no_shared_memory_behind(store, how):
+    before = shared_memory()
+    number, following = (
+        jobs.submit(store, visitor, 1, [algorithm], parameters=parameters)
+        for visitor, algorithm, parameters in (("a", "forest", LONG), ("b", "mean", {}))
+    )
+    jobs.dispatch(store)
+    processes = helpers_of(store, number)
+    assert jobs.cancel(store, number) if how == "cancelled" else processes[0].kill() is None
+    wait_until(lambda: all(is_over(process) for process in processes), 20, "the end of the processes")
+    assert ended(store, following).state == "done"
+    job = jobs.job(store, number)
+    if how == "cancelled":
+        assert (job.state, job.message) == ("cancelled", "Cancelled.")
+    else:
+        assert job.state == "failed"
+        assert job.message.startswith("The worker was ended from outside after fold ")
+        assert job.message.endswith("Nothing was kept; start it again.")
+    assert [version.job_id for version in versions.versions(store)] == [None, following]
+    wait_until(lambda: shared_memory() <= before, 20, "the end of the shared memory")
+
+
+def shared_memory():
+    from pathlib import Path
+
+    return {path.name for path in Path("/dev/shm").glob("*") if "loky" in path.name or "joblib" in path.name}  # noqa: S108
+
+
+@pytest.mark.slow
+def test_a_job_of_a_store_named_by_a_relative_path_is_done(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PETROL_STORE_URL", "sqlite:///here.db")
+    job = run(history.open_store(), 1, ["mean"])
+    assert job.state == "done", job.message
+
+
+def test_a_worker_of_a_job_that_is_not_waiting_says_so_and_does_nothing(store):
+    worker = python("import sys; from model import worker; sys.exit(worker.main(99))", stderr=subprocess.PIPE)
+    _, err = worker.communicate(timeout=60)
+    assert (worker.returncode, err) == (2, "Job 99 is not waiting.\n")
+    assert jobs.jobs(store) == []

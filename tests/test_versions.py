@@ -1,0 +1,178 @@
+"""What the store keeps comes back as it went in, or is fitted anew, or is said to be broken: it never just differs."""
+
+import io
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from data.load import fingerprint, load_rows
+from data.schema import DataError
+from model import history, versions
+from model.predict import predict_rows
+from model.recipe import ModelError
+from model.store import StoreError
+from tests.stores import add_quick, sql
+
+
+@pytest.fixture
+def path(store):
+    return store.location
+
+
+def active(store):
+    return history.active_model(store, partial(versions.load, store))
+
+
+def flip_a_bit(path, table, column, number):
+    (content,) = sql(path, f"SELECT {column} FROM {table} WHERE id = ?", number)[0]  # noqa: S608 - names of ours
+    broken = bytearray(content)
+    broken[len(broken) // 6] ^= 1
+    sql(path, f"UPDATE {table} SET {column} = ? WHERE id = ?", bytes(broken), number)  # noqa: S608
+
+
+NAMES = ["ME", "Zürich", "名前", "", " two  words ", 'a "quoted", one', "line\nbreak", "007", "nan", "NA"]
+
+
+def test_rows_come_back_as_they_went_in(store, rows):
+    odd = rows.iloc[:10].assign(state=pd.Series(NAMES, dtype=object), petrol_tax=[0.1 + 0.2, 1e-17, *range(1, 9)])
+    odd.attrs["warnings"] = ["a remark"]
+    with store.writing() as connection:
+        number = versions.add_data_set(connection, odd, "a file")
+    again = versions.rows_of(store, number)
+    pd.testing.assert_frame_equal(again, odd, check_exact=True)
+    assert fingerprint(again) == fingerprint(odd) == versions.data_sets(store)[-1].sha256
+    assert list(again.dtypes) == list(odd.dtypes)
+    assert odd.attrs == {"warnings": ["a remark"]}
+
+
+def test_rows_of_a_file_come_back_as_they_went_in(store, rows):
+    pd.testing.assert_frame_equal(versions.rows_of(store, 1), rows, check_exact=True)
+    assert (predict_rows(versions.load(store, 1), np.array([[7, 4000, 5000, 0.5]])) > 0).all()
+
+
+def test_equal_figures_are_kept_once_whatever_their_file(store, rows):
+    text = rows.to_csv(index=False, sep=";", decimal=",").encode("utf-16")
+    with store.writing() as connection:
+        assert versions.add_data_set(connection, load_rows(io.BytesIO(text)), "the same.csv") == 1
+        other = versions.add_data_set(connection, rows.assign(petrol_tax=rows.petrol_tax + 1e-9), "other.csv" * 99)
+    first, second = versions.data_sets(store)
+    assert (first.origin, second.id, second.n_rows, len(second.origin)) == ("shipped", other, 48, 200)
+
+
+def test_excluded_rows_are_left_out_and_the_others_keep_their_order(store, rows):
+    kept = versions.rows_of(store, 1, excluded=(0, 47, 3))
+    pd.testing.assert_frame_equal(kept, rows.drop(index=[0, 3, 47]).reset_index(drop=True), check_exact=True)
+    with pytest.raises((ModelError, StoreError), match="48"):
+        versions.rows_of(store, 1, excluded=(48,))
+
+
+def test_what_is_not_there_is_said_not_to_be(store):
+    with pytest.raises(StoreError, match=r"Data set 9 is not in the store .*store\.db"):
+        versions.rows_of(store, 9)
+    for ask in (versions.version, versions.load):
+        with pytest.raises(StoreError, match=r"There is no version 9 in the store .*store\.db"):
+            ask(store, 9)
+
+
+def test_a_version_comes_back_as_it_was_trained(store, rows, model):
+    number = add_quick(store, rows, "forest", {"n_estimators": 5, "max_samples": 0.5}, seed=7, notice="Said before.")
+    found, loaded = versions.version(store, number), versions.load(store, number)
+    full = {"n_estimators": 5, "max_features": 3, "min_samples_leaf": 2, "max_samples": 0.5}
+    assert found.recipe == ("forest", full, 7)
+    assert found.label == f"Version {number}, random forest"
+    assert loaded.version == number
+    assert loaded.notice == "Said before."
+    assert loaded.record["folds"]["n_repeats"] == 1
+    first = versions.load(store, 1)
+    assert first.record.keys() == model.record.keys()
+    for name in model.record.keys() - {"predictions", "importance", "model_sha256"}:
+        assert first.record[name] == model.record[name], name
+    assert (np.array(first.record["predictions"]["model"]) == model.record["predictions"]["model"]).all()
+    for kind, by_input in model.record["importance"].items():
+        for name, values in by_input.items():
+            assert (np.array(first.record["importance"][kind][name]) == values).all()
+    assert found.n_bytes == len(sql(store.location, "SELECT model FROM model_version WHERE id = ?", number)[0][0])
+
+
+def test_a_flipped_bit_of_a_model_is_noticed_and_its_recipe_fitted_anew(store, path, rows, model):
+    flip_a_bit(path, "model_version", "model", 1)
+    again, notice = active(store)
+    assert notice == ""
+    assert again.notice.startswith("The model of version 1 is not the one that its record describes (SHA-256 differs)")
+    assert (predict_rows(again, model.X) == predict_rows(model, model.X)).all()
+    assert history.active(store) == (1, 1)
+    assert versions.version(store, 1).broken is None
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "reason"),
+    [
+        ("data_set", "parquet", "The rows of data set 2 are not the ones that were stored."),
+        ("model_version", "arrays", "version 2"),
+    ],
+)
+def test_a_version_broken_beyond_its_recipe_gives_way_to_the_one_before(store, path, rows, table, column, reason):
+    number = add_quick(store, rows.iloc[3:].reset_index(drop=True))
+    history.promote(store, number, "Ann", "better")
+    flip_a_bit(path, "model_version", "model", number)
+    flip_a_bit(path, table, column, number)
+    answering, notice = active(store)
+    assert answering.version == 1
+    assert reason in notice
+    assert notice.startswith("Version 2 cannot be used: ")
+    assert notice.endswith(" So version 1, promoted before it, answers.")
+    assert history.active(store) == (1, 2)
+    assert reason in versions.version(store, 2).broken
+    assert active(store)[1] == notice
+    with pytest.raises(StoreError, match="Version 2 cannot be used: "):
+        history.promote(store, number, "Ann", "again")
+    history.promote(store, 1, "Ann", "back")
+    assert active(store)[1] == ""
+
+
+def test_where_every_promoted_version_is_broken_the_shipped_model_answers(store, path, model):
+    flip_a_bit(path, "model_version", "arrays", 1)
+    answering, notice = active(store)
+    assert answering.version == 0
+    assert notice.endswith(" So the shipped model answers.")
+    assert (predict_rows(answering, model.X) == predict_rows(model, model.X)).all()
+    assert history.active(store) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "record = replace(record, '\"n_splits\": 5', '\"n_splits\": 4')",
+        "parameters = replace(parameters, '300', '301')",
+        "excluded = '[1]'",
+        "seed = 1",
+        "algorithm = 'ridge'",
+        "arrays = x'00'",
+        "record = '{}'",
+    ],
+)
+def test_a_record_that_was_changed_is_noticed(store, path, change):
+    sql(path, f"UPDATE model_version SET {change}")  # noqa: S608
+    answering, notice = active(store)
+    assert answering.version == 0
+    assert notice.startswith("Version 1 cannot be used: ")
+
+
+def test_no_memory_to_read_a_version_does_not_mark_it_broken(store, monkeypatch):
+    def short(*_, **__):
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pd, "read_parquet", short)
+        with pytest.raises(MemoryError):
+            active(store)
+    assert active(store)[0].version == 1
+    assert versions.version(store, 1).broken is None
+
+
+def test_data_errors_inside_a_transaction_are_not_blamed_on_the_store(store):
+    for error in (DataError(["bad cell"]), ModelError("bad recipe")):
+        with pytest.raises(type(error), match=r"^bad"), store.writing():
+            raise error

@@ -1,0 +1,117 @@
+"""A training in the background gives what the same training in the foreground gives, or a clear reason."""
+
+import numpy as np
+import pytest
+
+from model import evaluate, history, recipe, versions
+from model.predict import predict_rows
+from model.train import features, train
+from tests.stores import run, sql
+
+pytestmark = pytest.mark.slow
+FEW = {"n_estimators": 5}
+
+
+def keep(store, rows):
+    with store.writing() as connection:
+        return versions.add_data_set(connection, rows, "a file")
+
+
+def newest(store):
+    return versions.load(store, versions.versions(store)[-1].id)
+
+
+def assert_equal(one, other):
+    """Every figure is equal to the last bit."""
+    for name in ("algorithm", "parameters", "seed", "data", "folds", "scores", "mae_difference", "probes"):
+        assert one.record[name] == other.record[name], name
+    assert (np.array(one.record["predictions"]["model"]) == other.record["predictions"]["model"]).all()
+    for kind in one.record["importance"]:
+        for name, values in one.record["importance"][kind].items():
+            assert (np.array(values) == other.record["importance"][kind][name]).all()
+    X = np.vstack([one.X, one.X * 1.01])
+    assert (predict_rows(one, X) == predict_rows(other, X)).all()
+
+
+def test_a_training_gives_what_it_gives_in_the_foreground_and_a_second_one_evaluates_nothing(store, rows):
+    job = run(store, 1, ["forest"], parameters=FEW, seed=3, by="Ann")
+    assert (job.state, job.done, job.total, job.message) == ("done", 50, 50, "")
+    kept = versions.versions(store)[-1]
+    assert (kept.job_id, kept.created_by, kept.rival_id, kept.shipped) == (job.id, "Ann", 1, None)
+    assert history.active(store) == (1, 1)  # nothing is promoted by being trained
+    first = newest(store)
+    assert_equal(first, train(rows, "forest", FEW, 3))
+    again = run(store, 1, ["forest"], parameters=FEW, seed=3)
+    assert (again.state, again.done, again.total) == ("done", 0, 0)
+    second = newest(store)
+    assert second.version > first.version
+    assert_equal(second, first)
+    shipped = versions.load(store, 1).record["predictions"]["model"]
+    for each in (first, second):
+        assert (np.array(each.record["predictions"]["rival"]) == shipped).all()
+
+
+def test_the_rival_is_the_active_recipe_evaluated_on_the_same_rows(store, rows):
+    active = train(rows, "extra_trees", FEW, 5, n_repeats=1)
+    with store.writing() as connection:
+        number = versions.add_version(connection, active, 1, by="Ann")
+    history.promote(store, number, "Ann", "smoother")
+    data_set = keep(store, rows.assign(petrol_tax=rows.petrol_tax + 0.25))
+    job = run(store, data_set, ["ridge"], excluded=(2, 30))
+    assert (job.state, job.done, job.total) == ("done", 100, 100)
+    kept = versions.versions(store)[-1]
+    assert (kept.rival_id, kept.excluded, kept.data_set.id) == (number, (2, 30), data_set)
+    used = versions.rows_of(store, data_set, (2, 30))
+    assert len(used) == 46
+    unfitted = recipe.pipeline("extra_trees", FEW, 5)
+    expected = evaluate.out_of_fold(unfitted, features(used), used["petrol_consumption"].to_numpy(float))
+    assert (np.array(newest(store).record["predictions"]["rival"]) == expected).all()
+    assert run(store, data_set, ["mean"], excluded=(2, 30)).total == 50  # the rival is not evaluated again
+    assert (np.array(newest(store).record["predictions"]["rival"]) == expected).all()
+
+
+def test_all_that_are_compared_are_kept(store, rows):
+    job = run(store, 1, ["least_squares", "ridge", "mean"])
+    assert (job.state, job.done, job.total, job.message) == ("done", 150, 150, "")
+    kept = versions.versions(store)[1:]
+    assert [version.recipe[0] for version in kept] == ["least_squares", "ridge", "mean"]
+    assert all(version.trained_on == kept[0].trained_on for version in kept)
+    assert {version.job_id for version in kept} == {job.id}
+    assert_equal(versions.load(store, kept[1].id), train(rows, "ridge"))
+
+
+@pytest.mark.parametrize(
+    ("edit", "excluded", "reason"),
+    [
+        (
+            lambda rows: rows.assign(petrol_consumption=500.0),
+            (),
+            "petrol_consumption: all 48 states have the value 500",
+        ),
+        (lambda rows: rows.assign(petrol_tax=7.0), (), "petrol_tax: all 48 states have the value 7.0"),
+        (lambda rows: rows, range(48), r"0 states are too few for 5 folds. Give at least 10"),
+    ],
+)
+def test_rows_that_nothing_can_be_learned_of_are_told(store, rows, edit, excluded, reason):
+    job = run(store, keep(store, edit(rows)), ["ridge"], excluded=excluded)
+    assert job.state == "failed"
+    assert job.message.startswith(reason)
+    assert len(versions.versions(store)) == 1
+
+
+def test_rows_that_are_not_what_was_stored_are_never_trained_on(store, rows):
+    data_set = keep(store, rows.iloc[1:])
+    sql(store.location, "UPDATE data_set SET parquet = x'00' WHERE id = ?", data_set)
+    job = run(store, data_set, ["ridge"])
+    assert (job.state, job.message) == ("failed", "The rows of data set 2 are not the ones that were stored.")
+
+
+def test_a_broken_version_does_not_hinder_a_training_of_its_recipe_or_beside_it(store, rows):
+    assert run(store, 1, ["ridge"]).total == 50
+    broken = versions.versions(store)[-1].id
+    history.promote(store, broken, "Ann", "better")
+    sql(store.location, "UPDATE model_version SET arrays = x'00' WHERE id = ?", broken)
+    for algorithm, total in (("mean", 100), ("ridge", 50)):
+        job = run(store, 1, [algorithm])
+        assert (job.state, job.total, job.message) == ("done", total, "")
+    assert_equal(newest(store), train(rows, "ridge"))
