@@ -107,10 +107,8 @@ def _train_in_store(rows, options, parameters, seed):
     """Queue up with everybody else, and show how it goes."""
     require_usable(rows)
     store = history.open_store()
-    with store.writing() as connection:
-        data_set = versions.add_data_set(connection, rows, options.data.name)
-    who = getpass.getuser()
-    number = jobs.submit(store, who, data_set, [options.algorithm], parameters=parameters, seed=seed, by=who)
+    who, data = getpass.getuser(), (rows, "shipped" if options.data == SHIPPED else options.data.name)
+    number = jobs.submit(store, who, data, [options.algorithm], parameters=parameters, seed=seed, by=who)
     try:
         while (job := jobs.job(store, number)).state in jobs.OPEN:
             jobs.dispatch(store)
@@ -161,7 +159,7 @@ def _list(_):
 def _promote(options):
     store = history.open_store()
     history.promote(store, options.number, options.by, options.reason)
-    print(f"{versions.version(store, options.number).label}, is now active.")
+    print(f"{versions.version(store, options.number).label} is now active.")
     return 0
 
 

@@ -27,7 +27,11 @@ def card(version, model, promotions):
         Markdown.
     """
     record, entry = version.record, ALGORITHMS[version.record["algorithm"]]
-    parameters = ", ".join(f"{name} {value:g}" for name, value in record["parameters"].items()) or "none"
+    labels = {parameter.name: parameter.label for parameter in entry.parameters}
+    parameters = (
+        ", ".join(f"{labels[name].lower()} {value:g} ({name})" for name, value in record["parameters"].items())
+        or "none"
+    )
     libraries = ", ".join(f"{name} {number}" for name, number in record["libraries"].items())
     folds = record["folds"]
     sections = {
@@ -63,7 +67,7 @@ def card(version, model, promotions):
             ),
             f"- Model file: {version.n_bytes:,} bytes, SHA-256 `{record['model_sha256']}`",
         ],
-        "Versions": [f"- {libraries}"],
+        "Libraries": [f"- {libraries}"],
     }
     for note, text in (("Notice", version.notice), ("Broken", version.broken)):
         if text:

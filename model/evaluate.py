@@ -6,6 +6,8 @@ import warnings
 
 import numpy as np
 
+from model.forest import predict_once
+
 N_REPEATS, N_SPLITS = 10, 5
 N_ENOUGH = 2000  # rows above which one round of folds says nearly what ten say
 
@@ -16,7 +18,7 @@ def n_repeats_for(n_rows):
 
 
 def _predictions(fitted, X, y):
-    return fitted.predict(X)
+    return predict_once(fitted, X)
 
 
 def out_of_fold(unfitted, X, y, *, n_repeats=N_REPEATS, seed=0, n_jobs=1, progress=None, keep=_predictions):

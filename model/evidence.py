@@ -164,7 +164,7 @@ def _recipe(model):
 
 @dataclass(frozen=True)
 class Standing:
-    """One of several candidates of one job: its number, algorithm, scores, and whether it ties with the best."""
+    """One of several candidates on the same rows: number, algorithm, scores, and whether it ties with the best."""
 
     version: int
     algorithm: str
@@ -173,13 +173,34 @@ class Standing:
     is_tied: bool
 
 
+def comparable(found, number, active):
+    """Versions on the same rows and folds as one of them: of equal recipes the newest, and the active one.
+
+    Parameters
+    ----------
+    found : list of model.versions.Version
+    number : int
+    active : int
+
+    Returns
+    -------
+    list of model.versions.Version
+        The oldest first.
+    """
+    (this,) = (one for one in found if one.id == number)
+    same = [one for one in found if one.trained_on == this.trained_on and not one.broken]
+    newest = {repr(one.recipe): one.id for one in same} | {repr(this.recipe): number}
+    return [one for one in same if one.id in {active, *newest.values()}]
+
+
 def standings(store, found):
-    """Order candidates on the same rows and folds by their typical miss, and draw the tie.
+    """Order candidates on the same rows by their typical miss, and draw the tie.
 
     Parameters
     ----------
     store : model.store.Store
     found : list of model.versions.Version
+        From `comparable`.
 
     Returns
     -------

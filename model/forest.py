@@ -12,6 +12,32 @@ _MAX_LEAVES = 64  # the bits of a set
 _BLOCK = 128  # rows at a time: what they need then stays in the processor's cache
 
 
+FORESTS = ("RandomForestRegressor", "ExtraTreesRegressor")
+
+
+def predict_once(fitted, X):
+    """Predict with what will not be asked again, to the last bit as its own ``predict``.
+
+    For a few rows, tables do not pay; but neither does a wrapper around each of hundreds of small trees.
+
+    Parameters
+    ----------
+    fitted : sklearn estimator
+    X : ndarray of shape (n_rows, n_features)
+
+    Returns
+    -------
+    ndarray of shape (n_rows,)
+    """
+    if not hasattr(fitted, "steps") or type(fitted[-1]).__name__ not in FORESTS:
+        return fitted.predict(X)
+    X = fitted[:-1].transform(X).astype(np.float32)
+    total = np.zeros(len(X))
+    for member in fitted[-1].estimators_:
+        total += member.tree_.predict(X)[:, 0]
+    return total / len(fitted[-1].estimators_)
+
+
 class ForestTables:
     """Predicts as the forest that it was made from, to the last bit.
 

@@ -67,7 +67,7 @@ def open_store(url=None):
     return store
 
 
-def promote(store, number, by, reason):
+def promote(store, number, by, reason, *, instead_of=None):
     """Make a version the active one, now and for everybody; going back is promoting an older one.
 
     Parameters
@@ -76,21 +76,32 @@ def promote(store, number, by, reason):
     number : int
     by, reason : str
         Who and why, for the record; neither may be empty.
+    instead_of : int, optional
+        The version that was active when this was decided; another one by now is a reason to look again.
 
     Raises
     ------
     StoreError
-        If there is no such version, it cannot be used, or who or why is missing.
+        If there is no such version, it cannot be used, another was promoted meanwhile, or who or why is missing.
     """
-    by, reason = " ".join(by.split())[:100], " ".join(reason.split())[:1000]
-    if not by or not reason:
-        raise StoreError(f"Version {number} was not promoted: the record needs {'a reason' if by else 'a name'}.")
+    by, reason = " ".join(by.split()), " ".join(reason.split())
+    for what, text, limit in (("name", by, 100), ("reason", reason, 1000)):
+        if not text:
+            raise StoreError(f"Version {number} was not promoted: the record needs a {what}.")
+        if len(text) > limit:
+            raise StoreError(f"The {what} has {len(text):,} characters; {limit:,} are kept. Shorten it.")
     with store.writing() as connection:
         found = connection.execute(select(MODEL_VERSION.c.broken).where(MODEL_VERSION.c.id == number)).one_or_none()
         if not found:
             raise StoreError(f"There is no version {number} in the store {store.location}.")
         if found.broken:
             raise StoreError(f"Version {number} cannot be used: {found.broken}")
+        usable = select(PROMOTION.c.version_id).join(MODEL_VERSION).where(MODEL_VERSION.c.broken.is_(None))
+        current = connection.execute(usable.order_by(PROMOTION.c.id.desc()).limit(1)).scalar()
+        if instead_of not in (None, current):
+            raise StoreError(
+                f"Version {current} became active meanwhile. Look at the evidence against it, then decide."
+            )
         connection.execute(insert(PROMOTION).values(version_id=number, by=by, reason=reason))
 
 
@@ -118,7 +129,7 @@ def active(store):
         return usable.version_id if usable else 0, newest.version_id
 
 
-def active_model(store, load):
+def active_model(store, load, shipped=lambda: artifact.load(load_rows())):
     """Load the version that answers; one that cannot be used is marked, and the one promoted before it answers.
 
     Parameters
@@ -126,6 +137,8 @@ def active_model(store, load):
     store : model.store.Store
     load : callable
         From the number of a version to its `model.train.Model`; may keep what it has loaded.
+    shipped : callable, optional
+        Loads the shipped model, for where no version can be used.
 
     Returns
     -------
@@ -137,7 +150,7 @@ def active_model(store, load):
     while True:
         number, newest = active(store)
         try:
-            model = load(number) if number else artifact.load(load_rows())
+            model = load(number) if number else shipped()
             break
         except ModelError as error:
             if not number:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from data.schema import FEATURE_NAMES
+from model.forest import predict_once
 
 KINDS = ("held_out", "in_sample")  # judged by rows that the fit has not seen, or by its own
 _N_PREDICTED = 2500  # rows to predict for each input; up to 50 rows it is every row with every other's value
@@ -36,7 +37,7 @@ def predictions_and_losses(fitted, X, y):
     for feature in range(n_features):
         for shift in range(1, n_shifts + 1):
             next(version)[order, feature] = X[np.roll(order, shift), feature]
-    predictions = fitted.predict(versions.reshape(-1, n_features)).reshape(len(versions), n)
+    predictions = predict_once(fitted, versions.reshape(-1, n_features)).reshape(len(versions), n)
     losses = ((y - predictions[1:]) ** 2).reshape(n_features, n_shifts, n).mean(axis=1)
     return np.column_stack([predictions[0], *losses])
 

@@ -14,6 +14,7 @@ from model import recipe
 from model.recipe import ModelError
 from model.store import VARIABLE, StoreError
 from model.tables import DATA_SET, JOB, now
+from model.versions import add_data_set
 
 STALE = timedelta(seconds=20)  # a worker beats every half second; one silent for so long is gone
 TO_BEGIN = timedelta(seconds=60)  # and one that is just starting may have to read its libraries from a slow disk
@@ -40,7 +41,7 @@ class Job:
     ended_at: datetime | None
 
 
-def submit(store, visitor, data_set_id, algorithms, *, parameters=None, seed=0, excluded=(), by="a visitor"):
+def submit(store, visitor, data, algorithms, *, parameters=None, seed=0, excluded=(), by="a visitor"):
     """Put a training at the end of the queue.
 
     Parameters
@@ -48,7 +49,8 @@ def submit(store, visitor, data_set_id, algorithms, *, parameters=None, seed=0, 
     store : model.store.Store
     visitor : str
         Who asks; one visitor has at most one job waiting.
-    data_set_id : int
+    data : int or (pandas.DataFrame, str)
+        Number of a data set; or rows and where they come from, which are then kept with the job or not at all.
     algorithms : list of str
         One, or several to compare.
     parameters : dict, optional
@@ -72,6 +74,7 @@ def submit(store, visitor, data_set_id, algorithms, *, parameters=None, seed=0, 
         If the data are not there, or somebody has to wait first.
     """
     with store.writing() as connection:
+        data_set_id = data if isinstance(data, int) else add_data_set(connection, *data)
         n_rows = connection.execute(select(DATA_SET.c.n_rows).where(DATA_SET.c.id == data_set_id)).scalar()
         if n_rows is None:
             raise StoreError(f"Data set {data_set_id} is not in the store {store.location}. Choose another.")

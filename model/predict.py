@@ -11,7 +11,7 @@ import numpy as np
 from data.schema import FEATURE_NAMES, FEATURES, ROW, DataError
 from model.evaluate import half_width, n_held
 from model.explain import coalition_rows, shapley
-from model.forest import ForestTables
+from model.forest import FORESTS, ForestTables
 
 COVERAGES = (0.8, 0.9, 0.95)
 N_NEAREST = 3
@@ -203,7 +203,7 @@ def _quick(regressor):
     if type(regressor).__name__ == "VotingRegressor":
         members = [_quick(member) for member in regressor.estimators_]
         return lambda X: np.average(np.array([predict_one(X) for predict_one in members]).T, axis=1)
-    if type(regressor).__name__ in {"RandomForestRegressor", "ExtraTreesRegressor"}:
+    if type(regressor).__name__ in FORESTS:
         with contextlib.suppress(ValueError):
             return ForestTables(regressor).predict
     return regressor.predict

@@ -249,11 +249,12 @@ def cost(algorithm, parameters, n_rows):
     entry, parameters = ALGORITHMS.get(algorithm), complete(algorithm, parameters)
     estimate = entry.cost(n_rows, **parameters)
     if estimate.artifact > MAX_ARTIFACT:
-        ways = ["choose histogram boosting"]
-        if "max_samples" in parameters:
-            ways.insert(0, "set max_samples lower")
-        if "n_estimators" in parameters:
-            ways.insert(0, "take fewer trees")
+        ways = [
+            f"lower {parameter.label.lower()} ({parameter.name})"
+            for parameter in entry.parameters
+            if parameter.name in {"n_estimators", "max_samples"}
+        ]
+        ways.append("choose histogram boosting")
         raise ModelError(
             f"The model file of {entry.label} on {n_rows:,} rows would have about {estimate.artifact / 1e6:,.0f} MB, "
             f"more than the {MAX_ARTIFACT / 1e6:.0f} MB that are kept. Cure: {', or '.join(ways)}."

@@ -108,8 +108,10 @@ class Store:
         )
 
     def _check_file(self, connection):
-        if (found := connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()) != "ok":
-            raise StoreError(self._explain(ValueError(found)), hides=True)
+        found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+        if found != "ok":
+            told = [line for line in found.split("\n") if not line.startswith("***")]
+            raise StoreError(self._explain(ValueError(" ".join(told) or found)), hides=True)
 
     def _check_schema(self, connection):
         tables = set(inspect(connection).get_table_names())

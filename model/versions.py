@@ -60,8 +60,8 @@ class Version:
 
     @property
     def label(self):
-        """What people call it: ``"Version 3, random forest"``."""
-        return f"Version {self.id}, {ALGORITHMS[self.record['algorithm']].label}"
+        """What people call it: ``"Version 3 (random forest)"``."""
+        return f"Version {self.id} ({ALGORITHMS[self.record['algorithm']].label})"
 
 
 def add_data_set(connection, rows, origin):

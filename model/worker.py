@@ -23,6 +23,7 @@ from model.train import features, libraries, require_usable, train, train_again
 from model.versions import add_version, arrays_of, rows_of, version, versions
 
 _BEAT = 0.5  # [s]
+_N_TRIES = 5  # to keep what was trained; each waits as long as the store waits for another writer
 N_PROCESSES = min(4, os.cpu_count() or 1)
 
 
@@ -45,17 +46,19 @@ def main(number):
 
 
 def _do(store, number, worker, helpers):
-    over = threading.Event()
-    threading.Thread(target=_beat, args=(store, number, worker, over), daemon=True).start()
+    ending, over = threading.Event(), threading.Event()
+    threading.Thread(target=_beat, args=(store, number, worker, ending, over), daemon=True).start()
     try:
         trained, notes = _work(store, jobs.job(store, number), worker, helpers)
-        over.set()
+        ending.set()
         _end(store, number, worker, "done", notes, trained)
     except Exception as error:  # whatever it is, nobody may wait for this job for ever
         if not isinstance(error, (ValueError, StoreError, MemoryError)):
             logging.getLogger(__name__).exception("job %d", number)
-        over.set()
+        ending.set()
         _end(store, number, worker, "failed", [_why(error)])
+    finally:
+        over.set()
 
 
 def _why(error):
@@ -66,24 +69,31 @@ def _why(error):
     return f"The training broke off ({type(error).__name__}: {error})."
 
 
-def _beat(store, number, worker, over):
+def _beat(store, number, worker, ending, over):
     """Keep the job alive until it is over, and end this process with its helpers when the job is no longer ours."""
     is_ours = True
     while is_ours:
         if over.wait(_BEAT):
             return
-        with suppress(StoreError):
-            is_ours = beat(store, number, worker) or over.is_set()
+        with suppress(StoreError):  # somebody else is writing; the next beat will do
+            is_ours = beat(store, number, worker) or ending.is_set()
     os._exit(1)  # its helpers follow, and joblib's tracker then frees the memory that they shared
 
 
 def _end(store, number, worker, state, notes, trained=()):
     """Keep what was trained and close the job in one transaction, or neither where the job is no longer ours."""
-    with store.writing() as connection:
-        ended = {"state": state, "ended_at": now(), "message": " ".join(notes)[:2000]}
-        if connection.execute(update(JOB).where(own(number, worker)).values(ended)).rowcount:
-            for model, more in trained:
-                add_version(connection, model, job_id=number, **more)
+    for is_last in (*[False] * _N_TRIES, True):
+        try:
+            with store.writing() as connection:
+                ended = {"state": state, "ended_at": now(), "message": " ".join(notes)[:2000]}
+                if connection.execute(update(JOB).where(own(number, worker)).values(ended)).rowcount:
+                    for model, more in trained:
+                        add_version(connection, model, job_id=number, **more)
+        except StoreError:  # held by another program for long: a training is worth some patience
+            if is_last:
+                raise
+        else:
+            return
 
 
 def _work(store, job, worker, helpers):
@@ -102,13 +112,11 @@ def _work(store, job, worker, helpers):
     recipes, notes = _possible(request, len(rows))
     rival, known = _rival(store), _evaluations(store, rows)
     found = _kept(store, known, [*recipes, *([rival.recipe] if rival else [])])
+    if len(request["algorithms"]) > 1:
+        recipes = [one for one in recipes if _is_new(known, one, notes)]
     others = []
-    if rival and rival.recipe not in recipes and _key(rival.recipe) not in found:
-        try:
-            recipe.cost(*rival.recipe[:2], len(rows))
-            others = [rival.recipe]
-        except ModelError as error:
-            notes.append(f"The active recipe was not evaluated on these rows: {error}")
+    if rival and rival.recipe not in recipes and _key(rival.recipe) not in found and _fits(rival, len(rows), notes):
+        others = [rival.recipe]
     progress = _Progress(store, job.id, worker)
     progress.n_recipes = len(others) + sum(known.get(_key(one), (0, ""))[1] != "model" for one in recipes)
     trained = []
@@ -133,6 +141,24 @@ def _work(store, job, worker, helpers):
         for model in trained:
             model.record["predictions"]["rival"] = found[_key(rival.recipe)]
     return [(model, more) for model in trained], notes
+
+
+def _fits(rival, n_rows, notes):
+    """Whether the active recipe can be evaluated on so many rows; else it is told why not."""
+    try:
+        recipe.cost(*rival.recipe[:2], n_rows)
+    except ModelError as error:
+        notes.append(f"The active recipe was not evaluated on these rows: {error}")
+        return False
+    return True
+
+
+def _is_new(known, one, notes):
+    """Whether no version of this recipe on these rows is there; else it is named."""
+    number, name = known.get(_key(one), (0, ""))
+    if name == "model":
+        notes.append(f"Version {number} is a {recipe.ALGORITHMS[one[0]].label} on these rows already.")
+    return name != "model"
 
 
 def _train(rows, one, progress):
@@ -218,7 +244,8 @@ class _Progress:
 
         def tell(done, total):
             message = f"{label[0].upper()}{label[1:]}: fold {done} of {total}"
-            beat(*self._told, done=n_before * total + done, total=self.n_recipes * total, message=message)
+            with suppress(StoreError):  # the next fold tells it
+                beat(*self._told, done=n_before * total + done, total=self.n_recipes * total, message=message)
 
         return tell
 

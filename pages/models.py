@@ -5,35 +5,18 @@ import zipfile
 
 import streamlit as st
 
+from data.schema import ROWS, TARGET
 from model import history, versions
 from model.card import card, export
 from model.recipe import ALGORITHMS, ModelError
 from model.store import StoreError
 from model.tables import now
-from pages.shared import evidence, evidence_charts, resources, verdicts
-from pages.shared.frame import frame
+from pages.shared import evidence, evidence_charts, resources, tables, verdicts
+from pages.shared.frame import asked_for, frame
 from pages.shared.wording import plain
 
-model = resources.active_model()
-frame("Models", model)
-st.title("Models", anchor=False)
-st.markdown(":gray[Every version that was trained, what was active when and why, and the way back.]")
 
-try:
-    store = resources.store()
-    promotions = history.promotions(store)
-    everything = {one.id: one for one in reversed(versions.versions(store))}
-except StoreError as error:
-    st.error(f"There is no history to show. {error}", icon=":material/cloud_off:")
-    st.stop()
-
-promoted = {one.version_id: one for one in promotions}
-last_removal = st.session_state.pop("models_removed", None)
-if last_removal:
-    st.info(last_removal, icon=":material/delete:")
-
-
-def status(one):
+def status(one, promoted):
     """What a version is at the moment."""
     if one.broken:
         return "broken"
@@ -42,44 +25,36 @@ def status(one):
     return "was active" if one.id in promoted else "candidate"
 
 
-def row(one):
+def row(one, promoted):
     """A version's line in the history."""
-    mae, last = one.record["scores"]["model"]["mae"], promoted.get(one.id)
+    scores, last = one.record["scores"]["model"], promoted.get(one.id)
     return {
         "Version": one.id,
-        "Status": status(one),
+        "Status": status(one, promoted),
         "Algorithm": verdicts.capital(ALGORITHMS[one.record["algorithm"]].label),
-        "MAE": mae["value"],
-        "±": mae["standard_error"],
-        "RMSE": one.record["scores"]["model"]["rmse"]["value"],
-        "R²": one.record["scores"]["model"]["r2"]["value"],
+        "MAE": scores["mae"]["value"],
+        "±": scores["mae"]["standard_error"],
+        "RMSE": scores["rmse"]["value"],
+        "R²": scores["r2"]["value"],
         "Data": verdicts.trained_on(one),
-        "Trained (UTC)": one.created_at.replace(tzinfo=None),
-        "Last promoted (UTC)": last and last.at.replace(tzinfo=None),
-        "By": last.by if last else "",
-        "Why": last.reason if last else "",
+        "Promoted (UTC)": f"{last.at:%Y-%m-%d %H:%M}" if last else "–",
+        "By": last.by if last else "–",
+        "Why": last.reason if last else "–",
+        "Trained (UTC)": f"{one.created_at:%Y-%m-%d %H:%M}",
     }
 
 
-def remove(what, function, *arguments):
-    """Delete, and say what went or why it stays."""
-    try:
-        function(store, *arguments)
-        st.session_state.models_removed = f"{what} was removed."
-    except StoreError as error:
-        st.session_state.models_removed = str(error)
-
-
-st.markdown("#### What was active when")
-st.plotly_chart(
-    evidence_charts.timeline(promotions, now()),
-    key="models_timeline",
-    alt=f"Which version answered when: {len(promotions)} promotions",
-    config={"displaylogo": False},
-)
-with st.popover("Show as table", type="tertiary", icon=":material/table_rows:"):
-    st.table(
-        [
+def record(promotions):
+    """What was active when: a picture, and behind it the table."""
+    st.markdown("#### What was active when")
+    st.plotly_chart(
+        evidence_charts.timeline(promotions, now()),
+        key="models_timeline",
+        alt=f"Which version answered when: {len(promotions)} promotions",
+        config={"displaylogo": False},
+    )
+    with st.popover("Show as table", type="tertiary", icon=":material/table_rows:"):
+        lines = [
             {
                 "From (UTC)": f"{one.at:%Y-%m-%d %H:%M:%S}",
                 "Version": str(one.version_id),
@@ -87,93 +62,142 @@ with st.popover("Show as table", type="tertiary", icon=":material/table_rows:"):
                 "Why": plain(one.reason),
             }
             for one in reversed(promotions)
-        ],
+        ]
+        if lines:
+            st.markdown(tables.markdown(lines))
+
+
+def overview(found, promoted):
+    """Every version, the newest first."""
+    st.markdown("#### Versions")
+    figures = {
+        name: st.column_config.NumberColumn(format=form, help=told, width=62)
+        for name, form, told in (
+            ("MAE", "%.1f", f"Typical miss: mean absolute error, cross-validated on its own rows [{TARGET.unit}]."),
+            ("±", "%.1f", f"One standard error of the MAE [{TARGET.unit}]."),
+            ("RMSE", "%.1f", f"Root mean square error [{TARGET.unit}]."),
+            ("R²", "%.2f", "Share of the variance that is explained out of fold [no unit]."),
+        )
+    }
+    widths = {"Version": 64, "Status": 84, "Data": 160, "By": 80}
+    st.dataframe(
+        [row(one, promoted) for one in found],
         hide_index=True,
+        column_config=figures | {name: st.column_config.Column(width=width) for name, width in widths.items()},
+        alt=f"{len(found)} versions, the newest first",
+    )
+    st.caption(
+        f"MAE and RMSE in {TARGET.unit}. Scores of versions on other {ROWS} cannot be compared with each other: the "
+        "Retrain page holds two versions against each other on the same folds."
     )
 
-st.markdown("#### Versions")
-moment = st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm")
-number = {
-    name: st.column_config.NumberColumn(format="%.1f", help=help_)
-    for name, help_ in (
-        ("MAE", "Typical miss: mean absolute error, cross-validated on its own rows [gallons per person per year]."),
-        ("±", "One standard error of the MAE."),
-        ("RMSE", "Root mean square error [gallons per person per year]."),
-    )
-}
-st.dataframe(
-    [row(one) for one in everything.values()],
-    hide_index=True,
-    column_config=number
-    | {"R²": st.column_config.NumberColumn(format="%.2f"), "Trained (UTC)": moment, "Last promoted (UTC)": moment},
-    alt=f"{len(everything)} versions, the newest first",
-)
-st.caption("Scores of versions on other rows cannot be compared: the Retrain page holds two against each other fairly.")
 
-asked = st.query_params.get("version", "")
-chosen = int(asked) if asked.isdecimal() and int(asked) in everything else model.version
-if chosen not in everything:
-    chosen = next(iter(everything))
-st.session_state.models_version = chosen
-left, right = st.columns([0.5, 0.5], gap="large")
-with left:
-    st.selectbox(
-        "Version",
-        list(everything),
-        format_func=lambda one: f"{everything[one].label} ({status(everything[one])})",
-        key="models_version",
-        on_change=lambda: st.query_params.update(version=str(st.session_state.models_version)),
-    )
-version = everything[chosen]
-try:
-    loaded = resources.model_of(chosen)
-except (ModelError, StoreError) as error:
-    st.error(f"Version {chosen} cannot be used. {error}", icon=":material/broken_image:")
-    loaded = None
-
-
-def archive():
+def archive(version, loaded, promotions):
     """Pack everything that is needed to use the version elsewhere."""
     packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as into:
         for name, content in export(version, loaded, promotions).items():
-            archive.writestr(name, content)
+            into.writestr(name, content)
     return packed.getvalue()
 
 
-with right:
-    if loaded:
-        evidence.promote(store, resources.evidence_on(chosen, model))
-with left, st.container(horizontal=True):
-    if loaded:
-        text = card(version, loaded, promotions)
-        st.download_button(
-            "Model card", text, f"model_card_{chosen}.md", "text/markdown", icon=":material/download:",
-            on_click="ignore",
-        )  # fmt: skip
-        st.download_button(
-            "Model with its record and rows", archive, f"petrol_model_{chosen}.zip", "application/zip",
-            icon=":material/download:", on_click="ignore",
-        )  # fmt: skip
-    if chosen not in promoted and not version.shipped:
-        with st.popover("Remove", icon=":material/delete:"):
-            st.markdown(f"Removes **{version.label}** with its scores. It was never promoted. This cannot be undone.")
-            what = version.label
-            st.button("Remove it", on_click=remove, args=(what, history.remove_version, chosen), key="models_remove")
-if loaded:
-    with st.container(border=True):
-        st.markdown(text.replace("\n## ", "\n##### ").replace("# Version", "#### Version", 1))
+def remove(store, what, function, number):
+    """Delete, and say what went or why it stays."""
+    try:
+        function(store, number)
+        st.session_state.models_removed = f"{what} was removed."
+    except StoreError as error:
+        st.session_state.models_removed = str(error)
 
-removable = history.removable_data_sets(store)
-if removable:
+
+def one_version(store, found, promoted, promotions):
+    """Choose a version, read its card, take it away, promote it, roll back to it, or remove it."""
+    usual = model.version if model.version in found else next(iter(found))
+    chosen = asked_for("version", found, usual)
+    st.session_state.models_version = chosen
+    left, right = st.columns(2, gap="large")
+    left.selectbox(
+        "Version",
+        list(found),
+        format_func=lambda number: f"{found[number].label}, {status(found[number], promoted)}",
+        key="models_version",
+        on_change=lambda: st.query_params.update(version=str(st.session_state.models_version)),
+    )
+    version, text = found[chosen], ""
+    with left.container(horizontal=True):
+        try:
+            loaded = resources.model_of(chosen)
+        except ModelError as error:
+            st.error(f"Version {chosen} cannot be used. {error}", icon=":material/broken_image:")
+        else:
+            text = card(version, loaded, promotions)
+            options = {"icon": ":material/download:", "on_click": "ignore"}
+            st.download_button("Model card", text, f"model_card_{chosen}.md", "text/markdown", **options)
+            packed = f"petrol_model_{chosen}.zip"
+            st.download_button(
+                "Model with its record and rows",
+                lambda: archive(version, loaded, promotions),
+                packed,
+                "application/zip",
+                **options,
+            )
+        if chosen not in promoted and not version.shipped:
+            with st.popover("Remove", icon=":material/delete:"):
+                st.markdown(
+                    f"Removes **{version.label}** with its scores. It was never promoted. There is no way back."
+                )
+                arguments = store, version.label, history.remove_version, chosen
+                st.button("Remove it", on_click=remove, args=arguments, key="models_remove")
+    if text:
+        with right:
+            evidence.promote(store, resources.evidence_on(chosen, model))
+        with st.container(border=True):
+            text = text.replace(":material", ":\N{WORD JOINER}material")  # else the browser's part makes icons of it
+            st.markdown(text.replace("\n## ", "\n##### ").replace("# Version", "#### Version", 1))
+
+
+def data_sets(store):
+    """Offer the removal of data that no version needs which must stay."""
+    removable = history.removable_data_sets(store)
+    if not removable:
+        return
     st.markdown("#### Data sets that can be removed")
     st.caption("No version that was ever promoted was trained on them.")
     for data_set, using in removable:
+        goes = f", and with it version{'s' if len(using) > 1 else ''} {', '.join(map(str, using))}" if using else ""
+        name = f"Data set {data_set.id}, {plain(data_set.origin)} ({data_set.n_rows:,} {ROWS}){goes}"
         with st.container(horizontal=True, vertical_alignment="center"):
-            goes = f", and with it version{'s' if len(using) > 1 else ''} {', '.join(map(str, using))}" if using else ""
-            name = f"Data set {data_set.id}, {plain(data_set.origin)} ({data_set.n_rows:,} rows)"
-            st.markdown(f"{name}{goes}", width="stretch")
+            st.markdown(name, width="stretch")
             with st.popover("Remove", key=f"models_remove_set_{data_set.id}"):
-                st.markdown(f"Removes {name}{goes}. This cannot be undone.")
-                arguments = (f"{name}{goes}", history.remove_data_set, data_set.id)
+                st.markdown(f"Removes {name}. There is no way back.")
+                arguments = store, name, history.remove_data_set, data_set.id
                 st.button("Remove it", key=f"models_remove_data_{data_set.id}", on_click=remove, args=arguments)
+
+
+def page(store):
+    """From the whole record to one version."""
+    if told := st.session_state.pop("models_removed", None):
+        st.info(told, icon=":material/delete:")
+    promotions = history.promotions(store)
+    promoted = {one.version_id: one for one in promotions}
+    found = {one.id: one for one in reversed(versions.versions(store))}
+    record(promotions)
+    if not found:
+        st.info("There is no version yet.")
+        return
+    overview(list(found.values()), promoted)
+    one_version(store, found, promoted, promotions)
+    data_sets(store)
+
+
+model = resources.active_model()
+frame("Models", model)
+st.title("Models", anchor=False)
+st.markdown(":gray[Every version that was trained, what was active when and why, and the way back.]")
+with resources.telling():
+    try:
+        store = resources.store()
+    except StoreError as error:
+        st.error(f"There is no history to show. {error}", icon=":material/cloud_off:")
+    else:
+        page(store)

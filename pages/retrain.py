@@ -3,111 +3,129 @@
 import streamlit as st
 
 from data.schema import ROWS, DataError
+from model import evidence as judging
 from model import history, jobs, recipe, versions
 from model.recipe import ModelError
 from model.store import StoreError
 from model.train import require_usable
 from pages.shared import evidence, proposal, resources, training, verdicts
-from pages.shared.frame import frame
+from pages.shared.frame import asked_for, frame
+
+
+def submit(store, data, excluded, recipes):
+    """Put a training into the queue; what stands against it is kept for the page to say."""
+    algorithms, parameters, seed = recipes
+    try:
+        options = {"parameters": parameters, "seed": seed, "excluded": excluded}
+        st.query_params["job"] = str(jobs.submit(store, resources.visitor(), data, algorithms, **options))
+    except (DataError, ModelError, StoreError) as error:
+        st.session_state.retrain_problem = str(error)
+
+
+def propose(store, below):
+    """Draw what can be trained, and the two buttons that do it."""
+    st.markdown("#### What to train")
+    rows, excluded, origin = proposal.rows(store, below)
+    name, parameters, seed = proposal.algorithm()
+    problems = {"rows": rows is None, "recipe": False}
+    if rows is not None:
+        used = rows.drop(index=list(excluded))
+        for of, check in (
+            ("rows", lambda: require_usable(used)),
+            ("recipe", lambda: proposal.announce(name, parameters, len(used))),
+        ):
+            try:
+                check()
+            except ModelError as error:
+                problems[of] = True
+                st.error(str(error))
+                break
+    with st.container(horizontal=True):
+        st.button(
+            "Retrain",
+            type="primary",
+            disabled=any(problems.values()),
+            on_click=submit,
+            args=(store, (rows, origin), excluded, ([name], parameters, seed)),
+        )
+        st.button(
+            "Compare all",
+            disabled=problems["rows"],
+            on_click=submit,
+            args=(store, (rows, origin), excluded, (list(recipe.OFFERED), None, seed)),
+            help=f"Train all {len(recipe.OFFERED)} algorithms with their usual settings on these {ROWS}.",
+        )
+    if refused := st.session_state.pop("retrain_problem", None):
+        st.error(refused)
+
+
+def finish(store, found, current):
+    """Turn to the best of what the job in the address has trained, once it has ended; a reload keeps the address."""
+    mine = st.query_params.get("job")
+    if mine and mine not in [str(job.id) for job in current]:
+        del st.query_params["job"]
+        if trained := [one.id for one in found if str(one.job_id) == mine]:
+            same = judging.comparable(found, trained[-1], 0)
+            best = next((one.version for one in resources.standings_of(same) if one.version in trained), trained[-1])
+            st.query_params["candidate"] = str(best)
+
+
+def choose(found):
+    """Draw the choice of the candidate and read it."""
+    usual = next((number for number in found if number != model.version), model.version)
+    chosen = asked_for("candidate", found, usual)
+    st.session_state.retrain_candidate = chosen
+    return st.selectbox(
+        "Candidate",
+        list(found),
+        format_func=lambda number: (
+            f"{found[number].label}{', active' if number == model.version else ''}: "
+            f"{verdicts.trained_on(found[number])}"
+        ),
+        key="retrain_candidate",
+        on_change=lambda: st.query_params.update(candidate=str(st.session_state.retrain_candidate)),
+    )
+
+
+def page(store):
+    """From the proposal to its evidence."""
+    left, right = st.columns([0.46, 0.54], gap="large")
+    below = st.container()
+    with left, st.container(border=True):
+        propose(store, below)
+    with right:
+        current = training.watch(store)
+        found = [one for one in versions.versions(store) if not one.broken]
+        finish(store, found, current)
+        training.outcome(store)
+        for waiting in history.waiting_shipped(store):
+            st.info(f"{waiting.label} came with the app and was never promoted.", icon=":material/new_releases:")
+        if not [one for one in found if one.id != model.version]:
+            if not current:
+                st.markdown("#### No candidate yet")
+                st.markdown(
+                    "Press **Retrain** to train one with the usual settings, or **Compare all** to hold all algorithms "
+                    "against each other. It takes some seconds, and this page shows how far it is."
+                )
+            return
+        chosen = choose({one.id: one for one in reversed(found)})
+        shown = resources.evidence_on(chosen, model)
+        evidence.promote(store, shown)
+    (version,) = (one for one in found if one.id == chosen)
+    against = f"version {model.version}" if model.version else "the shipped model"
+    st.markdown(f"#### {version.label}" + ("" if shown.is_active else f" against {against}"))
+    same = judging.comparable(found, chosen, model.version)
+    evidence.show(shown, resources.standings_of(same) if len(same) > 1 else ())
+
 
 model = resources.active_model()
 frame("Retrain", model)
 st.title("Retrain", anchor=False)
 st.markdown(":gray[A retraining is a proposal: nobody’s predictions change until a candidate is promoted.]")
-
-try:
-    store = resources.store()
-except StoreError as error:
-    st.error(f"Retraining is off. {error}", icon=":material/cloud_off:")
-    st.stop()
-
-
-def submit(rows, excluded, origin, algorithms, parameters, seed):
-    """Put a training into the queue; what stands against it is kept for the page to say."""
+with resources.telling():
     try:
-        used = rows.drop(index=list(excluded))
-        require_usable(used)
-        with store.writing() as connection:
-            data_set = versions.add_data_set(connection, rows, origin)
-        jobs.submit(
-            store, resources.visitor(), data_set, algorithms, parameters=parameters, seed=seed, excluded=excluded
-        )
-    except (DataError, ModelError, StoreError) as error:
-        st.session_state.retrain_problem = str(error)
+        store = resources.store()
+    except StoreError as error:
+        st.error(f"Retraining is off. {error}", icon=":material/cloud_off:")
     else:
-        st.session_state.pop("retrain_problem", None)
-
-
-left, right = st.columns([0.46, 0.54], gap="large")
-with left, st.container(border=True):
-    st.markdown("#### What to train")
-    rows, excluded, origin = proposal.rows(store)
-    name, parameters, seed = proposal.algorithm()
-    n_rows = 0 if rows is None else len(rows) - len(excluded)
-    problem = ""
-    try:
-        if rows is not None:
-            require_usable(rows.drop(index=list(excluded)))
-            proposal.announce(name, parameters, n_rows)
-    except ModelError as error:
-        problem = str(error)
-        st.error(problem)
-    with st.container(horizontal=True):
-        st.button(
-            "Retrain",
-            type="primary",
-            disabled=rows is None or bool(problem),
-            on_click=submit,
-            args=(rows, excluded, origin, [name], parameters, seed),
-        )
-        st.button(
-            "Compare all",
-            disabled=rows is None or n_rows < 2,
-            on_click=submit,
-            args=(rows, excluded, origin, list(recipe.OFFERED), None, seed),
-            help=f"Train all {len(recipe.OFFERED)} algorithms with their usual settings on these {ROWS}.",
-        )
-    if refused := st.session_state.get("retrain_problem"):
-        st.error(refused)
-
-with right:
-    is_busy = training.watch(store)
-    if not is_busy:
-        watched = st.session_state.pop("retrain_watched", None)
-        if watched and (trained := versions.of_job(store, watched)):
-            st.query_params["candidate"] = str(resources.standings_of(trained)[0].version)
-        training.outcome(store)
-    for waiting in history.waiting_shipped(store):
-        st.info(f"{waiting.label}, came with the app and was never promoted.", icon=":material/new_releases:")
-
-candidates = {one.id: one for one in reversed(versions.versions(store)) if one.id != model.version and not one.broken}
-with right:
-    if not candidates and is_busy:
-        st.stop()
-    if not candidates:
-        st.markdown("#### No candidate yet")
-        st.markdown(
-            "Press **Retrain** to train one with the usual settings, or **Compare all** to hold all algorithms "
-            "against each other. It takes some seconds, and this page shows how far it is."
-        )
-        st.stop()
-    asked = st.query_params.get("candidate", "")
-    chosen = int(asked) if asked.isdecimal() and int(asked) in candidates else next(iter(candidates))
-    st.session_state.retrain_candidate = chosen
-    st.selectbox(
-        "Candidate",
-        list(candidates),
-        format_func=lambda number: f"{candidates[number].label} ({verdicts.trained_on(candidates[number])})",
-        key="retrain_candidate",
-        on_change=lambda: st.query_params.update(candidate=str(st.session_state.retrain_candidate)),
-    )
-    try:
-        found = resources.evidence_on(chosen, model)
-    except (ModelError, StoreError) as error:
-        st.error(str(error))
-        st.stop()
-    evidence.promote(store, found)
-
-st.markdown(f"#### {candidates[chosen].label}, against version {model.version}")
-together = versions.of_job(store, candidates[chosen].job_id) if candidates[chosen].job_id else []
-evidence.show(found, resources.standings_of(together) if len(together) > 1 else ())
+        page(store)

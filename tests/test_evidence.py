@@ -7,7 +7,7 @@ from data.schema import FEATURE_NAMES, FEATURES
 from model import history, versions
 from model.card import card, export
 from model.evaluate import mae_difference, out_of_fold
-from model.evidence import Evidence, gather, standings
+from model.evidence import Evidence, comparable, gather, standings
 from model.predict import predict_rows
 from model.recipe import pipeline
 from model.train import features, train
@@ -54,7 +54,7 @@ def test_on_other_rows_nothing_is_compared_that_was_not_evaluated_on_them(store)
     assert "was not evaluated on these 45 states" in verdicts.headline(other)
     assert verdicts.conditions(other) == [
         "it was not held against the active recipe",
-        "it was trained on other states than the active model",
+        "it was trained on other data, 45 states instead of 48",
     ]
 
 
@@ -95,7 +95,10 @@ def test_the_headline_and_the_tick_follow_the_interval(found, shift, words, agai
 
 
 def test_candidates_stand_in_the_order_of_their_miss_and_the_first_ties_with_itself(store, found):
-    table = standings(store, versions.versions(store)[:3])
+    everything = versions.versions(store)
+    assert [one.id for one in comparable(everything, 2, 1)] == [1, 2, 3]
+    assert [one.id for one in comparable(everything, 4, 1)] == [4]
+    table = standings(store, comparable(everything, 2, 1))
     errors = [one.scores["mae"]["value"] for one in table]
     assert errors == sorted(errors)
     assert table[0].is_tied
@@ -104,6 +107,9 @@ def test_candidates_stand_in_the_order_of_their_miss_and_the_first_ties_with_its
     figure = evidence_charts.standings(table)
     assert list(figure.data[0].x) == errors
     assert len(figure.layout.shapes) == 3
+    lines = verdicts.standings_table(table, 1, versions.version(store, 2).record["scores"]["mean"])
+    assert [line[""].split(",")[0] for line in lines[-2:]] == ["**Version 3**", "Always the average"]
+    assert any("(active)" in line[""] for line in lines)
 
 
 def test_pictures_show_every_row_by_name_with_units(found, rows):
@@ -126,7 +132,7 @@ def test_pictures_show_every_row_by_name_with_units(found, rows):
 def test_the_card_says_all_that_the_sidecar_does_in_words(store, found):
     text = card(versions.version(store, 2), found.candidate, history.promotions(store))
     for part in (
-        "# Version 2: ridge", "48 states", found.candidate.record["data"]["sha256"], "alpha 3", "seed 0",
+        "# Version 2: ridge", "48 states", found.candidate.record["data"]["sha256"], "penalty 3 (alpha)", "seed 0",
         "least squares", "always the average", "it held 44 of 48", "cents per gallon", "scikit-learn",
         "asked for by `a test`",
         found.candidate.record["model_sha256"], "cannot be told apart from least squares",

@@ -28,9 +28,26 @@ def test_a_version_that_is_not_there_cannot_be_promoted(store, number):
 
 
 def test_name_and_reason_are_kept_tidy(store):
-    history.promote(store, 1, "  Ann\n Lee " + "x" * 200, "a\tb  c")
+    history.promote(store, 1, "  Ann\n Lee ", "a\tb  c")
     kept = history.promotions(store)[-1]
-    assert (kept.by[:8], len(kept.by), kept.reason) == ("Ann Lee ", 100, "a b c")
+    assert (kept.by, kept.reason) == ("Ann Lee", "a b c")
+
+
+def test_a_name_or_a_reason_too_long_to_keep_is_refused_with_its_length(store):
+    with pytest.raises(StoreError, match=r"The name has 101 characters; 100 are kept\."):
+        history.promote(store, 1, "x" * 101, "why")
+    with pytest.raises(StoreError, match=r"The reason has 1,001 characters; 1,000 are kept\."):
+        history.promote(store, 1, "Ann", "x" * 1001)
+    assert len(history.promotions(store)) == 1
+
+
+def test_a_promotion_decided_on_against_another_version_is_refused(store, rows):
+    number = add_quick(store, rows)
+    history.promote(store, number, "Ann", "first", instead_of=1)
+    with pytest.raises(StoreError, match=rf"Version {number} became active meanwhile\."):
+        history.promote(store, 1, "Bob", "has not seen it", instead_of=1)
+    history.promote(store, 1, "Bob", "has seen it", instead_of=number)
+    assert history.active(store) == (1, 1)
 
 
 def test_the_newest_promotion_answers_and_an_older_version_can_come_back(store, rows):

@@ -80,7 +80,7 @@ def test_a_job_without_data_or_with_too_many_is_refused(store, rows):
     with store.writing() as connection:
         many = {"sha256": "0" * 64, "origin": "many", "n_rows": 10**6, "parquet": b""}
         connection.execute(insert(DATA_SET).values(many))
-    with pytest.raises(ModelError, match=r"would have about .* MB, more than the 200 MB .*take fewer trees"):
+    with pytest.raises(ModelError, match=r"would have about .* MB, more than the 200 MB .*lower trees"):
         jobs.submit(store, "v1", 2, ["forest"])
     assert jobs.submit(store, "v1", 2, ["forest", "ridge"])  # of several, what is too large is left out
 

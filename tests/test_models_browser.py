@@ -53,7 +53,7 @@ def test_the_record_of_promotions_is_shown_as_it_is(store, visitor):
 
 def test_card_and_files_are_those_of_the_version_and_work_elsewhere(store, visitor, store_url, tmp_path):
     ann = visitor("/models?version=2")
-    ann.has_chosen("Version", "Version 2, ridge (was active)")
+    ann.has_chosen("Version", "Version 2 (ridge), was active")
     with ann.page.expect_download() as waiting:
         ann.presses("Model card")
     ridge = model_of(store_url, 2)
@@ -69,7 +69,7 @@ def test_card_and_files_are_those_of_the_version_and_work_elsewhere(store, visit
 
 def test_what_was_promoted_stays_and_the_rest_can_be_removed_by_hand(store, visitor):
     ann = visitor("/models?version=2")
-    ann.has_chosen("Version", "Version 2, ridge (was active)")
+    ann.has_chosen("Version", "Version 2 (ridge), was active")
     expect(ann.page.get_by_role("button", name="Remove")).to_have_count(1)  # of the data set alone
     ann.page.get_by_role("button", name="Remove").click()
     ann.sees("and with it version 3")
@@ -82,10 +82,10 @@ def test_what_was_promoted_stays_and_the_rest_can_be_removed_by_hand(store, visi
 
 def test_a_candidate_alone_is_removed_and_its_number_never_comes_again(store, visitor, rows):
     ann = visitor("/models?version=3")
-    ann.has_chosen("Version", "Version 3, least squares (candidate)")
+    ann.has_chosen("Version", "Version 3 (least squares), candidate")
     ann.page.get_by_role("button", name="Remove").first.click()
     ann.presses("Remove it")
-    ann.sees("Version 3, least squares was removed.")
+    ann.sees("Version 3 (least squares) was removed.")
     with store.writing() as connection:
         assert versions.add_version(connection, train(rows, "least_squares"), 1, by="Ann") == 4
 
@@ -93,7 +93,7 @@ def test_a_candidate_alone_is_removed_and_its_number_never_comes_again(store, vi
 @pytest.mark.parametrize("address", ["/models?version=99", "/models?version=x", "/models?version=-1"])
 def test_a_link_to_no_version_shows_the_active_one(store, visitor, address):
     ann = visitor(address)
-    ann.has_chosen("Version", "Version 1, random forest (active)")
+    ann.has_chosen("Version", "Version 1 (random forest), active")
     ann.sees("There is nothing to compare it with.")
 
 

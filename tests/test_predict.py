@@ -8,6 +8,7 @@ import pytest
 from data.schema import FEATURE_NAMES, FEATURES, TARGET, DataError
 from model import recipe
 from model.evaluate import half_width, n_held
+from model.forest import predict_once
 from model.predict import COVERAGES, Scenario, coverages, predict, predict_rows, support_level
 from model.train import Model, features, fit
 
@@ -163,6 +164,16 @@ def test_threads_that_ask_at_once_get_the_answers_of_one_that_asks_alone(model):
     with ThreadPoolExecutor(8) as pool:
         together = [answer.value for answer in pool.map(lambda values: predict(model, values), asked)]
     assert together == [predict(model, values).value for values in asked]
+
+
+@pytest.mark.parametrize("algorithm", ["forest", "extra_trees", "line_and_forest"])
+def test_forests_are_predicted_to_the_last_bit_as_scikit_learn_does(algorithm, rows):
+    parameters = {"n_estimators": 20} | ({"max_samples": 0.8} if algorithm == "forest" else {})
+    pipeline = fit(algorithm, parameters, 3, rows)
+    X = scenarios(200)
+    expected = pipeline.predict(X)
+    assert (predict_rows(Model(pipeline, {}, rows), X) == expected).all()
+    assert (predict_once(pipeline, X) == expected).all()
 
 
 def test_an_input_that_never_varies_divides_nothing_by_zero(rows):

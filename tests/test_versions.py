@@ -81,7 +81,7 @@ def test_a_version_comes_back_as_it_was_trained(store, rows, model):
     found, loaded = versions.version(store, number), versions.load(store, number)
     full = {"n_estimators": 5, "max_features": 3, "min_samples_leaf": 2, "max_samples": 0.5}
     assert found.recipe == ("forest", full, 7)
-    assert found.label == f"Version {number}, random forest"
+    assert found.label == f"Version {number} (random forest)"
     assert loaded.version == number
     assert loaded.notice == "Said before."
     assert loaded.record["folds"]["n_repeats"] == 1

@@ -16,12 +16,13 @@ def show(evidence, standings=()):
     ----------
     evidence : model.evidence.Evidence
     standings : list of model.evidence.Standing
-        Of the job that trained it, where that trained several.
+        Of the versions on the same rows, where there are several.
     """
     views = {"Scores": _scores, "Predictions": _predictions, "Curves": _curves, "What would move": _moves}
     if standings:
         views = {"All candidates": lambda found: _standings(found, standings)} | views
-    for tab, draw in zip(st.tabs(list(views), key="evidence", bind="query-params"), views.values(), strict=True):
+    key = "evidence_of_several" if standings else "evidence"  # other tabs are other tabs, also for the browser
+    for tab, draw in zip(st.tabs(list(views), key=key, bind="query-params"), views.values(), strict=True):
         if tab.open:
             with tab:
                 draw(evidence)
@@ -34,8 +35,9 @@ def _picture(key, figure, alt):
 def _standings(evidence, standings):
     st.markdown(verdicts.tie(standings, evidence.n_rows))
     _picture("evidence_standings", evidence_charts.standings(standings), "Typical miss of each candidate")
-    st.markdown(tables.markdown(verdicts.standings_table(standings)))
-    st.caption("Shaded: cannot be told apart from the best. Choose a candidate above to see it in full.")
+    baseline = evidence.candidate.record["scores"]["mean"]
+    st.markdown(tables.markdown(verdicts.standings_table(standings, evidence.active.version, baseline)))
+    st.caption(f"Shaded: cannot be told apart from the best. MAE and RMSE in {TARGET.unit}, ± one standard error.")
 
 
 def _scores(evidence):
@@ -96,21 +98,26 @@ def promote(store, evidence):
     store : model.store.Store
     evidence : model.evidence.Evidence
     """
-    number = evidence.candidate.version
+    number, active = evidence.candidate.version, evidence.active.version
     st.markdown(verdicts.headline(evidence))
+    seen = st.session_state.get("promote_seen_against", active)
+    st.session_state.promote_seen_against = active
     if evidence.is_active:
         return
     was_active = any(one.version_id == number for one in history.promotions(store))
     verb = "Roll back to" if was_active else "Promote"
     with st.form(f"promote_{number}", border=True):
-        st.markdown(f"**{verb} version {number}** :gray[Everybody’s predictions change at once; one click goes back.]")
+        st.markdown(
+            f"**{verb} version {number}** :gray[Everybody’s predictions change at once. The Models page leads back.]"
+        )
         left, right = st.columns([0.7, 0.3])
-        reason = left.text_input("Reason", max_chars=1000, key=f"promote_reason_{number}")
-        by = right.text_input("Your name", max_chars=100, key="promote_by", persist_state="session")
+        reason = left.text_input("Reason", key=f"promote_reason_{number}")
+        by = right.text_input("Your name", key="promote_by", persist_state="session")
         against = verdicts.conditions(evidence)
         agreed = True
         if against:
-            agreed = st.checkbox(f"I have seen that {' and that '.join(against)}.", key=f"promote_seen_{number}")
+            told = f"I have seen that {' and that '.join(against)}."
+            agreed = st.checkbox(told, key=f"promote_agreed_{number}_{active}")
         pressed = st.form_submit_button(f"{verb} version {number}", type="primary")
     if not pressed:
         return
@@ -121,7 +128,7 @@ def promote(store, evidence):
         st.error(" ".join(wants))
         return
     try:
-        history.promote(store, number, by, reason)
+        history.promote(store, number, by, reason, instead_of=seen or None)
     except StoreError as error:
         st.error(str(error))
         return

@@ -9,7 +9,7 @@ from model.recipe import ALGORITHMS
 from pages.shared.drawing import ACCENT, LEGEND, MUTED, POINT, axis_title, figure
 
 _N_NAMED = 4
-_BAND = "rgba(138, 151, 165, 0.25)"
+_BAND = "rgba(138, 151, 165, 0.16)"
 
 
 def _names(evidence):
@@ -197,10 +197,12 @@ def timeline(promotions, now):
     ends = [*(one.at for one in promotions[1:]), now]
     data = [
         {
-            "x": [one.at.isoformat(), end.isoformat()], "y": [f"Version {one.version_id}"] * 2, "mode": "lines",
+            "x": [one.at.isoformat(), end.isoformat()], "y": [f"Version {one.version_id}"] * 2, "mode": "lines+markers",
+            "marker": {"size": 14, "symbol": "line-ns", "line": {"width": 3, "color": POINT if end is now else MUTED}},
             "line": {"width": 16, "color": POINT if end is now else MUTED}, "showlegend": False,
-            "hovertemplate": f"Version {one.version_id}, from {one.at:%Y-%m-%d %H:%M} UTC<br>"
-            f"{escape(one.by)}: {escape(one.reason[:80])}<extra></extra>",
+            "hoverinfo": "text",
+            "hovertext": f"Version {one.version_id}, from {one.at:%Y-%m-%d %H:%M} UTC<br>"
+            f"{escape(one.by)}: {escape(one.reason[:80])}",
         }
         for one, end in zip(promotions, ends, strict=True)
     ]  # fmt: skip

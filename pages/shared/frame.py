@@ -12,6 +12,30 @@ PAGES = (
 )
 
 
+def asked_for(what, known, default):
+    """Read a number from the page's address.
+
+    Parameters
+    ----------
+    what : str
+        Name of the parameter.
+    known : iterable of int
+        What it may be.
+    default : int
+        What it is where the address says nothing, or nothing that is known; the latter is told, and mended.
+
+    Returns
+    -------
+    int
+    """
+    asked = st.query_params.get(what)
+    found = next((number for number in known if str(number) == asked), None)
+    if found is None and asked is not None:
+        st.info(f"There is no {what} ` {asked.replace('`', '')[:20]} ` here, or no longer. Shown is {default}.")
+        st.query_params[what] = str(default)
+    return default if found is None else found
+
+
 def frame(title, model):
     """Set the tab's title and draw the menu.
 

@@ -7,6 +7,7 @@ from data.load import MAX_BYTES, fingerprint, load_rows
 from data.schema import COLUMNS, ROW, ROWS, DataError, row_name
 from model import recipe, versions
 from model.evaluate import N_SPLITS, n_repeats_for
+from model.recipe import ModelError
 from pages.shared import tables, verdicts
 from pages.shared.wording import plain
 
@@ -15,8 +16,14 @@ _N_EDITED = 1000  # rows that a page can show for editing
 _SLOW = 60  # [s] from which a training is announced
 
 
-def rows(store):
+def rows(store, below):
     """Draw the choice of the rows and read it.
+
+    Parameters
+    ----------
+    store : model.store.Store
+    below : streamlit container
+        Where there is width for a table to edit.
 
     Returns
     -------
@@ -40,10 +47,14 @@ def rows(store):
     if choice == UPLOAD:
         found, origin = _upload()
     else:
-        found, origin = versions.rows_of(store, choice), sets[choice].origin
+        try:
+            found, origin = versions.rows_of(store, choice), sets[choice].origin
+        except ModelError as error:
+            st.error(f"{error} Choose other rows.")
+            found, origin = None, ""
     if found is None:
         return None, (), origin
-    edited, excluded = _edit(found, choice)
+    edited, excluded = _edit(found, choice, below)
     if edited is not found:
         origin = f"{origin.removesuffix(', edited')}, edited"
     return edited, excluded, origin
@@ -85,7 +96,7 @@ def _take_file():
         st.session_state.retrain_uploaded = file.name, None, str(error)
 
 
-def _edit(found, source):
+def _edit(found, source, below):
     """Let rows be changed or left out; returns the very rows where no figure was changed."""
     if len(found) > _N_EDITED:
         st.caption(f"Up to {_N_EDITED:,} {ROWS} can be edited here. Edit the file instead.")
@@ -102,7 +113,7 @@ def _edit(found, source):
         st.session_state[f"{key}_start"] = start
     start = st.session_state[f"{key}_start"]
     table = start.assign(name=[row_name(code) for code in start[ROW]])
-    edited = st.data_editor(
+    edited = below.data_editor(
         table,
         key=key,
         height=320,
@@ -166,8 +177,8 @@ def _parameter(cell, algorithm, parameter):
         parameter.low,
         parameter.high,
         parameter.default,
-        step=1 if is_whole else parameter.low if parameter.low < 0.01 else 0.05,
-        format="%d" if is_whole else "%.3g",
+        step=1 if is_whole else 0.05 if parameter.high <= 1 else parameter.default / 10,
+        format="%d" if is_whole else "%.10g",
         key=f"retrain_{algorithm}_{parameter.name}",
         persist_state="session",
         help=f"{parameter.help} From {parameter.low:g} to {parameter.high:g}, usually {parameter.default:g}.",

@@ -1,5 +1,6 @@
 """What all visitors share: the active model with its rows, loaded once and never changed."""
 
+import contextlib
 import ctypes
 import gc
 import logging
@@ -28,8 +29,16 @@ def _open_store():
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _version(number):
-    """Load a version of the store, or the shipped model for 0, and have it ready to answer."""
-    model = versions.load(_open_store(), number) if number else artifact.load(load_rows())
+    return _ready(versions.load(_open_store(), number))
+
+
+@st.cache_resource(show_spinner=False)
+def _shipped():
+    return _ready(artifact.load(load_rows()))
+
+
+def _ready(model):
+    """Have a model ready to answer."""
     predict(model, {column.name: column.default for column in FEATURES})
     gc.collect()
     gc.freeze()  # what is alive now stays; without this each collection walks all of it again
@@ -39,7 +48,7 @@ def _version(number):
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def _noticed(number, notice, _model):
+def _noticed(of, notice, _model):
     return replace(_model, notice=" ".join(filter(None, (notice, _model.notice))))
 
 
@@ -56,11 +65,12 @@ def store():
 
 def _active():
     try:
-        model, notice = history.active_model(_open_store(), _version)
+        model, notice = history.active_model(_open_store(), _version, _shipped)
     except StoreError as error:
-        _open_store.clear()
-        model, notice = _version(0), f"{error} Until then the shipped model answers." if error.hides else ""
-    return _noticed(model.version, notice, model) if notice else model
+        for kept in (_open_store, _version, _evidence, _standings):
+            kept.clear()  # the next store may use the same numbers for others
+        model, notice = _shipped(), f"{error} Until then the shipped model answers." if error.hides else ""
+    return _noticed(id(model), notice, model) if notice else model
 
 
 def active_model():
@@ -78,6 +88,16 @@ def active_model():
         st.error("The shipped data cannot be used, so there is no model to ask.", icon=":material/error:")
         st.code(str(error), language=None)
         st.stop()
+
+
+@contextlib.contextmanager
+def telling():
+    """Show what goes wrong with the store or a model in the body, in place of an exception."""
+    try:
+        yield
+    except (DataError, ModelError, StoreError) as error:
+        _LOG.warning("%s", error)
+        st.error(str(error), icon=":material/error:")
 
 
 def model_of(number):
@@ -135,7 +155,7 @@ def _standings(numbers, _found):
 
 
 def standings_of(found):
-    """Order the versions of one job, and draw the tie; kept, for all sessions."""
+    """Order versions on the same rows, and draw the tie; kept, for all sessions."""
     return _standings(tuple(one.id for one in found), found)
 
 

@@ -1,12 +1,14 @@
 """The queue as visitors see it: what runs, how far it is, who waits, and how it ended."""
 
+from datetime import timedelta
+
 import streamlit as st
 
 from model import jobs
-from model.store import StoreError
 from model.tables import now
-from pages.shared import verdicts
-from pages.shared.wording import plain
+from pages.shared import resources, verdicts
+
+_RECENT = timedelta(minutes=10)  # for so long an ended job is told of
 
 
 def watch(store):
@@ -14,34 +16,30 @@ def watch(store):
 
     Returns
     -------
-    bool
-        Whether there are any.
+    list of model.jobs.Job
+        They.
     """
     jobs.dispatch(store)
-    current = [job.id for job in jobs.open_jobs(store)]
+    current = jobs.open_jobs(store)
     if current:
-        st.session_state.retrain_watched = current[0]
-        st.fragment(_poll, run_every=0.5)(store, current)
-    return bool(current)
+        st.fragment(_poll, run_every=0.5)(store, [job.id for job in current])
+    return current
 
 
 def _poll(store, former):
-    try:
+    with resources.telling():
         jobs.dispatch(store)
         current = jobs.open_jobs(store)
-    except StoreError as error:
-        st.error(str(error))
-        return
-    if [job.id for job in current] != former:
-        st.rerun()  # the whole page: something has ended, or has been asked for
-    with st.container(border=True):
-        for place, job in enumerate(current):
-            _draw(store, job, place)
+        if [job.id for job in current] != former:
+            st.rerun()  # the whole page: something has ended, or has been asked for
+        with st.container(border=True):
+            for place, job in enumerate(current):
+                _draw(store, job, place)
 
 
 def _draw(store, job, place):
     left, right = st.columns([0.8, 0.2], vertical_alignment="center")
-    title = f"**Job {job.id}: {verdicts.asked(job)}**, asked for by {plain(job.request['by'])}"
+    title = f"**Job {job.id}: {verdicts.asked(job)}**, {_whose(job)}"
     with left:
         if job.state == "running":
             st.markdown(title)
@@ -49,20 +47,29 @@ def _draw(store, job, place):
         else:
             st.markdown(f"{title}  \n:gray[waits, {place} before it]")
     with right:
-        st.button("Cancel", key=f"retrain_cancel_{job.id}", on_click=jobs.cancel, args=(store, job.id))
+        st.button("Cancel", key=f"retrain_cancel_{job.id}", on_click=_cancel, args=(store, job.id))
+
+
+def _whose(job):
+    return "yours" if job.visitor == resources.visitor() else "another visitor’s"
+
+
+def _cancel(store, number):
+    with resources.telling():
+        jobs.cancel(store, number)
 
 
 def outcome(store):
-    """Say how the newest job ended where it gave no candidate, or left something out."""
+    """Say how the job that ended last went, where that was not long ago and there is something to say."""
     ended = jobs.last_ended(store)
-    if not ended:
+    if not ended or now() - ended.ended_at > _RECENT:
         return
-    about = f"Job {ended.id} ({verdicts.asked(ended)})"
-    at = f":gray[{ended.ended_at:%Y-%m-%d %H:%M} UTC]"
+    about = f"Job {ended.id} ({verdicts.asked(ended)}, {_whose(ended)})"
     if ended.state == "failed":
-        st.error(f"{about} failed. {at}", icon=":material/error:")
+        st.error(f"{about} failed at {ended.ended_at:%H:%M} UTC.", icon=":material/error:")
         st.code(ended.message, language=None, wrap_lines=True)
     elif ended.state == "cancelled":
-        st.info(f"{about} was cancelled, and nothing of it was kept. {at}", icon=":material/cancel:")
+        st.info(f"{about} was cancelled, and nothing of it was kept.", icon=":material/cancel:")
     elif ended.message:
-        st.info(f"{about} is done. {plain(ended.message)}", icon=":material/info:")
+        st.info(f"{about} is done.", icon=":material/info:")
+        st.caption(ended.message)

@@ -37,8 +37,8 @@ def headline(evidence):
         return f"Version {number} is the active one. There is nothing to compare it with."
     if evidence.difference is None:
         return (
-            f"The recipe of {active}, was not evaluated on these {n:,} {ROWS}, so the two cannot be held against each "
-            "other. Train this candidate again to have both on the same folds."
+            f"The active recipe was not evaluated on these {n:,} {ROWS}, so the two cannot be held against each other. "
+            "Train this candidate again to have both on the same folds."
         )
     if evidence.has_same_rows and evidence.is_same_model:
         return f"It answers exactly as {active}: the same recipe on the same {ROWS}. Nothing would change."
@@ -61,7 +61,9 @@ def conditions(evidence):
     if evidence.difference is None:
         found.append("it was not held against the active recipe")
     if not evidence.has_same_rows:
-        found.append(f"it was trained on other {ROWS} than the active model")
+        found.append(
+            f"it was trained on other data, {evidence.n_rows:,} {ROWS} instead of {len(evidence.active.rows):,}"
+        )
     return found
 
 
@@ -137,20 +139,24 @@ def tie(standings, n_rows):
     return f"{best} has the smallest typical miss on {n_rows:,} {ROWS}; {others} (90 % interval of the difference)."
 
 
-def standings_table(standings):
-    """Several candidates, the best first."""
-    return [
-        {
-            "": f"**Version {one.version}**, {ALGORITHMS[one.algorithm].label}",
-            f"MAE ({TARGET.unit})": f"{one.scores['mae']['value']:.1f}{_PM}{one.scores['mae']['standard_error']:.1f}",
-            "RMSE": f"{one.scores['rmse']['value']:.1f}{_PM}{one.scores['rmse']['standard_error']:.1f}",
-            "R² (no unit)": f"{one.scores['r2']['value']:z.2f}{_PM}{one.scores['r2']['standard_error']:.2f}",
-            "More than the best, 90 % interval": "the best"
-            if i == 0
-            else f"{one.difference['low']:+z.1f} to {one.difference['high']:+z.1f}" + (", tied" if one.is_tied else ""),
-        }
-        for i, one in enumerate(standings)
-    ]
+def standings_table(standings, active, baseline):
+    """Several candidates, the best first, and at the end what any of them must beat."""
+    table = []
+    for one in standings:
+        name = f"**Version {one.version}**{' (active)' if one.version == active else ''}"
+        interval = f"{one.difference['low']:+z.1f} to {one.difference['high']:+z.1f}"
+        distance = "the best" if one is standings[0] else interval + (", tied" if one.is_tied else "")
+        table.append(_line(f"{name}, {ALGORITHMS[one.algorithm].label}", one.scores, distance))
+    return [*table, _line(capital(ALGORITHMS["mean"].label), baseline, "–")]
+
+
+def _line(name, scores, distance):
+    texts = (
+        f"{scores[kind]['value']:z.{digits}f}{_PM}{scores[kind]['standard_error']:.{digits}f}"
+        for kind, digits in (("mae", 1), ("rmse", 1), ("r2", 2))
+    )
+    named = zip(("MAE", "RMSE", "R² (no unit)"), texts, strict=True)
+    return {"": name} | dict(named) | {"MAE more than the best’s, 90 % interval": distance}
 
 
 def duration(seconds):

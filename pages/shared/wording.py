@@ -11,7 +11,8 @@ from model.recipe import ALGORITHMS, ModelError
 
 
 def plain(text):
-    """Text from a file as it stands, with nothing in it read as Markdown."""
+    """Text from a file as it stands, with nothing in it read as Markdown, as an icon or as a colour."""
+    text = re.sub(r":(?=[a-z_]+[/_\[-])", ":\N{WORD JOINER}", str(text))  # the browser's part looks for them, too
     return re.sub(r"([\\`*_{}\[\]()<>#+\-.!|~$:@&])", r"\\\1", " ".join(str(text).split()))
 
 
