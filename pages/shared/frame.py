@@ -3,6 +3,7 @@
 import streamlit as st
 
 from data.schema import PERIOD, ROWS
+from pages.shared.wording import plain
 
 PAGES = (
     ("streamlit_app.py", "What if"),
@@ -31,7 +32,7 @@ def asked_for(what, known, default):
     asked = st.query_params.get(what)
     found = next((number for number in known if str(number) == asked), None)
     if found is None and asked is not None:
-        st.info(f"There is no {what} ` {asked.replace('`', '')[:20]} ` here, or no longer. Shown is {default}.")
+        st.info(f"There is no {what} {plain(asked[:20])} here, or no longer. Shown is {default}.")
         st.query_params[what] = str(default)
     return default if found is None else found
 
