@@ -17,10 +17,11 @@ run: .venv/app  ## start the app on http://localhost:8501 (PORT=... for another)
 
 test: .venv/dev lint  ## everything: style, unit tests, browser tests
 	$(BIN)/python tests/chromium.py
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 -m "not browser"
+	$(BIN)/python -m pytest -m browser
 
 test-fast: .venv/dev  ## without the browser, under a minute
-	$(BIN)/python -m pytest -m "not browser and not slow"
+	$(BIN)/python -m pytest -n 2 -m "not browser and not slow"
 
 lint: .venv/dev  ## style
 	$(BIN)/ruff check .

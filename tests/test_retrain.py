@@ -1,0 +1,97 @@
+"""The Retrain page by Streamlit's own test runner: what it offers follows from the table of algorithms."""
+
+import re
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from data.schema import FEATURES
+from model import recipe
+from model.recipe import ALGORITHMS, OFFERED
+from tests.conftest import ROOT
+
+
+@pytest.fixture
+def app():
+    """Return the page, opened; nothing in these tests starts a training."""
+    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=30)
+    app.switch_page("pages/retrain.py").run()
+    assert not app.exception
+    return app
+
+
+def button(app, label):
+    (found,) = [one for one in app.button if one.label == label]
+    return found
+
+
+def use(app, rows):
+    """Bring rows as an upload would."""
+    app.session_state["retrain_uploaded"] = "rows.csv", rows, ""
+    app.selectbox(key="retrain_rows").set_value(0).run()
+    assert not app.exception
+
+
+@pytest.mark.parametrize("name", OFFERED)
+def test_each_parameter_has_its_field_with_the_tables_bounds_and_default(app, name):
+    app.selectbox(key="retrain_algorithm").set_value(name).run()
+    fields = {field.key: field for field in app.number_input if field.key != "retrain_seed"}
+    assert list(fields) == [f"retrain_{name}_{parameter.name}" for parameter in ALGORITHMS[name].parameters]
+    for parameter in ALGORITHMS[name].parameters:
+        field = fields[f"retrain_{name}_{parameter.name}"]
+        assert (field.min, field.max, field.value) == (parameter.low, parameter.high, parameter.default)
+        assert field.label == parameter.label
+    assert not button(app, "Retrain").disabled
+
+
+def test_a_model_too_large_to_keep_is_refused_before_it_starts_and_others_can_be_compared(app, rows):
+    many = rows.loc[rows.index.repeat(2100)].reset_index(drop=True)
+    use(app, many)
+    assert app.error[0].value.startswith("The model file of random forest on 100,800 rows would have about")
+    assert "lower trees (n_estimators)" in app.error[0].value
+    assert button(app, "Retrain").disabled
+    assert not button(app, "Compare all").disabled
+    app.selectbox(key="retrain_algorithm").set_value("histogram_boosting").run()
+    assert not app.error
+    assert not button(app, "Retrain").disabled
+
+
+def test_a_long_training_is_announced_with_its_time_and_memory(app, rows):
+    use(app, rows.loc[rows.index.repeat(400)].reset_index(drop=True))
+    (told,) = [one.value for one in app.warning]
+    assert re.match(
+        r"This takes about \d+ s and \d\.\d GB of memory on 19,200 states\. Histogram boosting, fewer", told
+    )
+    app.number_input(key="retrain_forest_n_estimators").set_value(10).run()
+    assert not app.warning
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (lambda rows: rows.head(9), "9 states are too few for 5 folds."),
+        (lambda rows: rows.assign(**{FEATURES[0].name: 7.0}), "petrol_tax: all 48 states have the value 7.0,"),
+    ],
+    ids=["few", "constant"],
+)
+def test_rows_that_nothing_can_be_learned_of_leave_nothing_to_press(app, rows, edit, said):
+    use(app, edit(rows))
+    assert app.error[0].value.startswith(said)
+    assert button(app, "Retrain").disabled
+    assert button(app, "Compare all").disabled
+
+
+def test_the_usual_settings_are_those_of_the_default_recipe(app):
+    assert app.selectbox(key="retrain_algorithm").value == recipe.DEFAULT
+    assert app.number_input(key="retrain_seed").value == 0
+    assert app.selectbox(key="retrain_rows").value == 1
+
+
+def test_a_refused_file_is_told_and_other_rows_can_be_chosen(app, rows):
+    app.session_state["retrain_uploaded"] = "rows.csv", None, 'row 2, petrol_tax: "x" is not a number.'
+    app.selectbox(key="retrain_rows").set_value(0).run()
+    assert "was not taken. Nothing was stored" in app.error[0].value
+    assert button(app, "Retrain").disabled
+    app.selectbox(key="retrain_rows").set_value(1).run()
+    assert not app.error
+    assert not button(app, "Retrain").disabled
