@@ -194,10 +194,4 @@ model = resources.active_model()
 frame("Models", model)
 st.title("Models", anchor=False)
 st.markdown(":gray[Every version that was trained, what was active when and why, and the way back.]")
-with resources.telling():
-    try:
-        store = resources.store()
-    except StoreError as error:
-        st.error(f"There is no history to show. {error}", icon=":material/cloud_off:")
-    else:
-        page(store)
+resources.with_store(page, "There is no history to show.")

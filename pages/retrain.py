@@ -122,10 +122,4 @@ model = resources.active_model()
 frame("Retrain", model)
 st.title("Retrain", anchor=False)
 st.markdown(":gray[A retraining is a proposal: nobody’s predictions change until a candidate is promoted.]")
-with resources.telling():
-    try:
-        store = resources.store()
-    except StoreError as error:
-        st.error(f"Retraining is off. {error}", icon=":material/cloud_off:")
-    else:
-        page(store)
+resources.with_store(page, "Retraining is off.")

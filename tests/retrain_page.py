@@ -55,6 +55,8 @@ class Visitor:
         self.page.locator("input[type=file]").set_input_files(file)
 
     def promotes(self, number, reason, by="Ann", verb="Promote", *, agrees=False):
+        expect(self.page.get_by_role("button", name=f"{verb} version {number}", exact=True)).to_be_visible()
+        expect(self.page.get_by_label("Reason", exact=True)).to_have_count(1)  # no more that of the former candidate
         self.types("Reason", reason)
         self.types("Your name", by)
         if agrees:

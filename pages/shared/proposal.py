@@ -8,7 +8,7 @@ from data.schema import COLUMNS, ROW, ROWS, DataError, row_name
 from model import recipe, versions
 from model.evaluate import N_SPLITS, n_repeats_for
 from model.recipe import ModelError
-from pages.shared import tables, verdicts
+from pages.shared import resources, tables, verdicts
 from pages.shared.wording import plain
 
 UPLOAD = 0  # in the place of a data set's number
@@ -48,7 +48,7 @@ def rows(store, below):
         found, origin = _upload()
     else:
         try:
-            found, origin = versions.rows_of(store, choice), sets[choice].origin
+            found, origin = resources.rows_of(choice), sets[choice].origin
         except ModelError as error:
             st.error(f"{error} Choose other rows.")
             found, origin = None, ""

@@ -52,22 +52,11 @@ def _noticed(of, notice, _model):
     return replace(_model, notice=" ".join(filter(None, (notice, _model.notice))))
 
 
-def store():
-    """Return the open store.
-
-    Raises
-    ------
-    StoreError
-        If it cannot be opened; the next call tries again.
-    """
-    return _open_store()
-
-
 def _active():
     try:
         model, notice = history.active_model(_open_store(), _version, _shipped)
     except StoreError as error:
-        for kept in (_open_store, _version, _evidence, _standings):
+        for kept in (_open_store, _version, _evidence, _rows, _standings):
             kept.clear()  # the next store may use the same numbers for others
         model, notice = _shipped(), f"{error} Until then the shipped model answers." if error.hides else ""
     return _noticed(id(model), notice, model) if notice else model
@@ -98,6 +87,25 @@ def telling():
     except (DataError, ModelError, StoreError) as error:
         _LOG.warning("%s", error)
         st.error(str(error), icon=":material/error:")
+
+
+def with_store(page, without):
+    """Run what needs the store, or say why it cannot.
+
+    Parameters
+    ----------
+    page : callable
+        Called with the open store.
+    without : str
+        What there is not without one, as a sentence.
+    """
+    with telling():
+        try:
+            opened = _open_store()
+        except StoreError as error:
+            st.error(f"{without} {error}", icon=":material/cloud_off:")
+        else:
+            page(opened)
 
 
 def model_of(number):
@@ -147,6 +155,22 @@ def evidence_on(number, active):
         If the version cannot be used, or is not there.
     """
     return _evidence(number, active.version, active)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _rows(number):
+    return versions.rows_of(_open_store(), number)
+
+
+def rows_of(number):
+    """Return the rows of a data set; kept, for all sessions: read only.
+
+    Raises
+    ------
+    ModelError, StoreError
+        If they are not what was stored, or not there.
+    """
+    return _rows(number)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
