@@ -2,6 +2,7 @@
 
 import os
 import re
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from model.tables import METADATA, SCHEMA, SCHEMA_VERSION, engine_of
 
 DEFAULT_URL = f"sqlite:///{Path(__file__).with_name('store.db').as_posix()}"
 VARIABLE = "PETROL_STORE_URL"
+_JUST_NOW = 50_000_000  # [ns] files carry times no finer than a few milliseconds
 
 
 class StoreError(Exception):
@@ -88,6 +90,25 @@ class Store:
             raise
         except (SQLAlchemyError, ValueError, KeyError, TypeError, OverflowError) as error:
             raise StoreError(self._explain(error), hides=self._exists) from error
+
+    def stamp(self):
+        """What changes with every commit of any process: times and sizes of the files, read without a query.
+
+        Returns
+        -------
+        tuple or None
+            None where only a query can tell: another database, or files written so lately that a further commit
+            might bear the same time.
+        """
+        if not self._file:
+            return None
+        try:
+            found = [os.stat(f"{self.location}{part}") for part in ("", "-wal")]  # noqa: PTH116 - in the path of a slider move
+        except OSError:
+            return None
+        if time.time_ns() - max(one.st_mtime_ns for one in found) < _JUST_NOW:
+            return None
+        return tuple((one.st_dev, one.st_ino, one.st_mtime_ns, one.st_size) for one in found)
 
     def writing(self):
         """Open a transaction that may write, and that no other writer can come between."""

@@ -15,7 +15,7 @@ import pytest
 from model import history, jobs, tables, versions
 from model.predict import predict_rows
 from model.store import Store, StoreError
-from tests.stores import fresh, output_of, python, sql
+from tests.stores import fresh, output_of, python, sql, wait_until
 
 
 @pytest.fixture
@@ -246,3 +246,16 @@ def test_two_processes_that_open_a_new_store_at_once_make_one(store_url, tmp_pat
     assert sql(path, "SELECT id, created_by FROM model_version") == [(1, "the app")]
     assert sql(path, "SELECT version_id, by FROM promotion") == [(1, "the app")]
     assert sql(path, "SELECT count(*) FROM data_set") == [(1,)]
+
+
+def test_a_commit_of_another_process_changes_the_stamp_and_one_just_made_is_not_trusted(kept, monkeypatch):
+    path, store = kept
+    before = wait_until(store.stamp)
+    assert history.active(store) == (1, 1)
+    assert wait_until(store.stamp) == before  # reading changes nothing
+    monkeypatch.setenv("PETROL_STORE_URL", f"sqlite:///{path}")
+    output_of(python('from model import history; history.promote(history.open_store(), 1, "Ann", "again")'))
+    assert store.stamp() != before
+    assert wait_until(store.stamp) != before
+    history.promote(store, 1, "Ann", "once more")
+    assert store.stamp() is None

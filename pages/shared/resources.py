@@ -20,6 +20,7 @@ from model.store import StoreError
 from model.survey import Survey
 
 _LOG = logging.getLogger(__name__)
+_seen = {}  # "last" -> the store, its stamp, and the model that answered then
 
 
 @st.cache_resource(show_spinner=False)
@@ -53,9 +54,17 @@ def _noticed(of, notice, _model):
 
 
 def _active():
+    """The model that answers; while nobody has written to the store it is the one that did before."""
+    if (seen := _seen.get("last")) and seen[1] and seen[0].stamp() == seen[1]:
+        return seen[2]
     try:
-        model, notice = history.active_model(_open_store(), _version, _shipped)
+        store = _open_store()
+        stamp = store.stamp()  # before the query: what is written after it will be noticed
+        model, notice = history.active_model(store, _version, _shipped)
+        _seen["last"] = store, stamp, _noticed(id(model), notice, model) if notice else model
+        return _seen["last"][2]
     except StoreError as error:
+        _seen.clear()
         for kept in (_open_store, _version, _evidence, _rows, _standings):
             kept.clear()  # the next store may use the same numbers for others
         model, notice = _shipped(), f"{error} Until then the shipped model answers." if error.hides else ""
