@@ -1,14 +1,14 @@
 """Take the pictures of the README and of every page at two widths in both themes: ``make screenshots``."""
 
 import tempfile
-import time
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from model import history, jobs, recipe
+from model import history, recipe
 from tests import chromium
 from tests.conftest import ROOT, running_server
+from tests.stores import run
 
 FOLDER = ROOT / "docs" / "screenshots"
 SIZES = {1280: 900, 390: 844}
@@ -28,10 +28,7 @@ def main():
     FOLDER.mkdir(parents=True, exist_ok=True)
     log = Path(tempfile.mkdtemp()) / "log"
     store = history.open_store()  # a new one, with something to show
-    jobs.submit(store, "screenshots", 1, recipe.OFFERED)
-    while jobs.open_jobs(store):
-        jobs.dispatch(store)
-        time.sleep(0.2)
+    run(store, 1, recipe.OFFERED)
     history.promote(store, 4, "Ann", "A smoother model, to see whether anybody notices")
     history.promote(store, 1, "Ann", "Nobody did; the forest keeps the known directions")
     with running_server(log=log) as url, sync_playwright() as playwright:

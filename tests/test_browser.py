@@ -7,9 +7,9 @@ from playwright.sync_api import expect
 
 from data.schema import FEATURES
 from model.predict import predict
+from tests.what_if_page import DEFAULTS, assert_page_agrees, choose, held_value, number, slider, thumb
 
 pytestmark = pytest.mark.browser
-DEFAULTS = {column.name: column.default for column in FEATURES}
 
 # Counts the observers at work on the values of slider inputs, as they are attached and let go.
 COUNT_WATCHERS = """
@@ -25,43 +25,13 @@ MutationObserver.prototype.disconnect = function () {
 };
 """
 
-
-def number(page):
-    return page.get_by_test_id("live-prediction")
-
-
-def slider(page, name):
-    return page.locator(f".st-key-{name} input[type=range]")
-
-
-def thumb(page, name):
-    """Return the middle of a slider's thumb, below the value that Streamlit writes over it."""
-    box = page.locator(f".st-key-{name}").get_by_test_id("stSliderThumbValue").bounding_box()
-    return box["x"] + box["width"] / 2, box["y"] + box["height"] + 10
-
-
-def held_value(page, name):
-    return float(slider(page, name).input_value())
-
-
-def assert_page_agrees(page, answer):
-    """Number, band, words, reasons and link: all of the same answer."""
-    expect(number(page)).to_have_text(f"{answer.value:.0f}")
-    expect(page.get_by_test_id("live-low")).to_have_text(f"{answer.low:.0f}")
-    expect(page.get_by_test_id("live-high")).to_have_text(f"{answer.high:.0f}")
-    expect(page.locator(".st-key-answer")).to_contain_text(f"About {answer.value:.0f} gallons per person per year")
-    expect(page.locator(".reasons h3")).to_have_text(f"Why {answer.value:.0f} and not the average {answer.average:.0f}")
-    for name, value in answer.scenario.items():
-        if value == DEFAULTS[name]:
-            assert f"{name}=" not in page.url
-        else:
-            expect(page).to_have_url(re.compile(rf"{name}={value:.10g}\b"))
-
-
-def choose(page, preset):
-    page.locator(".st-key-start_from input").fill(preset)
-    page.get_by_role("option", name=preset, exact=True).click()
-    expect(page.locator(".st-key-answer")).to_contain_text(f"Closest is {preset} (0.0 s.d. away)")
+# The readout's script finds no slider until the test lets it: as when the page is slow to load them.
+NO_SLIDER_YET = """
+const { querySelector } = Element.prototype;
+Element.prototype.querySelector = function (selector) {
+  return selector === "input[type=range]" && !window.sliders ? null : querySelector.call(this, selector);
+};
+"""
 
 
 @pytest.mark.parametrize("column", FEATURES, ids=lambda column: column.name)
@@ -81,6 +51,18 @@ def test_while_a_slider_is_dragged_the_number_follows_without_the_server(server,
     assert column.name not in page.url  # the server has not heard of it
     page.mouse.up()
     assert_page_agrees(page, predict(model, DEFAULTS | {column.name: column.grid[max(seen)]}))
+
+
+def test_a_slider_that_appears_after_the_readout_is_followed_too(server, open_page, model):
+    page = open_page(server, init_script=NO_SLIDER_YET)
+    page.evaluate("window.sliders = true")
+    x, y = thumb(page, "paved_highways")
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 80, y)
+    step = round((held_value(page, "paved_highways") - 400) / 100)
+    expect(number(page)).to_have_text(f"{predict(model, DEFAULTS).curves['paved_highways'][step]:.0f}")
+    page.mouse.up()
 
 
 def test_curves_that_will_move_with_the_answer_are_dimmed_until_it_is_there(server, open_page):

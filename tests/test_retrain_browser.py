@@ -1,8 +1,5 @@
 """The way of a proposal, in real Chromium: train, watch, compare, promote, see it in another window, go back."""
 
-import contextlib
-import os
-
 import pytest
 from playwright.sync_api import expect
 
@@ -12,6 +9,7 @@ from model.store import Store
 from model.tables import MODEL_VERSION
 from tests.conftest import running_server
 from tests.retrain_page import LONG, Visitor, answer, candidate_of, model_of, promote_a_line
+from tests.stores import is_over, wait_until, worker_of
 from tests.test_load import BAD, SAME, TEXT
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -86,28 +84,15 @@ def test_cancel_ends_the_process_and_keeps_nothing(visitor, store_url):
     ann.types("Seed", "7")
     ann.presses("Retrain")
     ann.sees("Random forest: fold", timeout=LONG)
-    process = int(jobs.job(store, 1).worker.split(":")[1])
-    os.kill(process, 0)
+    process = worker_of(store, 1)
+    assert not is_over(process)
     ann.presses("Cancel")
     ann.sees("Job 1 (random forest, yours) was cancelled, and nothing of it was kept.")
-    deadline = jobs.now().timestamp() + 20
-    while _is_there(process) and jobs.now().timestamp() < deadline:
-        jobs.dispatch(store)
-        ann.page.wait_for_timeout(100)
-    assert not _is_there(process)
+    wait_until(lambda: is_over(process), 20, "the end of the worker")
     assert versions.versions(store, MODEL_VERSION.c.shipped.is_(None)) == []
     ann.chooses("Algorithm", "Ridge")
     ann.presses("Retrain")
     assert candidate_of(ann.page) == 2  # the queue goes on
-
-
-def _is_there(process):
-    """Whether a process runs; one that has ended and was not yet waited for does not."""
-    import psutil
-
-    with contextlib.suppress(psutil.NoSuchProcess):
-        return psutil.Process(process).status() != psutil.STATUS_ZOMBIE
-    return False
 
 
 def test_every_bad_file_is_reported_in_full_and_stores_nothing(visitor, store_url):

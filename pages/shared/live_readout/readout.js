@@ -18,6 +18,7 @@ export default function ({ data, parentElement }) {
   return () => {
     view.watchers.forEach(({ observer }) => observer.disconnect());
     view.resize.disconnect();
+    document.removeEventListener("focusin", view.arrive);
     clearTimeout(view.timer);
     view.root.remove();
     mounted.delete(parentElement);
@@ -62,6 +63,9 @@ function build(parent) {
     if (view.data) draw(view);
   });
   view.resize.observe(view.strip); // and not the root, which has no box on a phone
+  // A slider may appear after the readout (its script is loaded when first needed), but never after it has the focus.
+  view.arrive = () => watchSliders(view);
+  document.addEventListener("focusin", view.arrive);
   return view;
 }
 
