@@ -9,6 +9,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import streamlit as st
+from starlette.routing import Mount
+
+from pages.shared import api
 
 
 @asynccontextmanager
@@ -21,4 +24,4 @@ async def _warm(app):
     yield
 
 
-app = st.App(Path(__file__).with_name("streamlit_app.py"), lifespan=_warm)
+app = st.App(Path(__file__).with_name("streamlit_app.py"), lifespan=_warm, routes=[Mount("/api", api.app)])

@@ -4,9 +4,11 @@ import streamlit as st
 
 from data.schema import QUESTION, DataError
 from model.predict import predict
-from pages.shared import controls, resources, wording
+from pages.shared import controls, links, resources, wording
 from pages.shared.frame import frame
+from pages.shared.goal import goal
 from pages.shared.live_readout import details, live_readout, style
+from pages.shared.tray import tray
 
 model = resources.active_model()
 frame("What if", model)
@@ -31,12 +33,16 @@ def what_if():
         left.error(str(error))
         return
     words.markdown(wording.answer_in_words(model, answer))
+    if told := links.told_by_link(model, answer):
+        words.info(told, icon=":material/link:")
     with right:
-        live_readout(model, answer)
+        live_readout(model, answer, links.link(model, answer))
     details(model, answer)
 
 
 what_if()
+goal(model)
+tray(model)
 
 with st.container(border=True):
     st.markdown("#### How far to trust it")

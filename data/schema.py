@@ -8,6 +8,29 @@ import math
 from dataclasses import dataclass
 
 
+class Problem(str):
+    """One thing that is wrong, as a sentence, with its parts for programs.
+
+    Parameters
+    ----------
+    text : str
+        What, the value received, and the cure.
+    field : str
+        Name of the input.
+    value : object
+        What was received; None where nothing was.
+    cure : str
+    """
+
+    __slots__ = ("cure", "field", "value")
+
+    def __new__(cls, text, field, value, cure):
+        """Make the sentence, and attach its parts."""
+        problem = super().__new__(cls, text)
+        problem.field, problem.value, problem.cure = field, value, cure
+        return problem
+
+
 class DataError(ValueError):
     """Rows, a file or a scenario that cannot be used, with every problem found.
 
@@ -114,10 +137,13 @@ class Column:
                 raise TypeError
             number = float(value)
         except (TypeError, ValueError, OverflowError):
-            raise DataError([f"{self.name}: {str(value)[:60]!r} is not a number. {self.limits}"]) from None
+            raise self._refusal(value, f"{str(value)[:60]!r} is not a number") from None
         if not math.isfinite(number) or not self.minimum <= number <= self.maximum:
-            raise DataError([f"{self.name}: {number:.10g} is not possible. {self.limits}"])
+            raise self._refusal(value, f"{number:.10g} is not possible")
         return number
+
+    def _refusal(self, value, what):
+        return DataError([Problem(f"{self.name}: {what}. {self.limits}", self.name, value, self.limits)])
 
     @property
     def limits(self):

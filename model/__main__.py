@@ -6,14 +6,17 @@ import json
 import logging
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
+from data.inputs import load_inputs
 from data.load import SHIPPED, load_rows
 from data.schema import FEATURES, ROWS, TARGET, DataError, row_name
 from model import artifact, history, jobs, recipe, versions
 from model.card import card, export
 from model.predict import COVERAGES, coverages, predict
 from model.recipe import ALGORITHMS, ModelError
+from model.score import score_file, to_csv
 from model.store import StoreError
 from model.train import require_usable, train
 
@@ -48,7 +51,7 @@ def _parser():
     training.add_argument("--seed", default="0", metavar="N", help="of whatever is random in it (default 0)")
     training.add_argument("--data", type=Path, default=SHIPPED, metavar="FILE", help="CSV (default the shipped one)")
     training.add_argument("--store", action="store_true", help="keep it as a version of the store, not as the shipped")
-    asking = command("predict", _predict, "predict one scenario with the active model")
+    asking = command("predict", _predict, "predict one scenario, or a file of them, with the active model")
     for column in FEATURES:
         unit = "share of people, 0 to 1" if column.is_share else column.unit
         asking.add_argument(
@@ -56,6 +59,8 @@ def _parser():
         )
     asking.add_argument("--coverage", type=float, choices=COVERAGES, default=0.9, help="of the band (default 0.9)")
     asking.add_argument("--json", action="store_true", help="print JSON")
+    asking.add_argument("--file", type=Path, metavar="CSV", help="score its rows, in place of one scenario")
+    asking.add_argument("--out", type=Path, metavar="CSV", help="where the scored file goes")
     command("list", _list, "list the versions in the store")
     for name, run, words in (
         ("promote", _promote, "make a version the active one"),
@@ -92,7 +97,7 @@ def _train(options):
     else:
         if options.data != SHIPPED:
             raise ModelError(f"--data {options.data}: the shipped model is of the shipped rows. Add --store.")
-        model = train(rows, options.algorithm, parameters, seed, n_jobs=-1, progress=_bar)
+        model = train(rows, options.algorithm, parameters, seed, n_jobs=-1, progress=_FOLDS)
         kept = " and ".join(path.name for path in artifact.save(model))
         scores, label, n_rows = model.record["scores"], model.label, len(rows)
     print(f"\nOut-of-fold scores on {n_rows} {ROWS}, {TARGET.unit}:")
@@ -113,7 +118,7 @@ def _train_in_store(rows, options, parameters, seed):
         while (job := jobs.job(store, number)).state in jobs.OPEN:
             jobs.dispatch(store)
             if job.total:
-                _bar(job.done, job.total)
+                _FOLDS(job.done, job.total)
             time.sleep(0.2)
     except KeyboardInterrupt:
         jobs.cancel(store, number)
@@ -130,15 +135,18 @@ def _figures(scores):
     )
 
 
-def _bar(done, total):
+def _bar(what, of, done, total):
     filled = 30 * done // total
     end = "\n" if done == total else ""
     print(
-        f"\rcross-validation [{'#' * filled}{'.' * (30 - filled)}] {done}/{total} folds",
+        f"\r{what} [{'#' * filled}{'.' * (30 - filled)}] {done}/{total} {of}",
         end=end,
         file=sys.stderr,
         flush=True,
     )
+
+
+_FOLDS = partial(_bar, "cross-validation", "folds")
 
 
 def _list(_):
@@ -199,24 +207,11 @@ def _predict(options):
     model = _active_model()
     if options.coverage not in coverages(len(model.rows)):
         raise ModelError(f"coverage: {options.coverage:g} needs more than {len(model.rows)} rows.")
+    if options.file or options.out:
+        return _score(options, model)
     answer = predict(model, {column.name: getattr(options, column.name) for column in FEATURES}, options.coverage)
     if options.json:
-        print(
-            json.dumps(
-                {
-                    "scenario": answer.scenario,
-                    "value": answer.value,
-                    "low": answer.low,
-                    "high": answer.high,
-                    "coverage": answer.coverage,
-                    "unit": TARGET.unit,
-                    "nearest": [{"name": row_name(near.name), "distance_sd": near.distance} for near in answer.nearest],
-                    "support": answer.support,
-                    "average": answer.average,
-                    "contributions": answer.contributions,
-                }
-            )
-        )
+        print(json.dumps(answer.to_record()))
         return 0
     nearest = answer.nearest[0]
     used = model.records[nearest.index][TARGET.name]
@@ -228,6 +223,22 @@ def _predict(options):
     print(f"closest: {row_name(nearest.name)}, {nearest.distance:.1f} s.d. away, used {used:.0f}")
     if answer.support != "near":
         print(f"caution: this scenario is {answer.support} from every real row")
+    return 0
+
+
+def _score(options, model):
+    if not (options.file and options.out):
+        raise DataError(["--file and --out go together: give the file to score and the file to write."])
+    inputs = load_inputs(options.file)
+    done = score_file(model, inputs, options.coverage, partial(_bar, "scoring", "rows"))
+    try:
+        options.out.write_bytes(to_csv(done))
+    except OSError as error:
+        raise DataError([f"{options.out}: cannot be written ({error.strerror}). Check --out."]) from None
+    for remark in done.remarks:
+        print(remark, file=sys.stderr)
+    reason = f"; {done.n_problems:,} could not be, see its column {done.added[-1]}" if done.n_problems else ""
+    print(f"{options.out}: {len(done.answers.value):,} of {len(done.rows):,} rows scored{reason}.")
     return 0
 
 

@@ -8,13 +8,15 @@ from threading import Lock
 
 import numpy as np
 
-from data.schema import FEATURE_NAMES, FEATURES, ROW, DataError
+from data.schema import FEATURE_NAMES, FEATURES, ROW, TARGET, DataError, Problem, row_name
 from model.evaluate import half_width, n_held
 from model.explain import coalition_rows, shapley
 from model.forest import FORESTS, ForestTables
+from model.neighbours import nearest, support
 
 COVERAGES = (0.8, 0.9, 0.95)
 N_NEAREST = 3
+_BLOCK = 8_000  # rows: a dozen milliseconds of the shipped forest
 _BATCH = Lock()  # threads that predict at once would fight for the interpreter and all be slower
 
 
@@ -36,7 +38,8 @@ class Scenario(dict):
         problems, checked = [], {}
         for column in FEATURES:
             if column.name not in values:
-                problems.append(f"{column.name}: is missing. {column.limits}")
+                text = f"{column.name}: is missing. {column.limits}"
+                problems.append(Problem(text, column.name, None, column.limits))
                 continue
             try:
                 checked[column.name] = column.check(values[column.name])
@@ -44,7 +47,8 @@ class Scenario(dict):
                 problems += error.problems
         for name in values:
             if name not in FEATURE_NAMES:
-                problems.append(f"{str(name)[:60]!r} is not an input. The inputs are {', '.join(FEATURE_NAMES)}.")
+                cure = f"The inputs are {', '.join(FEATURE_NAMES)}."
+                problems.append(Problem(f"{str(name)[:60]!r} is not an input. {cure}", str(name), values[name], cure))
         if problems:
             raise DataError(problems)
         super().__init__(checked)
@@ -98,6 +102,21 @@ class Prediction:
     contributions: dict
     curves: dict
 
+    def to_record(self):
+        """The answer without its curves, as plain values for JSON."""
+        return {
+            "scenario": dict(self.scenario),
+            "value": self.value,
+            "low": self.low,
+            "high": self.high,
+            "coverage": self.coverage,
+            "unit": TARGET.unit,
+            "nearest": [{"name": row_name(near.name), "distance_sd": near.distance} for near in self.nearest],
+            "support": self.support,
+            "average": self.average,
+            "contributions": self.contributions,
+        }
+
 
 def coverages(n_rows):
     """Levels of the band that so many rows can set and check: each row needs a width from the others alone."""
@@ -135,7 +154,10 @@ def predict(model, values, coverage=0.9):
     value, residuals = float(point[0]), model.residuals
     width = half_width(residuals, coverage)
     average, contributions = shapley(coalitions, len(x))
-    nearest = _nearest(model, x)
+    places, distances = nearest(model, x[None], N_NEAREST)
+    near = [
+        Neighbour(int(i), str(model.records[i][ROW]), float(d)) for i, d in zip(places[0], distances[0], strict=True)
+    ]
     return Prediction(
         scenario=scenario,
         value=value,
@@ -144,8 +166,8 @@ def predict(model, values, coverage=0.9):
         coverage=coverage,
         n_held=n_held(residuals, coverage),
         n_rows=len(residuals),
-        nearest=nearest,
-        support=support_level(model, nearest[0].distance),
+        nearest=tuple(near),
+        support=str(support(model, near[0].distance)),
         average=average,
         contributions=dict(zip(FEATURE_NAMES, contributions.tolist(), strict=True)),
         curves=dict(zip(FEATURE_NAMES, curves, strict=True)),
@@ -166,6 +188,25 @@ def predict_rows(model, X):
     ndarray of shape (n_rows,)
     """
     return _quick(model.pipeline[-1])(model.pipeline[:-1].transform(X))
+
+
+def predict_many(model, X):
+    """Predict many rows as `predict_rows` does, a block at a time, so that slider moves come in between.
+
+    Parameters
+    ----------
+    model : model.train.Model
+    X : ndarray of shape (n_rows, n_features)
+
+    Returns
+    -------
+    ndarray of shape (n_rows,)
+    """
+    blocks = []
+    for start in range(0, len(X), _BLOCK):
+        with _BATCH:
+            blocks.append(predict_rows(model, X[start : start + _BLOCK]))
+    return np.concatenate(blocks)
 
 
 def average_response(model, X, feature, values):
@@ -192,9 +233,7 @@ def average_response(model, X, feature, values):
     """
     rows = np.tile(X, (len(values), 1))
     rows[:, feature] = np.repeat(values, len(X))
-    with _BATCH:
-        y = predict_rows(model, rows)
-    return y.reshape(len(values), len(X)).mean(axis=1)
+    return predict_many(model, rows).reshape(len(values), len(X)).mean(axis=1)
 
 
 @lru_cache(maxsize=8)
@@ -220,27 +259,3 @@ def _curve_rows(x):
         rows = np.tile(x, (len(grid), 1))
         rows[:, i] = grid
         yield rows
-
-
-def _nearest(model, x):
-    distances = np.linalg.norm((model.X - x) / model.scale, axis=1)
-    order = np.argsort(distances, kind="stable")[:N_NEAREST]
-    return tuple(Neighbour(int(i), str(model.records[i][ROW]), float(distances[i])) for i in order)
-
-
-def support_level(model, distance):
-    """Say how far from the rows a scenario is, by how far the rows are from each other.
-
-    Parameters
-    ----------
-    model : model.train.Model
-    distance : float
-        To the nearest row [standard deviations].
-
-    Returns
-    -------
-    str
-        "near"; "far" above the 95th percentile of the rows' own distances; "very far" above the largest.
-    """
-    far, very_far = model.far
-    return "very far" if distance > very_far else "far" if distance > far else "near"

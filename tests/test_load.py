@@ -166,8 +166,14 @@ BAD = {
         ['row 2, driver_licence_share: "0.525" among percentages.'],
     ),
     "short row": (TEXT.replace(FIRST, "ME,9,3571").encode(), ["row 2, petrol_consumption: the cell is empty."]),
-    "long row": (TEXT.replace(FIRST, FIRST + ",1").encode(), ["row 2: more than the 6 fields of the header."]),
-    "longer row": (TEXT.replace(FIRST, FIRST + ",1,2,3").encode(), ["row 2: more than the 6 fields of the header."]),
+    "long row": (
+        TEXT.replace(FIRST, FIRST + ",1").encode(),
+        ['row 2: more than the 6 fields of the header, beyond them "1".'],
+    ),
+    "longer row": (
+        TEXT.replace(FIRST, FIRST + ",1,2,3").encode(),
+        ['row 2: more than the 6 fields of the header, beyond them "1,2,3".'],
+    ),
     "open quotation mark": (
         TEXT.replace("ME,", '"ME,').encode(),
         ["row 2: a quotation mark opens here and never closes"],

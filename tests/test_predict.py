@@ -9,7 +9,8 @@ from data.schema import FEATURE_NAMES, FEATURES, TARGET, DataError
 from model import recipe
 from model.evaluate import half_width, n_held
 from model.forest import predict_once
-from model.predict import COVERAGES, Scenario, coverages, predict, predict_rows, support_level
+from model.neighbours import support
+from model.predict import COVERAGES, Scenario, coverages, predict, predict_rows
 from model.train import Model, features, fit
 
 DEFAULTS = {column.name: column.default for column in FEATURES}
@@ -133,7 +134,7 @@ def test_distance_counts_standard_deviations(model):
 def test_the_levels_of_support_are_those_of_the_reference(model):
     assert np.quantile(model.spacing, 0.95) == pytest.approx(1.69, abs=0.005)
     assert model.spacing.max() == pytest.approx(3.05, abs=0.005)
-    assert [support_level(model, d) for d in (0, 1.68, 1.70, 3.05, 3.06)] == ["near", "near", "far", "far", "very far"]
+    assert support(model, (0, 1.68, 1.70, 3.05, 3.06)).tolist() == ["near", "near", "far", "far", "very far"]
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, "text", None, -1, 10**9])

@@ -40,7 +40,7 @@ def scenario(model):
         on_change=_take_preset,
         args=(presets,),
     )
-    head.button("Reset", on_click=_set, args=(presets[TYPICAL],), help=f"Back to the {TYPICAL.lower()}")
+    head.button("Reset", on_click=set_sliders, args=(presets[TYPICAL],), help=f"Back to the {TYPICAL.lower()}")
     st.session_state.answered = dict(values)
     return values
 
@@ -57,14 +57,19 @@ def link_to(row):
     return None
 
 
-def coverage(model):
+def level_text(level):
+    """Write a level of the band as the pages and their addresses do: ``0.9`` -> ``"90 %"``."""
+    return f"{level * 100:g} %"
+
+
+def coverage(model, key="coverage"):
     """Draw the choice of the band's level and read it: the share of unseen rows that it is to hold [1]."""
     return st.segmented_control(
         "Level of the band",
         coverages(len(model.rows)),
         default=0.9,
-        format_func=lambda level: f"{level * 100:g} %",
-        key="coverage",
+        format_func=level_text,
+        key=key,
         required=True,
         bind="query-params",
         help="The share of predictions of unseen rows that the band is to hold.",
@@ -83,7 +88,7 @@ def _has_moved(*names):
 def _take_preset(presets):
     """Move the sliders to the chosen preset."""
     if st.session_state.start_from and not _has_moved(*st.session_state.answered):
-        _set(presets[st.session_state.start_from])
+        set_sliders(presets[st.session_state.start_from])
 
 
 @lru_cache(maxsize=4)
@@ -121,8 +126,14 @@ def _report(column, value, problem, cure):
     st.session_state[f"{column.name}_problem"] = message, value
 
 
-def _set(values):
-    """Move the sliders; called back before the page runs, when their state may still be written."""
+def set_sliders(values):
+    """Move the sliders; called back before the page runs, when their state may still be written.
+
+    Parameters
+    ----------
+    values : mapping
+        Column name -> number within the slider, in the stored unit.
+    """
     for name, value in values.items():
         st.session_state[f"{name}_moved"] = st.session_state.get(name), value, time.monotonic()
         st.session_state[name] = value
@@ -182,6 +193,6 @@ def _take_typed(column):
     if is_stale or _has_moved(column.name):
         return
     if column.low <= (value := round(typed / column.scale, 12)) <= column.high:
-        _set({column.name: value})
+        set_sliders({column.name: value})
     else:
         _report(column, st.session_state[column.name], f"{typed:,.10g} is outside the slider", "Type")

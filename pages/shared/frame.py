@@ -10,6 +10,7 @@ PAGES = (
     ("pages/explore.py", "Explore"),
     ("pages/retrain.py", "Retrain"),
     ("pages/models.py", "Models"),
+    ("pages/score.py", "Score a file"),
 )
 
 

@@ -53,8 +53,19 @@ def _noticed(of, notice, _model):
     return replace(_model, notice=" ".join(filter(None, (notice, _model.notice))))
 
 
-def _active():
-    """The model that answers; while nobody has written to the store it is the one that did before."""
+def current_model():
+    """Return the model that answers; while nobody has written to the store it is the one that did before.
+
+    Returns
+    -------
+    model.train.Model
+        Shared by all sessions: read only. The same object as long as the same version answers.
+
+    Raises
+    ------
+    DataError, ModelError
+        If there is none, because the shipped data cannot be used.
+    """
     if (seen := _seen.get("last")) and seen[1] and seen[0].stamp() == seen[1]:
         return seen[2]
     try:
@@ -72,15 +83,9 @@ def _active():
 
 
 def active_model():
-    """Return the model that answers, or tell the visitor why there is none and stop the page.
-
-    Returns
-    -------
-    model.train.Model
-        Shared by all sessions: read only. The same object as long as the same version answers.
-    """
+    """Return `current_model`, or tell the visitor why there is none and stop the page."""
     try:
-        return _active()
+        return current_model()
     except (DataError, ModelError) as error:
         _LOG.error("no model: %s", error)
         st.error("The shipped data cannot be used, so there is no model to ask.", icon=":material/error:")
@@ -200,6 +205,6 @@ def visitor():
 def warm_up():
     """Load the model before the first visitor comes; a failure is logged, and the page will say it too."""
     try:
-        _active()
+        current_model()
     except (DataError, ModelError) as error:
         _LOG.error("no model: %s", error)

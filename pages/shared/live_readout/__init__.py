@@ -32,13 +32,15 @@ def style():
     st.html(_HERE / "readout.css")
 
 
-def live_readout(model, answer):
+def live_readout(model, answer, link):
     """Draw the number, the band on the scale of the rows, and one response curve for each slider.
 
     Parameters
     ----------
     model : model.train.Model
     answer : model.predict.Prediction
+    link : str
+        Parameters of the link to it.
     """
     width = answer.value - answer.low
     real = _real_rows(model)
@@ -50,6 +52,7 @@ def live_readout(model, answer):
         "coverage": f"{answer.coverage * 100:g} % band",
         "scale": [int(lowest // 100) * 100, int(-(-highest // 100)) * 100],
         **real,
+        "link": link,
         "curves": [
             {
                 "key": column.name,
@@ -83,21 +86,50 @@ def details(model, answer):
         used, distance = TARGET.text(row[TARGET.name]), f"{near.distance:.1f} s.d."
         figures = [column.text_with_unit(row[column.name]) for column in FEATURES]
         closest.append([row_name(near.name), used, distance, *figures])
+    labels = {column.name: column.text_with_unit(answer.scenario[column.name]) for column in FEATURES}
+    _draw_details(
+        "details",
+        f"Why {answer.value:.0f} and not the average {answer.average:.0f}",
+        labels,
+        answer.contributions,
+        f"Closest {ROWS}",
+        [header, *closest],
+    )
+
+
+def comparison(before, after, contributions, table):
+    """Draw why the prediction moves from one scenario to another, and both side by side.
+
+    Parameters
+    ----------
+    before, after : tuple of (Scenario, float)
+        With their predictions [unit of the target].
+    contributions : dict
+        Column name -> share of the difference [unit of the target].
+    table : list of list of str
+        The first row and column are headings.
+    """
+    labels = {}
+    for column in FEATURES:
+        old, new = (column.text_with_unit(scenario[column.name]) for scenario, _ in (before, after))
+        labels[column.name] = f"{old}, unchanged" if old == new else f"{old} → {new}"
+    title = f"Why {after[1]:.0f} and not {before[1]:.0f}"
+    _draw_details("comparison", title, labels, contributions, "Side by side", table)
+
+
+def _draw_details(key, title, labels, contributions, table_title, rows):
     data = {
         "why": {
-            "title": f"Why {answer.value:.0f} and not the average {answer.average:.0f}",
+            "title": title,
             "bars": [
-                {
-                    "label": f"{column.label} {column.text_with_unit(answer.scenario[column.name])}",
-                    "value": round(answer.contributions[column.name], 1),
-                }
+                {"label": f"{column.label} {labels[column.name]}", "value": round(contributions[column.name], 1)}
                 for column in FEATURES
             ],
             "note": f"Exact Shapley contributions, {TARGET.unit}. Before rounding they add up to the difference.",
         },
-        "closest": {"title": f"Closest {ROWS}", "rows": [header, *closest]},
+        "closest": {"title": table_title, "rows": rows},
     }
-    _details(key="details", data=json.dumps(data))
+    _details(key=key, data=json.dumps(data))
 
 
 @lru_cache(maxsize=4)

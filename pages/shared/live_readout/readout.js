@@ -37,6 +37,8 @@ function build(parent) {
           <span class="readout-coverage"></span></span>
       </div>
       <svg class="readout-strip" role="img"></svg>
+      <div class="readout-share"><input readonly hidden aria-label="Link to this scenario"><span role="status"></span>
+        <button type="button">Copy link</button></div>
       <p class="readout-spoken" aria-live="polite"></p>
     </section>
     <section class="readout-curves card">
@@ -57,6 +59,7 @@ function build(parent) {
     grid: find(".readout-grid"),
     spoken: find(".readout-spoken"),
   };
+  find("button").onclick = () => copyLink(view, find("input"), find("[role=status]"));
   // Widths are read here and not while drawing, where each reading would make the browser lay the page out anew.
   view.resize = new ResizeObserver(() => {
     view.widths = [view.strip.clientWidth, view.grid.clientWidth / 2 - 8];
@@ -82,6 +85,18 @@ function watchSliders(view) {
     observer.observe(input, { attributes: true, attributeFilter: ["value", "aria-valuetext", "aria-valuenow"] });
     view.watchers.set(key, { slider, input, observer });
   }
+}
+
+// The address bar leaves out what is at its default, so a link is made. Where the connection is not secure no script
+// may write to the clipboard: then the link is shown, selected.
+async function copyLink(view, field, status) {
+  const link = new URL(location.href);
+  link.search = view.data.link;
+  field.value = link.href;
+  field.hidden = await navigator.clipboard?.writeText(link.href).then(() => true, () => false) ?? false;
+  status.textContent = field.hidden ? "Link copied" : "Copy this:";
+  if (!field.hidden) field.select();
+  setTimeout(() => (status.textContent = ""), 4000);
 }
 
 const stepOf = (curve, value) => Math.round((value - curve.start) / curve.step);

@@ -1,0 +1,254 @@
+"""Scenarios that a visitor keeps: why the prediction moves between two of them, and files to carry them."""
+
+import json
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from data.inputs import load_inputs
+from data.schema import FEATURE_NAMES, DataError
+from model.explain import coalition_rows, shapley
+from model.predict import COVERAGES, Scenario, predict_many
+from model.score import harmless
+
+MAX_KEPT = 50
+MAX_NAME = 60  # characters
+MAX_BYTES = 2**20  # of a file of scenarios
+_FIGURES = ("prediction", "low", "high")
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A scenario under a name, with what was answered when it was kept.
+
+    Attributes
+    ----------
+    name : str
+    scenario : Scenario
+    coverage : float
+        Level of the band [1].
+    version : int
+        Of the model that answered; 0 for the shipped one without a store, or where a file does not say.
+    value, low, high : float
+        Prediction and the ends of its band then [unit of the target].
+    """
+
+    name: str
+    scenario: Scenario
+    coverage: float
+    version: int
+    value: float
+    low: float
+    high: float
+
+
+def clean_name(text, taken, otherwise="Scenario"):
+    """Make a name of what was typed: one line, not too long, and not one that is taken.
+
+    Parameters
+    ----------
+    text : str
+    taken : iterable of str
+    otherwise : str, default="Scenario"
+        For a text without a letter that can be shown.
+
+    Returns
+    -------
+    str
+        With a number in brackets where it was taken: ``"Ohio (2)"``.
+    """
+    name = " ".join("".join(sign if sign.isprintable() else " " for sign in str(text)).split())
+    name = name[:MAX_NAME].strip() or otherwise
+    taken = set(taken)
+    return next(
+        tried
+        for n in range(1, len(taken) + 2)
+        if (tried := name if n == 1 else f"{name[: MAX_NAME - 5].strip()} ({n})") not in taken
+    )
+
+
+def why_moved(model, before, after):
+    """Share the difference between two predictions among the inputs.
+
+    Parameters
+    ----------
+    model : model.train.Model
+    before, after : Scenario
+
+    Returns
+    -------
+    first, last : float
+        Predictions [unit of the target].
+    contributions : dict
+        Column name -> Shapley value; they add up to ``last - first``.
+
+    Notes
+    -----
+    Exact: all 2**n ways to have some inputs as after and the others as before.
+    """
+    one, other = (np.array([scenario[name] for name in FEATURE_NAMES]) for scenario in (before, after))
+    predictions = predict_many(model, coalition_rows(other, one[None]))
+    first, contributions = shapley(predictions, len(one))
+    return first, float(predictions[-1]), dict(zip(FEATURE_NAMES, contributions.tolist(), strict=True))
+
+
+def to_records(kept):
+    """Kept scenarios as plain dictionaries: what a file holds of each."""
+    return [
+        {
+            "name": one.name,
+            **one.scenario,
+            "coverage": one.coverage,
+            "version": one.version,
+            **dict(zip(_FIGURES, (one.value, one.low, one.high), strict=True)),
+        }
+        for one in kept
+    ]
+
+
+def to_json(kept):
+    """Write kept scenarios as a JSON list."""
+    return json.dumps(to_records(kept), indent=1)
+
+
+def to_csv(kept):
+    """Write kept scenarios as CSV, of which a spreadsheet will calculate nothing."""
+    import pandas as pd
+
+    records = [record | {"name": harmless(record["name"])} for record in to_records(kept)]
+    text = pd.DataFrame(records).to_csv(index=False, lineterminator="\n")
+    return text.encode("utf-8" if text.isascii() else "utf-8-sig")
+
+
+@dataclass(frozen=True)
+class Read:
+    """A scenario from a file, not yet answered: 0 for a level or a version that the file does not say."""
+
+    name: str
+    scenario: Scenario
+    coverage: float
+    version: int
+
+
+def read(content):
+    """Read scenarios from a file: JSON as `to_json` writes it, or any CSV with the inputs.
+
+    What the file says was predicted is not believed: predictions are made anew.
+
+    Parameters
+    ----------
+    content : bytes
+
+    Returns
+    -------
+    list of Read
+        One at least.
+
+    Raises
+    ------
+    DataError
+        With every problem: where, the value received, and the cure. Then nothing is read.
+    """
+    if len(content) > MAX_BYTES:
+        raise DataError([f"The file is larger than {MAX_BYTES:,} bytes. Send fewer scenarios."])
+    is_json = content.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"[", b"{")
+    found, problems = (_from_json if is_json else _from_csv)(content)
+    if len(found) > MAX_KEPT:
+        problems.insert(0, f"The file has {len(found):,} scenarios. Send at most {MAX_KEPT}.")
+    if problems:
+        raise DataError(problems)
+    return found
+
+
+def _from_json(content):
+    try:
+        listed = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise DataError([f"The file is not JSON ({str(error)[:80]}). Send what was downloaded here, or CSV."]) from None
+    if not isinstance(listed, list) or not listed:
+        raise DataError(["The file is not a list of scenarios. Send what was downloaded here, or CSV."])
+    found, problems = [], []
+    for number, one in enumerate(listed, 1):
+        where = f"scenario {number}"
+        if not isinstance(one, dict):
+            problems.append(f"{where}: {str(one)[:60]!r} is not a scenario. Give an object with the inputs.")
+            continue
+        try:
+            scenario = Scenario({name: one[name] for name in FEATURE_NAMES if name in one})
+            found.append(_made(where, one.get("name", ""), scenario, one.get("coverage", 0), one.get("version", 0)))
+        except DataError as error:
+            problems += [f"{where}, {problem.removeprefix(where).lstrip(', ')}" for problem in error.problems]
+    return found, problems
+
+
+def _from_csv(content):
+    inputs = load_inputs(content)
+    cells = inputs.table.cells
+    columns = {name.strip().lower(): cells.iloc[:, place] for place, name in reversed(list(enumerate(cells.columns)))}
+    found, problems = [], []
+    for place, (row, reason) in enumerate(zip(cells.index, inputs.reasons, strict=True)):
+        if reason:
+            problems.append(f"row {row}, {reason}")
+            continue
+        scenario = Scenario(dict(zip(FEATURE_NAMES, inputs.X[place].tolist(), strict=True)))
+        said = {name: columns[name][row] if name in columns else "" for name in ("name", "coverage", "version")}
+        decimal_point = said["coverage"].replace(inputs.table.decimal, ".") or 0
+        try:
+            name = said["name"].removeprefix("'")
+            found.append(_made(f"row {row}", name, scenario, decimal_point, said["version"] or 0))
+        except DataError as error:
+            problems += error.problems
+    return found, problems
+
+
+def _made(where, name, scenario, coverage, version):
+    """Check what stands beside the inputs."""
+    problems, level, number = [], 0.0, 0
+    try:
+        level = float(coverage)
+    except (TypeError, ValueError, OverflowError):
+        level = -1.0
+    if level not in (0, *COVERAGES):
+        levels = ", ".join(f"{level:g}" for level in COVERAGES)
+        problems.append(f"{where}, coverage: {str(coverage)[:60]!r} is not a level of the band. Give one of {levels}.")
+    text = str(version)
+    if not (text.isascii() and text.isdecimal() and len(text) < 10) or isinstance(version, bool):
+        problems.append(f"{where}, version: {text[:60]!r} is not the number of a version. Leave it out if in doubt.")
+    else:
+        number = int(text)
+    if problems:
+        raise DataError(problems)
+    return Read(str(name), scenario, level, number)
+
+
+def moved(kept, number, by):
+    """Move one of the kept scenarios up or down in the list.
+
+    Parameters
+    ----------
+    kept : list of Kept
+    number : int
+        Its place.
+    by : int
+        -1 for up, +1 for down; at an end nothing moves.
+
+    Returns
+    -------
+    list of Kept
+    """
+    kept = list(kept)
+    to = min(max(number + by, 0), len(kept) - 1)
+    kept.insert(to, kept.pop(number))
+    return kept
+
+
+def renamed(kept, number, text):
+    """Give one of the kept scenarios another name.
+
+    Returns
+    -------
+    list of Kept
+    """
+    others = [one.name for place, one in enumerate(kept) if place != number]
+    name = clean_name(text, others, kept[number].name)
+    return [replace(one, name=name) if place == number else one for place, one in enumerate(kept)]

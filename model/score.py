@@ -1,0 +1,187 @@
+"""Answer many scenarios at once, and give a file of them back with its answers."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from data.schema import ROW, row_name
+from model.evaluate import half_width
+from model.neighbours import LEVELS, nearest, support
+from model.predict import predict_many
+
+_STEP = 10_000  # rows between two reports of progress
+_FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20\t\r]")  # what makes a cell a formula in a spreadsheet
+_NUMBER = re.compile(r"[+-]?[0-9][0-9.,]*(?:[eE][+-]?[0-9]+)?\s*%?")
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The answers to many scenarios, an array of shape (n,) each.
+
+    Attributes
+    ----------
+    value, low, high : ndarray
+        Prediction and the ends of its band [unit of the target].
+    nearest : ndarray of int
+        Place of the nearest row in the model's rows.
+    distance : ndarray
+        To that row [standard deviations of the inputs].
+    support : ndarray of str
+        "near", "far" or "very far" from every row.
+    """
+
+    value: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    nearest: np.ndarray
+    distance: np.ndarray
+    support: np.ndarray
+
+
+def score(model, X, coverage=0.9, progress=None):
+    """Answer many scenarios, each as `model.predict.predict` would.
+
+    Parameters
+    ----------
+    model : model.train.Model
+    X : ndarray of shape (n, n_features)
+        In the order of the schema and in its stored units, all of it possible.
+    coverage : float, default=0.9
+        Share of held-out errors that the band is to hold [1], in (0, 1).
+    progress : callable, optional
+        Called with (rows done, rows in all).
+
+    Returns
+    -------
+    Answers
+
+    Raises
+    ------
+    ValueError
+        If there are too few residuals for ``coverage``.
+    """
+    width = half_width(model.residuals, coverage)
+    value, places, distances = np.empty(len(X)), np.empty(len(X), int), np.empty(len(X))
+    for start in range(0, len(X), _STEP):
+        part = slice(start, start + _STEP)
+        value[part] = predict_many(model, X[part])
+        near, far = nearest(model, X[part])
+        places[part], distances[part] = near[:, 0], far[:, 0]
+        if progress:
+            progress(min(start + _STEP, len(X)), len(X))
+    return Answers(value, value - width, value + width, places, distances, support(model, distances))
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A file with its answers.
+
+    Attributes
+    ----------
+    rows : pandas.DataFrame
+        The file's own cells as they stood, then the answers, missing where a row could not be scored, and why.
+    answers : Answers
+        Of the rows that could be scored.
+    added : tuple of str
+        Names of the columns after the file's own: prediction, low, high, nearest, distance_sd, support, problem.
+    separator, decimal : str
+        As the file had them.
+    remarks : list of str
+        What was odd, yet usable.
+    """
+
+    rows: Any
+    answers: Answers
+    added: tuple
+    separator: str
+    decimal: str
+    remarks: list
+
+    @property
+    def n_problems(self):
+        """How many rows could not be scored."""
+        return len(self.rows) - len(self.answers.value)
+
+
+def score_file(model, inputs, coverage=0.9, progress=None):
+    """Score the rows of a file that can be scored, and keep the others with the reason.
+
+    Parameters
+    ----------
+    model : model.train.Model
+    inputs : data.inputs.Inputs
+    coverage, progress
+        See `score`.
+
+    Returns
+    -------
+    Scored
+    """
+    import pandas as pd
+
+    usable = inputs.usable
+    answers = score(model, inputs.X[usable], coverage, progress)
+    rows = inputs.table.cells.copy()
+    names = np.array([row_name(str(record[ROW])) for record in model.records], dtype=object)
+    columns = {
+        "prediction": answers.value,
+        "low": answers.low,
+        "high": answers.high,
+        f"nearest_{ROW}": names[answers.nearest],
+        "distance_sd": answers.distance,
+        "support": answers.support.astype(object),
+    }
+    places, added = rows.index[usable], []
+    for wanted, values in columns.items():
+        added.append(_unused(wanted, rows.columns))
+        rows[added[-1]] = pd.Series(values, index=places).reindex(rows.index)
+    added.append(_unused("problem", rows.columns))
+    rows[added[-1]] = inputs.reasons
+    return Scored(rows, answers, tuple(added), inputs.table.separator, inputs.table.decimal, inputs.table.remarks)
+
+
+def _unused(name, taken):
+    """A column's name that the file does not have: one that was scored before has the plain one."""
+    folded = {str(other).strip().lower() for other in taken}
+    return next(tried for n in range(1, len(folded) + 2) if (tried := name if n == 1 else f"{name}_{n}") not in folded)
+
+
+def support_counts(answers):
+    """Level of support -> how many scenarios have it, in the order of the levels."""
+    return {level: int((answers.support == level).sum()) for level in LEVELS}
+
+
+def to_csv(scored):
+    """Write a scored file with the separator and the decimal sign that it came with.
+
+    A cell that a spreadsheet would take for a formula gets an apostrophe in front: OWASP, CSV injection.
+
+    Parameters
+    ----------
+    scored : Scored
+
+    Returns
+    -------
+    bytes
+        With a byte-order mark where spreadsheets need one: where a letter is beyond ASCII.
+    """
+    rows = scored.rows.copy()
+    figures = scored.added[:3] + scored.added[4:5]
+    for place, name in enumerate(rows.columns):
+        if name not in figures:
+            rows.isetitem(place, rows.iloc[:, place].map(harmless, na_action="ignore"))
+    text = rows.set_axis([harmless(name) for name in rows.columns], axis=1).to_csv(
+        index=False,
+        sep=scored.separator,
+        decimal=scored.decimal,
+        float_format="%.2f",
+        lineterminator="\n",
+    )
+    return text.encode("utf-8" if text.isascii() else "utf-8-sig")
+
+
+def harmless(cell):
+    """Put an apostrophe before what a spreadsheet would calculate; numbers stay as they are."""
+    return f"'{cell}" if _FORMULA.match(cell) and not _NUMBER.fullmatch(cell.strip()) else cell

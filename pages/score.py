@@ -1,0 +1,138 @@
+"""The Score page: a CSV of scenarios comes back with a prediction, its band and its support on every row."""
+
+import numpy as np
+import streamlit as st
+
+from data.edit import template
+from data.inputs import load_inputs
+from data.load import MAX_BYTES, load_rows
+from data.schema import FEATURE_NAMES, ROW, TARGET, DataError
+from data.statistics import histogram
+from model.score import score_file, support_counts, to_csv
+from pages.shared import controls, resources
+from pages.shared.drawing import ACCENT, LEGEND, MUTED, POINT, figure
+from pages.shared.frame import frame
+from pages.shared.wording import plain
+
+N_SHOWN = 100  # rows of the preview
+COLOURS = {"near": POINT, "far": MUTED, "very far": ACCENT}
+
+
+def take():
+    """Keep what was sent for this session, also over a visit to another page; files are numbered as they come."""
+    file = st.session_state.score_file
+    if file is not None:
+        number = st.session_state.get("score_sent", ("", b"", 0))[2] + 1
+        st.session_state.score_sent = file.name, file.getvalue(), number
+
+
+def scored(name, content, number, coverage):
+    """Score the file, with a bar, unless this model has done so at this level; or say why not."""
+    wanted = number, model, coverage
+    done, result = st.session_state.get("score_done", (None, None))
+    if done != wanted:
+        bar = st.progress(0.0, f"Reading {plain(name)}")
+        try:
+            inputs = load_inputs(content)
+            bar.progress(0.5, f"Scoring {len(inputs.X):,} rows")  # reading is half of the work
+            result = score_file(model, inputs, coverage, lambda n, n_all: bar.progress(0.5 + n / n_all / 2))
+        except DataError as error:
+            result = str(error)
+        bar.empty()
+        st.session_state.score_done = wanted, result
+    return result
+
+
+def picture(answers):
+    """How often each prediction occurs, by how far the scenarios are from every row."""
+    _, edges = histogram(answers.value)
+    centres, width = (edges[1:] + edges[:-1]) / 2, edges[1] - edges[0]
+    bars = []
+    for level, colour in COLOURS.items():
+        inside = answers.value[answers.support == level]
+        bars.append({
+            "type": "bar", "x": centres, "y": np.histogram(inside, edges)[0], "width": width,
+            "name": f"{level} ({len(inside):,})", "marker": {"color": colour},
+            "hovertemplate": f"%{{y:,}} rows {level}, about %{{x:.0f}} {TARGET.unit}<extra></extra>",
+        })  # fmt: skip
+    xaxis = {"title": {"text": f"Predicted {TARGET.label.lower()} ({TARGET.unit})"}}
+    legend = LEGEND | {"title": {"text": f"From every real {ROW}:"}}
+    return figure(bars, 300, xaxis, {"title": {"text": "Rows"}}, barmode="stack", legend=legend)
+
+
+def summary(name, result, coverage):
+    """Say what became of the rows, and give the file back."""
+    n, n_all = len(result.answers.value), len(result.rows)
+    counts = support_counts(result.answers)
+    by = f"version {model.version} ({model.label})" if model.version else f"the shipped {model.label}"
+    far = f"{counts['far']:,} are far and {counts['very far']:,} very far from every real {ROW}"
+    st.markdown(f"**{n:,} of {n_all:,} rows scored** by {by}; {far}.")
+    if result.n_problems:
+        places = result.rows[result.added[-1]] != ""
+        listed = [f"row {row}: {why}" for row, why in result.rows.loc[places, result.added[-1]].head(20).items()]
+        st.warning(f"{result.n_problems:,} rows could not be scored. The file has the reason in its last column.")
+        st.code("\n".join(listed), language=None, wrap_lines=True, height=min(280, 50 + 48 * len(listed)))
+    for remark in result.remarks:
+        st.info(plain(remark))
+    st.download_button(
+        "Download with predictions",
+        lambda: to_csv(result),
+        f"{name.rpartition('.')[0] or name}-scored.csv",
+        "text/csv",
+        type="primary",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+    names = ", ".join(f"`{one}`" for one in result.added)
+    st.caption(
+        f"Added columns: {names}. Prediction and band in {TARGET.unit}, the band at "
+        f"{controls.level_text(coverage)}; distance in s.d. of the inputs. Cells that a spreadsheet would calculate "
+        "have an apostrophe in front."
+    )
+
+
+def preview(result):
+    """Show the first rows, or the first that could not be scored."""
+    ways = ["First rows"] + (["Not scored"] if result.n_problems else [])
+    way = st.segmented_control("Preview", ways, default=ways[0], key="score_preview", required=True)
+    rows = result.rows if way == ways[0] else result.rows[result.rows[result.added[-1]] != ""]
+    figures = {name: st.column_config.NumberColumn(format="%.1f") for name in result.added[:3] + result.added[4:5]}
+    shown = rows.head(N_SHOWN)
+    shown = shown.loc[:, ~shown.columns.duplicated()]  # a table in the page cannot have a name twice
+    st.dataframe(shown, column_config=figures, alt=f"{len(shown)} of {len(rows):,} rows with their predictions")
+
+
+model = resources.active_model()
+frame("Score a file", model)
+st.title("Score a file", anchor=False)
+st.markdown(":gray[Give a CSV of many scenarios, and get it back with a prediction for each. Nothing of it is kept.]")
+left, right = st.columns([0.6, 0.4], gap="large")
+left.file_uploader(
+    f"CSV file, at most {MAX_BYTES // 2**20} MB",
+    type=["csv", "txt", "tsv"],
+    key="score_file",
+    on_change=take,
+    help="Columns in any order; comma, semicolon or tab; decimal points or commas. Other columns are carried through.",
+)
+with right:
+    coverage = controls.coverage(model, "score_coverage")
+    st.markdown(f":gray[It needs the columns {', '.join(f'`{name}`' for name in FEATURE_NAMES)}.]")
+    st.download_button(
+        "Download a template", lambda: template(load_rows().drop(columns=TARGET.name)), "template.csv", "text/csv",
+        type="tertiary", icon=":material/download:", on_click="ignore",
+    )  # fmt: skip
+if sent := st.session_state.get("score_sent"):
+    result = scored(*sent, coverage)
+    if isinstance(result, str):
+        st.error(f"{plain(sent[0])} was not scored.")
+        st.code(result, language=None, wrap_lines=True)
+    else:
+        summary(sent[0], result, coverage)
+        if len(result.answers.value):
+            st.plotly_chart(
+                picture(result.answers),
+                key="score_picture",
+                alt=f"How often each prediction occurs among {len(result.answers.value):,} rows",
+                config={"displaylogo": False},
+            )
+        preview(result)

@@ -1,0 +1,202 @@
+"""The JSON interface: the same answers as the pages, from the same model; nothing can be changed through it."""
+
+import json
+import logging
+from functools import wraps
+
+import numpy as np
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from data.schema import FEATURE_NAMES, FEATURES, ROW, TARGET, DataError, Problem, row_name
+from model.predict import Scenario, coverages, predict, predict_rows
+from model.recipe import ModelError
+from model.score import score
+from pages.shared import resources
+from pages.shared.openapi import MAX_BYTES, MAX_SCENARIOS, document, feature
+
+_LOG = logging.getLogger(__name__)
+
+
+def _refuse(status, error, problems=(), **headers):
+    shown = [
+        {"scenario": number, "field": problem.field, "value": _shown(problem.value), "problem": str(problem)}
+        | {"cure": problem.cure}
+        for number, problem in problems[: DataError.SHOWN]
+    ]
+    body = {"error": error} | ({"problems": shown} if problems else {})
+    return JSONResponse(body, status, headers)
+
+
+def _shown(value):
+    """What was received, in a form and a length that can be sent back."""
+    if isinstance(value, bool) or value is None:
+        return value
+    return str(value)[:60] if isinstance(value, (int, float, str)) else f"a {type(value).__name__}"
+
+
+def _guarded(endpoint):
+    """Answer in JSON whatever happens, off the event loop, and keep what went wrong inside for the log."""
+
+    @wraps(endpoint)
+    async def answer(request):
+        try:
+            content = await _content(request) if request.method == "POST" else None
+            return await run_in_threadpool(endpoint, request, content)
+        except HTTPException as error:
+            return _refuse(error.status_code, error.detail)
+        except (DataError, ModelError) as error:
+            return _refuse(503, f"There is no model that could answer: {error}")
+        except Exception:  # noqa: BLE001 - whatever it is, a caller must not see it, and the log must
+            _LOG.exception("%s %s", request.method, request.url.path)
+            return _refuse(500, "Something is wrong with this program. Its log says what.")
+
+    return answer
+
+
+async def _content(request):
+    """Read the body of a request, but not more than is allowed."""
+    # Another site's form cannot send this type without asking the browser first.
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise HTTPException(415, "The content is not declared as JSON. Send the header Content-Type: application/json.")
+    content = bytearray()
+    async for chunk in request.stream():
+        content += chunk
+        if len(content) > MAX_BYTES:
+            raise HTTPException(413, f"The content is larger than {MAX_BYTES:,} bytes. Send fewer scenarios at once.")
+    return bytes(content)
+
+
+def _read(content):
+    """Read JSON strictly: no NaN, and no name given twice."""
+
+    def constant(name):
+        raise ValueError(f"{name} is not a number")
+
+    def pairs(found):
+        if len(values := dict(found)) < len(found):
+            raise ValueError("a name is given twice")
+        return values
+
+    try:
+        return json.loads(content, parse_constant=constant, object_pairs_hook=pairs)
+    except (ValueError, RecursionError) as error:
+        raise HTTPException(400, f"The content is not JSON ({str(error)[:100]}).") from None
+
+
+def _level(request, model):
+    """Read the level of the band from the address."""
+    levels, asked = coverages(len(model.rows)), request.query_params.getlist("coverage")
+    try:
+        (level,) = [float(one) for one in asked] or [0.9]
+    except ValueError:
+        level = None
+    if level not in levels:
+        cure = f"Give one of {', '.join(f'{one:g}' for one in levels)}."
+        text = f"coverage: {', '.join(asked)[:60]!r} is not a level of the band. {cure}"
+        return None, [(None, Problem(text, "coverage", ", ".join(asked), cure))]
+    return level, []
+
+
+def _scenario(values):
+    """Check one scenario as the pages do; here a number must be sent as a number."""
+    if not isinstance(values, dict):
+        cure = f"Give an object with {', '.join(FEATURE_NAMES)}."
+        raise DataError([Problem(f"This is not a scenario. {cure}", "", values, cure)])
+    text = {
+        column: values[column.name] for column in FEATURES if isinstance(values.get(column.name), (str, list, dict))
+    }
+    problems = [
+        Problem(f"{column.name}: is not sent as a number. {column.limits}", column.name, value, column.limits)
+        for column, value in text.items()
+    ]
+    try:
+        scenario = Scenario(values | {column.name: column.default for column in text})
+    except DataError as error:
+        problems += error.problems
+    if problems:
+        raise DataError(problems)
+    return scenario
+
+
+@_guarded
+def _predict(request, content):
+    model, sent = resources.current_model(), _read(content)
+    is_list = isinstance(sent, list)
+    if is_list and not 1 <= len(sent) <= MAX_SCENARIOS:
+        cure = f"Send from 1 to {MAX_SCENARIOS:,} scenarios at once."
+        return _refuse(422, cure, [(None, Problem(f"{len(sent):,} scenarios. {cure}", "", len(sent), cure))])
+    coverage, problems = _level(request, model)
+    scenarios = []
+    for number, values in enumerate(sent if is_list else [sent]):
+        try:
+            scenarios.append(_scenario(values))
+        except DataError as error:
+            problems += [(number if is_list else None, problem) for problem in error.problems]
+    if problems:
+        more = f" The first {DataError.SHOWN} are listed." if len(problems) > DataError.SHOWN else ""
+        return _refuse(422, f"{len(problems):,} problem{'s' * (len(problems) > 1)}.{more}", problems)
+    if not is_list:
+        return JSONResponse(predict(model, scenarios[0], coverage).to_record() | {"version": model.version})
+    answers = score(model, np.array([[one[name] for name in FEATURE_NAMES] for one in scenarios]), coverage)
+    names = [row_name(str(model.records[place][ROW])) for place in answers.nearest]
+    parts = (answers.value, answers.low, answers.high, answers.distance)
+    figures = zip(*(part.tolist() for part in parts), names, answers.support.tolist(), strict=True)
+    listed = [
+        {"value": value, "low": low, "high": high, "nearest": {"name": name, "distance_sd": distance}, "support": level}
+        for value, low, high, distance, name, level in figures
+    ]
+    return JSONResponse({"version": model.version, "unit": TARGET.unit, "coverage": coverage, "predictions": listed})
+
+
+@_guarded
+def _model(request, content):
+    model = resources.current_model()
+    record = model.record
+    kept = ("algorithm", "parameters", "seed", "data", "scores", "folds", "trained_at", "libraries")
+    return JSONResponse(
+        {
+            "version": model.version,
+            "label": model.label,
+            "notice": model.notice,
+            "features": [feature(column) for column in FEATURES],
+            "target": {"name": TARGET.name, "label": TARGET.label, "unit": TARGET.unit},
+            "coverages": coverages(len(model.rows)),
+        }
+        | {name: record[name] for name in kept}
+    )
+
+
+@_guarded
+def _ready(request, content):
+    """Say whether the model that answers still answers as when it was kept, the way that the pages ask it."""
+    model = resources.current_model()
+    probes = model.record["probes"]
+    off = np.abs(predict_rows(model, np.array(probes["inputs"])) - probes["predictions"]).max()
+    if not off <= 1e-6:  # also where it is no number
+        return _refuse(503, f"The model is off by {off:.3g} {TARGET.unit} on rows whose predictions were kept with it.")
+    return JSONResponse({"ready": True, "version": model.version, "n_probes": len(probes["predictions"])})
+
+
+@_guarded
+def _openapi(request, content):
+    outer = request.scope.get("root_path", "").removesuffix("/api")
+    return JSONResponse(document(coverages(len(resources.current_model().rows)), outer))
+
+
+async def _not_here(request, error):
+    return _refuse(error.status_code, f"{error.detail}. See openapi.json for what there is.", **(error.headers or {}))
+
+
+app = Starlette(
+    routes=[
+        Route("/predict", _predict, methods=["POST"]),
+        Route("/model", _model),
+        Route("/ready", _ready),
+        Route("/openapi.json", _openapi),
+    ],
+    exception_handlers={HTTPException: _not_here},
+)

@@ -1,0 +1,94 @@
+"""What would it take: a form for a goal, the smallest change that reaches it, and one click to apply it."""
+
+import streamlit as st
+
+from data.schema import FEATURES, TARGET, DataError
+from model.goal import seek
+from model.predict import predict
+from pages.shared import controls, resources, wording
+
+
+@st.fragment
+def goal(model):
+    """Draw the form and what was found last; it runs alone, and a slider move does not run it.
+
+    Parameters
+    ----------
+    model : model.train.Model
+    """
+    if resources.active_model() is not model or st.session_state.pop("goal_applied", False):
+        st.rerun()
+    with st.container(border=True, key="goal"):
+        st.markdown("#### What would it take?")
+        with st.form("goal_form", border=False):
+            left, middle, right = st.columns([0.16, 0.6, 0.24], vertical_alignment="bottom")
+            left.number_input(
+                f"Goal ({TARGET.short_unit})", int(TARGET.minimum), int(TARGET.maximum), 500, step=10, key="goal_value"
+            )
+            middle.pills(
+                "Hold as it is",
+                [column.name for column in FEATURES],
+                selection_mode="multi",
+                format_func={column.name: column.label for column in FEATURES}.get,
+                key="goal_held",
+                wrap=True,
+            )
+            right.form_submit_button("Find the smallest change", on_click=_seek, width="stretch")
+        found, problem = st.session_state.get("goal_found", (None, ""))
+        if problem:
+            st.error(problem)
+        elif found:
+            _show(model, *found)
+        st.caption(
+            "From where the sliders are. The smallest change is in standard deviations of the inputs, all moves "
+            "together. It is what the model would answer, not what would happen: it has learned no causes."
+        )
+
+
+def _seek():
+    """Search from where the sliders are; called back, so that the page shows it at once."""
+    model, state = resources.active_model(), st.session_state
+    try:
+        sought = seek(model, controls.last_scenario(), state.goal_value, state.goal_held)
+        state.goal_found = (sought, predict(model, sought.scenario, state.coverage), model.version), ""
+    except DataError as error:
+        state.goal_found = None, str(error)
+
+
+def _show(model, sought, answer, version):
+    if version != model.version:
+        st.info("Another version answers now. Search again.")
+        return
+    st.markdown(in_words(sought))
+    if sought.scenario == sought.start:
+        return
+    st.markdown(wording.answer_in_words(model, answer))
+    st.button("Apply to the sliders", key="goal_apply", on_click=_apply, args=(sought.scenario,))
+
+
+def _apply(scenario):
+    controls.set_sliders(scenario)
+    st.session_state.goal_applied = True  # the sliders are elsewhere on the page
+
+
+def in_words(sought):
+    """Say what it would take, as Markdown.
+
+    Parameters
+    ----------
+    sought : model.goal.Sought
+
+    Returns
+    -------
+    str
+    """
+    moves = [
+        f"**{column.label.lower()}** {column.text_with_unit(old)} → **{column.text_with_unit(new)}**"
+        for column in FEATURES
+        if (old := sought.start[column.name]) != (new := sought.scenario[column.name])
+    ]
+    change = f"{', '.join(moves)}. In all {sought.change:.2f} s.d. from {sought.before:.0f}.".replace("$", r"\$")
+    if sought.reached:
+        return f"To reach {sought.goal:.0f}: {change}" if moves else f"It is {sought.goal:.0f} already."
+    closest = f"**{sought.goal:.0f} cannot be reached** within the sliders; the closest is {sought.value:.0f}"
+    return f"{closest}: {change}" if moves else f"{closest}, which is where they are."

@@ -1,0 +1,65 @@
+"""Links that keep their meaning: all inputs, the level of the band, and the version that gave the number."""
+
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from model.predict import predict
+from model.recipe import ModelError
+from model.store import StoreError
+from pages.shared import controls, resources
+from pages.shared.wording import plain
+
+
+def link(model, answer):
+    """Write the parameters of a link to an answer; the address bar leaves out what is at its default.
+
+    Parameters
+    ----------
+    model : model.train.Model
+    answer : model.predict.Prediction
+
+    Returns
+    -------
+    str
+    """
+    parameters = {name: f"{value:.12g}" for name, value in answer.scenario.items()}
+    parameters["coverage"] = controls.level_text(answer.coverage)
+    if model.version:
+        parameters["version"] = str(model.version)
+    return urlencode(parameters)
+
+
+def told_by_link(model, answer):
+    """Say what the version in the page's address said, where it is not the one that answers now.
+
+    Parameters
+    ----------
+    model : model.train.Model
+    answer : model.predict.Prediction
+
+    Returns
+    -------
+    str
+        Markdown; empty where there is nothing to say. Once the sliders have moved, the version leaves the address.
+    """
+    asked = st.query_params.get("version")
+    if asked is None:
+        return ""
+    if st.session_state.setdefault("link_opened_at", answer.scenario) != answer.scenario:
+        del st.query_params["version"]
+        return ""
+    if asked == str(model.version):
+        return ""
+    number, now = plain(asked[:20]), f"{_named(model)} says **{answer.value:.0f}**"
+    try:
+        if not (asked.isascii() and asked.isdecimal() and len(asked) < 10):
+            raise StoreError(f"version {asked[:20]} is not a number")
+        then = predict(resources.model_of(int(asked)), answer.scenario).value
+    except (ModelError, StoreError):
+        return f"The link was made with version {number}, which is not known here or cannot be used. {now}."
+    return f"The link was made with version {number}, which said **{then:.0f}**. {now}."
+
+
+def _named(model):
+    return f"Version {model.version}" if model.version else "The shipped model"

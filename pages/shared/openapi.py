@@ -1,0 +1,163 @@
+"""The description of the JSON interface, derived from the schema of the data: OpenAPI 3.1."""
+
+from data.schema import FEATURES, PERIOD, QUESTION, ROW, TARGET
+from model.neighbours import LEVELS
+
+MAX_SCENARIOS = 10_000
+MAX_BYTES = 4 * 2**20  # of a request
+
+
+def feature(column):
+    """Describe an input: its meaning, its unit as it is sent, and what it may be.
+
+    Parameters
+    ----------
+    column : data.schema.Column
+
+    Returns
+    -------
+    dict
+    """
+    return {
+        "name": column.name,
+        "label": column.label,
+        "unit": "share, 0 to 1" if column.is_share else column.unit,
+        "minimum": column.minimum,
+        "maximum": column.maximum,
+        "slider": {"low": column.low, "high": column.high, "step": column.step, "default": column.default},
+        "help": column.help,
+    }
+
+
+def _object(properties, optional=()):
+    required = [name for name in properties if name not in optional]
+    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+
+
+def _reference(name):
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _schemas(levels):
+    number, text = {"type": "number"}, {"type": "string"}
+    whole = {"type": "integer", "minimum": 0}
+    amount = {"type": "number", "description": TARGET.unit}
+    near = _object({"name": text, "distance_sd": number | {"description": "standard deviations of the inputs"}})
+    support = {"enum": list(LEVELS), "description": f"how far from every {ROW}"}
+    inputs = {
+        column.name: {
+            "type": "number",
+            "minimum": column.minimum,
+            "maximum": column.maximum,
+            "description": f"{column.help} Unit: {feature(column)['unit']}.",
+            "examples": [column.default],
+        }
+        for column in FEATURES
+    }
+    version = whole | {"description": "of the model that answered; 0 where there is no store of versions"}
+    level = {"enum": list(levels), "description": "share of held-out errors that the band is to hold"}
+    ends = {"value": amount, "low": amount, "high": amount}
+    contributions = {column.name: amount for column in FEATURES}
+    problem = {
+        "scenario": {"type": ["integer", "null"], "description": "place in the list that was sent, from 0"},
+        "field": text,
+        "value": {"type": ["string", "boolean", "null"], "description": "what was received"},
+        "problem": text,
+        "cure": text,
+    }
+    described = {
+        "version": version,
+        "label": text,
+        "notice": text,
+        "features": {"type": "array", "items": {"type": "object"}},
+        "target": {"type": "object"},
+        "coverages": {"type": "array", "items": number},
+        "algorithm": text,
+        "parameters": {"type": "object"},
+        "seed": whole,
+        "data": {"type": "object"},
+        "scores": {"type": "object"},
+        "folds": {"type": "object"},
+        "trained_at": text,
+        "libraries": {"type": "object"},
+    }
+    return {
+        "Scenario": _object(inputs),
+        "Prediction": _object(
+            {"scenario": _reference("Scenario"), **ends, "coverage": level, "unit": text}
+            | {"nearest": {"type": "array", "items": near}, "support": support, "average": amount}
+            | {"contributions": _object(contributions), "version": version}
+        ),
+        "Predictions": _object(
+            {"version": version, "unit": text, "coverage": level}
+            | {"predictions": {"type": "array", "items": _object({**ends, "nearest": near, "support": support})}}
+        ),
+        "Model": _object(described),
+        "Ready": _object({"ready": {"const": True}, "version": version, "n_probes": whole}),
+        "Error": _object({"error": text, "problems": {"type": "array", "items": _object(problem)}}, ("problems",)),
+    }
+
+
+def _answers(name_or_names, *errors):
+    names = [name_or_names] if isinstance(name_or_names, str) else name_or_names
+    schema = _reference(names[0]) if len(names) == 1 else {"oneOf": [_reference(name) for name in names]}
+    told = {
+        400: "not JSON",
+        413: f"more than {MAX_BYTES:,} bytes",
+        415: "not declared as JSON",
+        422: "every problem with its field, the value received and the cure",
+        500: "a mistake of this program",
+        503: "no model that could answer, with the reason",
+    }
+    error = {"content": {"application/json": {"schema": _reference("Error")}}}
+    return {"200": {"description": "the answer", "content": {"application/json": {"schema": schema}}}} | {
+        str(status): {"description": told[status]} | error for status in errors
+    }
+
+
+def document(levels, base=""):
+    """Describe the interface.
+
+    Parameters
+    ----------
+    levels : iterable of float
+        Levels that the band can have [1].
+    base : str, default=""
+        Path below which the app is served.
+
+    Returns
+    -------
+    dict
+        An OpenAPI 3.1 document.
+    """
+    one, many = _reference("Scenario"), {"type": "array", "items": _reference("Scenario")}
+    body = {"oneOf": [one, many | {"minItems": 1, "maxItems": MAX_SCENARIOS}]}
+    asking = {
+        "operationId": "predict",
+        "summary": "Predict one scenario, or many at once",
+        "parameters": [
+            {
+                "name": "coverage",
+                "in": "query",
+                "description": "Level of the band.",
+                "schema": {"enum": list(levels), "default": 0.9},
+            }
+        ],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
+        "responses": _answers(("Prediction", "Predictions"), 400, 413, 415, 422, 500, 503),
+    }
+
+    def reading(name, summary, schema):
+        return {"get": {"operationId": name, "summary": summary, "responses": _answers(schema, 500, 503)}}
+
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Petrol what-if", "version": "0.1.0", "description": f"{QUESTION} {PERIOD}."},
+        "servers": [{"url": base or "/"}],
+        "paths": {
+            "/api/predict": {"post": asking},
+            "/api/model": reading("model", "The model that answers", "Model"),
+            "/api/ready": reading("ready", "Whether it still answers as when it was kept", "Ready"),
+        },
+        "components": {"schemas": _schemas(levels)},
+    }

@@ -1,0 +1,232 @@
+"""The tray of kept scenarios: keep, compare, rename, move, remove, and carry in files. Each session has its own."""
+
+import numpy as np
+import streamlit as st
+
+from data.schema import FEATURE_NAMES, FEATURES, ROW, TARGET, DataError, row_name
+from model import scenarios
+from model.predict import coverages, predict
+from model.recipe import ModelError
+from model.scenarios import MAX_KEPT, MAX_NAME, Kept
+from model.score import score
+from model.store import StoreError
+from pages.shared import controls, resources, tables
+from pages.shared.live_readout import comparison
+from pages.shared.wording import plain
+
+
+@st.fragment
+def tray(model):
+    """Draw the tray; it runs alone, and a slider move does not run it.
+
+    Parameters
+    ----------
+    model : model.train.Model
+    """
+    state = st.session_state
+    if resources.active_model() is not model or state.pop("tray_shown", False):
+        st.rerun()
+    kept = state.setdefault("tray", [])
+    with st.container(border=True, key="tray_card"):
+        st.markdown("#### Kept scenarios")
+        with st.form("tray_form", border=False, clear_on_submit=True):
+            left, right = st.columns([0.76, 0.24], vertical_alignment="bottom")
+            left.text_input(
+                "Name", key="tray_name", max_chars=MAX_NAME, placeholder="Of the scenario that the sliders are on"
+            )
+            right.form_submit_button("Keep this scenario", on_click=_keep, width="stretch")
+        kind, told = state.pop("tray_told", ("", ""))
+        if told:
+            getattr(st, kind)(told)
+        if kept:
+            st.markdown(tables.markdown(_lines(model, kept)))
+        st.caption(
+            f"{'Kept' if kept else 'Nothing is kept yet. What you keep stays'} until this page is closed or loaded "
+            "anew, and only you see it. Download it to keep it longer."
+        )
+        if kept:
+            with st.expander("Show, rename, move or remove"):
+                _change(kept)
+        with st.expander("Download or load"):
+            _carry(kept)
+    if len(kept) > 1:
+        _compare(model, kept)
+
+
+def _keep():
+    model, state = resources.active_model(), st.session_state
+    if len(state.tray) >= MAX_KEPT:
+        state.tray_told = "error", f"{MAX_KEPT} scenarios are kept, which is all there is room for. Remove one first."
+        return
+    answer = predict(model, controls.last_scenario(), state.coverage)
+    name = scenarios.clean_name(state.tray_name, [one.name for one in state.tray], f"Scenario {len(state.tray) + 1}")
+    _add([Kept(name, answer.scenario, answer.coverage, model.version, answer.value, answer.low, answer.high)])
+
+
+def _add(more):
+    st.session_state.tray = [*st.session_state.tray, *more]
+
+
+def _now(model, kept):
+    """What the model that answers now says of each: value, band, place of the nearest row and distance."""
+    X = np.array([[one.scenario[name] for name in FEATURE_NAMES] for one in kept])
+    return score(model, X)
+
+
+def _version(number):
+    return f"version {number}" if number else "the shipped model"
+
+
+def _lines(model, kept):
+    """A line for each; where another version answers now, what was said then and what is said now."""
+    answers, lines = _now(model, kept), []
+    is_mixed = any(one.version != model.version for one in kept)
+    for i, one in enumerate(kept):
+        line = {"Scenario": f"**{plain(one.name)}**"} | {
+            tables.SHORT[column.name]: column.text(one.scenario[column.name]) for column in FEATURES
+        }
+        line[f"{'Then' if is_mixed else 'Prediction'} ({TARGET.short_unit})"] = f"**{one.value:.0f}**"
+        line["Band"] = f"{one.low:.0f} – {one.high:.0f} ({controls.level_text(one.coverage)})".replace(
+            " ", "\N{NO-BREAK SPACE}"
+        )
+        if is_mixed:
+            line["By"] = _version(one.version)
+            line[f"Now, {_version(model.version)}"] = f"**{answers.value[i]:.0f}**"
+        near = plain(row_name(str(model.records[answers.nearest[i]][ROW])))
+        line[f"Nearest {ROW}"] = f"{near}, {answers.distance[i]:.1f}\N{NO-BREAK SPACE}s.d."
+        lines.append(line)
+    return lines
+
+
+def _change(kept):
+    names = [one.name for one in kept]
+    name = st.selectbox("Scenario", names, key="tray_chosen")
+    number = names.index(name) if name in names else 0
+    with st.container(horizontal=True):
+        st.button("Show on the sliders", key="tray_show", on_click=_show, args=(kept[number],))
+        st.button("Move up", key="tray_up", on_click=_replace, args=(scenarios.moved, number, -1), disabled=not number)
+        st.button(
+            "Move down",
+            key="tray_down",
+            on_click=_replace,
+            args=(scenarios.moved, number, 1),
+            disabled=number == len(kept) - 1,
+        )
+        st.button("Remove", key="tray_remove", on_click=_remove, args=(number,))
+    with st.form("tray_rename", border=False, clear_on_submit=True):
+        left, right = st.columns([0.76, 0.24], vertical_alignment="bottom")
+        left.text_input("New name", key="tray_new_name", max_chars=MAX_NAME)
+        right.form_submit_button("Rename", on_click=_rename, args=(number,), width="stretch")
+
+
+def _show(one):
+    beyond = [column.label for column in FEATURES if not column.low <= one.scenario[column.name] <= column.high]
+    if beyond:
+        st.session_state.tray_told = "error", f"The sliders do not reach that far: {', '.join(beyond)}."
+        return
+    controls.set_sliders(one.scenario)
+    st.session_state.tray_shown = True  # the sliders are elsewhere on the page
+
+
+def _replace(function, number, by):
+    st.session_state.tray = function(st.session_state.tray, number, by)
+
+
+def _remove(number):
+    st.session_state.tray = [one for place, one in enumerate(st.session_state.tray) if place != number]
+
+
+def _rename(number):
+    st.session_state.tray = scenarios.renamed(st.session_state.tray, number, st.session_state.tray_new_name)
+    st.session_state.tray_chosen = st.session_state.tray[number].name
+
+
+def _carry(kept):
+    with st.container(horizontal=True):
+        for label, write, kind in (
+            ("CSV", scenarios.to_csv, "text/csv"),
+            ("JSON", scenarios.to_json, "application/json"),
+        ):
+            st.download_button(
+                f"Download {label}",
+                lambda write=write: write(kept),
+                f"scenarios.{label.lower()}",
+                kind,
+                disabled=not kept,
+                on_click="ignore",
+                icon=":material/download:",
+            )
+    generation = st.session_state.setdefault("tray_generation", 0)
+    key = f"tray_file_{generation}"
+    st.file_uploader(
+        "Load scenarios",
+        type=["csv", "json", "txt", "tsv"],
+        key=key,
+        on_change=_load,
+        args=(key,),
+        help="What was downloaded here, or any CSV with the inputs. Predictions are made anew.",
+    )
+
+
+def _load(key):
+    """Take a file as a whole or not at all, and answer what is in it."""
+    state = st.session_state
+    file = state[key]
+    state.tray_generation += 1  # the uploader is empty again
+    if file is None:
+        return
+    try:
+        found = scenarios.read(file.read(scenarios.MAX_BYTES + 1))
+        if len(state.tray) + len(found) > MAX_KEPT:
+            text = f"There is room for {MAX_KEPT - len(state.tray)} more, the file has {len(found)}. Remove some first."
+            raise DataError([text])
+        more, unknown = [], set()
+        for one in found:
+            more.append(_answered(one, [*state.tray, *more], unknown))
+        _add(more)
+    except DataError as error:
+        problems = "\n".join(f"- {plain(problem)}" for problem in error.problems[: DataError.SHOWN])
+        state.tray_told = "error", f"{plain(file.name)} was not loaded:\n{problems}"
+        return
+    state.tray_told = "success", f"{len(more)} scenario{'s' * (len(more) > 1)} loaded."
+    if unknown:
+        numbers = ", ".join(map(str, sorted(unknown)))
+        state.tray_told = (
+            "warning", f"{len(more)} loaded. Not known here or not usable: version {numbers}. The active one answered.",
+        )  # fmt: skip
+
+
+def _answered(one, others, unknown):
+    """Have a scenario from a file answered by the version that it names, or by the one that answers now."""
+    model = resources.active_model()
+    if one.version not in (0, model.version):
+        try:
+            model = resources.model_of(one.version)
+        except (ModelError, StoreError):
+            unknown.add(one.version)
+    level = one.coverage if one.coverage in coverages(len(model.rows)) else st.session_state.coverage
+    answer = predict(model, one.scenario, level)
+    name = scenarios.clean_name(one.name, [other.name for other in others], f"Scenario {len(others) + 1}")
+    return Kept(name, one.scenario, level, model.version, answer.value, answer.low, answer.high)
+
+
+def _compare(model, kept):
+    """Two scenarios side by side, and why the prediction moves from one to the other."""
+    names = [one.name for one in kept]
+    st.markdown("#### Compare two")
+    left, right = st.columns(2)
+    pair = []
+    for column, label, usual, key in ((left, "From", 0, "tray_from"), (right, "To", len(kept) - 1, "tray_to")):
+        chosen = column.selectbox(label, names, index=usual, key=key)
+        pair.append(kept[names.index(chosen) if chosen in names else usual])
+    before, after = pair
+    first, last, contributions = scenarios.why_moved(model, before.scenario, after.scenario)
+    answers = [predict(model, one.scenario, one.coverage) for one in pair]
+    table = [
+        ["", before.name, after.name],
+        [f"{TARGET.label} ({TARGET.short_unit})", *(f"{answer.value:.0f}" for answer in answers)],
+        ["Band", *(f"{a.low:.0f} – {a.high:.0f} ({controls.level_text(a.coverage)})" for a in answers)],
+        *([c.label, *(c.text_with_unit(one.scenario[c.name]) for one in pair)] for c in FEATURES),
+        [f"Nearest {ROW}", *(f"{row_name(a.nearest[0].name)}, {a.nearest[0].distance:.1f} s.d." for a in answers)],
+    ]
+    comparison((before.scenario, first), (after.scenario, last), contributions, table)
