@@ -42,6 +42,9 @@ def assert_page_agrees(page, answer):
 
 
 def choose(page, preset):
-    page.locator(".st-key-start_from input").fill(preset)
+    field = page.locator(".st-key-start_from input")
+    field.scroll_into_view_if_needed()  # a list that is open would close by it
+    field.click()
+    field.fill(preset)
     page.get_by_role("option", name=preset, exact=True).click()
     expect(page.locator(".st-key-answer")).to_contain_text(f"Closest is {preset} (0.0 s.d. away)")

@@ -1,0 +1,242 @@
+"""The JSON interface of a running server: the pages' answers, every problem told, and nothing that breaks it."""
+
+import asyncio
+import contextlib
+import http.client
+import json
+import urllib.error
+import urllib.request
+from dataclasses import replace
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from schemathesis import GenerationMode
+
+from data.schema import FEATURE_NAMES, FEATURES, row_name
+from model import history
+from model.evaluate import scores
+from model.predict import COVERAGES, predict
+from model.score import score
+from pages.shared import api, resources
+from tests.conftest import running_server
+from tests.stores import add_quick
+
+DEFAULTS = {column.name: column.default for column in FEATURES}
+JSON = {"Content-Type": "application/json"}
+
+
+def ask(url, body=None, headers=JSON, method=None):
+    """Return status, headers and content; nothing but JSON may come."""
+    data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, headers if data is not None else {}, method=method)  # noqa: S310
+    try:
+        with urllib.request.urlopen(request, timeout=30) as reply:  # noqa: S310 - loopback
+            status, head, content = reply.status, reply.headers, reply.read()
+    except urllib.error.HTTPError as error:
+        status, head, content = error.code, error.headers, error.read()
+    assert head["Content-Type"] == "application/json"
+    assert b"Traceback" not in content
+    assert b'File "' not in content
+    return status, head, json.loads(content)
+
+
+def refused(url, body, **options):
+    """Return the status of a refusal, and its problems as (scenario, field, value)."""
+    status, _, content = ask(url, body, **options)
+    for problem in content.get("problems", ()):
+        assert problem["cure"]
+        assert problem["problem"].endswith(problem["cure"])
+    assert content["error"]
+    return status, [(p["scenario"], p["field"], p["value"]) for p in content.get("problems", ())]
+
+
+@pytest.mark.parametrize("coverage", COVERAGES)
+def test_one_scenario_gets_the_pages_answer_to_the_last_bit(server, model, coverage):
+    status, _, content = ask(f"{server}/api/predict?coverage={coverage}", DEFAULTS)
+    answer = predict(model, DEFAULTS, coverage)
+    assert status == 200
+    assert content == answer.to_record() | {"version": 1}
+    assert content["average"] + sum(content["contributions"].values()) == pytest.approx(content["value"], abs=1e-9)
+
+
+def test_all_states_at_once_get_what_each_would_get_alone(server, model):
+    X = model.X.tolist()
+    _, _, content = ask(f"{server}/api/predict", [dict(zip(FEATURE_NAMES, x, strict=True)) for x in X])
+    answers = score(model, model.X)
+    assert content["unit"] == "gallons per person per year"
+    assert [one["value"] for one in content["predictions"]] == model.pipeline.predict(model.X).tolist()
+    assert [one["low"] for one in content["predictions"]] == answers.low.tolist()
+    assert [one["nearest"]["name"] for one in content["predictions"]] == [row_name(c) for c in model.rows["state"]]
+    assert len({one["value"] for one in content["predictions"]}) == 48
+
+
+def test_ten_thousand_scenarios_are_answered_and_one_more_is_not(server):
+    _, _, content = ask(f"{server}/api/predict", [DEFAULTS] * 10_000)
+    assert len(content["predictions"]) == 10_000
+    assert refused(f"{server}/api/predict", [DEFAULTS] * 10_001) == (422, [(None, "", "10001")])
+    assert refused(f"{server}/api/predict", []) == (422, [(None, "", "0")])
+
+
+BAD = {
+    "text": (DEFAULTS | {"petrol_tax": "7.5"}, [(None, "petrol_tax", "7.5")]),
+    "true": (DEFAULTS | {"petrol_tax": True}, [(None, "petrol_tax", True)]),
+    "null": (DEFAULTS | {"petrol_tax": None}, [(None, "petrol_tax", None)]),
+    "list": (DEFAULTS | {"petrol_tax": [1]}, [(None, "petrol_tax", "a list")]),
+    "too much": (DEFAULTS | {"average_income": 50_001}, [(None, "average_income", "50001")]),
+    "a percentage": (DEFAULTS | {"driver_licence_share": 56.5}, [(None, "driver_licence_share", "56.5")]),
+    "huge": (b'{"petrol_tax": 1e999}', [(None, "petrol_tax", "inf"), *((None, n, None) for n in FEATURE_NAMES[1:])]),
+    "long": (DEFAULTS | {"petrol_tax": 10**4000}, [(None, "petrol_tax", "1" + "0" * 59)]),
+    "missing": ({}, [(None, name, None) for name in FEATURE_NAMES]),
+    "unknown": (DEFAULTS | {"tax": 1}, [(None, "tax", "1")]),
+    "several": (
+        {"petrol_tax": "x", "average_income": -1, "paved_highways": 1, "more": 2},
+        [
+            (None, "petrol_tax", "x"),
+            (None, "average_income", "-1"),
+            (None, "driver_licence_share", None),
+            (None, "more", "2"),
+        ],
+    ),
+    "of many": ([DEFAULTS, 3, DEFAULTS | {"petrol_tax": -1}], [(1, "", "3"), (2, "petrol_tax", "-1")]),
+    "number": (b"7", [(None, "", "7")]),
+    "word": (b'"x"', [(None, "", "x")]),
+}
+
+
+@pytest.mark.parametrize(("body", "problems"), BAD.values(), ids=BAD)
+def test_every_problem_is_told_with_its_field_its_value_and_the_cure(server, body, problems):
+    assert refused(f"{server}/api/predict", body) == (422, problems)
+
+
+@pytest.mark.parametrize("asked", ["0.7", "x", "", "0.9&coverage=0.8", "nan", "90%20%25"])
+def test_a_level_that_the_band_cannot_have_is_told(server, asked):
+    status, ((_, field, _),) = refused(f"{server}/api/predict?coverage={asked}", DEFAULTS)
+    assert (status, field) == (422, "coverage")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"{", b"", b"\xff", b'{"petrol_tax": NaN}', b'{"a": 1, "a": 2}', b"[" * 50_000, b"1" * 5000, b"\x00"],
+    ids=["open", "empty", "no text", "NaN", "twice", "deep", "long", "zero"],
+)  # fmt: skip
+def test_what_is_not_json_is_told(server, body):
+    assert refused(f"{server}/api/predict", body) == (400, [])
+
+
+def test_a_body_over_the_limit_is_refused_also_without_a_length(server):
+    assert refused(f"{server}/api/predict", b" " * (4 * 2**20 + 1)) == (413, [])
+    host = server.removeprefix("http://")
+    with contextlib.closing(http.client.HTTPConnection(host, timeout=30)) as connection:
+        connection.request("POST", "/api/predict", iter([b" " * 2**20] * 4 + [b" "]), JSON, encode_chunked=True)
+        assert connection.getresponse().status == 413
+
+
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "text/plain", "multipart/form-data", "x"])
+def test_a_form_of_another_site_is_refused(server, kind):
+    assert refused(f"{server}/api/predict", DEFAULTS, headers={"Content-Type": kind}) == (415, [])
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "status"),
+    [
+        ("predict", "GET", 405),
+        ("predict", "DELETE", 405),
+        ("model", "PUT", 405),
+        ("ready", "PATCH", 405),
+        ("nothing", "GET", 404),
+        ("", "GET", 404),
+        ("promote", "GET", 404),
+    ],
+)
+def test_there_is_nothing_else_and_no_way_to_change_anything(server, path, method, status):
+    got, head, _ = ask(f"{server}/api/{path}", method=method)
+    assert got == status
+    assert status == 404 or head["Allow"]
+
+
+def test_the_model_is_described_with_units_ranges_and_scores(server, model):
+    _, _, content = ask(f"{server}/api/model")
+    assert [one["name"] for one in content["features"]] == list(FEATURE_NAMES)
+    for one, column in zip(content["features"], FEATURES, strict=True):
+        assert (one["minimum"], one["maximum"]) == (column.minimum, column.maximum)
+        assert one["unit"]
+    assert content["scores"]["model"] == scores(model.y, model.record["predictions"]["model"])
+    assert content["version"] == 1
+    assert content["data"]["n_rows"] == 48
+
+
+def test_ready_means_that_the_active_model_still_answers_as_when_it_was_kept(server):
+    assert ask(f"{server}/api/ready")[::2] == (200, {"ready": True, "version": 1, "n_probes": 6})
+
+
+def test_the_interface_follows_a_promotion_and_is_not_ready_without_a_sound_model(store, rows, tmp_path):
+    number = add_quick(store, rows)
+    with running_server(log=tmp_path / "log") as url:
+        first = ask(f"{url}/api/predict", DEFAULTS)[2]
+        history.promote(store, number, "a test", "to see it")
+        second = ask(f"{url}/api/predict", DEFAULTS)[2]
+        assert (first["version"], second["version"]) == (1, number)
+        assert first["value"] != second["value"]
+        assert ask(f"{url}/api/model")[2]["version"] == number
+        assert ask(f"{url}/api/ready")[0] == 200
+
+
+def test_a_model_that_answers_otherwise_than_it_was_kept_is_not_ready(model, monkeypatch):
+    probes = model.record["probes"]
+    wrong = model.record | {"probes": probes | {"predictions": [value + 0.01 for value in probes["predictions"]]}}
+    monkeypatch.setattr(resources, "current_model", lambda: replace(model, record=wrong))
+    sent = []
+
+    async def receive():
+        return {"type": "http.request", "body": b""}
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "method": "GET", "path": "/ready", "headers": [], "query_string": b"", "root_path": ""}
+    asyncio.run(api.app(scope, receive, send))
+    assert sent[0]["status"] == 503
+    assert b"The model is off by 0.01 gallons per person per year" in sent[1]["body"]
+
+
+def test_without_data_there_is_no_answer_but_a_reason(project, tmp_path):
+    (project / "data" / "petrol_consumption.csv").write_text("nothing\n1\n")
+    with running_server(cwd=project, log=tmp_path / "log") as url:
+        for path, body in (("predict", DEFAULTS), ("model", None), ("ready", None), ("openapi.json", None)):
+            status, _, content = ask(f"{url}/api/{path}", body)
+            assert status == 503
+            assert "column petrol_tax is missing" in content["error"]
+
+
+@pytest.fixture(scope="module")
+def description(server):
+    return schemathesis.openapi.from_url(f"{server}/api/openapi.json")
+
+
+def test_the_description_is_valid(description):
+    description.validate()
+    assert description.raw_schema["openapi"].startswith("3.1")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("path", "method", "mode", "expected"),
+    [
+        ("/api/predict", "POST", GenerationMode.POSITIVE, {200}),
+        ("/api/predict", "POST", GenerationMode.NEGATIVE, {400, 422}),
+        ("/api/model", "GET", GenerationMode.POSITIVE, {200}),
+        ("/api/ready", "GET", GenerationMode.POSITIVE, {200}),
+    ],
+)
+def test_whatever_the_description_allows_or_forbids_is_answered_as_it_says(description, path, method, mode, expected):
+    seen = set()
+
+    @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(case=description[path][method].as_strategy(generation_mode=mode))
+    def fuzz(case):
+        seen.add(case.call_and_validate().status_code)
+
+    fuzz()
+    assert seen >= expected
+    assert max(seen) < 500

@@ -1,0 +1,244 @@
+"""To decide, in real Chromium: keep and compare scenarios, share a link, seek a goal, score a file."""
+
+import csv
+import io
+import json
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from data.schema import FEATURES
+from model.goal import seek
+from model.predict import predict
+from model.scenarios import why_moved
+from tests.retrain_page import Visitor, answer, model_of, promote_a_line
+from tests.what_if_page import DEFAULTS, choose, number, slider
+
+pytestmark = [pytest.mark.browser]
+
+
+@pytest.fixture
+def ann(server, open_page):
+    """Bring somebody to the What-if page who may use the clipboard."""
+    return arrive(open_page, server)
+
+
+def arrive(open_page, server, address="/"):
+    return Visitor(lambda *given, **more: open_page(*given, permissions=["clipboard-read", "clipboard-write"], **more),
+                   server).goes_to(address)  # fmt: skip
+
+
+def keep(visitor, name):
+    n = visitor.page.locator(".st-key-tray_card tbody tr").count()
+    field = visitor.page.get_by_label("Name", exact=True)
+    field.fill(name)
+    visitor.presses("Keep this scenario")
+    expect(visitor.page.locator(".st-key-tray_card tbody tr")).to_have_count(n + 1)
+    expect(field).to_have_value("")
+
+
+def lines(page):
+    """The cells of the tray's table."""
+    rows = [row.locator("td").all_inner_texts() for row in page.locator(".st-key-tray_card tbody tr").all()]
+    return [[text.replace("\N{NO-BREAK SPACE}", " ") for text in row] for row in rows]
+
+
+def names(page):
+    return [cells[0] for cells in lines(page)]
+
+
+def copied(visitor):
+    visitor.presses("Copy link")
+    visitor.sees("Link copied")
+    return visitor.page.evaluate("navigator.clipboard.readText()")
+
+
+def downloaded(visitor, name):
+    with visitor.page.expect_download() as download:
+        visitor.presses(name)
+    return download.value.suggested_filename, download.value.path().read_bytes()
+
+
+def test_scenarios_are_kept_changed_and_shown_again_and_nobody_else_sees_them(ann, server, open_page, model):
+    page = ann.page
+    keep(ann, "Base *case*")
+    choose(page, "Wyoming")
+    keep(ann, "")
+    keep(ann, "Base *case*")
+    wyoming = model.rows.set_index("state").loc["WY", list(DEFAULTS)].to_dict()
+    first, second, third = lines(page)
+    said = predict(model, DEFAULTS)
+    assert first == [
+        "Base *case*", "7.5", "4,300", "4,700", "56.5", f"{said.value:.0f}",
+        f"{said.low:.0f} – {said.high:.0f} (90 %)", "Florida, 0.7 s.d.",
+    ]  # fmt: skip
+    assert second[0] == "Scenario 2"
+    assert second[5] == answer(model, **wyoming)
+    assert second[7] == "Wyoming, 0.0 s.d."
+    assert third[0] == "Base *case* (2)"
+
+    ann.page.get_by_text("Show, rename, move or remove").click()
+    ann.presses("Move down")
+    expect(page.locator(".st-key-tray_card tbody tr").nth(1)).to_contain_text("Base *case*")
+    assert names(page) == ["Scenario 2", "Base *case*", "Base *case* (2)"]
+    page.get_by_label("New name", exact=True).fill("=1+1 :red[x] <b>")
+    ann.presses("Rename")
+    expect(page.locator(".st-key-tray_card tbody tr").nth(1)).to_contain_text("=1+1")
+    assert names(page)[1].replace("\N{WORD JOINER}", "") == "=1+1 :red[x] <b>"
+    ann.presses("Show on the sliders")
+    expect(number(page)).to_have_text(f"{said.value:.0f}")
+    assert float(slider(page, "petrol_tax").input_value()) == DEFAULTS["petrol_tax"]
+    ann.presses("Remove")
+    expect(page.locator(".st-key-tray_card tbody tr")).to_have_count(2)
+    assert names(page) == ["Scenario 2", "Base *case* (2)"]
+
+    bob = arrive(open_page, server)
+    bob.sees("Nothing is kept yet.")
+    assert lines(bob.page) == []
+
+
+def test_two_scenarios_are_compared_with_why_the_prediction_moves(ann, model):
+    page = ann.page
+    keep(ann, "Before")
+    choose(page, "Wyoming")
+    keep(ann, "After")
+    wyoming = model.rows.set_index("state").loc["WY", list(DEFAULTS)].to_dict()
+    _, last, contributions = why_moved(model, DEFAULTS, wyoming)
+    reasons = page.locator(".reasons").nth(1)
+    expect(reasons.locator("h3")).to_have_text(f"Why {last:.0f} and not {answer(model)}")
+    figures = [int(text.replace("−", "-")) for text in reasons.locator("b").all_inner_texts()]
+    assert figures == [round(contributions[column.name]) for column in FEATURES]
+    assert sum(figures) == pytest.approx(last - predict(model, DEFAULTS).value, abs=2)
+    side = page.locator(".closest").nth(1)
+    expect(side.locator("tr").nth(1)).to_contain_text(f"{answer(model)}{last:.0f}", use_inner_text=False)
+    expect(side).to_contain_text("Licensed drivers56.5 %67.2 %")
+
+
+def test_scenarios_are_downloaded_and_loaded_and_a_bad_file_loses_nothing(ann, model):
+    page = ann.page
+    keep(ann, "Ä; =1")
+    page.get_by_text("Download or load").click()
+    name, table = downloaded(ann, "Download CSV")
+    assert name == "scenarios.csv"
+    assert "Ä; =1" in table.decode("utf-8-sig")
+    name, listed = downloaded(ann, "Download JSON")
+    (record,) = json.loads(listed)
+    assert record["name"] == "Ä; =1"
+    assert record["prediction"] == predict(model, DEFAULTS).value
+
+    for content, file, n in ((table, "a.csv", 2), (listed, "b.json", 3)):
+        ann.uploads(content, file)
+        ann.sees("1 scenario loaded.")
+        expect(page.locator(".st-key-tray_card tbody tr")).to_have_count(n)
+    assert names(page) == ["Ä; =1", "Ä; =1 (2)", "Ä; =1 (3)"]
+    assert len({tuple(cells[1:]) for cells in lines(page)}) == 1
+
+    ann.uploads(json.dumps([record, record | {"petrol_tax": 99}]).encode(), "<b>.json")
+    ann.sees("<b>.json was not loaded:")
+    ann.sees("scenario 2, petrol_tax: 99 is not possible. Give a number from 0 to 50 cents per gallon.")
+    expect(page.locator(".st-key-tray_card tbody tr")).to_have_count(3)
+    ann.uploads(json.dumps([record | {"version": 77}]).encode(), "c.json")
+    ann.sees("Not known here or not usable: version 77.")
+
+
+def test_a_goal_is_found_and_one_click_applies_it(ann, model):
+    page = ann.page
+    ann.types("Goal (gal)", "500")
+    page.locator(".st-key-goal_held").get_by_text("Petrol tax").click()
+    ann.presses("Find the smallest change")
+    found = seek(model, DEFAULTS, 500, ["petrol_tax"])
+    ann.sees("To reach 500: ")
+    card = page.locator(".st-key-goal")
+    expect(card).to_contain_text(f"About {found.value:.0f} gallons per person per year")
+    expect(card).to_contain_text(f"In all {found.change:.2f} s.d. from {answer(model)}.")
+    assert number(page).inner_text() == answer(model)
+    ann.presses("Apply to the sliders")
+    expect(number(page)).to_have_text(f"{found.value:.0f}")
+    for name, value in found.scenario.items():
+        assert float(slider(page, name).input_value()) == pytest.approx(value)
+    assert found.scenario["petrol_tax"] == DEFAULTS["petrol_tax"]
+
+    ann.types("Goal (gal)", "300")
+    ann.presses("Find the smallest change")
+    ann.sees("300 cannot be reached within the sliders; the closest is")
+    for column in FEATURES[1:]:
+        page.locator(".st-key-goal_held").get_by_text(column.label).click()
+    ann.presses("Find the smallest change")
+    ann.sees("Every input is held, so nothing can change. Let at least one move.")
+
+
+def test_a_link_brings_back_everything_for_another_visitor(ann, server, open_page, model):
+    page = ann.page
+    choose(page, "Ohio")
+    page.get_by_text("80 %", exact=True).first.click()
+    expect(page.locator(".readout-coverage")).to_have_text("80 % band")
+    link = copied(ann)
+    assert link.startswith(server)
+    assert all(f"{column.name}=" in link for column in FEATURES)
+    assert "version=1" in link
+    bob = arrive(open_page, server, link.removeprefix(server))
+    expect(number(bob.page)).to_have_text(number(page).inner_text())
+    expect(bob.page.locator(".readout-coverage")).to_have_text("80 % band")
+    bob.sees_no("The link was made with")
+
+
+def test_where_no_script_may_write_to_the_clipboard_the_link_is_shown(server, open_page):
+    page = open_page(server, init_script="Object.defineProperty(navigator, 'clipboard', {value: undefined})")
+    page.get_by_role("button", name="Copy link").click()
+    field = page.get_by_label("Link to this scenario")
+    expect(field).to_have_value(re.compile(r"petrol_tax=7\.5&average_income=4300&.*version=1$"))
+    assert page.evaluate("getSelection().toString() || document.activeElement.value") == field.input_value()
+
+
+def test_a_version_that_is_not_known_is_said_until_the_sliders_move(server, open_page, model):
+    page = open_page(f"{server}/?petrol_tax=8&version=999")
+    note = page.get_by_text("The link was made with version 999, which is not known here or cannot be used.")
+    expect(note).to_contain_text(f"Version 1 says {answer(model, petrol_tax=8)}.")
+    slider(page, "petrol_tax").focus()
+    page.keyboard.press("ArrowRight")
+    expect(note).to_have_count(0)
+    assert "version" not in page.url
+
+
+@pytest.mark.slow
+def test_after_a_promotion_links_and_kept_scenarios_say_then_and_now(visitor, open_page, store_url, rows, model):
+    ann = visitor("/")
+    keep(ann, "Base")
+    link = ann.page.url.split("?")[0] + "?petrol_tax=8.5&version=1"
+    promote_a_line(store_url, rows)
+    line = model_of(store_url, 2)
+    slider(ann.page, "petrol_tax").focus()
+    ann.page.keyboard.press("ArrowRight")
+    ann.sees("Version 2: least squares is now active.")
+    expect(ann.page.locator(".st-key-tray_card th")).to_contain_text(["Now, version 2"])
+    (cells,) = lines(ann.page)
+    assert cells[5] == answer(model)
+    assert cells[7] == "version 1"
+    assert cells[8] == answer(line)
+    page = open_page(link)
+    said = f"The link was made with version 1, which said {answer(model, petrol_tax=8.5)}. "
+    expect(page.locator(".st-key-answer")).to_contain_text(f"{said}Version 2 says {answer(line, petrol_tax=8.5)}.")
+
+
+def test_a_file_with_good_and_bad_rows_comes_back_whole(server, open_page, model):
+    ann = arrive(open_page, server, "/score")
+    header = "Name;Petrol_tax;income;Paved_Highways;licence"
+    content = f"{header}\n=a;7,5;4300;4700;0,565\nb;x;4300;4700;0,565\nc;9;3571;1976;0,525".encode()
+    ann.uploads(content, "mine.csv")
+    ann.sees("2 of 3 rows scored")
+    ann.sees('row 3: petrol_tax: "x" is not a number.')
+    name, scored = downloaded(ann, "Download with predictions")
+    assert name == "mine-scored.csv"
+    head, *body = csv.reader(io.StringIO(scored.decode()), delimiter=";")
+    table = [dict(zip(head, row, strict=True)) for row in body]
+    assert [row["Name"] for row in table] == ["'=a", "b", "c"]
+    maine = dict(zip(DEFAULTS, (9, 3571, 1976, 0.525), strict=True))
+    for row, values in ((table[0], DEFAULTS), (table[2], maine)):
+        assert float(row["prediction"].replace(",", ".")) == pytest.approx(predict(model, values).value, abs=0.005)
+    assert table[1]["prediction"] == ""
+    assert table[1]["problem"].startswith('petrol_tax: "x"')
+    ann.uploads(b"a,b\n1,2\n", "other.csv")
+    ann.sees("other.csv was not scored.")
+    ann.sees("column petrol_tax is missing")
+    ann.sees_no("rows scored")

@@ -1,0 +1,128 @@
+"""The smallest change that reaches a goal: against trying everything, and against chance."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from data.schema import FEATURE_NAMES, FEATURES, DataError
+from model.goal import seek
+from model.predict import predict, predict_many
+from model.train import Model, fit
+
+DEFAULTS = {column.name: column.default for column in FEATURES}
+
+
+@pytest.fixture(scope="module")
+def line(model):
+    return Model(fit("least_squares", None, 0, model.rows), model.record, model.rows)
+
+
+def start_of(model, code):
+    row = model.rows.set_index("state").loc[code]
+    return {name: float(row[name]) for name in FEATURE_NAMES}
+
+
+def everything(model, start, free):
+    """Predictions and changes of all combinations of the free sliders' positions: slow, and certain."""
+    x = np.array([start[name] for name in FEATURE_NAMES])
+    axes = [np.union1d(c.grid, start[c.name]) if c.name in free else [start[c.name]] for c in FEATURES]
+    rows = np.stack([axis.ravel() for axis in np.meshgrid(*axes, indexing="ij")], axis=1)
+    return np.rint(predict_many(model, rows)), np.linalg.norm((rows - x) / model.scale, axis=1)
+
+
+def assert_is_what_it_says(model, sought, start, held):
+    assert sought.start == start
+    assert all(sought.scenario[name] == start[name] for name in held)
+    for column in FEATURES:
+        assert sought.scenario[column.name] in (*column.grid, start[column.name])
+    way = [(sought.scenario[n] - start[n]) / s for n, s in zip(FEATURE_NAMES, model.scale, strict=True)]
+    assert sought.change == pytest.approx(np.linalg.norm(way), abs=1e-9)
+    assert sought.value == pytest.approx(predict(model, sought.scenario).value, abs=1e-9)
+    assert sought.before == pytest.approx(predict(model, start).value, abs=1e-9)
+    side = 1 if sought.goal > np.rint(sought.before) else -1
+    assert sought.reached == (side * (np.rint(sought.value) - sought.goal) >= 0)
+
+
+@pytest.mark.parametrize("kind", ["model", "line"])
+@pytest.mark.parametrize("n_free", [1, 2])
+@pytest.mark.parametrize("code", [None, "WY"])
+def test_for_one_or_two_sliders_no_smaller_change_reaches_the_goal(request, kind, n_free, code):
+    model = request.getfixturevalue(kind)
+    start = start_of(model, code) if code else DEFAULTS
+    for free in itertools.combinations(FEATURE_NAMES, n_free):
+        held = set(FEATURE_NAMES) - set(free)
+        y, change = everything(model, start, free)
+        now = np.rint(predict(model, start).value)
+        for goal in np.unique(np.linspace(y.min() - 30, y.max() + 30, 7).round()):
+            if goal == now:
+                continue
+            sought = seek(model, start, goal, held)
+            assert_is_what_it_says(model, sought, start, held)
+            side = 1 if goal > now else -1
+            there = side * (y - goal) >= 0
+            assert sought.reached == there.any()
+            if sought.reached:
+                assert sought.change == pytest.approx(change[there].min(), abs=1e-9)
+            else:
+                nearest = (side * y).max() * side
+                assert np.rint(sought.value) == nearest
+                assert sought.change == pytest.approx(change[y == nearest].min(), abs=1e-9)
+
+
+@pytest.mark.parametrize("goal", [430, 460, 500, 550, 590, 620, 650, 700, 800])
+def test_with_all_four_free_chance_finds_nothing_much_nearer(model, goal):
+    """The bound is what was seen against every cell of the forest: at worst 1.25 times the smallest change."""
+    sought = seek(model, DEFAULTS, goal)
+    assert_is_what_it_says(model, sought, DEFAULTS, ())
+    assert sought.reached
+    random = np.random.default_rng(goal)
+    x = np.array([DEFAULTS[name] for name in FEATURE_NAMES])
+    way = random.normal(size=(100_000, 4))
+    way *= sought.change * random.uniform(size=(100_000, 1)) ** 0.25 / np.linalg.norm(way, axis=1)[:, None]
+    low, high, step = np.array([(c.low, c.high, c.step) for c in FEATURES]).T
+    rows = np.clip(low + np.rint((x + way * model.scale - low) / step) * step, low, high)
+    rows = rows[np.linalg.norm((rows - x) / model.scale, axis=1) < sought.change / 1.3]
+    assert len(rows) > 1000
+    y = np.rint(predict_many(model, rows))
+    assert not (y >= goal if goal > 601 else y <= goal).any()
+
+
+def test_with_all_four_free_a_line_is_left_by_the_shortest_way(line):
+    """For a plane the smallest change is known: along the gradient, until a slider ends."""
+    gradient = np.array([
+        predict(line, DEFAULTS | {c.name: c.default + c.step}).value - predict(line, DEFAULTS).value for c in FEATURES
+    ]) / [c.step / s for c, s in zip(FEATURES, line.scale, strict=True)]  # fmt: skip
+    before = predict(line, DEFAULTS).value
+    for goal in (round(before) + 40, round(before) - 40):
+        shortest = (abs(goal - before) - 0.5) / np.linalg.norm(gradient)
+        assert shortest <= seek(line, DEFAULTS, goal).change <= shortest * 1.02
+
+
+def test_what_cannot_be_reached_says_what_comes_closest(model):
+    sought = seek(model, DEFAULTS, 300)
+    assert not sought.reached
+    assert np.rint(sought.value) == 426  # the lowest of every cell of the forest
+    assert seek(model, DEFAULTS, 1000).value < 1000
+
+
+def test_a_goal_that_is_there_already_changes_nothing(model):
+    sought = seek(model, DEFAULTS, round(predict(model, DEFAULTS).value))
+    assert sought.reached
+    assert sought.scenario == DEFAULTS
+    assert sought.change == 0
+
+
+@pytest.mark.parametrize(
+    ("goal", "held", "expected"),
+    [
+        ("x", (), "petrol_consumption: 'x' is not a number"),
+        (float("nan"), (), "is not possible"),
+        (0, (), "is not possible"),
+        (500, FEATURE_NAMES, "Every input is held"),
+        (500, ("tax",), "'tax' is not an input"),
+    ],
+)
+def test_a_goal_that_cannot_be_used_is_refused_with_the_cure(model, goal, held, expected):
+    with pytest.raises(DataError, match=expected):
+        seek(model, DEFAULTS, goal, held)

@@ -1,0 +1,150 @@
+"""Kept scenarios: exact reasons for a move, names that stay apart, and files that come back as they went."""
+
+import json
+from itertools import permutations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+
+from data.schema import FEATURE_NAMES, FEATURES, DataError
+from model import scenarios
+from model.predict import COVERAGES, Scenario, predict
+from model.scenarios import MAX_KEPT, MAX_NAME, Kept, clean_name, moved, read, renamed, to_csv, to_json, why_moved
+
+DEFAULTS = {column.name: column.default for column in FEATURES}
+TWO = [DEFAULTS, DEFAULTS | {"petrol_tax": 9.0, "average_income": 5000.0, "driver_licence_share": 0.6}]
+
+
+def kept(name="Base", values=DEFAULTS, coverage=0.9, version=1):
+    return Kept(name, Scenario(values), coverage, version, 601.4, 475.0, 727.7)
+
+
+def test_reasons_add_up_and_are_the_average_over_all_orders_of_changing(model):
+    before, after = map(Scenario, TWO)
+    first, last, contributions = why_moved(model, before, after)
+    assert first == pytest.approx(predict(model, before).value, abs=1e-9)
+    assert last == predict(model, after).value
+    assert sum(contributions.values()) == pytest.approx(last - first, abs=1e-9)
+    by_hand = dict.fromkeys(FEATURE_NAMES, 0.0)
+    for order in permutations(FEATURE_NAMES):
+        now = dict(before)
+        for name in order:
+            old = predict(model, now).value
+            now[name] = after[name]
+            by_hand[name] += (predict(model, now).value - old) / 24
+    assert contributions == pytest.approx(by_hand, abs=1e-9)
+    assert contributions["paved_highways"] == 0  # it is the same in both
+
+
+def test_the_way_back_has_the_opposite_reasons_and_no_way_has_none(model):
+    before, after = map(Scenario, TWO)
+    there, back = why_moved(model, before, after)[2], why_moved(model, after, before)[2]
+    assert there == pytest.approx({name: -value for name, value in back.items()}, abs=1e-9)
+    assert set(why_moved(model, before, before)[2].values()) == {0}
+
+
+@settings(deadline=None)
+@given(some.text(max_size=100), some.lists(some.text(max_size=5), max_size=5))
+def test_a_name_is_one_line_not_long_and_not_taken(text, taken):
+    name = clean_name(text, taken)
+    assert 0 < len(name) <= MAX_NAME
+    assert name not in taken
+    assert name.isprintable()
+    assert name == " ".join(name.split())
+
+
+def test_a_taken_name_gets_a_number():
+    assert clean_name("Ohio", ["Ohio", "Ohio (2)"]) == "Ohio (3)"
+    assert clean_name(" \n", [], "Scenario 4") == "Scenario 4"
+
+
+def test_scenarios_move_within_the_list_and_are_renamed():
+    three = [kept("a"), kept("b"), kept("c")]
+
+    def names(made):
+        return [one.name for one in made]
+
+    assert names(moved(three, 0, 1)) == ["b", "a", "c"]
+    assert names(moved(three, 0, -1)) == names(moved(three, 2, 1)) == ["a", "b", "c"]
+    assert names(renamed(three, 1, "c")) == ["a", "c (2)", "c"]
+    assert names(renamed(three, 1, "b")) == ["a", "b", "c"]
+    assert names(renamed(three, 1, "  ")) == ["a", "b", "c"]
+    assert names(three) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("write", [to_csv, to_json])
+@settings(deadline=None, max_examples=50)
+@given(
+    some.lists(
+        some.tuples(
+            some.text(min_size=1, max_size=20),
+            some.sampled_from(COVERAGES),
+            some.integers(0, 999),
+            some.tuples(*(some.floats(max(c.minimum, 0.05), c.maximum) for c in FEATURES[:3]), some.floats(0.05, 1)),
+        ),
+        min_size=1,
+        max_size=5,
+    )
+)
+def test_what_is_downloaded_is_what_is_loaded(write, listed):
+    went = []
+    for text, coverage, version, values in listed:
+        name = clean_name(text, [one.name for one in went]).lstrip("'") or "x"
+        went.append(kept(name, dict(zip(FEATURE_NAMES, values, strict=True)), coverage, version))
+    content = write(went)
+    came = read(content if isinstance(content, bytes) else content.encode())
+    assert [(one.scenario, one.coverage, one.version) for one in came] == [
+        (one.scenario, one.coverage, one.version) for one in went
+    ]
+    assert [one.name for one in came] == [one.name for one in went]
+
+
+def test_a_name_in_a_file_is_no_formula():
+    assert b"'=1+1" in to_csv([kept("=1+1")])
+
+
+GOOD = {"name": "a", **DEFAULTS}
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"[1]", "scenario 1: '1' is not a scenario"),
+        (b"{}", "The file is not a list of scenarios"),
+        (b"[]", "The file is not a list of scenarios"),
+        (b"[{", "The file is not JSON"),
+        (b"[" * 100_000, "The file is not JSON"),
+        (json.dumps([{"name": "a"}]).encode(), "scenario 1, petrol_tax: is missing"),
+        (json.dumps([GOOD, GOOD | {"petrol_tax": 999}]).encode(), "scenario 2, petrol_tax: 999 is not possible"),
+        (json.dumps([GOOD | {"petrol_tax": float("nan")}]).encode(), "scenario 1, petrol_tax: nan is not possible"),
+        (json.dumps([GOOD | {"coverage": 0.5}]).encode(), "scenario 1, coverage: '0.5' is not a level"),
+        (json.dumps([GOOD | {"version": -1}]).encode(), "scenario 1, version: '-1' is not the number"),
+        (json.dumps([GOOD | {"version": True}]).encode(), "scenario 1, version: 'True' is not the number"),
+        (json.dumps([GOOD] * (MAX_KEPT + 1)).encode(), f"The file has {MAX_KEPT + 1} scenarios"),
+        (b"a,b\n1,2", "column petrol_tax is missing"),
+        (b"", "The file is empty"),
+        (b"petrol_tax,average_income,paved_highways,driver_licence_share\nx,4300,4700,0.5", 'row 2, petrol_tax: "x"'),
+        (b"\x00\x01", "The file is not text"),
+        (b" " * (scenarios.MAX_BYTES + 1), "The file is larger than"),
+    ],
+)  # fmt: skip
+def test_a_bad_file_is_refused_with_where_what_and_cure(content, expected):
+    with pytest.raises(DataError) as caught:
+        read(content)
+    assert expected in str(caught.value)
+
+
+def test_any_csv_with_the_inputs_can_be_loaded():
+    text = "State;Petrol_tax;Average_income;Paved_Highways;licence;coverage\nOhio;7,5;4300;4700;56,5 %;0,8"
+    (one,) = read(text.encode())
+    assert one.scenario == DEFAULTS
+    assert (one.name, one.coverage, one.version) == ("", 0.8, 0)
+
+
+def test_reasons_need_no_more_than_all_ways_of_mixing(model, monkeypatch):
+    asked = []
+    monkeypatch.setattr(scenarios, "predict_many", lambda model, X: asked.append(len(X)) or np.zeros(len(X)))
+    why_moved(model, *map(Scenario, TWO))
+    assert asked == [16]

@@ -1,0 +1,175 @@
+"""A file of scenarios comes back whole: good rows answered as the page would, bad rows with their reason."""
+
+import csv
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+
+from data.inputs import load_inputs
+from data.schema import FEATURE_NAMES, FEATURES, DataError
+from model.neighbours import nearest, support
+from model.predict import COVERAGES, predict, predict_rows
+from model.score import harmless, score, score_file, to_csv
+from model.train import Model, train
+
+HEADER = "petrol_tax,average_income,paved_highways,driver_licence_share"
+GOOD = "7.5,4300,4700,0.565"
+
+
+def scored(model, text, **options):
+    return score_file(model, load_inputs(text.encode()), **options)
+
+
+def as_read(content, **options):
+    return list(csv.reader(io.StringIO(content.decode("utf-8-sig")), **options))
+
+
+def grid_rows(n, seed=0):
+    random = np.random.default_rng(seed)
+    return np.column_stack([random.choice(column.grid, n) for column in FEATURES])
+
+
+@pytest.mark.parametrize("coverage", COVERAGES)
+def test_each_row_is_answered_to_the_last_bit_as_the_page_answers_it(model, coverage):
+    X = grid_rows(200)
+    answers = score(model, X, coverage)
+    for i, x in enumerate(X):
+        alone = predict(model, dict(zip(FEATURE_NAMES, x, strict=True)), coverage)
+        assert (answers.value[i], answers.low[i], answers.high[i]) == (alone.value, alone.low, alone.high)
+        assert answers.nearest[i] == alone.nearest[0].index
+        assert answers.distance[i] == alone.nearest[0].distance
+        assert answers.support[i] == alone.support
+
+
+def test_all_real_rows_are_told_apart_and_served_as_the_trained_pipeline_says(model):
+    """What this app descends from gave raw inputs to a model of standardised ones: nearly one number for all."""
+    served = score(model, model.X)
+    assert np.array_equal(served.value, model.pipeline.predict(model.X))
+    assert len(np.unique(served.value)) == len(model.X) == 48
+    assert np.corrcoef(served.value, model.y)[0, 1] > 0.9
+    assert served.value.max() - served.value.min() > 250
+    assert np.array_equal(served.nearest, np.arange(48))
+    standardised = (model.X - model.X.mean(axis=0)) / model.X.std(axis=0)
+    wrongly = train(model.rows.assign(**dict(zip(FEATURE_NAMES, standardised.T, strict=True))), n_repeats=1)
+    assert np.ptp(predict_rows(wrongly, model.X)) < 30  # as it was there
+
+
+def test_a_good_row_is_never_lost_because_of_bad_ones(model):
+    bad = [
+        "x,4300,4700,0.565", ",4300,4700,0.565", "7.5,4300,4700", "7.5,4300,4700,0.565,9", "nan,4300,4700,0.565",
+        "1e999,4300,4700,0.565", "7.5,-4300,4700,0.565", "7.5,4300,4700,56.5", '"7,5",4300,4700,0.565',
+    ]  # fmt: skip
+    lines = [line for each in bad for line in (GOOD, each, GOOD)]
+    result = scored(model, "\n".join([HEADER, *lines]))
+    assert len(result.rows) == len(lines)
+    assert result.n_problems == len(bad)
+    reasons = result.rows["problem"].tolist()
+    is_bad = [line != GOOD for line in lines]
+    assert [bool(reason) for reason in reasons] == is_bad
+    assert result.rows["prediction"].isna().tolist() == is_bad
+    value = predict(model, dict(zip(FEATURE_NAMES, (7.5, 4300, 4700, 0.565), strict=True))).value
+    assert set(result.answers.value) == {value}
+    said = dict(zip(lines, reasons, strict=True))
+    assert said["x,4300,4700,0.565"].startswith('petrol_tax: "x" is not a number. ')
+    assert 'beyond them "9"' in said["7.5,4300,4700,0.565,9"]
+    assert "among shares" in said["7.5,4300,4700,56.5"]
+
+
+def test_every_problem_of_a_row_is_in_its_reason(model):
+    result = scored(model, f"{HEADER}\nx,,1e9,0.5\n{GOOD}")
+    reason = result.rows["problem"].iloc[0]
+    assert [name for name in FEATURE_NAMES if f"{name}: " in reason] == list(FEATURE_NAMES[:3])
+
+
+def test_the_majority_says_whether_a_column_holds_percentages(model):
+    lines = ["7.5,4300,4700,56.5", "7.5,4300,4700,57.5 %", "7.5,4300,4700,0.565"]
+    result = scored(model, "\n".join([HEADER, *lines]))
+    assert result.rows["problem"].astype(bool).tolist() == [False, False, True]
+    expected = score(model, np.array([[7.5, 4300, 4700, 0.565], [7.5, 4300, 4700, 0.575]]))
+    assert np.array_equal(result.answers.value, expected.value)
+
+
+def test_other_columns_are_carried_through_in_their_order_and_nothing_overwrites_them(model):
+    text = f"prediction,note,{HEADER},prediction_2,note,problem\n99,Ünit,{GOOD},a,b,mine"
+    result = scored(model, text)
+    head, row = as_read(to_csv(result))
+    assert head[:9] == ["prediction", "note", *FEATURE_NAMES, "prediction_2", "note", "problem"]
+    assert row[:9] == ["99", "Ünit", *GOOD.split(","), "a", "b", "mine"]
+    assert head[9:] == ["prediction_3", "low", "high", "nearest_state", "distance_sd", "support", "problem_2"]
+    assert row[9:] == ["601.36", "475.03", "727.69", "Florida", "0.67", "near", ""]
+
+
+def test_a_file_comes_back_with_its_own_separator_and_decimal_sign(model):
+    text = "\n".join([HEADER.replace(",", ";"), "7,5;4300;4700;0,565"])
+    head, row = as_read(to_csv(scored(model, text)), delimiter=";")
+    assert dict(zip(head, row, strict=True))["prediction"] == "601,36"
+    tabs = as_read(to_csv(scored(model, f"{HEADER}\n{GOOD}".replace(",", "\t"))), delimiter="\t")
+    assert tabs[1][4] == "601.36"
+
+
+def test_a_scored_file_can_be_scored_again(model):
+    once = to_csv(scored(model, f"{HEADER}\n{GOOD}\nx,1,2,3"))
+    again = score_file(model, load_inputs(once))
+    assert again.rows["prediction"].tolist() == ["601.36", ""]
+    assert again.rows["prediction_2"].round(2).tolist()[0] == 601.36
+
+
+@pytest.mark.parametrize("cell", ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", " =1", "＝1+1", "-x"])
+def test_a_cell_that_a_spreadsheet_would_calculate_is_neutralised(model, cell):
+    result = scored(model, f'note,"{cell}",{HEADER}\n"{cell}",b,{GOOD}\n"{cell}",b,x,4300,4700,0.565')
+    for row in as_read(to_csv(result)):
+        assert not [text for text in row if text.lstrip()[:1] in tuple("=+@＝") or text.startswith("-")]
+        assert f"'{cell.strip()}" in row
+
+
+@pytest.mark.parametrize("cell", ["-5", "+5", "-1,234.5", "-5 %", "-1e-3", "x", "", "5=5"])
+def test_a_number_and_a_word_stay_as_they_are(cell):
+    assert harmless(cell) == cell
+
+
+@settings(deadline=None)
+@given(some.text(max_size=30))
+def test_whatever_the_text_it_is_kept_and_begins_no_formula(text):
+    made = harmless(text)
+    assert made in (text, f"'{text}")
+    assert made.lstrip()[:1] not in tuple("=@＝＠")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("petrol_tax,average_income\n1,2", "column paved_highways is missing"),
+        (f"{HEADER},tax\n{GOOD},1", "column petrol_tax appears 2 times"),
+        (HEADER, "a header and no rows"),
+        ("", "The file is empty. It needs a header line (petrol_tax, average_income, paved_highways,"),
+        (f'{HEADER}\n"{GOOD}', "a quotation mark opens here and never closes"),
+    ],
+)
+def test_a_file_that_is_no_table_of_scenarios_is_refused_as_a_whole(text, expected):
+    with pytest.raises(DataError) as caught:
+        load_inputs(text.encode())
+    assert expected in str(caught.value)
+
+
+def test_a_file_without_one_good_row_still_comes_back(model):
+    result = scored(model, f"{HEADER}\nx,4300,4700,0.565\n")
+    assert len(result.answers.value) == 0
+    assert as_read(to_csv(result))[1][4:] == ["", "", "", "", "", "", result.rows["problem"].iloc[0]]
+
+
+def test_progress_counts_the_rows(model):
+    seen = []
+    score(model, grid_rows(25_000), progress=lambda *counts: seen.append(counts))
+    assert seen == [(10_000, 25_000), (20_000, 25_000), (25_000, 25_000)]
+
+
+def test_a_tree_finds_the_same_neighbours_as_looking_at_every_row(model):
+    many = Model(model.pipeline, model.record, model.rows.sample(600, replace=True, random_state=0))
+    X = grid_rows(300)
+    _, distances = nearest(many, X, 3)
+    every = np.sort(np.linalg.norm((many.X - X[:, None]) / many.scale, axis=2), axis=1)[:, :3]
+    assert np.allclose(distances, every, rtol=0, atol=1e-12)
+    assert support(model, []).tolist() == []
