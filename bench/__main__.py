@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import psutil
 
-from bench import browser, explore, retrain, sessions
+from bench import browser, decide, explore, retrain, sessions
 from data.load import load_rows
 from data.schema import FEATURES
 from model import artifact
@@ -96,6 +96,7 @@ def measure():
         yield Figure("server's memory after its first page, p50", np.median(residents), "MB", 250, n=len(residents))
         # The browser is gone: it would have taken its share of the two cores.
         yield from asyncio.run(session_figures(model, url, process))
+    yield from decide.figures(Figure)
     yield from retrain.figures(Figure)
 
 

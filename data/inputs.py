@@ -1,11 +1,14 @@
 """Read a file of scenarios to be scored: every row that can be used, and for every other the reason."""
 
+import json
 from dataclasses import dataclass
 
 import numpy as np
 
 from data.schema import FEATURE_NAMES, FEATURES, DataError
 from data.table import MAX_BYTES, Table, numbers, read_table
+
+MAX_ROWS = 250_000
 
 
 @dataclass(frozen=True)
@@ -51,13 +54,46 @@ def load_inputs(source, *, max_bytes=MAX_BYTES):
     Raises
     ------
     DataError
-        If the file as a whole cannot be used: it is no table, lacks an input, or has no rows.
+        If the file as a whole cannot be used: it is no table, lacks an input, has no rows or too many.
     """
     table = read_table(source, FEATURE_NAMES, max_bytes=max_bytes)
-    if table.problems and table.problems[-1][0] == 1:  # of the header
-        raise DataError([text for row, _, text in table.problems if row == 1])
+    if of_header := [text for row, _, text in table.problems if row == 1]:
+        raise DataError(of_header)
+    if len(table.cells) > MAX_ROWS:
+        raise DataError([f"The file has {len(table.cells):,} rows. Send at most {MAX_ROWS:,} at once."])
     columns = [numbers(table, column).reindex(table.cells.index) for column in FEATURES]
     reasons = dict.fromkeys(table.cells.index, "")
     for row, column, text in table.problems:
         reasons[row] = " ".join(filter(None, (reasons[row], f"{column}: {text}" if column else text)))
     return Inputs(table, np.column_stack(columns), list(reasons.values()))
+
+
+def load_json(content):
+    """Read JSON strictly: no NaN, and no name given twice.
+
+    Parameters
+    ----------
+    content : bytes
+
+    Returns
+    -------
+    object
+
+    Raises
+    ------
+    DataError
+        With what is wrong.
+    """
+
+    def constant(name):
+        raise ValueError(f"{name} is no number there")
+
+    def pairs(found):
+        if len(values := dict(found)) < len(found):
+            raise ValueError("a name is given twice")
+        return values
+
+    try:
+        return json.loads(content, parse_constant=constant, object_pairs_hook=pairs)
+    except (ValueError, RecursionError) as error:
+        raise DataError([f"This is not JSON that can be read: {str(error)[:80]}."]) from None

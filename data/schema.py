@@ -133,7 +133,7 @@ class Column:
             If it is not a number, not finite, or outside the limits.
         """
         try:
-            if isinstance(value, bool):
+            if isinstance(value, bool) or (isinstance(value, str) and "_" in value):  # Python reads 1_0 as 10
                 raise TypeError
             number = float(value)
         except (TypeError, ValueError, OverflowError):

@@ -3,7 +3,6 @@
 import csv
 import io
 import re
-import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,11 @@ from typing import Any
 from data.schema import COLUMNS, ROW, ROW_ALIASES, DataError
 
 MAX_BYTES = 25 * 2**20
+MAX_CELLS = 6_000_000
+_AT_ONCE = 20_000  # rows
+_END = "\x00"  # refused in any text
+_SEPARATOR_LINE = re.compile(r"sep=.\s*(?:\n|\r|$)")  # as spreadsheets write it
+csv.field_size_limit(MAX_BYTES)
 
 # By decimal sign: digits in groups of three or ungrouped, then the decimals.
 _SPACES = "\u00a0\u202f '"
@@ -18,7 +22,13 @@ _NUMBER = {
     ".": rf"[+-]?(?:[1-9][0-9]{{0,2}}(?:[,{_SPACES}][0-9]{{3}})+|[0-9]*)(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?",
     ",": rf"[+-]?(?:[1-9][0-9]{{0,2}}(?:[.{_SPACES}][0-9]{{3}})+|[0-9]*)(?:,[0-9]*)?(?:[eE][+-]?[0-9]+)?",
 }
-_POINT_DECIMALS = r"^[+-]?0?\.\d+$|^[+-]?\d+\.(?:\d{1,2}|\d{4,})$"  # cannot be groups of three
+# What shows the decimal sign, for it cannot be between groups of three; and what may be either.
+_DECIMALS = {
+    sign: rf"[+-]?(?:0?{mark}[0-9]+|[0-9]+{mark}(?:[0-9]{{1,2}}|[0-9]{{4,}})|[0-9]{{4,}}{mark}[0-9]{{3}}"
+    rf"|[1-9][0-9]{{0,2}}(?:{group}[0-9]{{3}})+{mark}[0-9]+)"
+    for sign, mark, group in ((".", r"\.", ","), (",", ",", r"\."))
+}
+_EITHER = r"[+-]?[1-9][0-9]{0,2}[.,][0-9]{3}"
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")
 _CURE = {
     ".": "Use a point for decimals.",
@@ -35,11 +45,13 @@ class Table:
     cells : pandas.DataFrame of str, shape (n_rows, n_columns)
         The header is its columns; the index is each row's number in the file, whose header is row 1.
     whole : pandas.Index
-        Rows that have no more cells than the header.
+        Rows that have no more cells than the header, and no open quotation mark.
     places : dict
         Name in the schema -> place of its column.
     separator, decimal : str
         What the file puts between cells, and before decimals.
+    shows_decimal : bool
+        Whether anything in the file shows that sign; without, ``4,700`` may be either.
     problems : list of (int, str, str)
         Row in the file, column or nothing, and what is wrong there.
     remarks : list of str
@@ -51,12 +63,13 @@ class Table:
     places: dict
     separator: str
     decimal: str
+    shows_decimal: bool
     problems: list = field(default_factory=list)
     remarks: list = field(default_factory=list)
 
     def column(self, name):
-        """Cells of a column of the schema in the rows that are whole, or None where the file has none."""
-        return self.cells.loc[self.whole].iloc[:, self.places[name]] if name in self.places else None
+        """Trimmed cells of a column of the schema in the rows that are whole, or None."""
+        return self.cells.loc[self.whole].iloc[:, self.places[name]].str.strip() if name in self.places else None
 
     def messages(self):
         """Every problem in words, by row."""
@@ -88,7 +101,7 @@ def _read(source, max_bytes, expected):
     return raw
 
 
-def _decode(raw):
+def _decode(raw, remarks):
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         encoding = "utf-16"
     elif raw[1:200:2].count(0) > len(raw[:200]) // 4:  # every second byte of plain text in UTF-16 is zero
@@ -101,11 +114,12 @@ def _decode(raw):
         text = raw.decode(encoding)
     except UnicodeDecodeError:
         text = raw.decode("cp1252", errors="replace")  # what spreadsheets on Windows write
+        remarks.append("The file is not UTF-8 and was read as Windows-1252: look at its accented letters.")
     if control := _CONTROL.search(text):
         raise DataError(
             [f"The file is not text (byte {ord(control[0])} at position {control.start()}). Save the table as CSV."]
         )
-    return re.sub("\r\n?", "\n", text)
+    return text
 
 
 def _fold(header):
@@ -126,7 +140,7 @@ def read_table(source, wanted, *, max_bytes=MAX_BYTES):
     source : path, bytes, or binary file
         What to read.
     wanted : iterable of str
-        Names of the columns that it must have.
+        Names of the columns that it must have; without the column that identifies rows it can do.
     max_bytes : int, default=25 MB
         The largest file accepted [bytes].
 
@@ -138,84 +152,93 @@ def read_table(source, wanted, *, max_bytes=MAX_BYTES):
     Raises
     ------
     DataError
-        If it cannot be split into cells.
+        If there is nothing in it, if it is no text, or too much.
     """
-    expected = ", ".join(wanted)
-    text = _decode(_read(source, max_bytes, expected))
-    first = next((line for line in text.split("\n") if line.strip()), "")
-    try:
-        headers = {separator: next(csv.reader([first], delimiter=separator), []) for separator in ",;\t"}
-    except csv.Error as error:
-        raise DataError([f"row 1: the header cannot be split into columns ({error}). Shorten it."]) from None
-    separator = max(headers, key=lambda sign: sum(_fold(h) in _NAME_OF for h in headers[sign]))
-    width = len(headers[separator])
-    everything = _split(text, separator, width)
-    if everything.empty:
+    problems, remarks, expected = [], [], ", ".join(wanted)
+    separator = _separator(text := _decode(_read(source, max_bytes, expected), remarks))
+    header, cells, overflow = _split(text, separator, problems, remarks)
+    if not header:
         raise DataError([_empty(expected)])
-    cells, overflow = everything.iloc[1:, :width], everything.iloc[1:, width]
-    cells.columns = everything.iloc[0, :width].tolist()
-    names = [_NAME_OF.get(_fold(header)) for header in cells.columns]
-
-    problems, remarks = [], []
-    for row, rest in overflow[overflow != ""].items():
+    names = [_NAME_OF.get(_fold(title)) for title in header]
+    for row, rest in overflow.items():
         cure = "A number with a comma needs quotation marks."
-        problems.append((row, "", f'more than the {width} fields of the header, beyond them "{rest[:60]}". {cure}'))
-    for name in (ROW, *(column.name for column in COLUMNS)):
-        spellings = [h for h, known in zip(cells.columns, names, strict=True) if known == name]
-        if not spellings and name in wanted and name != ROW:
-            received = ", ".join(h for h in cells.columns if h)[:200]
+        problems.append(
+            (row, "", f'more than the {len(header)} fields of the header, beyond them "{rest[:60]}". {cure}')
+        )
+    for name in wanted:
+        spellings = [title for title, known in zip(header, names, strict=True) if known == name]
+        if not spellings and name != ROW:
+            received = ", ".join(title.strip() for title in header if title.strip())[:200]
             problems.append((1, "", f"column {name} is missing; the header has: {received}. Expected: {expected}."))
-        elif len(spellings) > 1 and name in wanted:
+        elif len(spellings) > 1:
             cure = f"appears {len(spellings)} times ({', '.join(spellings)}). Keep one."
             problems.append((1, "", f"column {name} {cure}"))
     if cells.empty:
         problems.append((1, "", "The file has a header and no rows. Add at least one row."))
     places = {name: place for place, name in enumerate(names) if name}
-    whole = cells.index[overflow == ""]
-    return Table(cells, whole, places, separator, _decimal(cells.loc[whole], places, separator), problems, remarks)
+    whole = cells.index.difference([row for row, _, _ in problems])
+    return Table(cells, whole, places, separator, *_decimal(cells, places, wanted, separator), problems, remarks)
 
 
-def _split(text, separator, width):
-    """Let pandas split the text; one column more than the header catches what a row has too much."""
+def _separator(text):
+    """The sign that makes most of the header's columns known ones; or the one that the first line names."""
+    if named := re.match(r"sep=([,;\t])\s*(?:\n|\r|$)", text):
+        return named[1]
+
+    def n_known(sign):
+        records = csv.reader(io.StringIO(text, newline=""), delimiter=sign)
+        header = next((fields for fields in records if "".join(fields).strip()), [])
+        return sum(_fold(title) in _NAME_OF for title in header)
+
+    return max(",;\t", key=n_known)
+
+
+def _split(text, separator, problems, remarks):
+    """Split the text into header, cells, and what rows have beyond the header; rows are numbered as a file's."""
     import pandas as pd
 
-    options = {"sep": separator, "names": range(width + 1), "dtype": str, "keep_default_na": False}
-    options |= {"header": None, "skip_blank_lines": False, "index_col": False}
+    # No quotation mark may swallow the last line: it holds a sign that no text has.
+    records = csv.reader(io.StringIO(f"{text}\n{_END}", newline=""), delimiter=separator)
+    header, parts, rows, kept, overflow, line = [], [], [], [], {}, 0
+    for row, fields in enumerate(records, 1):
+        n_lines, line = records.line_num - line, records.line_num
+        if fields == [_END] or not "".join(fields).strip() or (row == 1 and _SEPARATOR_LINE.match(text)):
+            continue
+        if is_open := fields[-1].endswith(_END):
+            fields[-1] = fields[-1].removesuffix(f"\n{_END}")
+            problems.append((row, "", "a quotation mark opens here and never closes. Add or remove one."))
+        elif n_lines > 1 and any(field.count(separator) >= len(header) - 1 and "\n" in field for field in fields):
+            remarks.append(
+                f"row {row}: one cell holds {n_lines} lines that look like rows. Look at its quotation marks."
+            )
+        if not header:
+            header = fields if not is_open else []
+            continue
+        if "".join(rest := fields[len(header) :]).strip():
+            overflow[row] = separator.join(rest)
+        rows.append(row)
+        kept.append((fields + [""] * len(header))[: len(header)])
+        if len(rows) * len(header) > MAX_CELLS:
+            raise DataError([f"The file has more than {MAX_CELLS:,} cells. Send fewer rows or columns."])
+        if len(kept) == _AT_ONCE:  # as columns they take a fraction of the memory
+            parts.append(pd.DataFrame(kept, dtype="str"))
+            kept = []
+    parts.append(pd.DataFrame(kept, columns=range(len(header)), dtype="str"))
+    cells = pd.concat(parts, ignore_index=True)
+    cells.index, cells.columns = pd.Index(rows, dtype=int), header
+    return header, cells, overflow
 
-    def catch(fields):
-        return [*fields[:width], separator.join(fields[width:])]
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", pd.errors.ParserWarning)
-        try:
-            try:
-                table = pd.read_csv(io.StringIO(text), **options)
-            except pd.errors.ParserError as error:
-                if "EOF inside string" in str(error):
-                    row = int(re.search(r"row (\d+)", str(error))[1]) + 1
-                    cure = "a quotation mark opens here and never closes. Add or remove one."
-                    raise DataError([f"row {row}: {cure}"]) from None
-                # A row has two fields too many: the slower parser hands it over.
-                table = pd.read_csv(io.StringIO(text), engine="python", on_bad_lines=catch, **options)
-        except (pd.errors.ParserWarning, pd.errors.ParserError, csv.Error):  # it would drop cells, or gives up
-            message = "row 1: the table cannot be split into columns. Look for a stray quotation mark."
-            raise DataError([message]) from None
-    table = table.fillna("").apply(lambda column: column.str.strip())
-    table.index += 1  # as a spreadsheet counts
-    return table[(table != "").any(axis=1)]
-
-
-def _decimal(cells, places, separator):
-    """Which sign the file uses for decimals."""
-    import pandas as pd
-
+def _decimal(cells, places, wanted, separator):
+    """Which sign the file uses for decimals, and whether anything in it shows that."""
     if separator == ",":
-        return "."
-    columns = [cells.iloc[:, places[column.name]] for column in COLUMNS if column.name in places]
-    numbers = pd.concat(columns or [pd.Series(dtype=str)], ignore_index=True).str.rstrip(" %")
-    with_comma = numbers[numbers.str.contains(",", regex=False)]
-    has_points = numbers.str.contains(_POINT_DECIMALS).any() and with_comma.str.fullmatch(_NUMBER["."]).all()
-    return "." if with_comma.empty or has_points else ","
+        return ".", True
+    shows = dict.fromkeys(".,", 0)
+    for name in {*wanted} & {*places} - {ROW}:
+        column = cells.iloc[:, places[name]].str.strip().str.removesuffix("%").str.strip()
+        for sign in shows:
+            shows[sign] += int(column.str.fullmatch(_DECIMALS[sign]).sum())
+    return (",", True) if shows[","] > shows["."] else (".", shows["."] > 0)
 
 
 def numbers(table, column):
@@ -237,12 +260,14 @@ def numbers(table, column):
     bare, is_percent = cells, pd.Series(False, index=cells.index)
     if column.is_share:
         is_percent = cells.str.endswith("%")
-        bare = cells.where(~is_percent, cells.str.rstrip(" %"))
+        bare = cells.where(~is_percent, cells.str.removesuffix("%").str.strip())
     is_number = bare.str.fullmatch(_NUMBER[decimal]) & bare.str.contains(r"\d")
     group = "." if decimal == "," else ","
     plain = bare.where(is_number, "").str.replace(f"[{group}{_SPACES}]", "", regex=True).str.replace(decimal, ".")
     number = pd.to_numeric(plain, errors="coerce").astype(float)
-    is_number &= number.notna()
+    is_either = bare.str.fullmatch(_EITHER) & (not table.shows_decimal)
+    is_number &= number.notna() & ~is_either
+    number = number.where(~is_either)
 
     def report(rows, say):
         table.problems.extend((row, column.name, say(row)) for row in rows)
@@ -252,12 +277,16 @@ def numbers(table, column):
 
     report(cells.index[cells == ""], lambda row: f"the cell is empty. {column.limits}")
     report(
-        cells.index[~is_number & (cells != "")],
+        cells.index[is_either],
+        lambda row: f'"{cells[row]}" may be a number of thousands or one with decimals. Write it without the sign.',
+    )
+    report(
+        cells.index[~is_number & ~is_either & (cells != "")],
         lambda row: f'"{cells[row][:60]}" is not a number. {cure(row)}',
     )
     if column.is_share:
-        is_percent |= number > 1
-        shares, percents = cells.index[is_number & ~is_percent], cells.index[is_percent]
+        is_percent |= number.between(1, 100, inclusive="right")
+        shares, percents = cells.index[(number <= 1) & ~is_percent], cells.index[is_percent]
         mostly_percents = len(percents) > len(shares)
         if len(percents) and len(shares):
             odd, other = (shares, "percentages") if mostly_percents else (percents, "shares")

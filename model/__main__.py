@@ -239,7 +239,7 @@ def _score(options, model):
         print(remark, file=sys.stderr)
     reason = f"; {done.n_problems:,} could not be, see its column {done.added[-1]}" if done.n_problems else ""
     print(f"{options.out}: {len(done.answers.value):,} of {len(done.rows):,} rows scored{reason}.")
-    return 0
+    return 0 if len(done.answers.value) else 2
 
 
 if __name__ == "__main__":

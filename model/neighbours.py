@@ -24,7 +24,7 @@ def nearest(model, X, k=1):
     Returns
     -------
     places : ndarray of int, shape (n, k)
-        In the model's rows, the nearest first; of equals the first row.
+        In the model's rows, the nearest first; of equals the first row, while they are few.
     distances : ndarray of shape (n, k)
         [standard deviations of the inputs]
     """

@@ -48,7 +48,9 @@ class Scenario(dict):
         for name in values:
             if name not in FEATURE_NAMES:
                 cure = f"The inputs are {', '.join(FEATURE_NAMES)}."
-                problems.append(Problem(f"{str(name)[:60]!r} is not an input. {cure}", str(name), values[name], cure))
+                problems.append(
+                    Problem(f"{str(name)[:60]!r} is not an input. {cure}", str(name)[:60], values[name], cure)
+                )
         if problems:
             raise DataError(problems)
         super().__init__(checked)

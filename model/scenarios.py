@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from data.inputs import load_inputs
+from data.inputs import load_inputs, load_json
 from data.schema import FEATURE_NAMES, DataError
 from model.explain import coalition_rows, shapley
 from model.predict import COVERAGES, Scenario, predict_many
@@ -14,6 +14,7 @@ from model.score import harmless
 MAX_KEPT = 50
 MAX_NAME = 60  # characters
 MAX_BYTES = 2**20  # of a file of scenarios
+_BESIDE = ("name", "coverage", "version")  # the inputs in a file
 _FIGURES = ("prediction", "low", "high")
 
 
@@ -115,7 +116,11 @@ def to_csv(kept):
     """Write kept scenarios as CSV, of which a spreadsheet will calculate nothing."""
     import pandas as pd
 
-    records = [record | {"name": harmless(record["name"])} for record in to_records(kept)]
+    # What begins with an apostrophe itself gets one, too: one is taken off when it is read.
+    records = [
+        record | {"name": "'" * record["name"].startswith("'") + harmless(record["name"])}
+        for record in to_records(kept)
+    ]
     text = pd.DataFrame(records).to_csv(index=False, lineterminator="\n")
     return text.encode("utf-8" if text.isascii() else "utf-8-sig")
 
@@ -153,20 +158,16 @@ def read(content):
         raise DataError([f"The file is larger than {MAX_BYTES:,} bytes. Send fewer scenarios."])
     is_json = content.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"[", b"{")
     found, problems = (_from_json if is_json else _from_csv)(content)
-    if len(found) > MAX_KEPT:
-        problems.insert(0, f"The file has {len(found):,} scenarios. Send at most {MAX_KEPT}.")
     if problems:
         raise DataError(problems)
     return found
 
 
 def _from_json(content):
-    try:
-        listed = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise DataError([f"The file is not JSON ({str(error)[:80]}). Send what was downloaded here, or CSV."]) from None
+    listed = load_json(content)
     if not isinstance(listed, list) or not listed:
         raise DataError(["The file is not a list of scenarios. Send what was downloaded here, or CSV."])
+    _require_room(listed)
     found, problems = [], []
     for number, one in enumerate(listed, 1):
         where = f"scenario {number}"
@@ -175,15 +176,21 @@ def _from_json(content):
             continue
         try:
             scenario = Scenario({name: one[name] for name in FEATURE_NAMES if name in one})
-            found.append(_made(where, one.get("name", ""), scenario, one.get("coverage", 0), one.get("version", 0)))
+            found.append(_made(where, *(one.get(name) for name in _BESIDE), scenario))
         except DataError as error:
             problems += [f"{where}, {problem.removeprefix(where).lstrip(', ')}" for problem in error.problems]
     return found, problems
 
 
+def _require_room(listed):
+    if len(listed) > MAX_KEPT:
+        raise DataError([f"The file has {len(listed):,} scenarios. Send at most {MAX_KEPT}."])
+
+
 def _from_csv(content):
     inputs = load_inputs(content)
     cells = inputs.table.cells
+    _require_room(cells)
     columns = {name.strip().lower(): cells.iloc[:, place] for place, name in reversed(list(enumerate(cells.columns)))}
     found, problems = [], []
     for place, (row, reason) in enumerate(zip(cells.index, inputs.reasons, strict=True)):
@@ -191,21 +198,22 @@ def _from_csv(content):
             problems.append(f"row {row}, {reason}")
             continue
         scenario = Scenario(dict(zip(FEATURE_NAMES, inputs.X[place].tolist(), strict=True)))
-        said = {name: columns[name][row] if name in columns else "" for name in ("name", "coverage", "version")}
-        decimal_point = said["coverage"].replace(inputs.table.decimal, ".") or 0
+        said = {name: columns[name][row] if name in columns else "" for name in _BESIDE}
+        level = said["coverage"].replace(inputs.table.decimal, ".").strip() or None
         try:
             name = said["name"].removeprefix("'")
-            found.append(_made(f"row {row}", name, scenario, decimal_point, said["version"] or 0))
+            found.append(_made(f"row {row}", name, level, said["version"].strip() or None, scenario))
         except DataError as error:
             problems += error.problems
     return found, problems
 
 
-def _made(where, name, scenario, coverage, version):
-    """Check what stands beside the inputs."""
+def _made(where, name, coverage, version, scenario):
+    """Check what stands beside the inputs, or is left out."""
     problems, level, number = [], 0.0, 0
+    name, coverage, version = (0 if value is None else value for value in (name or "", coverage, version))
     try:
-        level = float(coverage)
+        level = -1.0 if isinstance(coverage, bool) else float(coverage)
     except (TypeError, ValueError, OverflowError):
         level = -1.0
     if level not in (0, *COVERAGES):
@@ -221,14 +229,14 @@ def _made(where, name, scenario, coverage, version):
     return Read(str(name), scenario, level, number)
 
 
-def moved(kept, number, by):
+def moved(kept, name, by):
     """Move one of the kept scenarios up or down in the list.
 
     Parameters
     ----------
     kept : list of Kept
-    number : int
-        Its place.
+    name : str
+        Of the one to move; where it is gone nothing moves.
     by : int
         -1 for up, +1 for down; at an end nothing moves.
 
@@ -236,19 +244,29 @@ def moved(kept, number, by):
     -------
     list of Kept
     """
+    places = {one.name: place for place, one in enumerate(kept)}
     kept = list(kept)
-    to = min(max(number + by, 0), len(kept) - 1)
-    kept.insert(to, kept.pop(number))
+    if name in places:
+        to = min(max(places[name] + by, 0), len(kept) - 1)
+        kept.insert(to, kept.pop(places[name]))
     return kept
 
 
-def renamed(kept, number, text):
+def renamed(kept, old, text):
     """Give one of the kept scenarios another name.
+
+    Parameters
+    ----------
+    kept : list of Kept
+    old : str
+        Its name; where it is gone nothing changes.
+    text : str
 
     Returns
     -------
-    list of Kept
+    kept : list of Kept
+    new : str
+        The name that it got.
     """
-    others = [one.name for place, one in enumerate(kept) if place != number]
-    name = clean_name(text, others, kept[number].name)
-    return [replace(one, name=name) if place == number else one for place, one in enumerate(kept)]
+    new = clean_name(text, [one.name for one in kept if one.name != old], old)
+    return [replace(one, name=new) if one.name == old else one for one in kept], new

@@ -12,7 +12,8 @@ from model.neighbours import LEVELS, nearest, support
 from model.predict import predict_many
 
 _STEP = 10_000  # rows between two reports of progress
-_FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20\t\r]")  # what makes a cell a formula in a spreadsheet
+# What makes a cell a formula in a spreadsheet; also within one, after a sign that some take for a separator.
+_FORMULA = re.compile(r"(?:^|(?<=[;,\t]))(?=\s*[=+\-@\uff1d\uff0b\uff0d\uff20])")
 _NUMBER = re.compile(r"[+-]?[0-9][0-9.,]*(?:[eE][+-]?[0-9]+)?\s*%?")
 
 
@@ -100,6 +101,11 @@ class Scored:
     remarks: list
 
     @property
+    def figures(self):
+        """Names of the added columns that hold numbers."""
+        return (*self.added[:3], self.added[4])
+
+    @property
     def n_problems(self):
         """How many rows could not be scored."""
         return len(self.rows) - len(self.answers.value)
@@ -167,21 +173,31 @@ def to_csv(scored):
     bytes
         With a byte-order mark where spreadsheets need one: where a letter is beyond ASCII.
     """
-    rows = scored.rows.copy()
-    figures = scored.added[:3] + scored.added[4:5]
-    for place, name in enumerate(rows.columns):
-        if name not in figures:
-            rows.isetitem(place, rows.iloc[:, place].map(harmless, na_action="ignore"))
-    text = rows.set_axis([harmless(name) for name in rows.columns], axis=1).to_csv(
-        index=False,
-        sep=scored.separator,
-        decimal=scored.decimal,
-        float_format="%.2f",
-        lineterminator="\n",
+    import pandas as pd
+
+    columns = [
+        scored.rows.iloc[:, place] if name in scored.figures else _harmless_column(scored.rows.iloc[:, place])
+        for place, name in enumerate(scored.rows.columns)
+    ]
+    text = (
+        pd.concat(columns, axis=1)
+        .set_axis([harmless(name) for name in scored.rows.columns], axis=1)
+        .to_csv(
+            index=False,
+            sep=scored.separator,
+            decimal=scored.decimal,
+            float_format="%.2f",
+            lineterminator="\n",
+        )
     )
     return text.encode("utf-8" if text.isascii() else "utf-8-sig")
 
 
+def _harmless_column(cells):
+    suspects = cells.str.contains(_FORMULA, na=False)
+    return cells.where(~suspects, cells[suspects].map(harmless)) if suspects.any() else cells
+
+
 def harmless(cell):
     """Put an apostrophe before what a spreadsheet would calculate; numbers stay as they are."""
-    return f"'{cell}" if _FORMULA.match(cell) and not _NUMBER.fullmatch(cell.strip()) else cell
+    return cell if _NUMBER.fullmatch(cell.strip()) else _FORMULA.sub("'", cell)

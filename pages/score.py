@@ -19,16 +19,18 @@ COLOURS = {"near": POINT, "far": MUTED, "very far": ACCENT}
 
 
 def take():
-    """Keep what was sent for this session, also over a visit to another page; files are numbered as they come."""
+    """Keep what was sent for this session, also over a visit to another page."""
     file = st.session_state.score_file
-    if file is not None:
-        number = st.session_state.get("score_sent", ("", b"", 0))[2] + 1
-        st.session_state.score_sent = file.name, file.getvalue(), number
+    if file is None:  # taken away by the visitor; a visit to another page does not call this
+        st.session_state.pop("score_sent", None)
+        st.session_state.pop("score_done", None)
+    else:
+        st.session_state.score_sent = file.name, file.getvalue(), file.file_id
 
 
-def scored(name, content, number, coverage):
+def scored(name, content, file, coverage):
     """Score the file, with a bar, unless this model has done so at this level; or say why not."""
-    wanted = number, model, coverage
+    wanted = file, model, coverage
     done, result = st.session_state.get("score_done", (None, None))
     if done != wanted:
         bar = st.progress(0.0, f"Reading {plain(name)}")
@@ -55,9 +57,10 @@ def picture(answers):
             "name": f"{level} ({len(inside):,})", "marker": {"color": colour},
             "hovertemplate": f"%{{y:,}} rows {level}, about %{{x:.0f}} {TARGET.unit}<extra></extra>",
         })  # fmt: skip
-    xaxis = {"title": {"text": f"Predicted {TARGET.label.lower()} ({TARGET.unit})"}}
+    xaxis = {"title": {"text": f"Prediction ({TARGET.unit})"}}
     legend = LEGEND | {"title": {"text": f"From every real {ROW}:"}}
-    return figure(bars, 300, xaxis, {"title": {"text": "Rows"}}, barmode="stack", legend=legend)
+    yaxis = {"title": {"text": "Rows"}} | ({"dtick": 1} if len(answers.value) < 10 else {})
+    return figure(bars, 300, xaxis, yaxis, barmode="stack", legend=legend)
 
 
 def summary(name, result, coverage):
@@ -65,13 +68,19 @@ def summary(name, result, coverage):
     n, n_all = len(result.answers.value), len(result.rows)
     counts = support_counts(result.answers)
     by = f"version {model.version} ({model.label})" if model.version else f"the shipped {model.label}"
-    far = f"{counts['far']:,} are far and {counts['very far']:,} very far from every real {ROW}"
-    st.markdown(f"**{n:,} of {n_all:,} rows scored** by {by}; {far}.")
+    far = f"; {counts['far']:,} are far and {counts['very far']:,} very far from every real {ROW}" if n else ""
+    st.markdown(f"**{n:,} of {n_all:,} rows scored** of {plain(name)} by {by}{far}.")
     if result.n_problems:
         places = result.rows[result.added[-1]] != ""
         listed = [f"row {row}: {why}" for row, why in result.rows.loc[places, result.added[-1]].head(20).items()]
-        st.warning(f"{result.n_problems:,} rows could not be scored. The file has the reason in its last column.")
-        st.code("\n".join(listed), language=None, wrap_lines=True, height=min(280, 50 + 48 * len(listed)))
+        rows = f"{result.n_problems:,} rows" if result.n_problems > 1 else "One row"
+        st.warning(f"{rows} could not be scored. The file has the reason in its last column.")
+        st.code(
+            "\n".join(listed),
+            language=None,
+            wrap_lines=True,
+            height=min(280, 40 + 24 * sum(1 + len(line) // 100 for line in listed)),
+        )
     for remark in result.remarks:
         st.info(plain(remark))
     st.download_button(
@@ -96,7 +105,7 @@ def preview(result):
     ways = ["First rows"] + (["Not scored"] if result.n_problems else [])
     way = st.segmented_control("Preview", ways, default=ways[0], key="score_preview", required=True)
     rows = result.rows if way == ways[0] else result.rows[result.rows[result.added[-1]] != ""]
-    figures = {name: st.column_config.NumberColumn(format="%.1f") for name in result.added[:3] + result.added[4:5]}
+    figures = {name: st.column_config.NumberColumn(format="%.1f") for name in result.figures}
     shown = rows.head(N_SHOWN)
     shown = shown.loc[:, ~shown.columns.duplicated()]  # a table in the page cannot have a name twice
     st.dataframe(shown, column_config=figures, alt=f"{len(shown)} of {len(rows):,} rows with their predictions")
@@ -105,7 +114,7 @@ def preview(result):
 model = resources.active_model()
 frame("Score a file", model)
 st.title("Score a file", anchor=False)
-st.markdown(":gray[Give a CSV of many scenarios, and get it back with a prediction for each. Nothing of it is kept.]")
+st.markdown(":gray[Give a CSV of many scenarios, and get it back with a prediction for each. It goes when you do.]")
 left, right = st.columns([0.6, 0.4], gap="large")
 left.file_uploader(
     f"CSV file, at most {MAX_BYTES // 2**20} MB",

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import http.client
 import json
+import shlex
 import urllib.error
 import urllib.request
 from dataclasses import replace
@@ -19,7 +20,7 @@ from model.evaluate import scores
 from model.predict import COVERAGES, predict
 from model.score import score
 from pages.shared import api, resources
-from tests.conftest import running_server
+from tests.conftest import ROOT, running_server
 from tests.stores import add_quick
 
 DEFAULTS = {column.name: column.default for column in FEATURES}
@@ -99,6 +100,11 @@ BAD = {
         ],
     ),
     "of many": ([DEFAULTS, 3, DEFAULTS | {"petrol_tax": -1}], [(1, "", "3"), (2, "petrol_tax", "-1")]),
+    "half a letter": (
+        b'{"\\ud800": "\\ud83d"}',
+        [*((None, n, None) for n in FEATURE_NAMES), (None, "\ud800", "\ud83d")],
+    ),
+    "a long name": (DEFAULTS | {"k" * 3_000_000: 1}, [(None, "k" * 60, "1")]),
     "number": (b"7", [(None, "", "7")]),
     "word": (b'"x"', [(None, "", "x")]),
 }
@@ -113,6 +119,10 @@ def test_every_problem_is_told_with_its_field_its_value_and_the_cure(server, bod
 def test_a_level_that_the_band_cannot_have_is_told(server, asked):
     status, ((_, field, _),) = refused(f"{server}/api/predict?coverage={asked}", DEFAULTS)
     assert (status, field) == (422, "coverage")
+
+
+def test_a_parameter_that_is_not_known_is_told(server):
+    assert refused(f"{server}/api/predict?covrage=0.8", DEFAULTS) == (422, [(None, "covrage", "0.8")])
 
 
 @pytest.mark.parametrize(
@@ -207,6 +217,15 @@ def test_without_data_there_is_no_answer_but_a_reason(project, tmp_path):
             status, _, content = ask(f"{url}/api/{path}", body)
             assert status == 503
             assert "column petrol_tax is missing" in content["error"]
+
+
+def test_the_readmes_command_works(server, model):
+    text = (ROOT / "README.md").read_text(encoding="utf-8").replace("\\\n", " ")
+    (line,) = (line for line in text.splitlines() if line.strip().startswith("curl "))
+    _, address, _, header, _, body = shlex.split(line)
+    name, _, value = header.partition(": ")
+    answer = ask(address.replace("http://localhost:8501", server), body.encode(), {name: value})[2]
+    assert answer["value"] == predict(model, json.loads(body)).value
 
 
 @pytest.fixture(scope="module")

@@ -113,6 +113,17 @@ def test_arrow_keys_move_one_step_and_the_page_settles_on_the_servers_answer(ser
     assert_page_agrees(page, predict(model, DEFAULTS | {"driver_licence_share": 0.605}))
 
 
+def test_to_and_fro_on_the_keys_never_loses_the_page(server, open_page, model):
+    """Answers must not refer to earlier ones: with quick answers, the browser has dropped those already."""
+    page = open_page(server)
+    slider(page, "average_income").focus()
+    for turn in range(12):
+        for _ in range(4):
+            page.keyboard.press("ArrowLeft" if turn % 2 else "ArrowRight")
+        there = DEFAULTS | {"average_income": 4300.0 if turn % 2 else 4380.0}
+        assert_page_agrees(page, predict(model, there))
+
+
 def test_at_rest_the_number_is_the_servers_also_between_the_steps(server, open_page, model):
     """Oklahoma's tax is 6.58: the slider's own input rounds it to 6.6, and Indiana's income lies on a cliff."""
     page = open_page(server)

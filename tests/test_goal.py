@@ -72,7 +72,7 @@ def test_for_one_or_two_sliders_no_smaller_change_reaches_the_goal(request, kind
 
 @pytest.mark.parametrize("goal", [430, 460, 500, 550, 590, 620, 650, 700, 800])
 def test_with_all_four_free_chance_finds_nothing_much_nearer(model, goal):
-    """The bound is what was seen against every cell of the forest: at worst 1.25 times the smallest change."""
+    """The bound is what was seen against every cell of the forest: at worst 1.08 times the smallest change."""
     sought = seek(model, DEFAULTS, goal)
     assert_is_what_it_says(model, sought, DEFAULTS, ())
     assert sought.reached
@@ -82,7 +82,7 @@ def test_with_all_four_free_chance_finds_nothing_much_nearer(model, goal):
     way *= sought.change * random.uniform(size=(100_000, 1)) ** 0.25 / np.linalg.norm(way, axis=1)[:, None]
     low, high, step = np.array([(c.low, c.high, c.step) for c in FEATURES]).T
     rows = np.clip(low + np.rint((x + way * model.scale - low) / step) * step, low, high)
-    rows = rows[np.linalg.norm((rows - x) / model.scale, axis=1) < sought.change / 1.3]
+    rows = rows[np.linalg.norm((rows - x) / model.scale, axis=1) < sought.change / 1.1]
     assert len(rows) > 1000
     y = np.rint(predict_many(model, rows))
     assert not (y >= goal if goal > 601 else y <= goal).any()

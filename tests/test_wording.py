@@ -74,5 +74,15 @@ def test_text_from_a_file_is_never_read_as_markdown():
         assert escaped.count(f"\\{sign}") == hostile.count(sign)
 
 
+@pytest.mark.parametrize(
+    "text", ["http://a.org", "www.a.org", "WWW.a.org", "a@b.org", ":streamlit:", "->", "<-", ":a/b:"]
+)
+def test_nothing_in_a_text_is_left_for_the_browsers_part_to_find(text):
+    """It looks for addresses, icons and arrows after Markdown: something invisible must stand in between."""
+    shown = wording.plain(text).replace("\\", "")
+    assert shown.replace("\N{WORD JOINER}", "") == text
+    assert text not in shown
+
+
 def test_a_line_break_in_a_name_does_not_break_a_table():
     assert wording.plain("two\nlines | x") == r"two lines \| x"

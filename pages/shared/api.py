@@ -8,9 +8,11 @@ import numpy as np
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse
+from starlette.requests import ClientDisconnect
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from data.inputs import load_json
 from data.schema import FEATURE_NAMES, FEATURES, ROW, TARGET, DataError, Problem, row_name
 from model.predict import Scenario, coverages, predict, predict_rows
 from model.recipe import ModelError
@@ -28,7 +30,13 @@ def _refuse(status, error, problems=(), **headers):
         for number, problem in problems[: DataError.SHOWN]
     ]
     body = {"error": error} | ({"problems": shown} if problems else {})
-    return JSONResponse(body, status, headers)
+    return _Answer(body, status, headers)
+
+
+class _Answer(JSONResponse):
+    def render(self, content):
+        """Write with ASCII alone: what was received may hold halves of characters, which no encoding can write."""
+        return json.dumps(content, allow_nan=False, separators=(",", ":")).encode()
 
 
 def _shown(value):
@@ -46,6 +54,8 @@ def _guarded(endpoint):
         try:
             content = await _content(request) if request.method == "POST" else None
             return await run_in_threadpool(endpoint, request, content)
+        except ClientDisconnect:
+            return Response()  # to nobody
         except HTTPException as error:
             return _refuse(error.status_code, error.detail)
         except (DataError, ModelError) as error:
@@ -70,25 +80,12 @@ async def _content(request):
     return bytes(content)
 
 
-def _read(content):
-    """Read JSON strictly: no NaN, and no name given twice."""
-
-    def constant(name):
-        raise ValueError(f"{name} is not a number")
-
-    def pairs(found):
-        if len(values := dict(found)) < len(found):
-            raise ValueError("a name is given twice")
-        return values
-
-    try:
-        return json.loads(content, parse_constant=constant, object_pairs_hook=pairs)
-    except (ValueError, RecursionError) as error:
-        raise HTTPException(400, f"The content is not JSON ({str(error)[:100]}).") from None
-
-
 def _level(request, model):
-    """Read the level of the band from the address."""
+    """Read the level of the band from the address, which may hold nothing else."""
+    if unknown := [name for name in request.query_params if name != "coverage"]:
+        cure = "The only parameter is coverage."
+        text = f"{unknown[0][:60]!r} is not a parameter. {cure}"
+        return None, [(None, Problem(text, unknown[0][:60], request.query_params[unknown[0]], cure))]
     levels, asked = coverages(len(model.rows)), request.query_params.getlist("coverage")
     try:
         (level,) = [float(one) for one in asked] or [0.9]
@@ -124,7 +121,11 @@ def _scenario(values):
 
 @_guarded
 def _predict(request, content):
-    model, sent = resources.current_model(), _read(content)
+    model = resources.current_model()
+    try:
+        sent = load_json(content)
+    except DataError as error:
+        return _refuse(400, f"{error} Send a scenario, or a list of them.")
     is_list = isinstance(sent, list)
     if is_list and not 1 <= len(sent) <= MAX_SCENARIOS:
         cure = f"Send from 1 to {MAX_SCENARIOS:,} scenarios at once."
@@ -140,7 +141,7 @@ def _predict(request, content):
         more = f" The first {DataError.SHOWN} are listed." if len(problems) > DataError.SHOWN else ""
         return _refuse(422, f"{len(problems):,} problem{'s' * (len(problems) > 1)}.{more}", problems)
     if not is_list:
-        return JSONResponse(predict(model, scenarios[0], coverage).to_record() | {"version": model.version})
+        return _Answer(predict(model, scenarios[0], coverage).to_record() | {"version": model.version})
     answers = score(model, np.array([[one[name] for name in FEATURE_NAMES] for one in scenarios]), coverage)
     names = [row_name(str(model.records[place][ROW])) for place in answers.nearest]
     parts = (answers.value, answers.low, answers.high, answers.distance)
@@ -149,7 +150,7 @@ def _predict(request, content):
         {"value": value, "low": low, "high": high, "nearest": {"name": name, "distance_sd": distance}, "support": level}
         for value, low, high, distance, name, level in figures
     ]
-    return JSONResponse({"version": model.version, "unit": TARGET.unit, "coverage": coverage, "predictions": listed})
+    return _Answer({"version": model.version, "unit": TARGET.unit, "coverage": coverage, "predictions": listed})
 
 
 @_guarded
@@ -157,7 +158,7 @@ def _model(request, content):
     model = resources.current_model()
     record = model.record
     kept = ("algorithm", "parameters", "seed", "data", "scores", "folds", "trained_at", "libraries")
-    return JSONResponse(
+    return _Answer(
         {
             "version": model.version,
             "label": model.label,
@@ -178,13 +179,13 @@ def _ready(request, content):
     off = np.abs(predict_rows(model, np.array(probes["inputs"])) - probes["predictions"]).max()
     if not off <= 1e-6:  # also where it is no number
         return _refuse(503, f"The model is off by {off:.3g} {TARGET.unit} on rows whose predictions were kept with it.")
-    return JSONResponse({"ready": True, "version": model.version, "n_probes": len(probes["predictions"])})
+    return _Answer({"ready": True, "version": model.version, "n_probes": len(probes["predictions"])})
 
 
 @_guarded
 def _openapi(request, content):
     outer = request.scope.get("root_path", "").removesuffix("/api")
-    return JSONResponse(document(coverages(len(resources.current_model().rows)), outer))
+    return _Answer(document(coverages(len(resources.current_model().rows)), outer))
 
 
 async def _not_here(request, error):

@@ -46,8 +46,9 @@ def scenario(model):
 
 
 def last_scenario():
-    """Return what the What-if page answered last in this session, or its defaults."""
-    return st.session_state.get("answered") or {column.name: column.default for column in FEATURES}
+    """Return where the sliders are, or were when the What-if page was left, or their defaults."""
+    answered = st.session_state.get("answered") or {column.name: column.default for column in FEATURES}
+    return {name: _settled(name) if name in st.session_state else value for name, value in answered.items()}
 
 
 def link_to(row):
@@ -140,13 +141,19 @@ def set_sliders(values):
         st.session_state.pop(f"{name}_problem", None)
 
 
+def _settled(name):
+    """Where a slider is: not where the page has just moved it from."""
+    value = st.session_state[name]
+    old, new, moved = st.session_state.get(f"{name}_moved", (None, None, 0))
+    # Another control was used before the browser knew of the move: its message still had the slider where it was.
+    return new if old != new and value == old and time.monotonic() - moved < _ON_ITS_WAY else value
+
+
 def _input(column):
     """One slider and its field; returns the slider's value."""
     name, typed = column.name, f"{column.name}_typed"
-    old, new, moved = st.session_state.get(f"{name}_moved", (None, None, 0))
-    if old != new and st.session_state.get(name) == old and time.monotonic() - moved < _ON_ITS_WAY:
-        # Another control was used before the browser knew of the move: its message still had the slider where it was.
-        st.session_state[name] = new
+    if name in st.session_state and st.session_state[name] != (value := _settled(name)):
+        st.session_state[name] = value
     with st.container(horizontal=True, wrap=False, vertical_alignment="bottom", key=f"{name}_row"):
         value = st.slider(
             f"{column.label} ({column.unit})",

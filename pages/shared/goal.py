@@ -22,9 +22,7 @@ def goal(model):
         st.markdown("#### What would it take?")
         with st.form("goal_form", border=False):
             left, middle, right = st.columns([0.16, 0.6, 0.24], vertical_alignment="bottom")
-            left.number_input(
-                f"Goal ({TARGET.short_unit})", int(TARGET.minimum), int(TARGET.maximum), 500, step=10, key="goal_value"
-            )
+            left.number_input(f"Goal ({TARGET.short_unit})", value=500, step=10, key="goal_value")
             middle.pills(
                 "Hold as it is",
                 [column.name for column in FEATURES],
@@ -40,8 +38,8 @@ def goal(model):
         elif found:
             _show(model, *found)
         st.caption(
-            "From where the sliders are. The smallest change is in standard deviations of the inputs, all moves "
-            "together. It is what the model would answer, not what would happen: it has learned no causes."
+            "It starts from where the sliders are when you press the button. The change is measured in standard "
+            "deviations of the inputs. It is what the model would answer, not what would happen: it knows no causes."
         )
 
 
@@ -83,12 +81,15 @@ def in_words(sought):
     str
     """
     moves = [
-        f"**{column.label.lower()}** {column.text_with_unit(old)} → **{column.text_with_unit(new)}**"
+        f"**{column.label.lower()}** {column.text_with_unit(old)} → **{column.text_with_unit(new)}**".replace(
+            " ", "\N{NO-BREAK SPACE}"
+        )
         for column in FEATURES
         if (old := sought.start[column.name]) != (new := sought.scenario[column.name])
     ]
     change = f"{', '.join(moves)}. In all {sought.change:.2f} s.d. from {sought.before:.0f}.".replace("$", r"\$")
     if sought.reached:
-        return f"To reach {sought.goal:.0f}: {change}" if moves else f"It is {sought.goal:.0f} already."
+        side = "more" if sought.goal > sought.before else "less"
+        return f"To reach {sought.goal:.0f} or {side}: {change}" if moves else f"It is {sought.goal:.0f} already."
     closest = f"**{sought.goal:.0f} cannot be reached** within the sliders; the closest is {sought.value:.0f}"
     return f"{closest}: {change}" if moves else f"{closest}, which is where they are."

@@ -44,20 +44,21 @@ def told_by_link(model, answer):
         Markdown; empty where there is nothing to say. Once the sliders have moved, the version leaves the address.
     """
     asked = st.query_params.get("version")
-    if asked is None:
+    if not asked:
         return ""
     if st.session_state.setdefault("link_opened_at", answer.scenario) != answer.scenario:
         del st.query_params["version"]
         return ""
-    if asked == str(model.version):
+    number = int(asked) if asked.isascii() and asked.isdecimal() and len(asked) < 10 else None
+    if number == model.version:
         return ""
-    number, now = plain(asked[:20]), f"{_named(model)} says **{answer.value:.0f}**"
+    now = f"{_named(model)} says **{answer.value:.0f}**"
     try:
-        if not (asked.isascii() and asked.isdecimal() and len(asked) < 10):
-            raise StoreError(f"version {asked[:20]} is not a number")
-        then = predict(resources.model_of(int(asked)), answer.scenario).value
+        if number is None:
+            raise StoreError("that is not a number")
+        then = predict(resources.model_of(number), answer.scenario).value
     except (ModelError, StoreError):
-        return f"The link was made with version {number}, which is not known here or cannot be used. {now}."
+        return f"The link was made with version {plain(asked[:20])}, which is not known here or cannot be used. {now}."
     return f"The link was made with version {number}, which said **{then:.0f}**. {now}."
 
 

@@ -98,9 +98,7 @@ def _schemas(levels):
     }
 
 
-def _answers(name_or_names, *errors):
-    names = [name_or_names] if isinstance(name_or_names, str) else name_or_names
-    schema = _reference(names[0]) if len(names) == 1 else {"oneOf": [_reference(name) for name in names]}
+def _answers(schema, *errors):
     told = {
         400: "not JSON",
         413: f"more than {MAX_BYTES:,} bytes",
@@ -132,6 +130,7 @@ def document(levels, base=""):
     """
     one, many = _reference("Scenario"), {"type": "array", "items": _reference("Scenario")}
     body = {"oneOf": [one, many | {"minItems": 1, "maxItems": MAX_SCENARIOS}]}
+    either = {"oneOf": [_reference("Prediction"), _reference("Predictions")]}
     asking = {
         "operationId": "predict",
         "summary": "Predict one scenario, or many at once",
@@ -144,11 +143,11 @@ def document(levels, base=""):
             }
         ],
         "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
-        "responses": _answers(("Prediction", "Predictions"), 400, 413, 415, 422, 500, 503),
+        "responses": _answers(either, 400, 413, 415, 422, 500, 503),
     }
 
     def reading(name, summary, schema):
-        return {"get": {"operationId": name, "summary": summary, "responses": _answers(schema, 500, 503)}}
+        return {"get": {"operationId": name, "summary": summary, "responses": _answers(_reference(schema), 500, 503)}}
 
     return {
         "openapi": "3.1.0",

@@ -10,7 +10,7 @@ from data.statistics import histogram
 from pages.shared.drawing import axis_title
 from pages.shared.wording import plain
 
-_NEGATIVE = re.compile(r"(?<![\w−-])-(?=\d)")
+_NEGATIVE = re.compile(r"(?<![\w\\−-])-(?=\d)")
 SHORT = {column.name: f"{column.short_label.capitalize()} ({column.short_unit})" for column in COLUMNS}
 
 
@@ -29,7 +29,7 @@ def markdown(table):
     headings = list(table[0])
     cells = [[_NEGATIVE.sub("−", row.get(heading, "")) for heading in headings] for row in table]
     first = [next(filter(None, column), "") for column in zip(*cells, strict=True)]
-    sides = ["--:" if re.match(r"[–−+<$]?[ ]?\d|–$", cell) else ":--" for cell in first]
+    sides = ["--:" if re.match(r"\*\*\d+\*\*$|[–−+<$]?[ ]?\d|–$", cell) else ":--" for cell in first]
     lines = [headings, sides, *cells]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 

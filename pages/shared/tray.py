@@ -29,28 +29,29 @@ def tray(model):
     kept = state.setdefault("tray", [])
     with st.container(border=True, key="tray_card"):
         st.markdown("#### Kept scenarios")
-        with st.form("tray_form", border=False, clear_on_submit=True):
+        with st.form("tray_form", border=False):
             left, right = st.columns([0.76, 0.24], vertical_alignment="bottom")
             left.text_input(
-                "Name", key="tray_name", max_chars=MAX_NAME, placeholder="Of the scenario that the sliders are on"
+                "Name", key="tray_name", max_chars=MAX_NAME, placeholder="For the scenario on the sliders, if you like"
             )
             right.form_submit_button("Keep this scenario", on_click=_keep, width="stretch")
+        message, table = st.container(), st.container(key="tray_table")  # always there: what follows stays in its place
         kind, told = state.pop("tray_told", ("", ""))
         if told:
-            getattr(st, kind)(told)
+            getattr(message, kind)(told)
         if kept:
-            st.markdown(tables.markdown(_lines(model, kept)))
+            table.markdown(tables.markdown(_lines(model, kept)))
         st.caption(
             f"{'Kept' if kept else 'Nothing is kept yet. What you keep stays'} until this page is closed or loaded "
             "anew, and only you see it. Download it to keep it longer."
         )
-        if kept:
-            with st.expander("Show, rename, move or remove"):
-                _change(kept)
-        with st.expander("Download or load"):
+        with st.expander("Download or load", key="tray_files"):
             _carry(kept)
-    if len(kept) > 1:
-        _compare(model, kept)
+        if kept:
+            with st.expander("Show, rename, move or remove", key="tray_changes"):
+                _change(kept)
+        if len(kept) > 1:
+            _compare(model, kept)
 
 
 def _keep():
@@ -60,6 +61,7 @@ def _keep():
         return
     answer = predict(model, controls.last_scenario(), state.coverage)
     name = scenarios.clean_name(state.tray_name, [one.name for one in state.tray], f"Scenario {len(state.tray) + 1}")
+    state.tray_name = ""
     _add([Kept(name, answer.scenario, answer.coverage, model.version, answer.value, answer.low, answer.high)])
 
 
@@ -68,13 +70,19 @@ def _add(more):
 
 
 def _now(model, kept):
-    """What the model that answers now says of each: value, band, place of the nearest row and distance."""
+    """Have each answered by the model that answers now."""
     X = np.array([[one.scenario[name] for name in FEATURE_NAMES] for one in kept])
     return score(model, X)
 
 
+def _band(answer):
+    """Both ends and the level, on one line."""
+    text = f"{answer.low:.0f} –\N{WORD JOINER} {answer.high:.0f} ({controls.level_text(answer.coverage)})"
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
+
+
 def _version(number):
-    return f"version {number}" if number else "the shipped model"
+    return f"version\N{NO-BREAK SPACE}{number}" if number else "the shipped model"
 
 
 def _lines(model, kept):
@@ -82,16 +90,13 @@ def _lines(model, kept):
     answers, lines = _now(model, kept), []
     is_mixed = any(one.version != model.version for one in kept)
     for i, one in enumerate(kept):
-        line = {"Scenario": f"**{plain(one.name)}**"} | {
-            tables.SHORT[column.name]: column.text(one.scenario[column.name]) for column in FEATURES
-        }
+        line = {"Scenario": f"**{plain(one.name)}**"}
         line[f"{'Then' if is_mixed else 'Prediction'} ({TARGET.short_unit})"] = f"**{one.value:.0f}**"
-        line["Band"] = f"{one.low:.0f} – {one.high:.0f} ({controls.level_text(one.coverage)})".replace(
-            " ", "\N{NO-BREAK SPACE}"
-        )
+        line["Band"] = _band(one)
         if is_mixed:
             line["By"] = _version(one.version)
             line[f"Now, {_version(model.version)}"] = f"**{answers.value[i]:.0f}**"
+        line |= {tables.SHORT[column.name]: column.text(one.scenario[column.name]) for column in FEATURES}
         near = plain(row_name(str(model.records[answers.nearest[i]][ROW])))
         line[f"Nearest {ROW}"] = f"{near}, {answers.distance[i]:.1f}\N{NO-BREAK SPACE}s.d."
         lines.append(line)
@@ -99,46 +104,58 @@ def _lines(model, kept):
 
 
 def _change(kept):
-    names = [one.name for one in kept]
+    names, state = [one.name for one in kept], st.session_state
+    if state.get("tray_chosen") not in names:
+        state.tray_chosen = names[0]
     name = st.selectbox("Scenario", names, key="tray_chosen")
-    number = names.index(name) if name in names else 0
     with st.container(horizontal=True):
-        st.button("Show on the sliders", key="tray_show", on_click=_show, args=(kept[number],))
-        st.button("Move up", key="tray_up", on_click=_replace, args=(scenarios.moved, number, -1), disabled=not number)
-        st.button(
-            "Move down",
-            key="tray_down",
-            on_click=_replace,
-            args=(scenarios.moved, number, 1),
-            disabled=number == len(kept) - 1,
-        )
-        st.button("Remove", key="tray_remove", on_click=_remove, args=(number,))
-    with st.form("tray_rename", border=False, clear_on_submit=True):
+        st.button("Show on the sliders", key="tray_show", on_click=_show)
+        st.button("Move up", key="tray_up", on_click=_move, args=(-1,), disabled=name == names[0])
+        st.button("Move down", key="tray_down", on_click=_move, args=(1,), disabled=name == names[-1])
+        # Its key changes: pressed again before the page has, it does not remove the next one, too.
+        st.button("Remove", key=f"tray_remove_{state.setdefault('tray_removals', 0)}", on_click=_remove)
+    with st.form("tray_rename", border=False):
         left, right = st.columns([0.76, 0.24], vertical_alignment="bottom")
         left.text_input("New name", key="tray_new_name", max_chars=MAX_NAME)
-        right.form_submit_button("Rename", on_click=_rename, args=(number,), width="stretch")
+        right.form_submit_button("Rename", on_click=_rename, width="stretch")
 
 
-def _show(one):
-    beyond = [column.label for column in FEATURES if not column.low <= one.scenario[column.name] <= column.high]
+def _show():
+    state = st.session_state
+    one = next((one for one in state.tray if one.name == state.tray_chosen), None)
+    if one is None:
+        return
+    beyond = [
+        f"{column.label.lower()} is {column.text_with_unit(value)}, the slider goes from "
+        f"{column.text_with_unit(column.low)} to {column.text_with_unit(column.high)}"
+        for column in FEATURES
+        if not column.low <= (value := one.scenario[column.name]) <= column.high
+    ]
     if beyond:
-        st.session_state.tray_told = "error", f"The sliders do not reach that far: {', '.join(beyond)}."
+        text = f"{plain(one.name)} is beyond the sliders: {plain('; '.join(beyond))}. Compare it here instead."
+        state.tray_told = "error", text
         return
     controls.set_sliders(one.scenario)
-    st.session_state.tray_shown = True  # the sliders are elsewhere on the page
+    state.tray_shown = True  # the sliders are elsewhere on the page
 
 
-def _replace(function, number, by):
-    st.session_state.tray = function(st.session_state.tray, number, by)
+def _move(by):
+    st.session_state.tray = scenarios.moved(st.session_state.tray, st.session_state.tray_chosen, by)
 
 
-def _remove(number):
-    st.session_state.tray = [one for place, one in enumerate(st.session_state.tray) if place != number]
+def _remove():
+    state = st.session_state
+    state.tray = [one for one in state.tray if one.name != state.tray_chosen]
+    state.tray_removals += 1
 
 
-def _rename(number):
-    st.session_state.tray = scenarios.renamed(st.session_state.tray, number, st.session_state.tray_new_name)
-    st.session_state.tray_chosen = st.session_state.tray[number].name
+def _rename():
+    state, old = st.session_state, st.session_state.tray_chosen
+    state.tray, new = scenarios.renamed(state.tray, old, state.tray_new_name)
+    state.tray_new_name = ""
+    for key in ("tray_chosen", "tray_from", "tray_to"):
+        if state.get(key) == old:
+            state[key] = new
 
 
 def _carry(kept):
@@ -160,6 +177,7 @@ def _carry(kept):
     key = f"tray_file_{generation}"
     st.file_uploader(
         "Load scenarios",
+        max_upload_size=scenarios.MAX_BYTES // 2**20,
         type=["csv", "json", "txt", "tsv"],
         key=key,
         on_change=_load,
@@ -212,20 +230,23 @@ def _answered(one, others, unknown):
 
 def _compare(model, kept):
     """Two scenarios side by side, and why the prediction moves from one to the other."""
-    names = [one.name for one in kept]
-    st.markdown("#### Compare two")
+    kept, state = {one.name: one for one in kept}, st.session_state
+    st.markdown("##### Compare two")
+    for key, other, order in (("tray_from", "tray_to", list(kept)), ("tray_to", "tray_from", list(reversed(kept)))):
+        if state.get(key) not in kept:
+            state[key] = next(name for name in order if name != state.get(other))
     left, right = st.columns(2)
-    pair = []
-    for column, label, usual, key in ((left, "From", 0, "tray_from"), (right, "To", len(kept) - 1, "tray_to")):
-        chosen = column.selectbox(label, names, index=usual, key=key)
-        pair.append(kept[names.index(chosen) if chosen in names else usual])
+    pair = [
+        kept[column.selectbox(label, list(kept), key=key)]
+        for column, label, key in ((left, "From", "tray_from"), (right, "To", "tray_to"))
+    ]
     before, after = pair
     first, last, contributions = scenarios.why_moved(model, before.scenario, after.scenario)
     answers = [predict(model, one.scenario, one.coverage) for one in pair]
     table = [
         ["", before.name, after.name],
         [f"{TARGET.label} ({TARGET.short_unit})", *(f"{answer.value:.0f}" for answer in answers)],
-        ["Band", *(f"{a.low:.0f} – {a.high:.0f} ({controls.level_text(a.coverage)})" for a in answers)],
+        ["Band", *map(_band, answers)],
         *([c.label, *(c.text_with_unit(one.scenario[c.name]) for one in pair)] for c in FEATURES),
         [f"Nearest {ROW}", *(f"{row_name(a.nearest[0].name)}, {a.nearest[0].distance:.1f} s.d." for a in answers)],
     ]

@@ -11,8 +11,9 @@ from model.recipe import ALGORITHMS, ModelError
 
 
 def plain(text):
-    """Text from a file as it stands, with nothing in it read as Markdown, as an icon or as a colour."""
-    text = re.sub(r":(?=[a-z_]+[/_\[-])", ":\N{WORD JOINER}", str(text))  # the browser's part looks for them, too
+    """Text from a file as it stands, with nothing in it read as Markdown, as an icon, a colour or a link."""
+    # The browser's part looks for icons, colours, arrows and addresses even where Markdown does not.
+    text = re.sub(r"(?i):(?=[a-z/])|www(?=\.)|@|<(?=-)|-(?=>)", "\\g<0>\N{WORD JOINER}", str(text))
     return re.sub(r"([\\`*_{}\[\]()<>#+\-.!|~$:@&])", r"\\\1", " ".join(str(text).split()))
 
 

@@ -113,7 +113,7 @@ def comparison(before, after, contributions, table):
     for column in FEATURES:
         old, new = (column.text_with_unit(scenario[column.name]) for scenario, _ in (before, after))
         labels[column.name] = f"{old}, unchanged" if old == new else f"{old} → {new}"
-    title = f"Why {after[1]:.0f} and not {before[1]:.0f}"
+    title = "Nothing differs" if before[0] == after[0] else f"Why {after[1]:.0f} and not {before[1]:.0f}"
     _draw_details("comparison", title, labels, contributions, "Side by side", table)
 
 

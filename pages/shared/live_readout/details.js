@@ -33,7 +33,8 @@ function drawBars(list, bars) {
     if (!item.firstChild) item.innerHTML = "<span></span><i aria-hidden='true'><i></i></i><b></b>";
     const [label, track, figure] = item.children;
     label.textContent = bar.label;
-    figure.textContent = `${bar.value < 0 ? "−" : "+"}${Math.abs(bar.value).toFixed(0)}`;
+    const rounded = Math.abs(bar.value).toFixed(0);
+    figure.textContent = rounded === "0" ? "0" : `${bar.value < 0 ? "−" : "+"}${rounded}`;
     const size = (Math.abs(bar.value) / span) * 50;
     track.firstChild.className = bar.value < 0 ? "reasons-lowers" : "reasons-raises";
     track.firstChild.style.width = `${size}%`;

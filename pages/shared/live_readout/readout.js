@@ -11,7 +11,9 @@ export default function ({ data, parentElement }) {
     view = build(parentElement);
     mounted.set(parentElement, view);
   }
+  const link = view.data?.link;
   view.data = JSON.parse(data);
+  if (link !== view.data.link) view.address.hidden = true; // it was of another scenario
   watchSliders(view);
   draw(view);
   announce(view);
@@ -37,7 +39,7 @@ function build(parent) {
           <span class="readout-coverage"></span></span>
       </div>
       <svg class="readout-strip" role="img"></svg>
-      <div class="readout-share"><input readonly hidden aria-label="Link to this scenario"><span role="status"></span>
+      <div class="readout-share"><span role="status"></span><input readonly hidden aria-label="Link to this scenario">
         <button type="button">Copy link</button></div>
       <p class="readout-spoken" aria-live="polite"></p>
     </section>
@@ -58,8 +60,9 @@ function build(parent) {
     strip: find(".readout-strip"),
     grid: find(".readout-grid"),
     spoken: find(".readout-spoken"),
+    address: find(".readout-share input"),
   };
-  find("button").onclick = () => copyLink(view, find("input"), find("[role=status]"));
+  find("button").onclick = () => copyLink(view, find("[role=status]"));
   // Widths are read here and not while drawing, where each reading would make the browser lay the page out anew.
   view.resize = new ResizeObserver(() => {
     view.widths = [view.strip.clientWidth, view.grid.clientWidth / 2 - 8];
@@ -89,12 +92,12 @@ function watchSliders(view) {
 
 // The address bar leaves out what is at its default, so a link is made. Where the connection is not secure no script
 // may write to the clipboard: then the link is shown, selected.
-async function copyLink(view, field, status) {
+async function copyLink({ data, address: field }, status) {
   const link = new URL(location.href);
-  link.search = view.data.link;
+  link.search = data.link;
   field.value = link.href;
   field.hidden = await navigator.clipboard?.writeText(link.href).then(() => true, () => false) ?? false;
-  status.textContent = field.hidden ? "Link copied" : "Copy this:";
+  status.textContent = field.hidden ? "Link copied" : "";
   if (!field.hidden) field.select();
   setTimeout(() => (status.textContent = ""), 4000);
 }
