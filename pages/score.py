@@ -57,7 +57,7 @@ def picture(answers):
             "name": f"{level} ({len(inside):,})", "marker": {"color": colour},
             "hovertemplate": f"%{{y:,}} rows {level}, about %{{x:.0f}} {TARGET.unit}<extra></extra>",
         })  # fmt: skip
-    xaxis = {"title": {"text": f"Prediction ({TARGET.unit})"}}
+    xaxis = {"title": {"text": f"Prediction ({TARGET.unit})"}, "tickformat": ".0f"}
     legend = LEGEND | {"title": {"text": f"From every real {ROW}:"}}
     yaxis = {"title": {"text": "Rows"}} | ({"dtick": 1} if len(answers.value) < 10 else {})
     return figure(bars, 300, xaxis, yaxis, barmode="stack", legend=legend)
@@ -114,7 +114,9 @@ def preview(result):
 model = resources.active_model()
 frame("Score a file", model)
 st.title("Score a file", anchor=False)
-st.markdown(":gray[Give a CSV of many scenarios, and get it back with a prediction for each. It goes when you do.]")
+st.markdown(
+    ":gray[Give a CSV of many scenarios, and get it back with a prediction for each. It stays in your session only.]"
+)
 left, right = st.columns([0.6, 0.4], gap="large")
 left.file_uploader(
     f"CSV file, at most {MAX_BYTES // 2**20} MB",

@@ -22,7 +22,7 @@ class Visitor:
 
     def goes_to(self, address):
         """Open an address as a newcomer would."""
-        ready = "live-prediction" if address == "/" else "stHeading"
+        ready = "live-prediction" if address.partition("?")[0] == "/" else "stHeading"
         self.page = self._open_page(f"{self._url}{address}", ready=ready)
         return self
 

@@ -117,7 +117,7 @@ def test_to_and_fro_on_the_keys_never_loses_the_page(server, open_page, model):
     """Answers must not refer to earlier ones: with quick answers, the browser has dropped those already."""
     page = open_page(server)
     slider(page, "average_income").focus()
-    for turn in range(12):
+    for turn in range(8):
         for _ in range(4):
             page.keyboard.press("ArrowLeft" if turn % 2 else "ArrowRight")
         there = DEFAULTS | {"average_income": 4300.0 if turn % 2 else 4380.0}

@@ -76,9 +76,9 @@ def _now(model, kept):
 
 
 def _band(answer):
-    """Both ends and the level, on one line."""
-    text = f"{answer.low:.0f} –\N{WORD JOINER} {answer.high:.0f} ({controls.level_text(answer.coverage)})"
-    return text.replace(" ", "\N{NO-BREAK SPACE}")
+    """Both ends, which stay on one line, and the level."""
+    ends = f"{answer.low:.0f} –\N{WORD JOINER} {answer.high:.0f}".replace(" ", "\N{NO-BREAK SPACE}")
+    return f"{ends} ({controls.level_text(answer.coverage)})".replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 def _version(number):
