@@ -12,6 +12,10 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("same each time", derandomize=True, deadline=None)
+settings.load_profile("same each time")
 
 ROOT = Path(__file__).parent.parent
 os.environ["PETROL_STORE_URL"] = f"sqlite:///{tempfile.mkdtemp(prefix='petrol-tests-')}/store.db"  # for servers, too

@@ -180,6 +180,7 @@ def test_ready_means_that_the_active_model_still_answers_as_when_it_was_kept(ser
     assert ask(f"{server}/api/ready")[::2] == (200, {"ready": True, "version": 1, "n_probes": 6})
 
 
+@pytest.mark.slow
 def test_the_interface_follows_a_promotion_and_is_not_ready_without_a_sound_model(store, rows, tmp_path):
     number = add_quick(store, rows)
     with running_server(log=tmp_path / "log") as url:
@@ -210,6 +211,7 @@ def test_a_model_that_answers_otherwise_than_it_was_kept_is_not_ready(model, mon
     assert b"The model is off by 0.01 gallons per person per year" in sent[1]["body"]
 
 
+@pytest.mark.slow
 def test_without_data_there_is_no_answer_but_a_reason(project, tmp_path):
     (project / "data" / "petrol_consumption.csv").write_text("nothing\n1\n")
     with running_server(cwd=project, log=tmp_path / "log") as url:
@@ -251,7 +253,7 @@ def test_the_description_is_valid(description):
 def test_whatever_the_description_allows_or_forbids_is_answered_as_it_says(description, path, method, mode, expected):
     seen = set()
 
-    @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=300, suppress_health_check=list(HealthCheck))
     @given(case=description[path][method].as_strategy(generation_mode=mode))
     def fuzz(case):
         seen.add(case.call_and_validate().status_code)

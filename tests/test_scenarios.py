@@ -46,7 +46,6 @@ def test_the_way_back_has_the_opposite_reasons_and_no_way_has_none(model):
     assert set(why_moved(model, before, before)[2].values()) == {0}
 
 
-@settings(deadline=None)
 @given(some.text(max_size=100), some.lists(some.text(max_size=5), max_size=5))
 def test_a_name_is_one_line_not_long_and_not_taken(text, taken):
     name = clean_name(text, taken)
@@ -78,7 +77,7 @@ def test_scenarios_move_within_the_list_and_are_renamed():
 
 
 @pytest.mark.parametrize("write", [to_csv, to_json])
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     some.lists(
         some.tuples(
