@@ -3,6 +3,7 @@
 import os
 import re
 import time
+import weakref
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -54,6 +55,7 @@ class Store:
             self._engine = engine_of(url)
         except (SQLAlchemyError, ImportError, ValueError) as error:
             raise _unusable(url, _first_line(error)) from None
+        weakref.finalize(self, self._engine.dispose)  # else Python complains of connections that nobody closed
         self.location = self._engine.url.database or ":memory:"
         if self._engine.dialect.name == "sqlite" and ":memory:" in self.location:
             raise _unusable(url, "workers are processes of their own and could not see it")
