@@ -1,5 +1,6 @@
 """The store's file: where it lies, what it holds; and what keeps it from being opened."""
 
+import codecs
 import contextlib
 import os
 import shutil
@@ -141,6 +142,7 @@ def somebody_else():
     """Be a user whom permissions hold back, which root is not."""
     is_root = os.geteuid() == 0
     if is_root:
+        codecs.lookup("cp437")  # of zip archives: who may not read this Python does not find it, and that is remembered
         os.seteuid(65534)
     try:
         yield
