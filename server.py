@@ -17,7 +17,7 @@ from pages.shared import api
 @asynccontextmanager
 async def _warm(app):
     # Imported here and not above: cached functions want the runtime, which starts with the app.
-    from pages.shared import choice, controls, live_readout, resources, tables  # noqa: F401 (what pages import, early)
+    from pages.shared import choice, goal, links, resources, tray  # noqa: F401 (what pages import, early)
 
     resources.warm_up()
     logging.getLogger("uvicorn.access").setLevel(logging.WARNING)  # else each file of each visit is a line

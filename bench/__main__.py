@@ -13,10 +13,8 @@ import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import numpy as np
-import psutil
 
 from bench import browser, decide, explore, retrain, sessions
 from data.load import load_rows
@@ -81,7 +79,7 @@ def measure():
                     begin = time.perf_counter()
                     url = (last if is_last else this).enter_context(running_server(log=Path(logs) / str(i)))
                     starts.append(time.perf_counter() - begin)
-                    process = _process_of(url)
+                    process = sessions.process_of(url)
                     with browser.Visit(chrome, url) as visit:
                         firsts.append(visit.seconds)
                         residents.append(_megabytes(process))
@@ -181,13 +179,6 @@ async def session_figures(model, url, process):
         Figure(f"{what}: server CPU a move", cpu / n * 1000, "ms", n=n),
         Figure(f"{what}: server's memory after", _megabytes(process), "MB"),
     ]
-
-
-def _process_of(url):
-    """Find the server that ``running_server`` started, by its port."""
-    port = str(urlsplit(url).port)
-    (process,) = (child for child in psutil.Process().children() if port in child.cmdline())
-    return process
 
 
 def _megabytes(process):

@@ -10,9 +10,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
-import psutil
 
 from bench import browser
+from bench.sessions import process_of
 from data.load import load_rows
 from data.schema import FEATURES
 from model import artifact
@@ -125,8 +125,7 @@ def figures(figure):
     times = goal_times(artifact.load(load_rows()))
     yield figure("Goal: four free sliders, the slowest", max(times), "s", 1, n=len(times))
     with tempfile.TemporaryDirectory() as folder, running_server(log=Path(folder) / "log") as url:
-        port = str(urlsplit(url).port)
-        (process,) = (child for child in psutil.Process().children() if port in child.cmdline())
+        process = process_of(url)
         times = np.array(request_times(url, _DEFAULTS, 300)) * 1000
         yield figure("API: one scenario, p50", np.median(times), "ms", 10, n=len(times))
         yield figure("API: one scenario, p95", np.quantile(times, 0.95), "ms", None, n=len(times))

@@ -4,6 +4,7 @@ import asyncio
 from urllib.parse import urlsplit
 
 import numpy as np
+import psutil
 import websockets
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
@@ -139,3 +140,10 @@ async def _visit(session, start, seconds, rng):
         # Nobody makes up for moves that a slow server left no time for.
         due += _PERIOD * max(1, (clock() - due) // _PERIOD)
     return waits
+
+
+def process_of(url):
+    """Find the server that ``running_server`` started, by its port."""
+    port = str(urlsplit(url).port)
+    (process,) = (child for child in psutil.Process().children() if port in child.cmdline())
+    return process

@@ -161,10 +161,8 @@ def read_table(source, wanted, *, max_bytes=MAX_BYTES):
         raise DataError([_empty(expected)])
     names = [_NAME_OF.get(_fold(title)) for title in header]
     for row, rest in overflow.items():
-        cure = "A number with a comma needs quotation marks."
-        problems.append(
-            (row, "", f'more than the {len(header)} fields of the header, beyond them "{rest[:60]}". {cure}')
-        )
+        text = f'more than the {len(header)} fields of the header, beyond them "{rest[:60]}".'
+        problems.append((row, "", f"{text} A number with a comma needs quotation marks."))
     for name in wanted:
         spellings = [title for title, known in zip(header, names, strict=True) if known == name]
         if not spellings and name != ROW:
@@ -204,15 +202,17 @@ def _split(text, separator, problems, remarks):
         n_lines, line = records.line_num - line, records.line_num
         if fields == [_END] or not "".join(fields).strip() or (row == 1 and _SEPARATOR_LINE.match(text)):
             continue
-        if is_open := fields[-1].endswith(_END):
+        if fields[-1].endswith(_END):
             fields[-1] = fields[-1].removesuffix(f"\n{_END}")
             problems.append((row, "", "a quotation mark opens here and never closes. Add or remove one."))
+            if not header:
+                raise DataError([f"row {row}: {problems[-1][2]}"])
         elif n_lines > 1 and any(field.count(separator) >= len(header) - 1 and "\n" in field for field in fields):
             remarks.append(
                 f"row {row}: one cell holds {n_lines} lines that look like rows. Look at its quotation marks."
             )
         if not header:
-            header = fields if not is_open else []
+            header = fields
             continue
         if "".join(rest := fields[len(header) :]).strip():
             overflow[row] = separator.join(rest)

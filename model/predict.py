@@ -125,6 +125,22 @@ def coverages(n_rows):
     return tuple(level for level in COVERAGES if math.ceil(round(n_rows * level, 9)) < n_rows)
 
 
+def possible_level(model, wanted):
+    """Return a level of the band, or the highest below it that the rows of a model can set and check.
+
+    Parameters
+    ----------
+    model : model.train.Model
+    wanted : float
+        Perhaps of another model, with more rows [1].
+
+    Returns
+    -------
+    float
+    """
+    return max(level for level in coverages(len(model.rows)) if level <= wanted)
+
+
 def predict(model, values, coverage=0.9):
     """Answer a scenario in one batched call of the model.
 

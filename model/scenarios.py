@@ -29,7 +29,7 @@ class Kept:
     coverage : float
         Level of the band [1].
     version : int
-        Of the model that answered; 0 for the shipped one without a store, or where a file does not say.
+        Of the model that answered; 0 for the shipped one without a store.
     value, low, high : float
         Prediction and the ends of its band then [unit of the target].
     """

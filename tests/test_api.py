@@ -181,7 +181,7 @@ def test_ready_means_that_the_active_model_still_answers_as_when_it_was_kept(ser
 
 
 @pytest.mark.slow
-def test_the_interface_follows_a_promotion_and_is_not_ready_without_a_sound_model(store, rows, tmp_path):
+def test_the_interface_follows_a_promotion(store, rows, tmp_path):
     number = add_quick(store, rows)
     with running_server(log=tmp_path / "log") as url:
         first = ask(f"{url}/api/predict", DEFAULTS)[2]

@@ -10,7 +10,7 @@ from model import recipe
 from model.evaluate import half_width, n_held
 from model.forest import predict_once
 from model.neighbours import support
-from model.predict import COVERAGES, Scenario, coverages, predict, predict_rows
+from model.predict import COVERAGES, Scenario, coverages, possible_level, predict, predict_rows
 from model.train import Model, features, fit
 
 DEFAULTS = {column.name: column.default for column in FEATURES}
@@ -185,3 +185,9 @@ def test_an_input_that_never_varies_divides_nothing_by_zero(rows):
     assert np.isfinite([answer.value, answer.nearest[0].distance]).all()
     assert answer.contributions["paved_highways"] == pytest.approx(0, abs=1e-9)
     assert features(flat).shape == (48, 4)
+
+
+def test_a_level_that_few_rows_cannot_set_gives_way_to_the_highest_that_they_can(model):
+    few = Model(model.pipeline, model.record, model.rows.head(12))
+    assert [possible_level(few, level) for level in COVERAGES] == [0.8, 0.9, 0.9]
+    assert [possible_level(model, level) for level in COVERAGES] == list(COVERAGES)

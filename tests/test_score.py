@@ -145,6 +145,7 @@ def test_whatever_the_text_it_is_kept_and_begins_no_formula(text):
         ("petrol_tax,average_income\n1,2", "column paved_highways is missing"),
         (f"{HEADER},tax\n{GOOD},1", "column petrol_tax appears 2 times"),
         (HEADER, "a header and no rows"),
+        (f'"{HEADER}\n{GOOD}', "row 1: a quotation mark opens here and never closes"),
         ("", "The file is empty. It needs a header line (petrol_tax, average_income, paved_highways,"),
     ],
 )

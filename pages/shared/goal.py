@@ -4,7 +4,7 @@ import streamlit as st
 
 from data.schema import FEATURES, TARGET, DataError
 from model.goal import seek
-from model.predict import predict
+from model.predict import possible_level, predict
 from pages.shared import controls, resources, wording
 
 
@@ -48,7 +48,10 @@ def _seek():
     model, state = resources.active_model(), st.session_state
     try:
         sought = seek(model, controls.last_scenario(), state.goal_value, state.goal_held)
-        state.goal_found = (sought, predict(model, sought.scenario, state.coverage), model.version), ""
+        state.goal_found = (
+            (sought, predict(model, sought.scenario, possible_level(model, state.coverage)), model.version),
+            "",
+        )
     except DataError as error:
         state.goal_found = None, str(error)
 

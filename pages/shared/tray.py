@@ -5,7 +5,7 @@ import streamlit as st
 
 from data.schema import FEATURE_NAMES, FEATURES, ROW, TARGET, DataError, row_name
 from model import scenarios
-from model.predict import coverages, predict
+from model.predict import possible_level, predict
 from model.recipe import ModelError
 from model.scenarios import MAX_KEPT, MAX_NAME, Kept
 from model.score import score
@@ -59,7 +59,7 @@ def _keep():
     if len(state.tray) >= MAX_KEPT:
         state.tray_told = "error", f"{MAX_KEPT} scenarios are kept, which is all there is room for. Remove one first."
         return
-    answer = predict(model, controls.last_scenario(), state.coverage)
+    answer = predict(model, controls.last_scenario(), possible_level(model, state.coverage))
     name = scenarios.clean_name(state.tray_name, [one.name for one in state.tray], f"Scenario {len(state.tray) + 1}")
     state.tray_name = ""
     _add([Kept(name, answer.scenario, answer.coverage, model.version, answer.value, answer.low, answer.high)])
@@ -222,7 +222,7 @@ def _answered(one, others, unknown):
             model = resources.model_of(one.version)
         except (ModelError, StoreError):
             unknown.add(one.version)
-    level = one.coverage if one.coverage in coverages(len(model.rows)) else st.session_state.coverage
+    level = possible_level(model, one.coverage or st.session_state.coverage)
     answer = predict(model, one.scenario, level)
     name = scenarios.clean_name(one.name, [other.name for other in others], f"Scenario {len(others) + 1}")
     return Kept(name, one.scenario, level, model.version, answer.value, answer.low, answer.high)
@@ -242,7 +242,7 @@ def _compare(model, kept):
     ]
     before, after = pair
     first, last, contributions = scenarios.why_moved(model, before.scenario, after.scenario)
-    answers = [predict(model, one.scenario, one.coverage) for one in pair]
+    answers = [predict(model, one.scenario, possible_level(model, one.coverage)) for one in pair]
     table = [
         ["", before.name, after.name],
         [f"{TARGET.label} ({TARGET.short_unit})", *(f"{answer.value:.0f}" for answer in answers)],
