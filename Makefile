@@ -7,16 +7,16 @@ HOST   ?= 127.0.0.1
 BIN    := .venv/bin
 UV     := $(BIN)/uv
 
-.PHONY: help run test test-fast lint format train lock bench screenshots docker clean
+.PHONY: help run test test-fast lint format train lock bench soak screenshots docker audit clean
 
 help:  ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 run: .venv/app  ## start the app on http://localhost:8501 (PORT=... for another)
-	$(BIN)/uvicorn server:app --host $(HOST) --port $(PORT)
+	$(BIN)/uvicorn server:app --host $(HOST) --port $(PORT) --timeout-graceful-shutdown 2
 
 test: .venv/dev lint  ## everything: style, unit tests, browser tests
-	$(BIN)/python tests/chromium.py
+	$(BIN)/python -m tests.programs
 	$(BIN)/python -m pytest -n 2 -m "not browser"
 	$(BIN)/python -m pytest -m browser
 
@@ -51,7 +51,12 @@ lock: .venv/dev  ## compile the locks from pyproject.toml
 
 docker:  ## build and run the container with your own engine
 	docker build -t petrol .
-	docker run --rm -p 127.0.0.1:$(PORT):8501 -v petrol:/store petrol
+	docker run --rm -p 127.0.0.1:$(PORT):8501 -v petrol:/data petrol
+
+audit: .venv/app  ## report known flaws of the locked versions, where their list can be reached
+	$(PYTHON) -m venv .venv/audit
+	.venv/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
+	timeout 120 .venv/audit/bin/pip-audit --requirement requirements.txt --require-hashes --disable-pip --timeout 10
 
 clean:  ## remove the environment and caches
 	rm -rf .venv .pytest_cache .ruff_cache

@@ -51,7 +51,7 @@ class Visit:
     """
 
     def __init__(self, browser, url):
-        self._context = browser.new_context(viewport={"width": 1280, "height": 900})
+        self._context = browser.new_context(viewport={"width": 1280, "height": 900}, bypass_csp=True)  # to wait for
         self.page = self._context.new_page()
         self.page.add_init_script(_WATCH)
         self.n_frames = 0

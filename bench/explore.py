@@ -47,7 +47,7 @@ class Visit:
     """
 
     def __init__(self, browser, url):
-        self._context = browser.new_context(viewport={"width": 1280, "height": 1400})
+        self._context = browser.new_context(viewport={"width": 1280, "height": 1400}, bypass_csp=True)  # to wait for
         self.page = self._context.new_page()
         start = time.time()
         self.page.goto(f"{url}/explore", wait_until="commit")

@@ -19,6 +19,7 @@ from model.versions import add_data_set
 STALE = timedelta(seconds=20)  # a worker beats every half second; one silent for so long is gone
 TO_BEGIN = timedelta(seconds=60)  # and one that is just starting may have to read its libraries from a slow disk
 MAX_WAITING = 20  # over all visitors
+_TO_END = 1  # [s] for a worker that is asked to
 OPEN = ("waiting", "running")
 _started = {}  # process that this one has started and not yet seen end -> store and job
 
@@ -206,7 +207,8 @@ def dispatch(store):
         for lost in (one for one in current if one.state == "running"):
             if _is_alive(lost):
                 return None
-            connection.execute(update(JOB).where(JOB.c.id == lost.id).values(_given_up(lost)))
+            values = _given_up(lost, "The worker was ended from outside")
+            connection.execute(update(JOB).where(JOB.c.id == lost.id).values(values))
         following = next((one.id for one in current if one.state == "waiting"), None)
         if following is None:
             return None
@@ -230,10 +232,26 @@ def _not_begun(store, number, message):
     _change(store, own(number, f"{socket.gethostname()}:"), state="failed", ended_at=now(), message=message)
 
 
-def _given_up(lost):
+def end_workers(store):
+    """End the workers that this process has started and say so in their jobs: it is about to end itself."""
+    ending = [process for process, (url, _) in _started.items() if url == store.url and process.poll() is None]
+    for process in ending:
+        process.terminate()
+    for process in ending:
+        try:
+            process.wait(_TO_END)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        _, number = _started.pop(process)
+        host, running = socket.gethostname(), JOB.c.state == "running"
+        its = or_(own(number, f"{host}:"), and_(running, JOB.c.worker == f"{host}:{process.pid}"))
+        for lost in jobs(store, its):
+            _change(store, and_(JOB.c.id == lost.id, running), **_given_up(lost, "The app was ended"))
+
+
+def _given_up(lost, what):
     where = f"after fold {lost.done} of {lost.total}" if lost.total else "before its first fold"
-    message = f"The worker was ended from outside {where}. Nothing was kept; start it again."
-    return {"state": "failed", "ended_at": now(), "message": message}
+    return {"state": "failed", "ended_at": now(), "message": f"{what} {where}. Nothing was kept; start it again."}
 
 
 def _is_alive(running):

@@ -11,7 +11,7 @@ from model.card import card, export
 from model.recipe import ALGORITHMS, ModelError
 from model.store import StoreError
 from model.tables import now
-from pages.shared import evidence, evidence_charts, resources, tables, verdicts
+from pages.shared import door, evidence, evidence_charts, resources, tables, verdicts
 from pages.shared.frame import asked_for, frame
 from pages.shared.wording import plain
 
@@ -104,7 +104,7 @@ def archive(version, loaded, promotions):
 def remove(store, what, function, number):
     """Delete, and say what went or why it stays."""
     try:
-        function(store, number)
+        door.change(function, store, number)
         st.session_state.models_removed = f"{what} was removed."
     except StoreError as error:
         st.session_state.models_removed = str(error)
@@ -141,7 +141,7 @@ def one_version(store, found, promoted, promotions):
                 "application/zip",
                 **options,
             )
-        if chosen not in promoted and not version.shipped:
+        if chosen not in promoted and not version.shipped and not door.refusal():
             with st.popover("Remove", icon=":material/delete:"):
                 st.markdown(
                     f"Removes **{version.label}** with its scores. It was never promoted. There is no way back."
@@ -159,7 +159,7 @@ def one_version(store, found, promoted, promotions):
 def data_sets(store):
     """Offer the removal of data that no version needs which must stay."""
     removable = history.removable_data_sets(store)
-    if not removable:
+    if not removable or door.refusal():
         return
     st.markdown("#### Data sets that can be removed")
     st.caption("No version that was ever promoted was trained on them.")
@@ -194,4 +194,5 @@ model = resources.active_model()
 frame("Models", model)
 st.title("Models", anchor=False)
 st.markdown(":gray[Every version that was trained, what was active when and why, and the way back.]")
+door.draw()
 resources.with_store(page, "There is no history to show.")

@@ -8,16 +8,22 @@ from model import history, jobs, recipe, versions
 from model.recipe import ModelError
 from model.store import StoreError
 from model.train import require_usable
-from pages.shared import evidence, proposal, resources, training, verdicts
+from pages.shared import door, evidence, proposal, resources, training, verdicts
 from pages.shared.frame import asked_for, frame
+
+HOW_TO = (
+    "Press **Retrain** to train one with the usual settings, or **Compare all** to hold all algorithms against each "
+    "other. It takes some seconds, and this page shows how far it is."
+)
 
 
 def submit(store, data, excluded, recipes):
     """Put a training into the queue; what stands against it is kept for the page to say."""
     algorithms, parameters, seed = recipes
     try:
-        options = {"parameters": parameters, "seed": seed, "excluded": excluded}
-        st.query_params["job"] = str(jobs.submit(store, resources.visitor(), data, algorithms, **options))
+        options = {"parameters": parameters, "seed": seed, "excluded": excluded, "by": door.author("a visitor")}
+        number = door.change(jobs.submit, store, resources.visitor(), data, algorithms, **options)
+        st.query_params["job"] = str(number)
     except (DataError, ModelError, StoreError) as error:
         st.session_state.retrain_problem = str(error)
 
@@ -88,12 +94,13 @@ def choose(found):
 
 
 def page(store):
-    """From the proposal to its evidence."""
-    left, right = st.columns([0.46, 0.54], gap="large")
-    below = st.container()
-    with left, st.container(border=True):
-        propose(store, below)
-    with right:
+    """From the proposal to its evidence; without the proposal for those who may not change anything."""
+    if may_change := door.draw():
+        left, right = st.columns([0.46, 0.54], gap="large")
+        below = st.container()
+        with left, st.container(border=True):
+            propose(store, below)
+    with right if may_change else st.container():
         current = training.watch(store)
         found = [one for one in versions.versions(store) if not one.broken]
         finish(store, found, current)
@@ -103,10 +110,7 @@ def page(store):
         if not [one for one in found if one.id != model.version]:
             if not current:
                 st.markdown("#### No candidate yet")
-                st.markdown(
-                    "Press **Retrain** to train one with the usual settings, or **Compare all** to hold all algorithms "
-                    "against each other. It takes some seconds, and this page shows how far it is."
-                )
+                st.markdown(HOW_TO if may_change else "Nothing but the model that answers was trained here so far.")
             return
         chosen = choose({one.id: one for one in reversed(found)})
         shown = resources.evidence_on(chosen, model)

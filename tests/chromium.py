@@ -32,12 +32,16 @@ def find():
     return own if Path(own).exists() else None
 
 
+def sudo():
+    """Return what a command that needs root begins with."""
+    return [] if os.geteuid() == 0 else ["sudo", "-n"]
+
+
 def main():
     """Install a Chromium if none is found: Playwright's own, else Debian's."""
     ways = [[sys.executable, "-m", "playwright", "install", "chromium"]]
     if shutil.which("apt-get"):
-        sudo = [] if os.geteuid() == 0 else ["sudo", "-n"]
-        ways += [[*sudo, "apt-get", "update", "-q"], [*sudo, "apt-get", "install", "-qy", "chromium"]]
+        ways += [[*sudo(), "apt-get", "update", "-q"], [*sudo(), "apt-get", "install", "-qy", "chromium"]]
     for way in ways:
         if find():
             break

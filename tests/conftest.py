@@ -10,6 +10,7 @@ import tempfile
 import time
 import urllib.request
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import settings
@@ -66,24 +67,37 @@ def store(template, store_url, tmp_path):
     return history.open_store(store_url)
 
 
-@pytest.fixture
-def project(tmp_path, store_url):
-    """Return a copy of the project that a test may damage, with a store of its own."""
+@pytest.fixture(scope="session")
+def project_of():
+    """Return a function that copies the project to a folder, where a test may damage it."""
     keep = shutil.ignore_patterns(".git", ".venv", "tests", "bench", "__pycache__", ".*_cache")
-    return Path(shutil.copytree(ROOT, tmp_path / "project", ignore=keep))
+    return lambda folder: Path(shutil.copytree(ROOT, folder / "project", ignore=keep))
+
+
+@pytest.fixture
+def project(project_of, tmp_path, store_url):
+    """Return a copy of the project that a test may damage, with a store of its own."""
+    return project_of(tmp_path)
+
+
+def free_port():
+    """Return a port that nobody has at the moment."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
 
 
 @contextlib.contextmanager
-def running_server(command=None, cwd=ROOT, log=None):
+def running_server(command=None, cwd=ROOT, log=None, port=None, base="", **environment):
     """Start the app as the README does, yield its address when it is healthy, and end it by its process id."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = port or free_port()
     command = command or ["uvicorn", "server:app", "--host", "127.0.0.1", "--port", "{port}"]
     command = [sys.executable, "-m", *(part.format(port=port) for part in command)]
     with log.open("wb") as output:
-        process = subprocess.Popen(command, cwd=cwd, stdout=output, stderr=subprocess.STDOUT, env=_environment())
-    url = f"http://127.0.0.1:{port}"
+        process = subprocess.Popen(
+            command, cwd=cwd, stdout=output, stderr=subprocess.STDOUT, env=_environment() | environment
+        )
+    url = f"http://127.0.0.1:{port}{base}"
     try:
         _wait_until_healthy(process, url, log)
         yield url
@@ -105,7 +119,7 @@ def _wait_until_healthy(process, url, log):
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         assert process.poll() is None, f"the server did not start:\n{log.read_text(errors='replace')[-4000:]}"
-        with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}/_stcore/health", timeout=5) as reply:  # noqa: S310 - loopback
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}/_stcore/health", timeout=5) as reply:
             if reply.status == 200:
                 return
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -146,10 +160,16 @@ def open_page(browser):
         if message.type == "error" and not is_lookup:
             complaints.append(message.text)
 
+    def note_foreign(asked, url):
+        home, there = urlsplit(url), urlsplit(asked)
+        if there.scheme not in ("data", "blob") and there.netloc != home.netloc:
+            complaints.append(f"the page asked {asked}")
+
     def open_page(url, *, ready="live-prediction", width=1280, height=900, init_script=None, on_socket=None, **options):
         context = browser.new_context(viewport={"width": width, "height": height}, **options)
         contexts.append(context)
         page = context.new_page()
+        page.on("request", lambda request: note_foreign(request.url, url))
         page.on("console", note)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         if init_script:

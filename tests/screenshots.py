@@ -68,7 +68,11 @@ def main():
         for width, height in SIZES.items():
             for theme in ("light", "dark"):
                 for name, (address, act, whole) in PAGES.items():
-                    page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=theme)
+                    page = browser.new_page(
+                        viewport={"width": width, "height": height},
+                        color_scheme=theme,
+                        bypass_csp=True,  # to wait for what only the page can tell
+                    )
                     page.goto(url + address)
                     page.get_by_test_id("stCaptionContainer").first.wait_for()
                     act(page)

@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 from data.schema import FEATURE_NAMES, FEATURES, TARGET, row_name
 from model.predict import predict
 from tests.conftest import running_server
+from tests.stores import wait_until
 
 pytestmark = pytest.mark.browser
 VIEWS = {  # and what each shows
@@ -43,11 +44,18 @@ def drawn(page, name):
     return page.evaluate(
         """(name) => {
           const plot = document.querySelector(`.st-key-explore_${name} .js-plotly-plot`);
-          const rows = plot.data.find((trace) => trace.customdata && trace.type === "scatter");
-          return rows.customdata.map((place, i) => [place, rows.marker.opacity[i]]);
+          const rows = plot?.data?.find((trace) => trace.customdata && trace.type === "scatter");
+          return rows && rows.customdata.map((place, i) => [place, rows.marker.opacity[i]]);
         }""",
         name,
     )
+
+
+def lit(page, name):
+    """Return the places of the rows that a picture shows as selected; None before it is drawn."""
+    marks = drawn(page, name)
+    bright = [place for place, opacity in marks or () if opacity == 1]
+    return marks and (sorted(bright) if len(bright) < len(marks) else [])
 
 
 def bar(page):
@@ -63,7 +71,7 @@ def turn_to(page, view):
 
 def settle(page):
     """Wait until the server has answered and the page has drawn it."""
-    page.wait_for_function("document.querySelector('[data-testid=stApp]').dataset.testScriptState === 'notRunning'")
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning", timeout=30_000)
 
 
 def mark(page, name, place):
@@ -88,17 +96,7 @@ def assert_selected(page, model, names, pictures):
     places = sorted(place_of(model, code) for code in names)
     expect(bar(page)).to_contain_text("Selected: " if names else "No state is selected.")
     for name in pictures:
-        page.wait_for_function(
-            """([name, wanted]) => {
-              const plot = document.querySelector(`.st-key-explore_${name} .js-plotly-plot`);
-              const rows = plot?.data?.find((trace) => trace.customdata && trace.type === "scatter");
-              if (!rows) return false;
-              const bright = rows.customdata.filter((_, i) => rows.marker.opacity[i] === 1);
-              const lit = bright.length === rows.customdata.length ? [] : bright;
-              return JSON.stringify([...lit].sort((a, b) => a - b)) === JSON.stringify(wanted);
-            }""",
-            arg=[name, [int(place) for place in places]],
-        )
+        wait_until(lambda name=name: lit(page, name) == places, 30, f"the selection in {name}")
     ticked = page.locator(".st-key-explore_table [role=row][aria-selected=true]")
     expect(ticked).to_have_count(len(names))
     for code in names:

@@ -6,7 +6,7 @@ import streamlit as st
 from data.schema import ROW, ROWS, TARGET, row_name
 from model import history
 from model.store import StoreError
-from pages.shared import controls, evidence_charts, tables, verdicts
+from pages.shared import controls, door, evidence_charts, tables, verdicts
 
 
 def show(evidence, standings=()):
@@ -102,7 +102,7 @@ def promote(store, evidence):
     st.markdown(verdicts.headline(evidence))
     seen = st.session_state.get("promote_seen_against", active)
     st.session_state.promote_seen_against = active
-    if evidence.is_active:
+    if evidence.is_active or door.refusal():
         return
     was_active = any(one.version_id == number for one in history.promotions(store))
     verb = "Roll back to" if was_active else "Promote"
@@ -112,7 +112,9 @@ def promote(store, evidence):
         )
         left, right = st.columns([0.7, 0.3])
         reason = left.text_input("Reason", key=f"promote_reason_{number}")
-        by = right.text_input("Your name", key="promote_by", persist_state="session")
+        by = door.author("")
+        if not by:
+            by = right.text_input("Your name", key="promote_by", persist_state="session")
         against = verdicts.conditions(evidence)
         agreed = True
         if against:
@@ -128,7 +130,7 @@ def promote(store, evidence):
         st.error(" ".join(wants))
         return
     try:
-        history.promote(store, number, by, reason, instead_of=seen or None)
+        door.change(history.promote, store, number, by, reason, instead_of=seen or None)
     except StoreError as error:
         st.error(str(error))
         return

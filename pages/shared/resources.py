@@ -13,7 +13,7 @@ import streamlit as st
 from data.load import load_rows
 from data.schema import FEATURES, DataError
 from data.statistics import choose
-from model import artifact, evidence, history, versions
+from model import artifact, evidence, history, jobs, versions
 from model.predict import predict
 from model.recipe import ModelError
 from model.store import StoreError
@@ -203,8 +203,16 @@ def visitor():
 
 
 def warm_up():
-    """Load the model before the first visitor comes; a failure is logged, and the page will say it too."""
+    """Load the model before the first visitor comes, and go on with the queue; the page will say what fails, too."""
     try:
         current_model()
     except (DataError, ModelError) as error:
         _LOG.error("no model: %s", error)
+    with contextlib.suppress(StoreError):
+        jobs.dispatch(_open_store())
+
+
+def shut_down():
+    """End the training that runs, and have its job say so."""
+    with contextlib.suppress(StoreError):
+        jobs.end_workers(_open_store())

@@ -6,7 +6,7 @@ import streamlit as st
 
 from model import jobs
 from model.tables import now
-from pages.shared import resources, verdicts
+from pages.shared import door, resources, verdicts
 
 _RECENT = timedelta(minutes=10)  # for so long an ended job is told of
 
@@ -47,7 +47,8 @@ def _draw(store, job, place):
         else:
             st.markdown(f"{title}  \n:gray[waits, {place} before it]")
     with right:
-        st.button("Cancel", key=f"retrain_cancel_{job.id}", on_click=_cancel, args=(store, job.id))
+        if not door.refusal():
+            st.button("Cancel", key=f"retrain_cancel_{job.id}", on_click=_cancel, args=(store, job.id))
 
 
 def _whose(job):
@@ -56,7 +57,7 @@ def _whose(job):
 
 def _cancel(store, number):
     with resources.telling():
-        jobs.cancel(store, number)
+        door.change(jobs.cancel, store, number)
 
 
 def outcome(store):

@@ -1,0 +1,71 @@
+"""What tests need besides Python: found, or installed when run as a script. Chromium, nginx, and a sign-in provider."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests import chromium
+
+ROOT = Path(__file__).parent.parent
+OIDC = Path(__file__).with_name("oidc")
+_UNPACKED = ROOT / ".venv" / "nginx"  # Debian's package, unpacked and not installed: its service would start
+
+
+def nginx():
+    """Return the path of an nginx, or None."""
+    unpacked = _UNPACKED / "usr" / "sbin" / "nginx"
+    found = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    return found or (str(unpacked) if unpacked.exists() else None)
+
+
+def node():
+    """Return the path of a Node that can run the provider, or None."""
+    return shutil.which("node") if (OIDC / "node_modules" / "oidc-provider").exists() else None
+
+
+def required(found, what):
+    """Return what was found; without it a test is skipped, and in continuous integration it fails."""
+    if not found:
+        told = f"no {what}: run `python -m tests.programs`"
+        pytest.fail(told) if os.environ.get("CI") else pytest.skip(told)
+    return found
+
+
+def _run(*command, cwd=None):
+    print(*command, flush=True)
+    return subprocess.run(command, cwd=cwd, check=False).returncode == 0
+
+
+def _install_nginx():
+    if nginx() or not shutil.which("apt-get"):
+        return
+    _UNPACKED.mkdir(parents=True, exist_ok=True)
+    if not _run("apt-get", "download", "-q", "nginx", cwd=_UNPACKED):
+        _run(*chromium.sudo(), "apt-get", "update", "-q")
+        _run("apt-get", "download", "-q", "nginx", cwd=_UNPACKED)
+    for package in _UNPACKED.glob("nginx_*.deb"):
+        _run("dpkg", "-x", package, _UNPACKED)
+
+
+def _install_provider():
+    if not shutil.which("npm") and shutil.which("apt-get"):
+        _run(*chromium.sudo(), "apt-get", "update", "-q")
+        _run(*chromium.sudo(), "apt-get", "install", "-qy", "--no-install-recommends", "nodejs", "npm")
+    if shutil.which("npm") and not node():
+        _run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", cwd=OIDC)
+
+
+def main():
+    """Install what is missing."""
+    chromium.main()
+    _install_nginx()
+    _install_provider()
+    for what, found in (("nginx", nginx()), ("sign-in provider", node())):
+        print(f"{what}: {found or 'not found; its tests are skipped, but in continuous integration they fail'}")
+
+
+if __name__ == "__main__":
+    main()

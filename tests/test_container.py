@@ -1,0 +1,116 @@
+"""What Dockerfile and compose file promise, read from them; the health check is run against a real server."""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT, free_port, running_server
+
+TEXT = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+STEPS = [  # (instruction, rest), continued lines joined
+    tuple(line.split(maxsplit=1))
+    for line in re.sub(r"\\\n", " ", re.sub(r"(?m)^#.*\n", "", TEXT)).splitlines()
+    if line.strip()
+]
+SERVICE = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))["services"]["petrol"]
+
+
+def all_of(instruction):
+    return [rest for name, rest in STEPS if name == instruction]
+
+
+def the(instruction):
+    (rest,) = all_of(instruction)
+    return rest
+
+
+def place(instruction, word=""):
+    return next(i for i, (name, rest) in enumerate(STEPS) if name == instruction and word in rest)
+
+
+def health_check():
+    return json.loads(the("HEALTHCHECK").partition("CMD")[2])
+
+
+def test_it_stands_on_the_official_slim_python_with_locked_wheels():
+    assert re.fullmatch(r"python:3\.1[123]-slim", the("FROM"))
+    assert "pip install --require-hashes --only-binary :all: -r requirements.txt" in all_of("RUN")[0]
+    assert not re.search(r"apt|curl|wget|git|gcc|build-essential", " ".join(all_of("RUN")))
+
+
+def test_dependencies_come_before_code_and_code_by_name():
+    copied = [rest.split() for rest in all_of("COPY")]
+    assert copied[0] == ["requirements.txt", "."]
+    assert place("COPY", "requirements.txt") < place("RUN", "pip install") < place("COPY", "streamlit_app.py")
+    names = [name for *sources, _ in copied for name in sources]
+    assert not {".", "*"} & set(names)
+    ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    assert ignored[0] == "*"
+    kept = {line[1:] for line in ignored if line.startswith("!")}
+    assert kept == {name if name != ".streamlit" else ".streamlit/config.toml" for name in names}
+    assert all((ROOT / name).exists() for name in kept)
+    assert not any("secret" in line for line in kept)
+
+
+def test_it_runs_as_somebody_who_owns_nothing_but_the_data():
+    uid = the("USER")
+    assert uid.isdigit()
+    assert int(uid) > 0
+    last = max(i for i, (name, _) in enumerate(STEPS) if name in ("COPY", "RUN"))
+    assert last < place("USER")
+    assert not any("--chown" in rest or "--chmod" in rest for rest in all_of("COPY"))
+    assert re.findall(r"chown (\S+ \S+)", TEXT) == [f"{uid} /data"]
+    assert the("VOLUME") == "/data"
+    assert "ENV PETROL_STORE_URL=sqlite:////data/" in TEXT
+
+
+def test_it_says_what_it_is_and_where_it_listens():
+    assert the("EXPOSE") == "8501"
+    assert json.loads(the("CMD"))[:2] == ["uvicorn", "server:app"]
+    labels = dict(part.partition("=")[::2] for part in shlex.split(the("LABEL")))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert labels == {
+        "org.opencontainers.image.title": "Petrol what-if",
+        "org.opencontainers.image.description": project["description"],
+        "org.opencontainers.image.version": project["version"],
+        "org.opencontainers.image.licenses": project["license"],
+    }
+
+
+def test_composed_it_may_do_little_and_comes_back():
+    assert SERVICE["volumes"] == ["petrol:/data"]
+    assert SERVICE["read_only"] is True
+    assert SERVICE["tmpfs"] == ["/tmp"]  # noqa: S108 - inside the container
+    assert SERVICE["cap_drop"] == ["ALL"]
+    assert SERVICE["security_opt"] == ["no-new-privileges:true"]
+    assert set(SERVICE["deploy"]["resources"]["limits"]) == {"cpus", "memory", "pids"}
+    assert SERVICE["restart"] == "unless-stopped"
+    assert "disable" not in SERVICE["healthcheck"]
+    assert "test" not in SERVICE["healthcheck"]  # that of the image
+    assert SERVICE["ports"] == ["${PETROL_BIND:-127.0.0.1}:8501:8501"]  # for this machine alone, unless told otherwise
+
+
+@pytest.mark.slow
+def test_the_health_check_asks_for_a_prediction_and_fails_where_there_is_none(tmp_path, project):
+    command, code = health_check()[0], health_check()[2]
+    assert command == "python"
+
+    def check(port):
+        asks = code.replace("8501", str(port))
+        proxied = {"http_proxy": "http://127.0.0.1:9"}
+        return subprocess.run([sys.executable, "-c", asks], env=proxied, capture_output=True, check=False).returncode
+
+    assert check(free_port()) != 0
+    port = free_port()
+    with running_server(log=tmp_path / "log", port=port):
+        assert check(port) == 0
+    (project / "data" / "petrol_consumption.csv").unlink()
+    empty = f"sqlite:///{tmp_path}/empty.db"
+    with running_server(log=tmp_path / "log", port=port, cwd=project, PETROL_STORE_URL=empty):
+        assert check(port) != 0

@@ -1,0 +1,187 @@
+"""Signing in with a real OpenID Connect provider: who may change the model, for how long, and what the record says."""
+
+import contextlib
+import json
+import re
+import subprocess
+import time
+
+import pytest
+from playwright.sync_api import expect
+from streamlit.web.server.starlette.starlette_app_utils import create_signed_value
+
+from model import history
+from model.store import Store
+from tests import programs
+from tests.conftest import free_port, running_server
+from tests.stores import add_quick, wait_until
+from tests.test_proxy import answers
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+SECRETS = """
+[auth]
+redirect_uri = "{app}/oauth2callback"
+cookie_secret = "{secret}"
+client_id = "petrol"
+client_secret = "only for tests"
+server_metadata_url = "{provider}/.well-known/openid-configuration"
+client_kwargs = {{ scope = "openid email profile", prompt = "login" }}
+"""
+SECRET = "thirty-two characters and a few more"  # noqa: S105 - of this test alone
+PAGE = "/models?version=2"
+
+
+@contextlib.contextmanager
+def running_provider(app):
+    """Start a provider that knows the app, and yield its address."""
+    node, port = programs.required(programs.node(), "sign-in provider"), free_port()
+    command = [node, programs.OIDC / "provider.mjs", str(port), f"{app}/oauth2callback"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        wait_until(lambda: answers(f"{url}/.well-known/openid-configuration"), 30, "the provider")
+        yield url
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory, project_of, rows):
+    """Start the app where those of example.org may change the model; yield its address and its store."""
+    folder = tmp_path_factory.mktemp("signing in")
+    project, port = project_of(folder), free_port()
+    url, store = f"http://127.0.0.1:{port}", history.open_store(f"sqlite:///{folder}/store.db")
+    add_quick(store, rows)
+    settings = {"PETROL_STORE_URL": store.url, "PETROL_RETRAIN": "login", "PETROL_ALLOWED": "example.org"}
+    with running_provider(url) as provider:
+        secrets = SECRETS.format(app=url, provider=provider, secret=SECRET)
+        (project / ".streamlit" / "secrets.toml").write_text(secrets)
+        with running_server(cwd=project, log=folder / "log", port=port, **settings):
+            yield url, store
+    assert "Traceback" not in (folder / "log").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def visit(browser, app):
+    """Return a function that opens an address as somebody new."""
+    contexts = []
+
+    def visit(address=PAGE, cookies=()):
+        contexts.append(browser.new_context())
+        contexts[-1].add_cookies([{"name": name, "value": value, "url": app[0]} for name, value in cookies])
+        page = contexts[-1].new_page()
+        page.goto(app[0] + address)
+        return page
+
+    yield visit
+    for context in contexts:
+        context.close()
+
+
+def button(page, name):
+    return page.get_by_role("button", name=name, exact=True)
+
+
+def sign_in(page, address):
+    """Sign in at the provider, as it asks, and come back."""
+    home = page.url
+    button(page, "Sign in").click()
+    page.get_by_role("textbox", name="login").or_(page.locator("input[name=login]")).fill(address)
+    page.locator("input[name=password]").fill("any")
+    page.locator("button[type=submit]").click()
+    page.get_by_role("button", name="Continue").click()
+    page.wait_for_url(home)  # the page that was left
+    return page
+
+
+def told(text):
+    """Match a text in which what keeps an address from becoming a link may stand after the @."""
+    return re.compile(re.escape(text).replace("@", "@\N{WORD JOINER}?"))
+
+
+def promotions(app):
+    return [(one.version_id, one.by, one.reason) for one in history.promotions(Store(app[1].url))]
+
+
+def promote(page, reason):
+    page.get_by_label("Reason", exact=True).fill(reason)
+    page.get_by_text("I have seen that").click()
+    button(page, "Promote version 2").click()
+
+
+def test_nobody_changes_anything_without_signing_in(visit):
+    page = visit()
+    expect(page.get_by_text("Sign in to train, promote, roll back or remove.")).to_be_visible()
+    expect(page.get_by_role("heading", name="Version 2: ridge")).to_be_visible()  # but may look
+    for name in ("Promote version 2", "Remove"):
+        expect(button(page, name)).to_have_count(0)
+    page = visit("/retrain")
+    expect(button(page, "Sign in")).to_be_visible()
+    expect(button(page, "Retrain")).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("eve@evil.org", "eve@evil.org may not change the model here"),
+        ("unverified@example.org", "Your sign-in vouches for no mail address"),
+        ("no address", "Your sign-in vouches for no mail address"),
+    ],
+)
+def test_who_is_not_allowed_is_told_and_may_not(visit, address, said):
+    page = sign_in(visit(), address)
+    expect(page.get_by_text(told(said))).to_be_visible()
+    expect(button(page, "Promote version 2")).to_have_count(0)
+    expect(button(page, "Sign out")).to_be_visible()
+
+
+def test_a_sign_in_that_expires_while_the_page_is_open_changes_nothing(visit, app):
+    before, page = promotions(app), sign_in(visit(), "brief@example.org")
+    expires = time.time() + 15
+    expect(page.get_by_text(told("Signed in as brief@example.org."))).to_be_visible()
+    page.get_by_label("Reason", exact=True).fill("too late")
+    page.get_by_text("I have seen that").click()
+    wait_until(lambda: time.time() > expires, 20, "the end of what the provider has signed")
+    button(page, "Promote version 2").click()
+    expect(page.get_by_text("Your sign-in has expired. Sign in again.").first).to_be_visible()
+    expect(button(page, "Sign in")).to_be_visible()
+    assert promotions(app) == before
+
+
+def cookie(app, secret, **claims):
+    """Sign as Streamlit does that somebody is signed in."""
+    said = {"is_logged_in": True, "origin": app[0], "email": "ann@example.org", "exp": time.time() + 60} | claims
+    name = "_streamlit_user"
+    return name, create_signed_value(secret, name, json.dumps(said)).decode()
+
+
+def test_a_forged_cookie_signs_nobody_in(visit, app):
+    name, real = cookie(app, SECRET)
+    page = visit(cookies=[(name, real)])
+    expect(page.get_by_text(told("Signed in as ann@example.org."))).to_be_visible()  # so this is how they are signed
+    middle = len(real) // 4
+    changed = real[:middle] + ("A" if real[middle] != "A" else "B") + real[middle + 1 :]
+    for forged in (cookie(app, "another secret of the same length!!")[1], changed, real[:-1], "{}", ""):
+        page = visit(cookies=[(name, forged)])
+        expect(button(page, "Sign in")).to_be_visible()
+        expect(page.get_by_text("Signed in as")).to_have_count(0)
+
+
+def test_a_cookie_outlives_no_sign_in(visit, app):
+    page = visit(cookies=[cookie(app, SECRET, exp=time.time() - 1)])
+    expect(page.get_by_text("Your sign-in has expired. Sign in again.")).to_be_visible()
+    expect(button(page, "Promote version 2")).to_have_count(0)
+
+
+def test_who_is_allowed_promotes_under_their_own_address_and_signs_out(visit, app):
+    page = sign_in(visit(), "Ann@example.org")
+    expect(page.get_by_label("Your name", exact=True)).to_have_count(0)
+    promote(page, "It is simpler")
+    expect(
+        page.get_by_text("Version 2 (ridge), active").or_(page.get_by_text("Version 2: ridge")).first
+    ).to_be_visible()
+    assert promotions(app)[-1] == (2, "ann@example.org", "It is simpler")
+    button(page, "Sign out").click()
+    page.get_by_role("button", name="Yes, sign me out").click()
+    expect(button(page, "Sign in")).to_be_visible(timeout=20_000)
