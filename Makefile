@@ -38,6 +38,10 @@ bench: .venv/dev  ## measure speed and memory
 	$(BIN)/python tests/chromium.py
 	$(BIN)/python -m bench
 
+soak: .venv/dev  ## what it must survive: kills, full disks, hostile files, a crowd (half an hour)
+	$(BIN)/python -m tests.programs
+	$(BIN)/python -m bench.soak
+
 screenshots: .venv/dev  ## take the README's pictures again
 	$(BIN)/python tests/chromium.py
 	$(BIN)/python -m tests.screenshots

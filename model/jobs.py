@@ -194,9 +194,10 @@ def dispatch(store):
     for process in list(_started):
         if process.poll() is None:
             continue
-        url, number = _started.pop(process, ("", 0))
+        url, number = _started.get(process, ("", 0))
         if url == store.url:  # of a job that it has taken, its heart tells
             _not_begun(store, number, f"Its worker ended before it began (exit code {process.returncode}).")
+        _started.pop(process, None)  # not before that is written: a full disk must not leave the job without an end
     current = open_jobs(store)
     if not current or (current[0].state == "running" and _is_alive(current[0])):
         return None
@@ -257,9 +258,11 @@ def _given_up(lost, what):
 def _is_alive(running):
     """Whether a running job has a worker: it beats, and where it is of this machine its process exists."""
     host, _, process = running.worker.rpartition(":")
-    if now() - running.heartbeat > (STALE if process else TO_BEGIN):
+    silent, patience = now() - running.heartbeat, STALE if process else TO_BEGIN
+    is_here = host == socket.gethostname() and process and os.name == "posix"
+    if silent > patience or (silent < -patience and not is_here):  # from the future: the clock was set back
         return False
-    if host != socket.gethostname() or not process or os.name != "posix":
+    if not is_here:
         return True
     try:
         os.kill(int(process), 0)

@@ -32,8 +32,13 @@ def main(number):
     logging.basicConfig(format="%(message)s")
     if hasattr(os, "nice"):
         os.nice(10)
-    store = history.open_store()
-    if not (worker := jobs.take(store, number)):
+    try:
+        store = history.open_store()
+        worker = jobs.take(store, number)
+    except StoreError as error:
+        print(f"Job {number}: {error}", file=sys.stderr)
+        return 2
+    if not worker:
         print(f"Job {number} is not waiting.", file=sys.stderr)
         return 2
     helpers = threading.Thread(target=_wake)

@@ -1,4 +1,7 @@
-"""What tests need besides Python: found, or installed when run as a script. Chromium, nginx, and a sign-in provider."""
+"""What tests need besides Python: found, or fetched when run as a script.
+
+Chromium, nginx, a clock that can be set (libfaketime), and a sign-in provider.
+"""
 
 import os
 import shutil
@@ -11,7 +14,7 @@ from tests import chromium
 
 ROOT = Path(__file__).parent.parent
 OIDC = Path(__file__).with_name("oidc")
-_UNPACKED = ROOT / ".venv" / "nginx"  # Debian's package, unpacked and not installed: its service would start
+_UNPACKED = ROOT / ".venv" / "debian"  # packages, unpacked and not installed: services would start
 
 
 def nginx():
@@ -19,6 +22,13 @@ def nginx():
     unpacked = _UNPACKED / "usr" / "sbin" / "nginx"
     found = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
     return found or (str(unpacked) if unpacked.exists() else None)
+
+
+def faketime():
+    """Return the path of the library that gives a process another clock, or None."""
+    places = ("/usr/lib", "/usr/local/lib", _UNPACKED / "usr" / "lib")
+    found = (path for place in places for path in Path(place).glob("**/faketime/libfaketimeMT.so.1"))
+    return next(map(str, found), None)
 
 
 def node():
@@ -39,15 +49,15 @@ def _run(*command, cwd=None):
     return subprocess.run(command, cwd=cwd, check=False).returncode == 0
 
 
-def _install_nginx():
-    if nginx() or not shutil.which("apt-get"):
+def _unpack(package):
+    if not shutil.which("apt-get"):
         return
     _UNPACKED.mkdir(parents=True, exist_ok=True)
-    if not _run("apt-get", "download", "-q", "nginx", cwd=_UNPACKED):
+    if not _run("apt-get", "download", "-q", package, cwd=_UNPACKED):
         _run(*chromium.sudo(), "apt-get", "update", "-q")
-        _run("apt-get", "download", "-q", "nginx", cwd=_UNPACKED)
-    for package in _UNPACKED.glob("nginx_*.deb"):
-        _run("dpkg", "-x", package, _UNPACKED)
+        _run("apt-get", "download", "-q", package, cwd=_UNPACKED)
+    for file in _UNPACKED.glob(f"{package}_*.deb"):
+        _run("dpkg", "-x", file, _UNPACKED)
 
 
 def _install_provider():
@@ -61,9 +71,12 @@ def _install_provider():
 def main():
     """Install what is missing."""
     chromium.main()
-    _install_nginx()
+    if not nginx():
+        _unpack("nginx")
+    if not faketime():
+        _unpack("libfaketime")
     _install_provider()
-    for what, found in (("nginx", nginx()), ("sign-in provider", node())):
+    for what, found in (("nginx", nginx()), ("faketime", faketime()), ("sign-in provider", node())):
         print(f"{what}: {found or 'not found; its tests are skipped, but in continuous integration they fail'}")
 
 

@@ -71,6 +71,15 @@ def worker_of(store, number):
     return wait_until(look, what=f"a worker for job {number}")
 
 
+def worker_process(store):
+    """Return the running job and its process, if it has one."""
+    for job in jobs.open_jobs(store):
+        name = job.worker.rpartition(":")[2]
+        if job.state == "running" and name and psutil.pid_exists(int(name)):
+            return job.id, psutil.Process(int(name))
+    return None
+
+
 def is_over(process):
     """Whether a process does nothing any more; one that nobody has waited for yet may still be listed."""
     with contextlib.suppress(psutil.NoSuchProcess):

@@ -1,0 +1,121 @@
+"""What the app must survive: ``python -m bench.soak`` prints a table, and fails where a promised zero is none.
+
+``python -m bench.soak crowd files`` does parts of it. All of it takes about half an hour.
+"""
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from bench import addresses, crowd, faults, files, kills
+from tests import programs
+from tests.conftest import running_server
+
+_N_KILLS = 200
+_N_FILES, _N_MUTATIONS = 230, 2000
+_N_VISITORS, _SECONDS = 100, 300
+
+
+def _of_kills(folder):
+    found = kills.run(folder, _N_KILLS)
+    yield "kill -9 of worker, server or both", found.n_kills, None
+    yield "... of these in the middle of a training", found.n_while_training, None
+    yield "... promotions that a page had acknowledged", found.n_promotions, None
+    yield "... versions lost", found.lost_versions, 0
+    yield "... promotions lost", found.lost_promotions, 0
+    yield "... jobs stuck", found.stuck_jobs, 0
+    yield "... wrong answers of the active model", found.wrong_answers, 0
+    yield "... anything else" + "".join(f"\n    {each}" for each in found.other), len(found.other), 0
+
+
+def _of_faults(folder):
+    for name, found in (
+        ("disk full", faults.full_disk(folder / "full")),
+        ("clock set back an hour", faults.set_back(folder / "clock", programs.faketime())),
+    ):
+        for what, is_right in found.items():
+            yield f"{name}: {what} not right", int(not is_right), 0
+    for seconds, expected in ((10, "promoted"), (20, "held by another program")):
+        waited, told, other = faults.locked_store(folder / f"locked {seconds}", seconds)
+        yield f"store held for {seconds} s: a promotion waited [s] ({told[-80:]})", round(waited, 1), None
+        yield "... not clear what became of it", int(expected not in told), 0
+        yield "... longest slider move of somebody else meanwhile [s]", round(other, 2), None
+
+
+def _of_flips(folder):
+    n, detected, served = faults.flipped_bytes(folder, {"ridge": None, "forest": None})
+    yield "bytes of kept models damaged, one at a time", n, None
+    yield "... not detected", n - detected, 0
+    yield "... not served right all the same", n - served, 0
+
+
+def _of_files(folder):
+    with running_server(log=folder / "log", PETROL_STORE_URL=f"sqlite:///{folder}/store.db") as url:
+        n, complaints, n_wrong = files.run(url, _N_FILES, _N_MUTATIONS)
+    yield f"malformed files, each to Retrain and Score (and {_N_MUTATIONS:,} mutations read)", n, None
+    yield "... exceptions on the screen, or accepted" + "".join(f"\n    {c}" for c in complaints), len(complaints), 0
+    yield "... rows read or scored wrong", n_wrong, 0
+    yield "... stack traces in the log", _tracebacks(folder), 0
+
+
+def _of_addresses(folder):
+    with running_server(log=folder / "log", PETROL_STORE_URL=f"sqlite:///{folder}/store.db") as url:
+        n, complaints = addresses.run(url)
+    yield "hostile addresses of five pages", n, None
+    yield "... exceptions or empty pages" + "".join(f"\n    {c}" for c in complaints), len(complaints), 0
+    yield "... stack traces in the log", _tracebacks(folder), 0
+
+
+def _of_crowd(folder):
+    with running_server(log=folder / "log", PETROL_STORE_URL=f"sqlite:///{folder}/store.db") as url:
+        found = crowd.run(url, _N_VISITORS, _SECONDS)
+    yield f"visitors for {_SECONDS} s, and one retraining", _N_VISITORS, None
+    yield "... interactions", len(found.waits), None
+    yield "... errors" + "".join(f"\n    {each}" for each in found.errors[:10]), len(found.errors), 0
+    yield "... retraining that did not end", int(not found.trained), 0
+    yield "... stack traces in the log", _tracebacks(folder), 0
+    yield "... any interaction, p50 / p95 [ms]", _milliseconds(found.waits), None
+    yield "... slider moves, p50 / p95 [ms]", _milliseconds(found.moves), None
+    first, last = (np.median([size for at, size in found.memory if a <= at < b]) for a, b in ((60, 75), (285, 300)))
+    yield "... memory after a minute / at the end [MB]", f"{first:.0f} / {last:.0f}", None
+    yield "... growth after the first minute [MB a minute]", round(found.slope(), 2), None
+
+
+def _milliseconds(waits):
+    return " / ".join(f"{1000 * each:.0f}" for each in np.percentile(waits, [50, 95]))
+
+
+def _tracebacks(folder):
+    return (folder / "log").read_text(encoding="utf-8", errors="replace").count("Traceback")
+
+
+PARTS = {
+    "files": _of_files,
+    "addresses": _of_addresses,
+    "faults": _of_faults,
+    "crowd": _of_crowd,
+    "flips": _of_flips,
+    "kills": _of_kills,
+}
+
+
+def main(names):
+    """Do the parts that are named, or all, and return how many promised zeros were none."""
+    n_broken = 0
+    for name in names or PARTS:
+        folder, start = Path(tempfile.mkdtemp(prefix=f"petrol-soak-{name}-")), time.monotonic()
+        for part in ("full", "clock", "locked 10", "locked 20") if name == "faults" else ():
+            (folder / part).mkdir()
+        for what, figure, promised in PARTS[name](folder):
+            is_broken = promised is not None and figure != promised
+            n_broken += is_broken
+            print(f"{figure!s:>12}  {'(0 promised) ' * is_broken}{what}", flush=True)
+        print(f"{'':12}  {name}: {time.monotonic() - start:.0f} s", flush=True)
+    return n_broken
+
+
+if __name__ == "__main__":
+    sys.exit(f"{n} promised zeros are none." if (n := main(sys.argv[1:])) else 0)
