@@ -9,6 +9,7 @@ import hashlib
 import logging
 import os
 import re
+import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
@@ -16,13 +17,14 @@ from urllib.parse import quote, unquote, urlsplit
 import streamlit as st
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount
 from starlette.websockets import WebSocket
 from streamlit import config
 
-from pages.shared import api
+from pages.shared import api, door
 
 _LOG = logging.getLogger(__name__)
 _SCRIPT = Path(__file__).with_name("streamlit_app.py")
@@ -67,21 +69,20 @@ class Guard:
         """Answer as ASGI wants it."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
-        elif not self._is_of_this_site(Headers(scope=scope)):
+            return
+        sending = self._adding_headers(send) if scope["type"] == "http" else send
+        if not self._is_of_this_site(Headers(scope=scope)):
             if scope["type"] == "websocket":
                 await WebSocket(scope, receive, send).close(_CROSS)
             else:
-                await PlainTextResponse("This is for pages of this app alone.\n", 403)(scope, receive, send)
-        else:
-            await self._app(scope, receive, self._adding_headers(send) if scope["type"] == "http" else send)
+                await PlainTextResponse("This is for pages of this app alone.\n", 403)(scope, receive, sending)
+            return
+        await self._app(scope, receive, sending)
 
     def _is_of_this_site(self, headers):
         origin, host = headers.get("origin"), headers.get("host")
-        try:
-            if origin is None or origin in self._also or urlsplit(origin).netloc == host:
-                return True
-        except ValueError:  # no address at all
-            pass
+        if origin is None or origin in self._also or _place(origin) == host:
+            return True
         _LOG.warning(
             "Refused a request of %.200r for the host %.200r. If both are this app, let the proxy pass the header Host "
             "on as it came, or name the origin in STREAMLIT_SERVER_CORS_ALLOWED_ORIGINS.",
@@ -99,36 +100,61 @@ class Guard:
         return sending
 
 
+def _place(address):
+    """Host and port of an address, or None where it is none."""
+    try:
+        return urlsplit(address).netloc
+    except ValueError:
+        return None
+
+
 class Return:
-    """Bring whoever signs in or out back to the page they came from; Streamlit leads to the first one."""
+    """Bring whoever signs in or out back to the page they came from; Streamlit leads to the first one.
+
+    Where that failed, the page is told with ``sign_in=failed`` in its address.
+    """
 
     _COOKIE = "petrol_back"
 
     def __init__(self, app):
         self._app = app
+        self._base = _base_path()
+        self._ways = {f"{self._base}{path}": path for path in ("/auth/login", "/auth/logout", "/oauth2callback")}
 
     async def __call__(self, scope, receive, send):
         """Answer as ASGI wants it."""
-        name = scope.get("path", "").rpartition("/")[2]
-        if scope["type"] != "http" or name not in ("login", "logout", "oauth2callback"):
+        way = self._ways.get(scope.get("path")) if scope["type"] == "http" else None
+        if not way:
             await self._app(scope, receive, send)
             return
         request = Request(scope)
-        came_from = urlsplit(request.headers.get("referer", ""))
-        back = unquote(request.cookies.get(self._COOKIE, ""))
+        asked, is_back = request.headers.get("referer", ""), way == "/oauth2callback"
+        came_from = urlsplit(asked)._replace(scheme="", netloc="").geturl() if self._is_ours(asked, request) else ""
+        back = self._checked(unquote(request.cookies.get(self._COOKIE, "")) if is_back else came_from)
 
         async def sending(message):
             if message["type"] == "http.response.start":
-                headers, settings = MutableHeaders(scope=message), "Path=/; HttpOnly; SameSite=Lax"
-                if name != "oauth2callback" and came_from.netloc == request.headers.get("host"):
-                    target = quote(came_from._replace(scheme="", netloc="").geturl(), safe="")
-                    headers.append("set-cookie", f"{self._COOKIE}={target}; Max-Age=600; {settings}")
-                elif name == "oauth2callback" and re.match(r"/(?![/\\])[!-~]*$", back):  # of this site
+                headers = MutableHeaders(scope=message)
+                if (way == "/auth/login" and message["status"] >= 400) or request.query_params.get("error"):
+                    message["status"] = 303
+                    headers["location"] = f"{back}{'&' if '?' in back else '?'}sign_in=failed"
+                elif headers.get("location") == f"{self._base}/":
                     headers["location"] = back
-                    headers.append("set-cookie", f"{self._COOKIE}=; Max-Age=0; {settings}")
+                value, age = ("", 0) if is_back else (quote(back, safe="/?=&"), 600)
+                secure = "; Secure" if request.url.scheme == "https" else ""
+                cookie = f"{self._COOKIE}={value}; Max-Age={age}; Path=/; HttpOnly; SameSite=Lax{secure}"
+                headers.append("set-cookie", cookie)
             await send(message)
 
         await self._app(scope, receive, sending)
+
+    def _is_ours(self, address, request):
+        return address.isascii() and _place(address) == request.headers.get("host")
+
+    def _checked(self, path):
+        """Return a path of this site, and no way in or out; else the first page."""
+        is_path = re.fullmatch(r"/(?![/\\])[!-~]{,2000}", path) and path.partition("?")[0] not in self._ways
+        return path if is_path else f"{self._base}/"
 
 
 @asynccontextmanager
@@ -150,14 +176,38 @@ def _read_environment():
             config.set_option(option, convert(os.environ[name]))
 
 
-_FROM_ENVIRONMENT = {
-    "server.baseUrlPath": str,
-    "server.allowedHosts": str.split,
-    "server.corsAllowedOrigins": str.split,
-}
-_AROUND = {"lifespan": _warm, "middleware": [Middleware(Guard), Middleware(Return)]}
-app = st.App(_SCRIPT, **_AROUND)  # from here on Streamlit knows where its configuration is
+def _base_path():
+    """Return the path of the site below which the app is, with a slash before it; mostly empty."""
+    base = config.get_option("server.baseUrlPath").strip("/")
+    if not re.fullmatch(r"([\w.~-]+(/[\w.~-]+)*)?", base, re.ASCII):
+        sys.exit(f"STREAMLIT_SERVER_BASE_URL_PATH: {base!r} is no path. Write it like petrol or apps/petrol.")
+    return base and f"/{base}"
+
+
+async def _failed(request, error):
+    """Answer when something is wrong with this program; the log says what."""
+    return PlainTextResponse("Something is wrong with this program.\n", 500, security_headers())
+
+
+def _split(text):
+    return re.findall(r"[^\s,]+", text)
+
+
+_FROM_ENVIRONMENT = {"server.baseUrlPath": str, "server.allowedHosts": _split, "server.corsAllowedOrigins": _split}
+app = st.App(_SCRIPT)  # from here on Streamlit knows where its configuration is
 _read_environment()
-_base = config.get_option("server.baseUrlPath").strip("/")
-# Also without the base path: so the health check of the container asks.
-app = st.App(_SCRIPT, **_AROUND, routes=[Mount(f"{path}/api", api.app) for path in {"", _base and f"/{_base}"}])
+if _problem := door.unreadable():
+    sys.exit(_problem)  # Streamlit would start, and then answer nothing
+_hosts = config.get_option("server.allowedHosts")
+app = st.App(
+    _SCRIPT,
+    lifespan=_warm,
+    # Also without the base path: so the health check of the container asks.
+    routes=[Mount(f"{path}/api", api.app) for path in {"", _base_path()}],
+    middleware=[
+        Middleware(Guard),
+        Middleware(TrustedHostMiddleware, [*_hosts, "localhost", "127.0.0.1"] if _hosts else ["*"], www_redirect=False),
+        Middleware(Return),
+    ],
+    exception_handlers={Exception: _failed},
+)

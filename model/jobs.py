@@ -181,10 +181,16 @@ def take(store, number):
     return worker if _change(store, and_(JOB.c.id == number, or_(mine, nobody)), **taken) else ""
 
 
-def dispatch(store):
+def dispatch(store, *, starting=True):
     """Give up jobs whose worker is gone, and start a worker for the next one if none runs.
 
     Any process may call this at any time: one transaction decides.
+
+    Parameters
+    ----------
+    store : model.store.Store
+    starting : bool, default=True
+        Whether a worker may be started.
 
     Returns
     -------
@@ -211,7 +217,7 @@ def dispatch(store):
             values = _given_up(lost, "The worker was ended from outside")
             connection.execute(update(JOB).where(JOB.c.id == lost.id).values(values))
         following = next((one.id for one in current if one.state == "waiting"), None)
-        if following is None:
+        if following is None or not starting:
             return None
         begun = {"state": "running", "worker": f"{socket.gethostname()}:", "started_at": now(), "heartbeat": now()}
         connection.execute(update(JOB).where(JOB.c.id == following).values(begun))

@@ -137,9 +137,11 @@ def server(tmp_path_factory):
 @pytest.fixture(scope="session")
 def browser():
     """Return a real Chromium; without one the browser tests fail, for then nothing was shown."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
     from tests import chromium
+
+    expect.set_options(timeout=10_000)
 
     path = chromium.find()
     assert path, "no Chromium: run `python tests/chromium.py`, or name one with CHROMIUM=/path"

@@ -70,6 +70,13 @@ def test_it_runs_as_somebody_who_owns_nothing_but_the_data():
     assert "ENV PETROL_STORE_URL=sqlite:////data/" in TEXT
 
 
+def test_whoever_follows_the_readme_keeps_the_data():
+    for name in ("README.md", "Makefile", "CHANGELOG.md", "compose.yaml"):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        assert set(re.findall(r"petrol:(/\w+)", text)) <= {the("VOLUME")}, name
+        assert not re.search(r"/store\b(?!\.)", text), name
+
+
 def test_it_says_what_it_is_and_where_it_listens():
     assert the("EXPOSE") == "8501"
     assert json.loads(the("CMD"))[:2] == ["uvicorn", "server:app"]

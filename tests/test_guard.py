@@ -5,8 +5,12 @@ import base64
 import contextlib
 import hashlib
 import http.client
+import json
 import os
 import re
+import socket
+import subprocess
+import sys
 import time
 from urllib.parse import urlsplit
 
@@ -14,8 +18,9 @@ import pytest
 import websockets
 
 from bench.sessions import Session
+from bench.visit import Visit
 from model import history, jobs
-from tests.conftest import running_server
+from tests.conftest import free_port, running_server
 from tests.stores import ended, is_over, wait_until, worker_of
 
 pytestmark = pytest.mark.slow
@@ -95,39 +100,116 @@ def test_programs_can_drive_no_page(server):
 
 
 AUDIT = """
-import os, sys
+import json, os, sys
 def note(event, arguments):
     if event in ("socket.connect", "socket.sendto", "socket.getaddrinfo", "socket.gethostbyname"):
+        address = arguments[-1] if event in ("socket.connect", "socket.sendto") else arguments
         with open(os.environ["AUDIT"], "a") as file:
-            print(event, *arguments[-1:] if event == "socket.connect" else arguments[:2], file=file)
+            print(json.dumps(address[0] if isinstance(address, tuple) else "a file: " + str(address)), file=file)
 sys.addaudithook(note)
+import socket
+try:
+    socket.create_connection(("127.0.0.9", 9), 1)  # so that the test knows that this was here
+except OSError:
+    pass
 """
 
 
 def test_the_server_and_its_workers_ask_nobody_outside(store, tmp_path):
     (tmp_path / "sitecustomize.py").write_text(AUDIT)
     noted = tmp_path / "noted"
-    noted.touch()
-    with running_server(log=tmp_path / "log", PYTHONPATH=str(tmp_path), AUDIT=str(noted)) as url:
+    audited = {"PYTHONPATH": str(tmp_path), "AUDIT": str(noted)}
+    with running_server(log=tmp_path / "log", **audited) as url:
 
         async def visit():
-            session = await Session.open(url)
-            await session.move("petrol_tax", 8.0)
-            await session.close()
+            for page in ("", "explore", "retrain", "models", "score"):
+                one = await Visit.open(url, page)
+                await one.close()
 
         asyncio.run(visit())
         refuses_socket(url, "http://evil.example")  # Streamlit would look up the address of this machine outside
-        assert ask(url, "/api/ready", Host="evil.example")[0] == 200
         number = jobs.submit(store, "visitor", 1, ["ridge"])
-        wait_until(lambda: ask(url, "/api/ready")[0] == 200)
-    with running_server(log=tmp_path / "log2", PYTHONPATH=str(tmp_path), AUDIT=str(noted)):
-        assert wait_until(
-            lambda: jobs.job(store, number).state not in jobs.OPEN, what="the job"
-        )  # it goes on by itself
+    with running_server(log=tmp_path / "log2", **audited):  # whose start goes on with the queue
+        wait_until(lambda: jobs.job(store, number).state not in jobs.OPEN, what="the job, by itself")
     assert jobs.job(store, number).state == "done"
-    lines = noted.read_text().splitlines()
-    foreign = [line for line in lines if not re.search(r"127\.0\.0\.1|localhost|::1|^socket.connect /|None", line)]
-    assert foreign == []
+    asked = {json.loads(line) for line in noted.read_text().splitlines()}
+    assert "127.0.0.9" in asked
+    assert {place for place in asked if not str(place).startswith("a file: ")} <= {
+        "127.0.0.1",
+        "127.0.0.9",
+        "::1",
+        None,
+    }
+
+
+def test_with_the_names_of_its_hosts_set_no_other_is_answered(store_url, tmp_path):
+    hosts = {"STREAMLIT_SERVER_ALLOWED_HOSTS": "example.org, *.example.com"}
+    with running_server(log=tmp_path / "log", **hosts) as url:
+        for host, status in (("example.org", 200), ("a.example.com:8501", 200), ("127.0.0.1", 200), ("evil.org", 400)):
+            assert ask(url, "/api/ready", Host=host)[0] == status
+            assert ask(url, "/", Host=host)[0] == status
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Referer": "http://["},
+        {"Referer": "http://evil.example/retrain"},
+        {"Cookie": "petrol_back=%2Fa%0A"},
+        {"Cookie": "petrol_back=//evil.example/"},
+        {"Cookie": "petrol_back=/\\evil.example/"},
+        {"Cookie": "petrol_back=https%3A//evil.example"},
+        {"Cookie": "petrol_back=/auth/logout?x"},
+    ],
+    ids=str,
+)
+def test_the_way_back_from_signing_in_leads_to_pages_of_this_app_alone(server, headers):
+    for path in ("/auth/login", "/auth/logout", "/oauth2callback"):
+        status, answered, _ = ask(server, path, **headers)
+        assert (status, answered["Location"]) == (302, "/")
+    _, answered, _ = ask(server, "/oauth2callback", Cookie="petrol_back=/models?version=2")
+    assert answered["Location"] == "/models?version=2"
+    _, answered, _ = ask(server, "/oauth2callback?error=access_denied", Cookie="petrol_back=/models?version=2")
+    assert answered["Location"] == "/models?version=2&sign_in=failed"
+    status, answered, _ = ask(server, "/no/oauth2callback", Cookie="petrol_back=/models")
+    assert answered["Location"] is None
+
+
+def refuses_to_start(project, **environment):
+    """Start it, which must fail at once, and return what it says."""
+    command = [sys.executable, "-m", "uvicorn", "server:app", "--port", str(free_port())]
+    whole = os.environ | environment
+    done = subprocess.run(command, cwd=project, env=whole, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+def test_settings_with_which_it_would_answer_nothing_are_told_at_the_start(project):
+    secrets = project / ".streamlit" / "secrets.toml"
+    told = ".streamlit/secrets.toml cannot be used"
+    for content in (b'auth = "yes"', b"\xff\xfe", b'[auth]\nexpose_tokens = "foo"\n'):
+        secrets.write_bytes(content)
+        assert told in refuses_to_start(project)
+    secrets.unlink()
+    secrets.mkdir()
+    assert told in refuses_to_start(project)
+    secrets.rmdir()
+    told = "STREAMLIT_SERVER_BASE_URL_PATH: 'a b' is no path. Write it like petrol or apps/petrol."
+    assert told in refuses_to_start(project, STREAMLIT_SERVER_BASE_URL_PATH="a b")
+
+
+def test_where_changes_are_switched_off_the_queue_stands(store, tmp_path):
+    number = jobs.submit(store, "visitor", 1, ["mean"])
+    with running_server(log=tmp_path / "log", PETROL_RETRAIN="off") as url:
+
+        async def look():
+            visit = await Visit.open(url, "retrain")
+            assert "waits, 0 before it" in visit.text
+            await visit.close()
+
+        asyncio.run(look())
+        assert jobs.job(store, number).state == "waiting"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
@@ -136,13 +218,19 @@ def test_told_to_end_it_ends_within_five_seconds_and_says_so_in_the_job(store, t
     number = jobs.submit(store, "visitor", 1, ["forest"], parameters=SLOW, seed=5)
     waiting = jobs.submit(store, "another", 1, ["mean"])
     visit = asyncio.new_event_loop()
-    with running_server(log=tmp_path / "log") as url:
+    command = ["uvicorn", "server:app", "--port", "{port}", "--timeout-graceful-shutdown", "2"]
+    with running_server(command, log=tmp_path / "log") as url:
         worker = worker_of(store, number)
         wait_until(lambda: jobs.job(store, number).done >= 1, what="a fold")
         helpers = worker.children(recursive=True)
         session = visit.run_until_complete(Session.open(url))  # of a visitor who then says nothing more
+        half = socket.create_connection(("127.0.0.1", urlsplit(url).port))
+        half.sendall(
+            b"POST /api/predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n["
+        )
         start = time.monotonic()
     assert time.monotonic() - start < 5  # since the end of the block, where it is told
+    half.close()
     visit.run_until_complete(session.close())
     visit.close()
     lost = jobs.job(store, number)

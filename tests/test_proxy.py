@@ -71,14 +71,17 @@ def test_all_of_the_app_works_behind_nginx_below_a_path(proxied, open_page, mode
 
     page.get_by_role("link", name="Score a file").click()
     expect(page).to_have_url(re.compile(f"{BASE}/score"))
-    table = "petrol_tax,average_income,paved_highways,driver_licence_share\n9,3571,1976,0.525\n"
-    visitor.uploads(table.encode())
-    visitor.sees("1 of 1 rows scored")
+    line = "9,3571,1976,0.525," + "x" * 1000
+    table = "\n".join(["petrol_tax,average_income,paved_highways,driver_licence_share,note", *[line] * 2000])
+    visitor.uploads(table.encode())  # 2 MB: more than nginx takes unless it is told
+    visitor.sees("2,000 of 2,000 rows scored")
     page.context.close()
 
     for address in ("/explore?view=Columns", "/retrain", "/models"):
         Visitor(open_page, proxied).goes_to(address).page.context.close()
 
+    with web.urlopen(f"{proxied}?petrol_tax=9") as reply:
+        assert reply.url == f"{proxied}/?petrol_tax=9"
     request = web.Request(f"{proxied}/api/predict", json.dumps(DEFAULTS).encode(), {"Content-Type": "application/json"})
     with web.urlopen(request) as reply:
         assert json.load(reply)["value"] == predict(model, DEFAULTS).value

@@ -67,11 +67,11 @@ def visit(browser, app):
     """Return a function that opens an address as somebody new."""
     contexts = []
 
-    def visit(address=PAGE, cookies=()):
+    def visit(address=PAGE, cookies=(), host="127.0.0.1"):
         contexts.append(browser.new_context())
         contexts[-1].add_cookies([{"name": name, "value": value, "url": app[0]} for name, value in cookies])
         page = contexts[-1].new_page()
-        page.goto(app[0] + address)
+        page.goto(app[0].replace("127.0.0.1", host) + address)
         return page
 
     yield visit
@@ -182,6 +182,24 @@ def test_who_is_allowed_promotes_under_their_own_address_and_signs_out(visit, ap
         page.get_by_text("Version 2 (ridge), active").or_(page.get_by_text("Version 2: ridge")).first
     ).to_be_visible()
     assert promotions(app)[-1] == (2, "ann@example.org", "It is simpler")
+    other = page.context.new_page()  # a second window, which stays open
+    other.goto(app[0] + "/models?version=1")
+    expect(button(other, "Roll back to version 1")).to_be_visible()
     button(page, "Sign out").click()
     page.get_by_role("button", name="Yes, sign me out").click()
     expect(button(page, "Sign in")).to_be_visible(timeout=20_000)
+    other.get_by_label("Reason", exact=True).fill("after signing out elsewhere")
+    button(other, "Roll back to version 1").click()
+    expect(other.get_by_text("Your sign-in has expired. Sign in again.").first).to_be_visible()
+    assert promotions(app)[-1] == (2, "ann@example.org", "It is simpler")
+
+
+def test_who_turns_back_at_the_provider_is_told_so_where_they_came_from(visit, app):
+    page = visit()
+    home = page.url
+    button(page, "Sign in").click()
+    page.get_by_role("link", name="Cancel").click()
+    page.wait_for_url(home)
+    expect(page.get_by_text("Signing in did not work: the provider did not answer, or refused.")).to_be_visible()
+    page = visit(host="localhost")
+    expect(page.get_by_text(told(f"Signing in leads to this app at {app[0].partition('//')[2]}"))).to_be_visible()

@@ -1,16 +1,26 @@
 """Who may change the model: everybody, nobody, or whoever has signed in and is allowed. Asked at every change."""
 
+import logging
 import os
+import re
+import string
 import time
+from urllib.parse import urlsplit
 
 import streamlit as st
-from streamlit.errors import StreamlitAuthError
 
 from model.store import StoreError
 from pages.shared.wording import plain
 
 VARIABLE = "PETROL_RETRAIN"
 ALLOWED = "PETROL_ALLOWED"  # addresses, and domains whose every address is meant
+_LOG = logging.getLogger(__name__)
+_CURE = "Whoever runs this app finds what to write in the README, “Run it for others”."
+_SECRET = 32  # characters of a secret that nobody guesses
+_EXPIRED = "Your sign-in has expired. Sign in again."
+_TOKENS = {"id", "access"}
+_SMALL = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+_ended = {}  # sign-ins that were ended by signing out -> when they would have expired
 
 
 class NotAllowedError(StoreError):
@@ -44,7 +54,7 @@ def refusal():
     """Say why this visitor may change nothing; empty where they may."""
     mode = _mode()
     if mode == "login":
-        return _refusal_of(st.user.to_dict(), os.environ.get(ALLOWED, ""), time.time())
+        return misconfigured() or _refusal_of(st.user.to_dict(), os.environ.get(ALLOWED, ""), time.time())
     if mode == "off":
         return f"Changes are switched off here ({VARIABLE}=off). What was trained and promoted can be looked at."
     if mode != "open":
@@ -56,26 +66,70 @@ def _mode():
     return os.environ.get(VARIABLE, "").strip().lower() or "open"
 
 
+def is_shut():
+    """Whether nobody can change anything, so that not even what waits in the queue is begun."""
+    return _mode() not in ("open", "login")
+
+
 def _refusal_of(user, allowed, now):
     """Say what keeps somebody out, by what the provider says of them."""
     if not user.get("is_logged_in"):
         return "Sign in to train, promote, roll back or remove."
-    # Streamlit's cookie lives for 30 days, whatever the provider has signed.
+    # Streamlit's cookie lives for 30 days, whatever the provider has signed, and after a sign-out elsewhere.
     expires = user.get("exp")
-    if not (isinstance(expires, (int, float)) and expires > now):
-        return "Your sign-in has expired. Sign in again."
-    address = str(user.get("email") or "").casefold()
-    name, _, domain = address.partition("@")
-    if not name or not domain or "@" in domain or user.get("email_verified", True) is not True:
+    if not (isinstance(expires, (int, float)) and expires > now) or _sign_in_of(user) in _ended:
+        return _EXPIRED
+    address = _address(user)
+    if not re.fullmatch(r"[!-?A-~]+@[!-?A-~]+", address) or user.get("email_verified", True) is not True:
         return "Your sign-in vouches for no mail address, so nobody here can tell who you are."
-    if not {address, domain} & {entry.strip().lstrip("@").casefold() for entry in allowed.split(",")}:
+    known = {entry.strip().lstrip("@").translate(_SMALL) for entry in allowed.split(",")}
+    if not {address, address.partition("@")[2]} & known:
         return f"{plain(address)} may not change the model here. Whoever runs this app can allow it in {ALLOWED}."
     return ""
 
 
+def _address(user):
+    # Only A to Z: other letters have small forms that make one domain look like another.
+    return str(user.get("email") or "").translate(_SMALL)
+
+
+def _sign_in_of(user):
+    return str(user.get("sub")), str(user.get("iat"))
+
+
 def author(typed):
     """Return the name for the record: who has signed in, where that is asked for, else what was typed."""
-    return str(st.user.get("email")).casefold() if _mode() == "login" else typed
+    return _address(st.user.to_dict()) if _mode() == "login" else typed
+
+
+def _section():
+    """Return the settings of the sign-in, or None where there are none."""
+    return st.secrets.get("auth") if st.secrets.load_if_toml_exists() else None
+
+
+def unreadable():
+    """Say why Streamlit would fail at each request because of its secrets; empty where it will not."""
+    try:
+        section = _section()
+        given = section.get("expose_tokens", []) if section is not None else []
+        is_usable = {given} <= _TOKENS if isinstance(given, str) else set(given) <= _TOKENS
+        reason = "" if is_usable else "expose_tokens may name id and access alone"
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with a file
+        reason = f"{type(error).__name__}: {str(error)[:200]}"
+    return reason and f".streamlit/secrets.toml cannot be used ({reason}). Mend it, or take it away."
+
+
+def misconfigured():
+    """Say what the settings of the sign-in lack; empty where it can work, and nobody else can sign for it."""
+    section = _section()
+    if section is None:
+        return f"Nobody can sign in here: there is no .streamlit/secrets.toml with a section [auth]. {_CURE}"
+    for name in ("redirect_uri", "cookie_secret", "client_id", "client_secret", "server_metadata_url"):
+        if not (isinstance(section.get(name), str) and section[name]):
+            return f"Nobody can sign in here: {name} is missing in the section [auth] of the secrets. {_CURE}"
+    if len(section["cookie_secret"]) < _SECRET:
+        return f"Nobody can sign in here: cookie_secret is shorter than {_SECRET} characters. {_CURE}"
+    return ""
 
 
 def draw():
@@ -93,28 +147,39 @@ def draw():
         else:
             st.caption(f"Whoever opens this page can train, promote, roll back and remove ({VARIABLE}=open).")
         return not reason
+    if st.query_params.pop("sign_in", None):
+        st.error("Signing in did not work: the provider did not answer, or refused. Try again.")
+    is_signed_in, problem = st.user.get("is_logged_in") and reason != _EXPIRED, misconfigured()
     with st.container(horizontal=True, vertical_alignment="center"):
         if reason:
             st.info(reason, icon=":material/lock:")
-            if st.session_state.get("tray"):
-                st.caption("Signing in opens the page anew: download the scenarios that you keep first.")
         else:
             st.caption(f"Signed in as {plain(author(''))}.", width="content")
-        if st.user.get("is_logged_in"):
-            st.button("Sign out", on_click=st.logout, key="door_out")
-        if reason:
-            st.button("Sign in", type="primary", on_click=_sign_in, key="door_in")
-    if problem := st.session_state.pop("door_problem", None):
-        st.error(problem)
+        with st.container(horizontal=True, width="content"):
+            if is_signed_in:
+                st.button("Sign out", on_click=_sign_out, key="door_out")
+            elif not problem:
+                st.button("Sign in", type="primary", on_click=_sign_in, key="door_in")
+    if reason and not is_signed_in and not problem:
+        home = urlsplit(_section()["redirect_uri"]).netloc
+        if home != st.context.headers.get("Host"):
+            st.caption(f"Signing in leads to this app at {plain(home)}: open it there.")
+        if st.session_state.get("tray"):
+            st.caption("Signing in opens the page anew: download the scenarios that you keep first.")
     return not reason
 
 
 def _sign_in():
     try:
         st.login()
-    except StreamlitAuthError as error:
-        told = str(error).strip().split("\n")[0]
-        st.session_state.door_problem = (
-            f"Nobody can sign in here: .streamlit/secrets.toml does not say where. Whoever runs this app finds what to "
-            f"write in the README, “Run it for others”. ({told})"
-        )
+    except Exception:  # noqa: BLE001 - whatever is wrong with the settings, a visitor sees no more than that
+        _LOG.exception("signing in")
+        st.query_params["sign_in"] = "failed"
+
+
+def _sign_out():
+    now = time.time()
+    for known in [one for one, expires in _ended.items() if expires < now]:
+        del _ended[known]
+    _ended[_sign_in_of(st.user.to_dict())] = float(st.user.get("exp") or 0)
+    st.logout()

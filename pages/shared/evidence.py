@@ -110,9 +110,9 @@ def promote(store, evidence):
         st.markdown(
             f"**{verb} version {number}** :gray[Everybody’s predictions change at once. The Models page leads back.]"
         )
-        left, right = st.columns([0.7, 0.3])
-        reason = left.text_input("Reason", key=f"promote_reason_{number}")
         by = door.author("")
+        left, right = (st, st) if by else st.columns([0.7, 0.3])
+        reason = left.text_input("Reason", key=f"promote_reason_{number}")
         if not by:
             by = right.text_input("Your name", key="promote_by", persist_state="session")
         against = verdicts.conditions(evidence)

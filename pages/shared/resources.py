@@ -18,6 +18,7 @@ from model.predict import predict
 from model.recipe import ModelError
 from model.store import StoreError
 from model.survey import Survey
+from pages.shared import door
 
 _LOG = logging.getLogger(__name__)
 _seen = {}  # "last" -> the store, its stamp, and the model that answered then
@@ -209,7 +210,7 @@ def warm_up():
     except (DataError, ModelError) as error:
         _LOG.error("no model: %s", error)
     with contextlib.suppress(StoreError):
-        jobs.dispatch(_open_store())
+        jobs.dispatch(_open_store(), starting=not door.is_shut())
 
 
 def shut_down():

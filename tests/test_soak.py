@@ -1,0 +1,72 @@
+"""What the app must survive, in small: ``make soak`` does all of it, for half an hour."""
+
+import contextlib
+import os
+import sys
+
+import pytest
+
+from bench import addresses, crowd, faults, files, kills
+from tests import programs
+from tests.conftest import running_server
+
+pytestmark = pytest.mark.slow
+
+
+@contextlib.contextmanager
+def server_of(folder):
+    """Start a server with a store of its own, and look into its log afterwards."""
+    with running_server(log=folder / "log", PETROL_STORE_URL=f"sqlite:///{folder}/store.db") as url:
+        yield url
+    assert "Traceback" not in (folder / "log").read_text(encoding="utf-8")
+
+
+def test_whoever_is_killed_whenever_nothing_acknowledged_is_lost(tmp_path):
+    found = kills.run(tmp_path, 4)
+    assert (found.n_kills, found.n_promotions > 0) == (4, True)
+    lost = found.lost_versions, found.lost_promotions, found.stuck_jobs, found.wrong_answers
+    assert (lost, found.other) == ((0, 0, 0, 0), [])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a file system of a given size")
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may mount one")
+def test_a_disk_that_is_full_at_any_step_is_told_and_costs_nothing(tmp_path):
+    assert [what for what, is_right in faults.full_disk(tmp_path).items() if not is_right] == []
+
+
+def test_a_store_that_somebody_holds_is_waited_for_and_nobody_else_waits(tmp_path):
+    waited, told, other = faults.locked_store(tmp_path, 3)
+    assert (told, 3 <= waited < 10) == ("promoted", True)
+    assert other < 2
+
+
+def test_a_clock_that_is_set_back_changes_nothing(tmp_path):
+    library = programs.required(programs.faketime(), "libfaketime")
+    assert [what for what, is_right in faults.set_back(tmp_path, library).items() if not is_right] == []
+
+
+def test_damaged_bytes_of_a_kept_model_are_always_noticed_and_served_right(tmp_path):
+    n, detected, served = faults.flipped_bytes(tmp_path, {"ridge": None, "forest": {"n_estimators": 5}})
+    assert n > 30
+    assert (detected, served) == (n, n)
+
+
+def test_malformed_files_cost_neither_an_exception_nor_a_wrong_number(tmp_path):
+    with server_of(tmp_path) as url:
+        n, complaints, n_wrong = files.run(url, 40, 300)
+    assert n >= 40
+    assert (complaints, n_wrong) == ([], 0)
+
+
+def test_hostile_addresses_of_every_page_show_the_page(tmp_path):
+    with server_of(tmp_path) as url:
+        n, complaints = addresses.run(url, step=7)
+    assert n > 50
+    assert complaints == []
+
+
+def test_a_crowd_sees_no_error(tmp_path):
+    with server_of(tmp_path) as url:
+        found = crowd.run(url, 12, 15)
+    assert (found.errors, found.trained) == ([], True)
+    assert len(found.waits) > 20
