@@ -135,7 +135,9 @@ class Return:
         async def sending(message):
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                if (way == "/auth/login" and message["status"] >= 400) or request.query_params.get("error"):
+                if (way == "/auth/login" and message["status"] >= 400) or (
+                    is_back and request.query_params.get("error")
+                ):
                     message["status"] = 303
                     headers["location"] = f"{back}{'&' if '?' in back else '?'}sign_in=failed"
                 elif headers.get("location") == f"{self._base}/":

@@ -148,8 +148,9 @@ def test_without_a_provider_the_page_says_what_is_missing(monkeypatch, store):
     assert not [button for button in shown.button if button.label == "Sign in"]
 
 
-WHOLE = dict.fromkeys(("redirect_uri", "client_id", "client_secret", "server_metadata_url"), "x") | {
-    "cookie_secret": "x" * 32
+WHOLE = dict.fromkeys(("client_id", "client_secret", "server_metadata_url"), "x") | {
+    "redirect_uri": "https://example.org:8501/petrol/oauth2callback",
+    "cookie_secret": "x" * 32,
 }
 
 
@@ -161,6 +162,11 @@ WHOLE = dict.fromkeys(("redirect_uri", "client_id", "client_secret", "server_met
         (WHOLE | {"cookie_secret": ""}, "cookie_secret is missing"),
         (WHOLE | {"cookie_secret": 12345}, "cookie_secret is missing"),
         ({"google": WHOLE}, "redirect_uri is missing"),
+        (
+            WHOLE | {"redirect_uri": "https://example.org/"},
+            "redirect_uri is not like https://example.org/oauth2callback",
+        ),
+        (WHOLE | {"redirect_uri": "/oauth2callback"}, "redirect_uri is not like"),
         (WHOLE | {"client_id": ""}, "client_id is missing"),
         ({}, "redirect_uri is missing"),
     ],

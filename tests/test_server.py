@@ -1,10 +1,12 @@
 """Real servers: ready when healthy, the same page by either way of starting it, and alive with damaged files."""
 
 import re
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import expect
 
+from bench import addresses
 from data.schema import FEATURES
 from model.predict import predict
 from tests.conftest import running_server
@@ -74,3 +76,15 @@ def test_health_means_that_the_model_was_loaded_before_anybody_asked(project, tm
     with running_server(cwd=project, log=log):
         told = log.read_text(encoding="utf-8")
     assert told.index("The same recipe was fitted anew") < told.index("Application startup complete")
+
+
+def test_scripts_in_an_address_are_shown_or_forgotten_and_never_run(server, open_page):
+    for page, names in addresses.PAGES.items():
+        scripts = [value for value in addresses.VALUES if "pwned" in value]
+        for first in (0, 3):
+            query = "&".join(f"{name}={quote(scripts[(first + i) % len(scripts)])}" for i, name in enumerate(names))
+            shown = open_page(f"{server}/{page}?{query}", ready="stHeading")
+            expect(shown.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+            expect(shown.get_by_test_id("stException")).to_have_count(0)
+            assert shown.evaluate("window.pwned") is None
+            shown.context.close()

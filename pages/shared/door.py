@@ -5,7 +5,6 @@ import os
 import re
 import string
 import time
-from urllib.parse import urlsplit
 
 import streamlit as st
 
@@ -16,6 +15,7 @@ VARIABLE = "PETROL_RETRAIN"
 ALLOWED = "PETROL_ALLOWED"  # addresses, and domains whose every address is meant
 _LOG = logging.getLogger(__name__)
 _CURE = "Whoever runs this app finds what to write in the README, “Run it for others”."
+_HOME = r"https?://([^/\s]+)(?:/\S+)?/oauth2callback"
 _SECRET = 32  # characters of a secret that nobody guesses
 _EXPIRED = "Your sign-in has expired. Sign in again."
 _TOKENS = {"id", "access"}
@@ -127,6 +127,8 @@ def misconfigured():
     for name in ("redirect_uri", "cookie_secret", "client_id", "client_secret", "server_metadata_url"):
         if not (isinstance(section.get(name), str) and section[name]):
             return f"Nobody can sign in here: {name} is missing in the section [auth] of the secrets. {_CURE}"
+    if not re.fullmatch(_HOME, section["redirect_uri"]):
+        return f"Nobody can sign in here: redirect_uri is not like https://example.org/oauth2callback. {_CURE}"
     if len(section["cookie_secret"]) < _SECRET:
         return f"Nobody can sign in here: cookie_secret is shorter than {_SECRET} characters. {_CURE}"
     return ""
@@ -161,7 +163,7 @@ def draw():
             elif not problem:
                 st.button("Sign in", type="primary", on_click=_sign_in, key="door_in")
     if reason and not is_signed_in and not problem:
-        home = urlsplit(_section()["redirect_uri"]).netloc
+        home = re.match(_HOME, _section()["redirect_uri"])[1]
         if home != st.context.headers.get("Host"):
             st.caption(f"Signing in leads to this app at {plain(home)}: open it there.")
         if st.session_state.get("tray"):
