@@ -18,7 +18,7 @@ from model.score import score_file
 
 TEXT = SHIPPED.read_text(encoding="utf-8")
 _HEADER, *_LINES = [line.split(",") for line in TEXT.split()]
-_NAMES = _HEADER[1:]  # of the columns that hold numbers
+NAMES = _HEADER[1:]  # of the columns that hold numbers
 _ROW = 7  # the one that gets the bad cell
 _NO_NUMBERS = (
     *("", " ", "nan", "NaN", "inf", "-inf", "Infinity", "1e999", "-1", "abc", "=1+1", "+SUM(A1)", "@A1", "1/2", "0x10"),
@@ -28,7 +28,8 @@ _NO_NUMBERS = (
 _SCORED = re.compile(r"\*\*([\d,]+) of ([\d,]+) rows scored\*\*")
 
 
-def _with(column, cell):
+def with_cell(column, cell):
+    """Return the table with one other cell."""
     place = _HEADER.index(column)
     lines = [[*line[:place], cell, *line[place + 1 :]] if i == _ROW else line for i, line in enumerate(_LINES)]
     return _table([_HEADER, *lines])
@@ -42,7 +43,7 @@ def _table(lines):
 
 def bad_cells():
     """Return files with one cell that is no possible number of its column: name -> column and content."""
-    return {f"{column}={cell[:20]!r}": (column, _with(column, cell)) for column in _NAMES for cell in _NO_NUMBERS}
+    return {f"{column}={cell[:20]!r}": (column, with_cell(column, cell)) for column in NAMES for cell in _NO_NUMBERS}
 
 
 def not_tables():
@@ -74,8 +75,8 @@ def not_tables():
         "cut in the middle": TEXT.encode()[: len(TEXT) // 2].rpartition(b",")[0],
     }
     found |= {f"noise {i}": noise.randbytes(2000) for i in range(8)}
-    found |= {f"without {name}": TEXT.replace(name, "other", 1).encode() for name in _NAMES}
-    return found | {f"twice {name}": TEXT.replace(_HEADER[0], name, 1).encode() for name in _NAMES}
+    found |= {f"without {name}": TEXT.replace(name, "other", 1).encode() for name in NAMES}
+    return found | {f"twice {name}": TEXT.replace(_HEADER[0], name, 1).encode() for name in NAMES}
 
 
 def mutations(n, seed=7):
@@ -97,11 +98,11 @@ def wrong_rows(content):
         return 0
     try:
         lines = list(csv.reader(io.StringIO(content.decode("utf-8-sig").replace("\r", "\n"))))
-        places = [lines[0].index(name) for name in _NAMES]
+        places = [lines[0].index(name) for name in NAMES]
         strict = [[float(line[place]) for place in places] for line in lines[1:] if any(line)]
     except (ValueError, IndexError, UnicodeDecodeError):
         return -1  # nothing to hold it against
-    return int((rows[_NAMES].to_numpy(float) != np.array(strict)).any(axis=1).sum())
+    return int((rows[NAMES].to_numpy(float) != np.array(strict)).any(axis=1).sum())
 
 
 def wrong_scores(model, column, content):

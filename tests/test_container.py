@@ -103,6 +103,17 @@ def test_composed_it_may_do_little_and_comes_back():
     assert SERVICE["ports"] == ["${PETROL_BIND:-127.0.0.1}:8501:8501"]  # for this machine alone, unless told otherwise
 
 
+def test_streamlit_is_set_to_tell_nobody_anything():
+    settings = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
+    wanted = {
+        "server": {"maxUploadSize": 25, "enableXsrfProtection": True, "enableCORS": True, "enableAgentApi": False},
+        "browser": {"gatherUsageStats": False},
+        "client": {"showErrorDetails": "none", "showErrorLinks": False},
+    }
+    assert {part: {name: settings[part][name] for name in names} for part, names in wanted.items()} == wanted
+    assert ".streamlit/secrets.toml" in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+
+
 @pytest.mark.slow
 def test_the_health_check_asks_for_a_prediction_and_fails_where_there_is_none(tmp_path, project):
     command, code = health_check()[0], health_check()[2]

@@ -1,12 +1,19 @@
 """What the app must survive, in small: ``make soak`` does all of it, for half an hour."""
 
 import contextlib
+import io
 import os
+import re
 import sys
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bench import addresses, crowd, faults, files, kills
+from data.inputs import load_inputs
+from data.schema import DataError
+from model.score import score_file
 from tests import programs
 from tests.conftest import running_server
 
@@ -56,6 +63,20 @@ def test_malformed_files_cost_neither_an_exception_nor_a_wrong_number(tmp_path):
         n, complaints, n_wrong = files.run(url, 40, 300)
     assert n >= 40
     assert (complaints, n_wrong) == ([], 0)
+
+
+SPELT = re.compile(r"[-+\d.,\s%'’]*")  # of what may be a number with thousands or decimals of some country
+
+
+@settings(max_examples=300)
+@given(st.sampled_from(files.NAMES), st.text(st.characters(exclude_characters="\r\n"), max_size=10))
+def test_whatever_stands_in_a_cell_is_read_as_it_stands_or_refused(model, column, text):
+    content = files.with_cell(column, text)
+    assert files.wrong_rows(content) == 0 or SPELT.fullmatch(text)
+    with contextlib.suppress(DataError):
+        scored = score_file(model, load_inputs(io.BytesIO(content)))
+        assert len(scored.rows) == 48
+        assert scored.n_problems <= 1
 
 
 def test_hostile_addresses_of_every_page_show_the_page(tmp_path):
