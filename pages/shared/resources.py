@@ -21,6 +21,7 @@ from model.survey import Survey
 from pages.shared import door
 
 _LOG = logging.getLogger(__name__)
+_ARENA_MAX = -8  # glibc's number for it
 _seen = {}  # "last" -> the store, its stamp, and the model that answered then
 
 
@@ -44,8 +45,11 @@ def _ready(model):
     predict(model, {column.name: column.default for column in FEATURES})
     gc.collect()
     gc.freeze()  # what is alive now stays; without this each collection walks all of it again
-    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None:
-        trim(0)  # glibc keeps what the imports and the first prediction have freed
+    if sys.platform == "linux":
+        libc = ctypes.CDLL(None)
+        with contextlib.suppress(AttributeError):  # not glibc
+            libc.mallopt(_ARENA_MAX, 2)  # else each visit's threads leave holes in heaps of their own
+            libc.malloc_trim(0)  # glibc keeps what the imports and the first prediction have freed
     return model
 
 
