@@ -63,7 +63,6 @@ class Guard:
     def __init__(self, app):
         self._app = app
         self._headers = security_headers()
-        self._also = set(config.get_option("server.corsAllowedOrigins"))
 
     async def __call__(self, scope, receive, send):
         """Answer as ASGI wants it."""
@@ -81,11 +80,11 @@ class Guard:
 
     def _is_of_this_site(self, headers):
         origin, host = headers.get("origin"), headers.get("host")
-        if origin is None or origin in self._also or _place(origin) == host:
+        if origin is None or _place(origin) == host:
             return True
         _LOG.warning(
             "Refused a request of %.200r for the host %.200r. If both are this app, let the proxy pass the header Host "
-            "on as it came, or name the origin in STREAMLIT_SERVER_CORS_ALLOWED_ORIGINS.",
+            "on as it came.",
             origin,
             host,
         )
@@ -135,9 +134,9 @@ class Return:
         async def sending(message):
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                if (way == "/auth/login" and message["status"] >= 400) or (
-                    is_back and request.query_params.get("error")
-                ):
+                is_broken = way == "/auth/login" and message["status"] >= 400
+                is_refused = is_back and {"code", "error"} & set(request.query_params) and not _signs_in(headers)
+                if is_broken or is_refused:
                     message["status"] = 303
                     headers["location"] = f"{back}{'&' if '?' in back else '?'}sign_in=failed"
                 elif headers.get("location") == f"{self._base}/":
@@ -157,6 +156,12 @@ class Return:
         """Return a path of this site, and no way in or out; else the first page."""
         is_path = re.fullmatch(r"/(?![/\\])[!-~]{,2000}", path) and path.partition("?")[0] not in self._ways
         return path if is_path else f"{self._base}/"
+
+
+def _signs_in(headers):
+    """Whether an answer sets Streamlit's cookie of somebody who has signed in."""
+    cookies = headers.getlist("set-cookie")
+    return any(cookie.startswith("_streamlit_user=") and "Max-Age=0" not in cookie for cookie in cookies)
 
 
 @asynccontextmanager
@@ -186,21 +191,28 @@ def _base_path():
     return base and f"/{base}"
 
 
+def _hosts():
+    """Return the names under which the app answers, always with those that this machine has for itself."""
+    hosts = config.get_option("server.allowedHosts")
+    if wrong := [host for host in hosts if not re.fullmatch(r"\*|(\*\.)?[\w.-]+", host, re.ASCII)]:
+        sys.exit(
+            f"STREAMLIT_SERVER_ALLOWED_HOSTS: {wrong[0]!r} is no name. Write it like example.org or *.example.org."
+        )
+    if hosts:
+        config.set_option("server.allowedHosts", hosts := [*hosts, "localhost", "127.0.0.1"])
+    return hosts or ["*"]
+
+
 async def _failed(request, error):
     """Answer when something is wrong with this program; the log says what."""
     return PlainTextResponse("Something is wrong with this program.\n", 500, security_headers())
 
 
-def _split(text):
-    return re.findall(r"[^\s,]+", text)
-
-
-_FROM_ENVIRONMENT = {"server.baseUrlPath": str, "server.allowedHosts": _split, "server.corsAllowedOrigins": _split}
+_FROM_ENVIRONMENT = {"server.baseUrlPath": str, "server.allowedHosts": lambda text: re.findall(r"[^\s,]+", text)}
 app = st.App(_SCRIPT)  # from here on Streamlit knows where its configuration is
 _read_environment()
 if _problem := door.unreadable():
     sys.exit(_problem)  # Streamlit would start, and then answer nothing
-_hosts = config.get_option("server.allowedHosts")
 app = st.App(
     _SCRIPT,
     lifespan=_warm,
@@ -208,7 +220,7 @@ app = st.App(
     routes=[Mount(f"{path}/api", api.app) for path in {"", _base_path()}],
     middleware=[
         Middleware(Guard),
-        Middleware(TrustedHostMiddleware, [*_hosts, "localhost", "127.0.0.1"] if _hosts else ["*"], www_redirect=False),
+        Middleware(TrustedHostMiddleware, _hosts(), www_redirect=False),
         Middleware(Return),
     ],
     exception_handlers={Exception: _failed},

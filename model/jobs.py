@@ -19,8 +19,9 @@ from model.versions import add_data_set
 STALE = timedelta(seconds=20)  # a worker beats every half second; one silent for so long is gone
 TO_BEGIN = timedelta(seconds=60)  # and one that is just starting may have to read its libraries from a slow disk
 MAX_WAITING = 20  # over all visitors
-_TO_END = 1  # [s] for a worker that is asked to
+UNWRITTEN = 3  # exit code of a worker that could not keep what it has trained
 OPEN = ("waiting", "running")
+_closed = set()  # stores for which this process starts no worker any more
 _started = {}  # process that this one has started and not yet seen end -> store and job
 
 
@@ -197,13 +198,9 @@ def dispatch(store, *, starting=True):
     int or None
         The job that was started.
     """
-    for process in list(_started):
-        if process.poll() is None:
-            continue
-        url, number = _started.get(process, ("", 0))
-        if url == store.url:  # of a job that it has taken, its heart tells
-            _not_begun(store, number, f"Its worker ended before it began (exit code {process.returncode}).")
-        _started.pop(process, None)  # not before that is written: a full disk must not leave the job without an end
+    if store.url in _closed:
+        return None
+    _reap(store)
     current = open_jobs(store)
     if not current or (current[0].state == "running" and _is_alive(current[0])):
         return None
@@ -234,6 +231,21 @@ def dispatch(store, *, starting=True):
     return following
 
 
+def _reap(store):
+    """Close the jobs of workers that have ended without doing that themselves, where their exit code says why."""
+    for process in list(_started):
+        if process.poll() is None:
+            continue
+        url, number = _started.get(process, ("", 0))
+        if url == store.url:  # of a job that it has taken, its heart tells
+            _not_begun(store, number, f"Its worker ended before it began (exit code {process.returncode}).")
+            if process.returncode == UNWRITTEN:
+                why = "the disk is full, or another program held it. Start it again when that is over."
+                told = f"What was trained could not be written to the store: {why}"
+                _change(store, _of(process), state="failed", ended_at=now(), message=told)
+        _started.pop(process, None)  # not before that is written: a full disk must not leave the job without an end
+
+
 def _not_begun(store, number, message):
     """Close a job whose worker never took it."""
     _change(store, own(number, f"{socket.gethostname()}:"), state="failed", ended_at=now(), message=message)
@@ -241,19 +253,20 @@ def _not_begun(store, number, message):
 
 def end_workers(store):
     """End the workers that this process has started and say so in their jobs: it is about to end itself."""
-    ending = [process for process, (url, _) in _started.items() if url == store.url and process.poll() is None]
-    for process in ending:
-        process.terminate()
-    for process in ending:
-        try:
-            process.wait(_TO_END)
-        except subprocess.TimeoutExpired:
-            process.kill()
-        _, number = _started.pop(process)
-        host, running = socket.gethostname(), JOB.c.state == "running"
-        its = or_(own(number, f"{host}:"), and_(running, JOB.c.worker == f"{host}:{process.pid}"))
-        for lost in jobs(store, its):
-            _change(store, and_(JOB.c.id == lost.id, running), **_given_up(lost, "The app was ended"))
+    _closed.add(store.url)  # else a page that is being drawn would begin the next job
+    ending = [(process, number) for process, (url, number) in list(_started.items()) if url == store.url]
+    for process, _ in ending:
+        process.kill()  # with its helpers, which follow; what it was writing is undone
+    for process, number in ending:
+        process.wait()
+        _started.pop(process, None)
+        for lost in jobs(store, or_(own(number, f"{socket.gethostname()}:"), _of(process))):
+            _change(store, and_(JOB.c.id == lost.id, JOB.c.state == "running"), **_given_up(lost, "The app was ended"))
+
+
+def _of(process):
+    """Condition on the job table: it is running, and this process has it."""
+    return and_(JOB.c.state == "running", JOB.c.worker == f"{socket.gethostname()}:{process.pid}")
 
 
 def _given_up(lost, what):

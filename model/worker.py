@@ -43,10 +43,14 @@ def main(number):
         return 2
     helpers = threading.Thread(target=_wake)
     helpers.start()
-    while worker:
-        _do(store, number, worker, helpers)
-        number = jobs.following(store)
-        worker = number and jobs.take(store, number)
+    try:
+        while worker:
+            _do(store, number, worker, helpers)
+            number = jobs.following(store)
+            worker = number and jobs.take(store, number)
+    except StoreError as error:
+        print(f"Job {number}: {error}", file=sys.stderr)
+        return jobs.UNWRITTEN
     return 0
 
 

@@ -73,7 +73,7 @@ def test_it_runs_as_somebody_who_owns_nothing_but_the_data():
 def test_whoever_follows_the_readme_keeps_the_data():
     for name in ("README.md", "Makefile", "CHANGELOG.md", "compose.yaml"):
         text = (ROOT / name).read_text(encoding="utf-8")
-        assert set(re.findall(r"petrol:(/\w+)", text)) <= {the("VOLUME")}, name
+        assert set(re.findall(r"petrol:(/\w+)", text)) == ({the("VOLUME")} if name != "CHANGELOG.md" else set()), name
         assert not re.search(r"/store\b(?!\.)", text), name
 
 

@@ -19,9 +19,9 @@ import websockets
 
 from bench.sessions import Session
 from bench.visit import Visit
-from model import history, jobs
+from model import jobs
 from tests.conftest import free_port, running_server
-from tests.stores import ended, is_over, wait_until, worker_of
+from tests.stores import is_over, wait_until, worker_of
 
 pytestmark = pytest.mark.slow
 SLOW = {"n_estimators": 1000}
@@ -82,16 +82,17 @@ def refuses_socket(url, origin):
         asyncio.run(connect())
 
 
+async def move(url):
+    """Open the page, move a slider, and return what is said then."""
+    session = await Session.open(url)
+    await session.move("petrol_tax", 8.0)
+    await session.close()
+    return session.words
+
+
 def test_its_own_pages_are_not(server):
     assert ask(server, "/api/ready", Origin=server)[0] == 200
-
-    async def move():
-        session = await Session.open(server)
-        await session.move("petrol_tax", 8.0)
-        await session.close()
-        return session.words
-
-    assert any("gallons per person per year" in words for words in asyncio.run(move()))
+    assert any("gallons per person per year" in words for words in asyncio.run(move(server)))
 
 
 def test_programs_can_drive_no_page(server):
@@ -148,6 +149,7 @@ def test_with_the_names_of_its_hosts_set_no_other_is_answered(store_url, tmp_pat
         for host, status in (("example.org", 200), ("a.example.com:8501", 200), ("127.0.0.1", 200), ("evil.org", 400)):
             assert ask(url, "/api/ready", Host=host)[0] == status
             assert ask(url, "/", Host=host)[0] == status
+        asyncio.run(move(url))  # of this machine itself
 
 
 @pytest.mark.parametrize(
@@ -171,6 +173,10 @@ def test_the_way_back_from_signing_in_leads_to_pages_of_this_app_alone(server, h
     assert answered["Location"] == "/models?version=2"
     _, answered, _ = ask(server, "/oauth2callback?error=access_denied", Cookie="petrol_back=/models?version=2")
     assert answered["Location"] == "/models?version=2&sign_in=failed"
+    _, answered, _ = ask(
+        server, "/oauth2callback?code=x&state=y", Cookie="petrol_back=/models"
+    )  # which nobody has sent
+    assert answered["Location"] == "/models?sign_in=failed"
     status, answered, _ = ask(server, "/no/oauth2callback", Cookie="petrol_back=/models")
     assert answered["Location"] is None
 
@@ -188,7 +194,7 @@ def refuses_to_start(project, **environment):
 def test_settings_with_which_it_would_answer_nothing_are_told_at_the_start(project):
     secrets = project / ".streamlit" / "secrets.toml"
     told = ".streamlit/secrets.toml cannot be used"
-    for content in (b'auth = "yes"', b"\xff\xfe", b'[auth]\nexpose_tokens = "foo"\n'):
+    for content in (b'auth = "yes"', b"\xff\xfe", b'[auth]\nexpose_tokens = "foo"\n', b"[auth"):
         secrets.write_bytes(content)
         assert told in refuses_to_start(project)
     secrets.unlink()
@@ -197,6 +203,8 @@ def test_settings_with_which_it_would_answer_nothing_are_told_at_the_start(proje
     secrets.rmdir()
     told = "STREAMLIT_SERVER_BASE_URL_PATH: 'a b' is no path. Write it like petrol or apps/petrol."
     assert told in refuses_to_start(project, STREAMLIT_SERVER_BASE_URL_PATH="a b")
+    told = "STREAMLIT_SERVER_ALLOWED_HOSTS: '*a.org' is no name. Write it like example.org or *.example.org."
+    assert told in refuses_to_start(project, STREAMLIT_SERVER_ALLOWED_HOSTS="b.org *a.org")
 
 
 def test_where_changes_are_switched_off_the_queue_stands(store, tmp_path):
@@ -214,7 +222,6 @@ def test_where_changes_are_switched_off_the_queue_stands(store, tmp_path):
 
 @pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
 def test_told_to_end_it_ends_within_five_seconds_and_says_so_in_the_job(store, tmp_path):
-    history.open_store()
     number = jobs.submit(store, "visitor", 1, ["forest"], parameters=SLOW, seed=5)
     waiting = jobs.submit(store, "another", 1, ["mean"])
     visit = asyncio.new_event_loop()
@@ -239,4 +246,4 @@ def test_told_to_end_it_ends_within_five_seconds_and_says_so_in_the_job(store, t
     wait_until(lambda: all(is_over(process) for process in [worker, *helpers]), 10, "the end of the worker")
     assert jobs.job(store, waiting).state == "waiting"
     with running_server(log=tmp_path / "log2"):  # whose start goes on with the queue
-        assert ended(store, waiting).state == "done"
+        wait_until(lambda: jobs.job(store, waiting).state == "done", what="the job that waited")

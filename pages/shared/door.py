@@ -5,6 +5,8 @@ import os
 import re
 import string
 import time
+import tomllib
+from pathlib import Path
 
 import streamlit as st
 
@@ -15,7 +17,6 @@ VARIABLE = "PETROL_RETRAIN"
 ALLOWED = "PETROL_ALLOWED"  # addresses, and domains whose every address is meant
 _LOG = logging.getLogger(__name__)
 _CURE = "Whoever runs this app finds what to write in the README, “Run it for others”."
-_HOME = r"https?://([^/\s]+)(?:/\S+)?/oauth2callback"
 _SECRET = 32  # characters of a secret that nobody guesses
 _EXPIRED = "Your sign-in has expired. Sign in again."
 _TOKENS = {"id", "access"}
@@ -67,7 +68,7 @@ def _mode():
 
 
 def is_shut():
-    """Whether nobody can change anything, so that not even what waits in the queue is begun."""
+    """Whether the pages change nothing for anybody: then not even what waits in the queue is begun by them."""
     return _mode() not in ("open", "login")
 
 
@@ -80,7 +81,7 @@ def _refusal_of(user, allowed, now):
     if not (isinstance(expires, (int, float)) and expires > now) or _sign_in_of(user) in _ended:
         return _EXPIRED
     address = _address(user)
-    if not re.fullmatch(r"[!-?A-~]+@[!-?A-~]+", address) or user.get("email_verified", True) is not True:
+    if not re.fullmatch(r"[!-?A-~]+@[!-?A-~]+", address) or user.get("email_verified", True) not in (True, "true"):
         return "Your sign-in vouches for no mail address, so nobody here can tell who you are."
     known = {entry.strip().lstrip("@").translate(_SMALL) for entry in allowed.split(",")}
     if not {address, address.partition("@")[2]} & known:
@@ -110,6 +111,9 @@ def _section():
 def unreadable():
     """Say why Streamlit would fail at each request because of its secrets; empty where it will not."""
     try:
+        for path in map(Path, st.get_option("secrets.files")):
+            if path.is_file():
+                tomllib.loads(path.read_text(encoding="utf-8"))  # Streamlit takes a broken file for none
         section = _section()
         given = section.get("expose_tokens", []) if section is not None else []
         is_usable = {given} <= _TOKENS if isinstance(given, str) else set(given) <= _TOKENS
@@ -117,6 +121,17 @@ def unreadable():
     except Exception as error:  # noqa: BLE001 - whatever is wrong with a file
         reason = f"{type(error).__name__}: {str(error)[:200]}"
     return reason and f".streamlit/secrets.toml cannot be used ({reason}). Mend it, or take it away."
+
+
+def _base():
+    base = st.get_option("server.baseUrlPath").strip("/")
+    return base and f"/{base}"
+
+
+def _home(section):
+    """Return the host to which the provider sends people back, or nothing where that is not this app."""
+    found = re.fullmatch(rf"https?://([^/\s]+){re.escape(_base())}/oauth2callback", section["redirect_uri"])
+    return found and found[1]
 
 
 def misconfigured():
@@ -127,8 +142,9 @@ def misconfigured():
     for name in ("redirect_uri", "cookie_secret", "client_id", "client_secret", "server_metadata_url"):
         if not (isinstance(section.get(name), str) and section[name]):
             return f"Nobody can sign in here: {name} is missing in the section [auth] of the secrets. {_CURE}"
-    if not re.fullmatch(_HOME, section["redirect_uri"]):
-        return f"Nobody can sign in here: redirect_uri is not like https://example.org/oauth2callback. {_CURE}"
+    if not _home(section):
+        path = f"{_base()}/oauth2callback"
+        return f"Nobody can sign in here: redirect_uri is not like https://example.org{path}. {_CURE}"
     if len(section["cookie_secret"]) < _SECRET:
         return f"Nobody can sign in here: cookie_secret is shorter than {_SECRET} characters. {_CURE}"
     return ""
@@ -150,7 +166,7 @@ def draw():
             st.caption(f"Whoever opens this page can train, promote, roll back and remove ({VARIABLE}=open).")
         return not reason
     if st.query_params.pop("sign_in", None):
-        st.error("Signing in did not work: the provider did not answer, or refused. Try again.")
+        st.error("Signing in did not work. Try again; if it stays so, the app’s log says why.")
     is_signed_in, problem = st.user.get("is_logged_in") and reason != _EXPIRED, misconfigured()
     with st.container(horizontal=True, vertical_alignment="center"):
         if reason:
@@ -163,7 +179,7 @@ def draw():
             elif not problem:
                 st.button("Sign in", type="primary", on_click=_sign_in, key="door_in")
     if reason and not is_signed_in and not problem:
-        home = re.match(_HOME, _section()["redirect_uri"])[1]
+        home = _home(_section())
         if home != st.context.headers.get("Host"):
             st.caption(f"Signing in leads to this app at {plain(home)}: open it there.")
         if st.session_state.get("tray"):
@@ -181,7 +197,8 @@ def _sign_in():
 
 def _sign_out():
     now = time.time()
-    for known in [one for one, expires in _ended.items() if expires < now]:
-        del _ended[known]
+    for known, expires in list(_ended.items()):
+        if expires < now:
+            _ended.pop(known, None)
     _ended[_sign_in_of(st.user.to_dict())] = float(st.user.get("exp") or 0)
     st.logout()

@@ -6,6 +6,7 @@ import gc
 import logging
 import secrets
 import sys
+import threading
 from dataclasses import replace
 
 import streamlit as st
@@ -218,6 +219,12 @@ def warm_up():
 
 
 def shut_down():
-    """End the training that runs, and have its job say so."""
-    with contextlib.suppress(StoreError):
-        jobs.end_workers(_open_store())
+    """End the training that runs and have its job say so, if the store can be written within two seconds."""
+
+    def end():
+        with contextlib.suppress(StoreError):
+            jobs.end_workers(_open_store())
+
+    ending = threading.Thread(target=end, daemon=True)
+    ending.start()
+    ending.join(2)  # who holds the store longer does not hold the app: the next start finds the job without a worker
