@@ -141,6 +141,7 @@ def test_rows_edited_and_left_out_in_the_page_are_what_is_trained_on(visitor, st
     ann.page.get_by_text("Edit or leave out states").click()
     ann.sees("Nothing changed yet.")
     table = ann.page.get_by_test_id("stDataFrame").first
+    table.scroll_into_view_if_needed()
     box = table.bounding_box()
     ann.page.mouse.click(box["x"] + 80, box["y"] + 53)  # the tick of the first state
     ann.sees("1 of 48 states left out")
