@@ -1,6 +1,7 @@
 """Many visitors without a browser: Streamlit's own websocket protocol, as its frontend speaks it."""
 
 import asyncio
+import contextlib
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -145,5 +146,8 @@ async def _visit(session, start, seconds, rng):
 def process_of(url):
     """Find the server that ``running_server`` started, by its port."""
     port = str(urlsplit(url).port)
-    (process,) = (child for child in psutil.Process().children() if port in child.cmdline())
-    return process
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.Error):  # one that has ended, and that nobody has waited for yet
+            if port in child.cmdline():
+                return child
+    raise LookupError(f"no server of this process listens at {url}")
