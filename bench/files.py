@@ -91,7 +91,7 @@ def mutations(n, seed=7):
 
 
 def wrong_rows(content):
-    """Read a file as training does, and count the rows that are not what a strict reader finds there."""
+    """Read a file as training does, and count the rows that are not what a strict reader finds; -1 if it finds none."""
     try:
         rows = load_rows(io.BytesIO(content))
     except DataError:
