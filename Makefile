@@ -51,7 +51,10 @@ lock: .venv/dev  ## compile the locks from pyproject.toml
 	$(UV) pip compile --no-config --quiet --universal --generate-hashes --no-build --no-annotate --python-version 3.11 \
 	  --custom-compile-command "make lock" pyproject.toml -o requirements.txt
 	$(UV) pip compile --quiet --universal --generate-hashes --no-build --no-annotate --python-version 3.11 \
-	  --custom-compile-command "make lock" -c requirements.txt --group dev pyproject.toml -o requirements-dev.txt
+	  --custom-compile-command "make lock" -c requirements.txt --extra scale pyproject.toml -o requirements-scale.txt
+	$(UV) pip compile --quiet --universal --generate-hashes --no-build --no-annotate --python-version 3.11 \
+	  --custom-compile-command "make lock" -c requirements-scale.txt --extra scale --group dev pyproject.toml \
+	  -o requirements-dev.txt
 
 docker:  ## build and run the container with your own engine
 	docker build -t petrol .
