@@ -10,8 +10,9 @@ from bench.visit import Visit
 from data.load import load_rows
 from model import history, jobs, versions
 from model.predict import predict_rows
+from model.tables import MODEL_VERSION
 from tests.conftest import running_server
-from tests.stores import add_quick, sql
+from tests.stores import add_quick, change, sql
 
 _DISK = 2**20  # [bytes]
 _SHARE = 100  # every so many bytes are damaged
@@ -108,7 +109,7 @@ async def _end(visit, store, number):
 
 
 def _is_whole(store):
-    return sql(store.location, "PRAGMA integrity_check") == [("ok",)]
+    return sql(store, "PRAGMA integrity_check") == [("ok",)]
 
 
 def locked_store(folder, seconds):
@@ -232,11 +233,11 @@ def flipped_bytes(folder, algorithms):
         number = add_quick(store, rows, algorithm, parameters)
         model = versions.load(store, number)
         expected = predict_rows(model, model.X)
-        ((content,),) = sql(store.location, "SELECT model FROM model_version WHERE id = ?", number)
+        ((content,),) = sql(store, "SELECT model FROM model_version WHERE id = :id", id=number)
         for place in range(0, len(content), _SHARE):
             damaged = bytearray(content)
             damaged[place] ^= 0xFF
-            sql(store.location, "UPDATE model_version SET model = ? WHERE id = ?", bytes(damaged), number)
+            change(store, MODEL_VERSION, number, model=bytes(damaged))
             found = versions.load(store, number)
             n += 1
             detected += "fitted anew" in found.notice

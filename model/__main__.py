@@ -1,4 +1,4 @@
-"""Command line: ``python -m model train | predict``, and of the store ``list | promote | export | card``."""
+"""Command line: ``python -m model train | predict | list | promote | export | card | store copy``."""
 
 import argparse
 import getpass
@@ -12,7 +12,7 @@ from pathlib import Path
 from data.inputs import load_inputs
 from data.load import SHIPPED, load_rows
 from data.schema import FEATURES, ROWS, TARGET, DataError, row_name
-from model import artifact, history, jobs, recipe, versions
+from model import artifact, history, jobs, recipe, transfer, versions
 from model.card import card, export
 from model.predict import COVERAGES, coverages, predict
 from model.recipe import ALGORITHMS, ModelError
@@ -68,6 +68,11 @@ def _parser():
         ("card", _card, "print a version's model card"),
     ):
         command(name, run, words).add_argument("number", type=int, metavar="N", help="of the version")
+    copying = commands.add_parser("store", help="move the store to another database").add_subparsers(required=True)
+    copying = copying.add_parser("copy", help="copy everything into an empty store, and check that it arrived")
+    copying.set_defaults(run=_copy)
+    for name in ("FROM", "TO"):
+        copying.add_argument(name, help="as for PETROL_STORE_URL")
     commands.choices["promote"].add_argument("--reason", required=True, help="why, for the record")
     commands.choices["promote"].add_argument("--by", default=getpass.getuser(), help="who (default the user)")
     commands.choices["export"].add_argument("--to", type=Path, default=Path(), metavar="FOLDER", help="(default here)")
@@ -189,6 +194,13 @@ def _export(options):
 
 def _card(options):
     print(card(*_loaded(options.number)))
+    return 0
+
+
+def _copy(options):
+    for table in transfer.copy(options.FROM, options.TO):
+        print(f"{table.table:14}{table.n_rows:7,} rows  SHA-256 {table.sha256}")
+    print("The same in both. Start the app with the second one's address in PETROL_STORE_URL.")
     return 0
 
 

@@ -7,16 +7,17 @@ import weakref
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import insert, inspect, select
+from sqlalchemy import exc, insert, inspect, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from data.load import EXPECTED
 from data.schema import DataError
 from model.recipe import ModelError
-from model.tables import METADATA, SCHEMA, SCHEMA_VERSION, engine_of
+from model.tables import METADATA, SCHEMA, SCHEMA_VERSION, engine_of, transaction
 
 DEFAULT_URL = f"sqlite:///{Path(__file__).with_name('store.db').as_posix()}"
 VARIABLE = "PETROL_STORE_URL"
+_AS = "sqlite:////folder/store.db, or postgresql+psycopg://user:password@host/database"
 _JUST_NOW = 50_000_000  # [ns] files carry times no finer than a few milliseconds
 
 
@@ -42,6 +43,8 @@ class Store:
     ----------
     url : str, optional
         Of the database, as SQLAlchemy writes it; from ``PETROL_STORE_URL``, else a file beside this module.
+    create : bool, default=True
+        Whether to make one where there is none.
 
     Raises
     ------
@@ -49,34 +52,39 @@ class Store:
         If it cannot be opened, written or understood.
     """
 
-    def __init__(self, url=None):
+    def __init__(self, url=None, *, create=True):
         self.url = url = url or os.environ.get(VARIABLE) or DEFAULT_URL
         try:
             self._engine = engine_of(url)
-        except (SQLAlchemyError, ImportError, ValueError) as error:
+        except ImportError as error:
+            raise _unusable(url, f"{error}: python -m pip install -r requirements-scale.txt") from None
+        except (SQLAlchemyError, ValueError) as error:
             raise _unusable(url, _first_line(error)) from None
+        self.is_file = self._engine.dialect.name == "sqlite"
         weakref.finalize(self, self._engine.dispose)  # else Python complains of connections that nobody closed
         self.location = self._engine.url.database or ":memory:"
-        if self._engine.dialect.name == "sqlite" and ":memory:" in self.location:
+        if self.is_file and ":memory:" in self.location:
             raise _unusable(url, "workers are processes of their own and could not see it")
         self.url = self._engine.url.render_as_string(hide_password=False)
-        if self._engine.dialect.name == "sqlite" and not self.location.startswith("file:"):
+        if self.is_file and not self.location.startswith("file:"):
             whole = self._engine.url.set(database=Path(self.location).absolute().as_posix())
             self.url = whole.render_as_string(hide_password=False)  # for workers, which run in another folder
-        if self._engine.dialect.name != "sqlite":
+        if not self.is_file:
             self.location = self._engine.url.render_as_string(hide_password=True)
-        self._exists = self._engine.dialect.name != "sqlite" or _may_be_there(self.location)
+        self._exists = not self.is_file or _may_be_there(self.location)
+        if not (self._exists or create):
+            raise StoreError(f"There is no store {self.location}. Check its name.")
         self._file = None
         try:
             with self.reading() as connection:
-                if self._engine.dialect.name == "sqlite":
+                if self.is_file:
                     self._check_file(connection)
             with self.writing() as connection:
-                self._check_schema(connection)
+                self._check_schema(connection, create)
         except StoreError:
             self._engine.dispose()
             raise
-        self._file = _identity(self.location)
+        self._file = _identity(self.location) if self.is_file else None
 
     @contextmanager
     def reading(self, *, writes=False):
@@ -86,7 +94,8 @@ class Store:
             message = f"The store {self.location} was moved or removed while it was open."
             raise StoreError(message, hides=True)
         try:
-            with self._engine.connect().execution_options(writes=writes) as connection, connection.begin():
+            kind = transaction(self._engine, writes=writes)
+            with self._engine.connect().execution_options(**kind) as connection, connection.begin():
                 yield connection
         except (ModelError, DataError):
             raise
@@ -117,6 +126,8 @@ class Store:
         return self.reading(writes=True)
 
     def _explain(self, error):
+        if not self.is_file:
+            return self._explain_server(error)
         reason = _first_line(error.orig if isinstance(error, DBAPIError) else error)
         if any(sign in reason for sign in ("readonly", "unable to open", "read-only", "disk is full", "disk I/O")):
             return (
@@ -130,14 +141,28 @@ class Store:
             "the app will begin a new one with the shipped model."
         )
 
+    def _explain_server(self, error):
+        origin = error.orig if isinstance(error, DBAPIError) else error
+        state, reason = getattr(origin, "sqlstate", None) or "", _first_line(origin)
+        if state == "55P03":
+            return f"The store {self.location} is held by another program ({reason}). Try again in a moment."
+        if state in {"25006", "42501", "53100"}:
+            cure = f"Give its user the right to write and its disk room, or name another in {VARIABLE}."
+            return f"The store {self.location} cannot be written ({reason}). {cure}"
+        if isinstance(error, (exc.OperationalError, exc.InterfaceError, exc.TimeoutError)):
+            return f"The store {self.location} cannot be reached ({reason}). Start its server, or correct {VARIABLE}."
+        return f"The store {self.location} cannot be read ({reason}). Put a backup in its place, or name another."
+
     def _check_file(self, connection):
         found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
         if found != "ok":
             told = [line for line in found.split("\n") if not line.startswith("***")]
             raise StoreError(self._explain(ValueError(" ".join(told) or found)), hides=True)
 
-    def _check_schema(self, connection):
+    def _check_schema(self, connection, create):
         tables = set(inspect(connection).get_table_names())
+        if not (tables or create):
+            raise StoreError(f"There is no store in {self.location}. Check its name.")
         if not tables:
             METADATA.create_all(connection)
             connection.execute(insert(SCHEMA).values(version=SCHEMA_VERSION, columns=EXPECTED))
@@ -156,7 +181,7 @@ class Store:
 
 def _unusable(url, reason):
     shown, reason = (re.sub(r"(://[^:@/]*):.*@", r"\1:***@", text) for text in (url[:200], reason))
-    return StoreError(f"{VARIABLE}: {shown!r} cannot be used ({reason}). Write it as sqlite:////folder/store.db.")
+    return StoreError(f"{VARIABLE}: {shown!r} cannot be used ({reason}). Write it as {_AS}.")
 
 
 def _may_be_there(path):

@@ -1,4 +1,4 @@
-"""What the store keeps, table by table, and how to open it: SQLite unless told otherwise."""
+"""What the store keeps, table by table, and how to open it: in SQLite, or in PostgreSQL where machines share it."""
 
 import sqlite3
 import time
@@ -7,21 +7,27 @@ from datetime import UTC, datetime
 from sqlalchemy import (
     DDL,
     JSON,
+    BigInteger,
     Column,
     DateTime,
     ForeignKey,
     Integer,
     LargeBinary,
     MetaData,
-    String,
     Table,
     TypeDecorator,
     create_engine,
     event,
+    make_url,
+    types,
 )
+from sqlalchemy.exc import ArgumentError
 
 SCHEMA_VERSION = 1
+DRIVERS = "sqlite", "postgresql+psycopg"  # those whose transactions are understood here
 _PATIENCE = 15  # [s] to wait for another writer
+_REACH = 5  # [s] to wait for a database server to answer
+_WRITER = 0x706574726F6C  # the advisory lock of PostgreSQL that whoever writes holds; any number would do
 
 
 class UTCDateTime(TypeDecorator):
@@ -39,6 +45,20 @@ class UTCDateTime(TypeDecorator):
         return value and value.replace(tzinfo=UTC)
 
 
+class String(TypeDecorator):
+    """Text, in which PostgreSQL cannot keep the sign of number 0."""
+
+    impl = types.String
+    cache_ok = True
+
+    def process_bind_param(self, value, dialect):  # noqa: ARG002
+        """Put what stands for an unknown sign in its place."""
+        return value and value.replace("\0", "\ufffd")
+
+
+Number = BigInteger().with_variant(Integer, "sqlite")  # where a whole number is a big one, and must be called so
+
+
 def now():
     """Return this moment in UTC."""
     return datetime.now(UTC)
@@ -51,7 +71,7 @@ SCHEMA = Table("schema_version", METADATA, Column("version", Integer, primary_ke
 DATA_SET = Table(
     "data_set",
     METADATA,
-    Column("id", Integer, primary_key=True),
+    Column("id", Number, primary_key=True),
     Column("sha256", String(64), nullable=False, unique=True),  # of the rows, not of the bytes
     Column("origin", String, nullable=False),  # "shipped", or the name of the file
     Column("n_rows", Integer, nullable=False),
@@ -63,10 +83,10 @@ DATA_SET = Table(
 MODEL_VERSION = Table(
     "model_version",
     METADATA,
-    Column("id", Integer, primary_key=True),
+    Column("id", Number, primary_key=True),
     Column("algorithm", String, nullable=False),
     Column("parameters", JSON, nullable=False),
-    Column("seed", Integer, nullable=False),
+    Column("seed", Number, nullable=False),
     Column("data_set_id", ForeignKey("data_set.id"), nullable=False, index=True),
     Column("excluded", JSON, nullable=False),  # places of rows of the data set that were left out
     Column("record", JSON, nullable=False),  # scores, folds, probes, library versions: the sidecar but for its arrays
@@ -87,7 +107,7 @@ MODEL_VERSION = Table(
 PROMOTION = Table(
     "promotion",
     METADATA,
-    Column("id", Integer, primary_key=True),
+    Column("id", Number, primary_key=True),
     Column("version_id", ForeignKey("model_version.id"), nullable=False),
     Column("at", UTCDateTime, nullable=False, default=now),
     Column("by", String, nullable=False),
@@ -98,7 +118,7 @@ PROMOTION = Table(
 JOB = Table(
     "job",
     METADATA,
-    Column("id", Integer, primary_key=True),
+    Column("id", Number, primary_key=True),
     Column("request", JSON, nullable=False),
     Column("visitor", String, nullable=False),
     Column("state", String, nullable=False, index=True),  # waiting, running, done, failed, cancelled
@@ -113,16 +133,27 @@ JOB = Table(
     sqlite_autoincrement=True,
 )
 
+_KEPT = "promotions are only ever added"  # who, when and why is never rewritten
 _IS_THERE = " WHEN EXISTS (SELECT 1 FROM promotion WHERE id = NEW.id)"  # INSERT OR REPLACE deletes without a DELETE
-for _change, _when in (("UPDATE", ""), ("DELETE", ""), ("INSERT", _IS_THERE)):  # who, when and why is never rewritten
+for _change, _when in (("UPDATE", ""), ("DELETE", ""), ("INSERT", _IS_THERE)):
     event.listen(
         PROMOTION,
         "after_create",
         DDL(
             f"CREATE TRIGGER promotion_no_{_change.lower()} BEFORE {_change} ON promotion{_when} "
-            "BEGIN SELECT RAISE(ABORT, 'promotions are only ever added'); END"
+            f"BEGIN SELECT RAISE(ABORT, '{_KEPT}'); END"
         ).execute_if(dialect="sqlite"),
     )
+_REFUSAL = (
+    "CREATE FUNCTION promotion_kept() RETURNS trigger LANGUAGE plpgsql AS "
+    f"$$ BEGIN RAISE EXCEPTION '{_KEPT}' USING ERRCODE = 'restrict_violation'; END $$"
+)
+_TRIGGER = (
+    "CREATE TRIGGER promotion_kept BEFORE UPDATE OR DELETE OR TRUNCATE ON promotion "
+    "FOR EACH STATEMENT EXECUTE FUNCTION promotion_kept()"
+)
+for _statement in (_REFUSAL, _TRIGGER):
+    event.listen(PROMOTION, "after_create", DDL(_statement).execute_if(dialect="postgresql"))
 
 
 def _begin_log(cursor):
@@ -140,26 +171,73 @@ def _begin_log(cursor):
 
 
 def engine_of(url):
-    """Return an engine whose transactions are what this program relies on.
+    """Return an engine whose transactions are what this program relies on: see `transaction`.
 
-    A connection with the execution option ``writes`` takes SQLite's write lock at once: two that read first and
-    write later would otherwise refuse each other.
+    Raises
+    ------
+    sqlalchemy.exc.ArgumentError
+        If it is the address of another kind of database.
     """
-    engine = create_engine(url, connect_args={"timeout": _PATIENCE} if url.startswith("sqlite") else {})
-    if engine.dialect.name == "sqlite":
-
-        @event.listens_for(engine, "connect")
-        def _prepare(connection, _):
-            connection.isolation_level = None  # BEGIN is ours
-            cursor = connection.cursor()
-            _begin_log(cursor)
-            for setting in ("synchronous = NORMAL", "foreign_keys = ON"):
-                cursor.execute(f"PRAGMA {setting}")
-            cursor.close()
-
-        @event.listens_for(engine, "begin")
-        def _begin(connection):
-            writes = connection.get_execution_options().get("writes")
-            connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
+    if (driver := make_url(url).drivername) not in DRIVERS:
+        raise ArgumentError(f"{driver} is not one of {', '.join(DRIVERS)}")
+    is_file = driver.startswith("sqlite")
+    options = (
+        {"connect_args": {"timeout": _PATIENCE}} if is_file else {"pool_pre_ping": True, "pool_timeout": _PATIENCE}
+    )
+    engine = create_engine(url, **options)
+    (_prepare_sqlite if is_file else _prepare_postgresql)(engine)
     return engine
+
+
+def transaction(engine, *, writes):
+    """Return what makes a connection's transaction one that writes, or one that reads.
+
+    Of those that write there is never more than one at a time, and it sees all that was committed before: two that
+    read first and write later would otherwise refuse or overwrite each other. One that reads sees a single moment.
+
+    Returns
+    -------
+    dict
+        Execution options of a `sqlalchemy.Connection`.
+    """
+    if engine.dialect.name == "sqlite":
+        return {"writes": writes}
+    level = "READ COMMITTED" if writes else "REPEATABLE READ"  # what waited for the lock must not see the time before
+    return {"writes": writes, "isolation_level": level, "postgresql_readonly": not writes}
+
+
+def _prepare_sqlite(engine):
+    @event.listens_for(engine, "connect")
+    def _prepare(connection, _):
+        connection.isolation_level = None  # BEGIN is ours
+        cursor = connection.cursor()
+        _begin_log(cursor)
+        for setting in ("synchronous = NORMAL", "foreign_keys = ON"):
+            cursor.execute(f"PRAGMA {setting}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection):
+        writes = connection.get_execution_options().get("writes")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _prepare_postgresql(engine):
+    @event.listens_for(engine, "do_connect")
+    def _connect(_, __, ___, options):
+        options.setdefault("connect_timeout", _REACH)
+        # A machine that is gone, or one that stands still in the middle, does not hold the lock for long.
+        options.setdefault("tcp_user_timeout", _PATIENCE * 1000)
+        limits = {
+            "lock_timeout": f"{_PATIENCE}s",
+            "idle_in_transaction_session_timeout": f"{4 * _PATIENCE}s",
+            "tcp_keepalives_idle": f"{_PATIENCE}s",
+            "tcp_user_timeout": f"{_PATIENCE}s",
+        }
+        asked = " ".join(f"-c {name}={value}" for name, value in limits.items())
+        options["options"] = f"{asked} {options.get('options', '')}".strip()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection):
+        if connection.get_execution_options().get("writes"):
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITER})")

@@ -6,7 +6,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
 from pathlib import Path
@@ -19,7 +18,37 @@ settings.register_profile("same each time", derandomize=True, deadline=None)
 settings.load_profile("same each time")
 
 ROOT = Path(__file__).parent.parent
-os.environ["PETROL_STORE_URL"] = f"sqlite:///{tempfile.mkdtemp(prefix='petrol-tests-')}/store.db"  # for servers, too
+KIND = os.environ.get("PETROL_TEST_STORE", "sqlite")  # or "postgresql": what keeps the stores of the tests
+
+
+def pytest_collection_modifyitems(config, items):
+    """Of PostgreSQL ask what a store has a part in, but for what is about SQLite's file."""
+    if KIND == "postgresql":
+        concerned = [one for one in items if "store_url" in one.fixturenames and not one.get_closest_marker("sqlite")]
+        config.hook.pytest_deselected(items=[one for one in items if one not in concerned])
+        items[:] = concerned
+
+
+@pytest.fixture(scope="session")
+def postgresql():
+    """Return a PostgreSQL server for all tests."""
+    from tests.postgresql import running_postgresql
+
+    with running_postgresql() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def databases(request):
+    """Return the server that keeps the tests' stores, or None where each is a file."""
+    return request.getfixturevalue("postgresql") if KIND == "postgresql" else None
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _usual_store(databases, tmp_path_factory):
+    """Name a store for the servers that tests share."""
+    folder = tmp_path_factory.mktemp("usual")
+    os.environ["PETROL_STORE_URL"] = databases.new() if databases else f"sqlite:///{folder}/store.db"
 
 
 @pytest.fixture(scope="session")
@@ -39,31 +68,49 @@ def model(rows):
 
 
 @pytest.fixture
-def store_url(tmp_path, monkeypatch):
-    """Name a store of its own for a test and the processes that it starts."""
-    url = f"sqlite:///{tmp_path}/store.db"
+def store_url(databases, tmp_path, monkeypatch):
+    """Name a new store of its own for a test and the processes that it starts."""
+    url = databases.new() if databases else f"sqlite:///{tmp_path}/store.db"
     monkeypatch.setenv("PETROL_STORE_URL", url)
-    return url
+    yield url
+    if databases:
+        databases.drop(url)
 
 
 @pytest.fixture(scope="session")
 def template(tmp_path_factory):
-    """Return a closed store with the shipped model: what a test may copy and damage."""
+    """Return a closed file of SQLite with the shipped model: what a test may copy and damage."""
     from model import history
-    from tests.stores import copy_store
+    from tests.stores import copy_file
 
     folder = tmp_path_factory.mktemp("template")
     history.open_store(f"sqlite:///{folder}/open.db")
-    copy_store(folder / "open.db", folder / "store.db")
+    copy_file(folder / "open.db", folder / "store.db")
     return folder / "store.db"
 
 
+@pytest.fixture(scope="session")
+def filled(databases):
+    """Return the name of a database that holds what `template` does."""
+    from model import history
+
+    if not databases:
+        return None
+    url = databases.new()
+    history.open_store(url)._engine.dispose()
+    return url.rpartition("/")[2]
+
+
 @pytest.fixture
-def store(template, store_url, tmp_path):
+def store(databases, filled, template, store_url, tmp_path):
     """Return an open store of its own for a test, which the processes that it starts open too."""
     from model import history
 
-    shutil.copy(template, tmp_path / "store.db")
+    if databases:
+        databases.drop(store_url)
+        databases.new(like=filled, name=store_url.rpartition("/")[2])
+    else:
+        shutil.copy(template, tmp_path / "store.db")
     return history.open_store(store_url)
 
 

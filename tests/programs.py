@@ -1,6 +1,6 @@
 """What tests need besides Python: found, or fetched when run as a script.
 
-Chromium, nginx, a clock that can be set (libfaketime), and a sign-in provider.
+Chromium, nginx, PostgreSQL, a clock that can be set (libfaketime), and a sign-in provider.
 """
 
 import os
@@ -22,6 +22,13 @@ def nginx():
     unpacked = _UNPACKED / "usr" / "sbin" / "nginx"
     found = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
     return found or (str(unpacked) if unpacked.exists() else None)
+
+
+def postgresql():
+    """Return the folder of PostgreSQL's programs, or None."""
+    on_path = shutil.which("postgres")
+    found = [path for place in (Path("/"), _UNPACKED) for path in place.glob("usr/lib/postgresql/*/bin")]
+    return Path(on_path).resolve().parent if on_path else max(found, default=None)
 
 
 def faketime():

@@ -8,6 +8,7 @@ import sys
 import time
 
 import psutil
+from sqlalchemy import create_engine, text, update
 
 from model import history, jobs
 from model.train import train
@@ -15,16 +16,27 @@ from model.versions import add_data_set, add_version
 from tests.conftest import ROOT
 
 
-def copy_store(source, target):
-    """Copy a store with whatever its write-ahead log still holds."""
+def copy_file(source, target):
+    """Copy a file of SQLite with whatever its write-ahead log still holds."""
     with contextlib.closing(sqlite3.connect(source)) as one, contextlib.closing(sqlite3.connect(target)) as other:
         one.backup(other)
 
 
-def sql(path, statement, *values):
-    """Do to the file what the program never does."""
-    with contextlib.closing(sqlite3.connect(path, timeout=15)) as connection, connection:
-        return connection.execute(statement, values).fetchall()
+def sql(where, statement, **values):
+    """Do to a store, or to a file of SQLite, what the program never does; return the rows that it gives."""
+    engine = create_engine(where.url if hasattr(where, "url") else f"sqlite:///{where}")
+    try:
+        with engine.begin() as connection:
+            answer = connection.execute(text(statement), values)
+            return [tuple(row) for row in answer] if answer.returns_rows else []
+    finally:
+        engine.dispose()
+
+
+def change(store, table, number, **values):
+    """Change a row of a table behind the program's back."""
+    with store.writing() as connection:
+        connection.execute(update(table).where(table.c.id == number).values(values))
 
 
 def add_quick(store, rows, algorithm="ridge", parameters=None, *, seed=0, **more):

@@ -11,8 +11,10 @@ from data.load import load_rows
 from model import artifact, history, versions
 from model.card import card
 from model.predict import predict_rows
+from model.tables import DATA_SET, MODEL_VERSION
 from model.train import train
 from tests.retrain_page import answer, model_of
+from tests.stores import change
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -101,14 +103,12 @@ def test_a_link_to_no_version_shows_the_active_one_and_says_so(store, visitor):
 
 def test_a_damaged_version_is_refitted_and_one_beyond_repair_gives_way_visibly(store, visitor, store_url):
     history.promote(store, 3, "Ann", "to damage it")
-    with store.writing() as connection:
-        connection.exec_driver_sql("UPDATE model_version SET model = x'00' WHERE id = 3")
+    change(store, MODEL_VERSION, 3, model=b"\0")
     line = model_of(store_url, 3)
     bob = visitor("/")
     bob.sees("The model of version 3 is not the one that its record describes")
     expect(bob.number).to_have_text(answer(line))
-    with store.writing() as connection:
-        connection.exec_driver_sql("UPDATE data_set SET parquet = x'00' WHERE id = 2")
+    change(store, DATA_SET, 2, parquet=b"\0")
     history.promote(store, 2, "Ann", "to load it")
     history.promote(store, 3, "Ann", "already loaded: it goes on")
     bob.goes_to("/")

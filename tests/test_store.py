@@ -1,4 +1,4 @@
-"""The store's file: where it lies, what it holds; and what keeps it from being opened."""
+"""The store: what it holds, and what keeps it from being opened; most of it of the file of SQLite."""
 
 import codecs
 import contextlib
@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from model import history, jobs, tables, versions
 from model.predict import predict_rows
@@ -44,9 +45,9 @@ def refused(path):
     return str(failure.value)
 
 
-def test_a_new_store_has_the_shipped_model_promoted_by_the_app(tmp_path, model):
+def test_a_new_store_has_the_shipped_model_promoted_by_the_app(store_url, model):
     before = datetime.now(UTC)
-    store = history.open_store(f"sqlite:///{tmp_path}/store.db")
+    store = history.open_store(store_url)
     (version,) = versions.versions(store)
     assert (version.id, version.created_by, version.notice, version.broken) == (1, "the app", "", None)
     assert version.data_set.origin == "shipped"
@@ -60,7 +61,7 @@ def test_a_new_store_has_the_shipped_model_promoted_by_the_app(tmp_path, model):
         assert before <= moment <= datetime.now(UTC)
 
 
-def test_a_moment_of_another_zone_comes_back_as_the_same_moment_in_utc(kept):
+def test_a_moment_of_another_zone_comes_back_as_the_same_moment_in_utc(store):
     from datetime import timezone
 
     from sqlalchemy import insert
@@ -68,10 +69,23 @@ def test_a_moment_of_another_zone_comes_back_as_the_same_moment_in_utc(kept):
     from model.tables import PROMOTION
 
     moment = datetime(2026, 1, 1, 0, 30, tzinfo=timezone(timedelta(hours=5, minutes=45)))
-    with kept[1].writing() as connection:
+    with store.writing() as connection:
         connection.execute(insert(PROMOTION).values(version_id=1, at=moment, by="a test", reason="zones"))
-    assert history.promotions(kept[1])[-1].at == moment
-    assert history.promotions(kept[1])[-1].at.tzinfo == UTC
+    assert history.promotions(store)[-1].at == moment
+    assert history.promotions(store)[-1].at.tzinfo == UTC
+
+
+def test_text_comes_back_as_it_went_in_but_for_what_one_of_the_databases_cannot_hold(store):
+    history.promote(store, 1, "名前", "a\0b 'quoted' \\ %s :x é \U0001f600")
+    assert history.promotions(store)[-1].reason == "a\ufffdb 'quoted' \\ %s :x é \U0001f600"
+    with pytest.raises(StoreError, match="surrogates not allowed"):
+        history.promote(store, 1, "Ann", "half a sign: \ud83d")
+
+
+@pytest.mark.parametrize("number", [2**31, 2**63 - 1])
+def test_a_number_that_no_version_can_have_is_one_that_is_not_there(store, number):
+    with pytest.raises(StoreError, match=f"There is no version {number} in the store"):
+        versions.version(store, number)
 
 
 def test_opening_twice_adds_nothing(kept, model):
@@ -83,6 +97,7 @@ def test_opening_twice_adds_nothing(kept, model):
 
 
 @pytest.mark.slow
+@pytest.mark.sqlite
 def test_the_file_is_beside_the_model_whatever_the_working_directory(project, tmp_path):
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]); from model import history; print(history.open_store().location)"
@@ -93,24 +108,35 @@ def test_the_file_is_beside_the_model_whatever_the_working_directory(project, tm
     assert sql(location, "SELECT version_id, by FROM promotion") == [(1, "the app")]
 
 
-def test_several_may_read_while_one_writes_and_nothing_points_to_nowhere(kept):
+def test_the_file_is_opened_for_several_processes(kept):
     with kept[1].reading() as connection:
         settings = {
             name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
             for name in ("journal_mode", "foreign_keys", "busy_timeout")
         }
     assert settings == {"journal_mode": "wal", "foreign_keys": 1, "busy_timeout": 15_000}
-    with kept[1].writing():
-        assert len(history.promotions(kept[1])) == 1  # would wait for ever without the write-ahead log
 
 
-def test_an_error_inside_a_transaction_undoes_all_of_it(kept):
-    from sqlalchemy import text
+def test_several_may_read_while_one_writes(store):
+    with store.writing() as connection:
+        connection.execute(text("INSERT INTO schema_version VALUES (2, 'x')"))
+        assert len(history.promotions(store)) == 1
+        assert sql(store, "SELECT count(*) FROM schema_version") == [(1,)]
 
-    with pytest.raises(StoreError, match="FOREIGN KEY"), kept[1].writing() as connection:  # noqa: PT012 - one transaction
-        connection.execute(text("INSERT INTO data_set VALUES (9, 'x', 'y', 1, '2026-01-01', x'00')"))
+
+def test_a_reader_sees_one_moment_whatever_is_written_meanwhile(store):
+    with store.reading() as connection:
+        before = connection.execute(text("SELECT count(*) FROM promotion")).scalar()
+        history.promote(store, 1, "Ann", "meanwhile")
+        assert connection.execute(text("SELECT count(*) FROM promotion")).scalar() == before
+    assert len(history.promotions(store)) == before + 1
+
+
+def test_an_error_inside_a_transaction_undoes_all_of_it(store):
+    with pytest.raises(StoreError, match=r"(?i)foreign key"), store.writing() as connection:  # noqa: PT012 - one transaction
+        connection.execute(text("UPDATE data_set SET origin = 'y'"))
         connection.execute(text("UPDATE model_version SET data_set_id = 77"))
-    assert [one.id for one in versions.data_sets(kept[1])] == [1]
+    assert [one.origin for one in versions.data_sets(store)] == ["shipped"]
 
 
 def test_a_store_of_another_program_or_version_is_left_alone(kept, tmp_path):
@@ -189,14 +215,18 @@ def test_a_file_that_may_only_be_read_answers_and_takes_nothing(template, model)
 
 @pytest.mark.parametrize(
     "url",
-    ["nonsense", "sqlite:/x.db", "sqlite://host/x.db", "oracle://x", "http://[", "   ", "sqlite:///x.db?timeout=long"],
+    [
+        *("nonsense", "sqlite:/x.db", "sqlite://host/x.db", "oracle://x", "http://[", "   "),
+        *("sqlite:///x.db?timeout=long", "postgresql://me@host/db", "sqlite+aiosqlite:///x.db"),
+    ],
 )
 def test_an_address_that_is_none_is_told_with_the_variable(monkeypatch, url):
     monkeypatch.setenv("PETROL_STORE_URL", url)
     with pytest.raises(StoreError) as failure:
         history.open_store()
     assert str(failure.value).startswith(f"PETROL_STORE_URL: {url!r} cannot be used (")
-    assert str(failure.value).endswith("Write it as sqlite:////folder/store.db.")
+    ways = "sqlite:////folder/store.db, or postgresql+psycopg://user:password@host/database"
+    assert str(failure.value).endswith(f"Write it as {ways}.")
 
 
 @pytest.mark.parametrize("url", ["nodriver://me:secret@host/db", "sqlite://me:secret@host/db", "x://me:secret@[/db"])
@@ -244,10 +274,10 @@ def test_two_processes_that_open_a_new_store_at_once_make_one(store_url, tmp_pat
         assert [opener.poll() for opener in openers] == [None, None]
     (tmp_path / "begin").touch()
     assert [output_of(opener) for opener in openers] == ["(1, 1) 1\n"] * 2
-    path = tmp_path / "store.db"
-    assert sql(path, "SELECT id, created_by FROM model_version") == [(1, "the app")]
-    assert sql(path, "SELECT version_id, by FROM promotion") == [(1, "the app")]
-    assert sql(path, "SELECT count(*) FROM data_set") == [(1,)]
+    store = Store(store_url)
+    assert [(one.id, one.created_by) for one in versions.versions(store)] == [(1, "the app")]
+    assert [(one.version_id, one.by) for one in history.promotions(store)] == [(1, "the app")]
+    assert [one.id for one in versions.data_sets(store)] == [1]
 
 
 def test_a_commit_of_another_process_changes_the_stamp_and_one_just_made_is_not_trusted(kept, monkeypatch):

@@ -5,8 +5,9 @@ import pytest
 
 from model import evaluate, history, recipe, versions
 from model.predict import predict_rows
+from model.tables import DATA_SET, MODEL_VERSION
 from model.train import features, train
-from tests.stores import run, sql
+from tests.stores import change, run
 
 pytestmark = pytest.mark.slow
 FEW = {"n_estimators": 5}
@@ -101,7 +102,7 @@ def test_rows_that_nothing_can_be_learned_of_are_told(store, rows, edit, exclude
 
 def test_rows_that_are_not_what_was_stored_are_never_trained_on(store, rows):
     data_set = keep(store, rows.iloc[1:])
-    sql(store.location, "UPDATE data_set SET parquet = x'00' WHERE id = ?", data_set)
+    change(store, DATA_SET, data_set, parquet=b"\0")
     job = run(store, data_set, ["ridge"])
     assert (job.state, job.message) == ("failed", "The rows of data set 2 are not the ones that were stored.")
 
@@ -110,7 +111,7 @@ def test_a_broken_version_does_not_hinder_a_training_of_its_recipe_or_beside_it(
     assert run(store, 1, ["ridge"]).total == 50
     broken = versions.versions(store)[-1].id
     history.promote(store, broken, "Ann", "better")
-    sql(store.location, "UPDATE model_version SET arrays = x'00' WHERE id = ?", broken)
+    change(store, MODEL_VERSION, broken, arrays=b"\0")
     for algorithm, total in (("mean", 100), ("ridge", 50)):
         job = run(store, 1, [algorithm])
         assert (job.state, job.total, job.message) == ("done", total, "")

@@ -1,0 +1,113 @@
+"""Move a whole store into another database, and prove that all of it arrived."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+from sqlalchemy import bindparam, func, insert, select, text
+
+from model import jobs
+from model.store import Store, StoreError
+from model.tables import JOB, METADATA, SCHEMA
+
+_TABLES = [table for table in METADATA.sorted_tables if table is not SCHEMA]
+
+
+@dataclass(frozen=True)
+class Copied:
+    """What a table holds in both stores: how many rows, and the SHA-256 of all of their values."""
+
+    table: str
+    n_rows: int
+    sha256: str
+
+
+def copy(source_url, target_url):
+    """Copy everything from one store to an empty one: all of it, checked, or nothing.
+
+    Numbers stay, and none is given again that was ever given.
+
+    Parameters
+    ----------
+    source_url, target_url : str
+        Of the databases, as SQLAlchemy writes them; the target is created where there is none.
+
+    Returns
+    -------
+    list of Copied
+        A table each.
+
+    Raises
+    ------
+    StoreError
+        If one of them cannot be used, the source has a job under way, the target holds something, or what arrived is
+        not what was sent.
+    """
+    source, target = Store(source_url, create=False), Store(target_url)
+    jobs.dispatch(source, starting=False)  # one whose worker is gone is not under way
+    with source.reading() as giving, target.writing() as taking:
+        if giving.execute(select(JOB.c.id).where(JOB.c.state == "running")).first():
+            raise StoreError(f"The store {source.location} has a training under way. Wait for its end, or cancel it.")
+        for table in _TABLES:
+            if taking.execute(select(func.count()).select_from(table)).scalar():
+                raise StoreError(f"The store {target.location} is not empty. Name a new one; nothing was copied.")
+        sent = [_send(giving, taking, table) for table in _TABLES]
+        if sent != [_summed(table, _rows(taking, table)) for table in _TABLES]:
+            raise StoreError(f"What arrived in {target.location} is not what was sent. Nothing was kept; try again.")
+    return sent
+
+
+def _send(giving, taking, table):
+    def passing():
+        for row in _rows(giving, table):
+            taking.execute(insert(table).values(row))
+            yield row
+
+    sent = _summed(table, passing())
+    _continue_numbers(taking, table.name, _last_number(giving, table.name))
+    return sent
+
+
+def _summed(table, rows):
+    digest, n_rows = hashlib.sha256(), 0
+    for row in rows:
+        digest.update(_canonical(row))
+        n_rows += 1
+    return Copied(table.name, n_rows, digest.hexdigest())
+
+
+def _rows(connection, table):
+    """The rows one after another: together they may be larger than the memory."""
+    one = select(table).where(table.c.id == bindparam("number"))
+    for number in connection.execute(select(table.c.id).order_by(table.c.id)).scalars().all():
+        yield dict(connection.execute(one, {"number": number}).mappings().one())
+
+
+def _canonical(row):
+    """A row as bytes that are the same whichever database it came from."""
+
+    def plain(value):
+        return hashlib.sha256(value).hexdigest() if isinstance(value, bytes) else value.isoformat()
+
+    return json.dumps(row, sort_keys=True, default=plain).encode()
+
+
+def _last_number(connection, table):
+    """The highest number that was ever given in a table, or 0."""
+    if connection.dialect.name == "sqlite":
+        given = text("SELECT seq FROM sqlite_sequence WHERE name = :table")
+        return connection.execute(given, {"table": table}).scalar() or 0
+    given = text(f"SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM {table}_id_seq")  # noqa: S608 - a name of ours
+    return connection.execute(given).scalar()
+
+
+def _continue_numbers(connection, table, last):
+    """Have the next row of a table numbered after the last one ever."""
+    if not last:
+        return
+    if connection.dialect.name == "sqlite":
+        connection.execute(text("DELETE FROM sqlite_sequence WHERE name = :table"), {"table": table})
+        given = text("INSERT INTO sqlite_sequence (name, seq) VALUES (:table, :last)")
+    else:
+        given = text("SELECT setval(pg_get_serial_sequence(:table, 'id'), :last)")
+    connection.execute(given, {"table": table, "last": last})
