@@ -15,6 +15,7 @@ from model.tables import DATA_SET, JOB, MODEL_VERSION, PROMOTION
 from model.versions import add_data_set, add_version, data_sets, version, versions
 
 THE_APP = "the app"  # who promotes the shipped model
+OVERTAKEN = "Version {} became active meanwhile. Look at the evidence against it, then decide."
 
 
 @dataclass(frozen=True)
@@ -99,9 +100,7 @@ def promote(store, number, by, reason, *, instead_of=None):
         usable = select(PROMOTION.c.version_id).join(MODEL_VERSION).where(MODEL_VERSION.c.broken.is_(None))
         current = connection.execute(usable.order_by(PROMOTION.c.id.desc()).limit(1)).scalar()
         if instead_of not in (None, current):
-            raise StoreError(
-                f"Version {current} became active meanwhile. Look at the evidence against it, then decide."
-            )
+            raise StoreError(OVERTAKEN.format(current))
         connection.execute(insert(PROMOTION).values(version_id=number, by=by, reason=reason))
 
 

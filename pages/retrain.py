@@ -18,14 +18,14 @@ HOW_TO = (
 
 
 def submit(store, data, excluded, recipes):
-    """Put a training into the queue; what stands against it is kept for the page to say."""
+    """Put a training into the queue, or say what stands against it."""
     algorithms, parameters, seed = recipes
     try:
         options = {"parameters": parameters, "seed": seed, "excluded": excluded, "by": door.author("a visitor")}
         number = door.change(jobs.submit, store, resources.visitor(), data, algorithms, **options)
         st.query_params["job"] = str(number)
     except (DataError, ModelError, StoreError) as error:
-        st.session_state.retrain_problem = str(error)
+        st.error(str(error))
 
 
 def propose(store, below):
@@ -46,23 +46,17 @@ def propose(store, below):
                 problems[of] = True
                 st.error(str(error))
                 break
-    with st.container(horizontal=True):
-        st.button(
-            "Retrain",
-            type="primary",
-            disabled=any(problems.values()),
-            on_click=submit,
-            args=(store, (rows, origin), excluded, ([name], parameters, seed)),
-        )
-        st.button(
+    with st.container(horizontal=True):  # no callbacks: those would know the fields as they were drawn last
+        is_one = st.button("Retrain", type="primary", disabled=any(problems.values()))
+        are_all = st.button(
             "Compare all",
             disabled=problems["rows"],
-            on_click=submit,
-            args=(store, (rows, origin), excluded, (list(recipe.OFFERED), None, seed)),
             help=f"Train all {len(recipe.OFFERED)} algorithms with their usual settings on these {ROWS}.",
         )
-    if refused := st.session_state.pop("retrain_problem", None):
-        st.error(refused)
+    if is_one:
+        submit(store, (rows, origin), excluded, ([name], parameters, seed))
+    elif are_all:
+        submit(store, (rows, origin), excluded, (list(recipe.OFFERED), None, seed))
 
 
 def finish(store, found, current):

@@ -123,6 +123,9 @@ def promote(store, evidence):
         pressed = st.form_submit_button(f"{verb} version {number}", type="primary")
     if not pressed:
         return
+    if seen not in (0, active):  # before a tick is asked for that is about another version than was decided against
+        st.error(history.OVERTAKEN.format(active))
+        return
     missing = [what for what, given in (("a reason", reason.strip()), ("your name", by.strip())) if not given]
     if missing or not agreed:
         wants = [f"Give {' and '.join(missing)}."] if missing else []
