@@ -8,8 +8,10 @@ LABEL org.opencontainers.image.title="Petrol what-if" \
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /app
 
+# requirements-scale.txt adds what more than one machine needs: PostgreSQL's driver and Dask.
+ARG REQUIREMENTS=requirements.txt
 # The libraries' own tests, C++ headers and a Jupyter extension are an eighth of the image, and nothing uses them here.
-COPY requirements.txt .
+COPY ${REQUIREMENTS} requirements.txt
 RUN pip install --require-hashes --only-binary :all: -r requirements.txt \
  && find "$(python -c 'import site; print(site.getsitepackages()[0])')" -type d \
       \( -name tests -o -path '*/pyarrow/include' -o -path '*/pydeck/nbextension' \) -prune -exec rm -rf {} +

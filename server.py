@@ -179,7 +179,7 @@ def _read_environment():
     """Take settings from the environment as `streamlit run` does, which uvicorn knows nothing of."""
     for option, convert in _FROM_ENVIRONMENT.items():
         name = "STREAMLIT_" + re.sub(r"(?=[A-Z])|\.", "_", option).upper()
-        if name in os.environ:
+        if os.environ.get(name):
             config.set_option(option, convert(os.environ[name]))
 
 
@@ -208,7 +208,11 @@ async def _failed(request, error):
     return PlainTextResponse("Something is wrong with this program.\n", 500, security_headers())
 
 
-_FROM_ENVIRONMENT = {"server.baseUrlPath": str, "server.allowedHosts": lambda text: re.findall(r"[^\s,]+", text)}
+_FROM_ENVIRONMENT = {
+    "server.baseUrlPath": str,
+    "server.allowedHosts": lambda text: re.findall(r"[^\s,]+", text),
+    "server.cookieSecret": str,  # replicas that share one accept each other's cookies
+}
 app = st.App(_SCRIPT)  # from here on Streamlit knows where its configuration is
 _read_environment()
 if _problem := door.unreadable():

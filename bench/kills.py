@@ -39,7 +39,7 @@ class Outcome:
     other: list = field(default_factory=list)
 
 
-async def _train(visit, seeds, seen):
+async def train(visit, seeds, seen):
     """Ask for one small training after the other, and note what is there."""
     await visit.go("retrain")
     await visit.choose("Algorithm", "Ridge")
@@ -51,7 +51,7 @@ async def _train(visit, seeds, seen):
         seen |= {int(part.partition("=")[2]) for part in visit.query.split("&") if part.startswith("candidate=")}
 
 
-async def _promote(visit, store, reasons, acknowledged):
+async def promote(visit, store, reasons, acknowledged):
     """Promote one version after the other, and note what the page has taken."""
     while True:
         active, _ = history.active(store)
@@ -83,8 +83,8 @@ async def _round(url, store, victims, chance, memory, outcome):
         for visit in visits:
             leaving.push_async_callback(visit.close)
         working = [
-            asyncio.create_task(_train(visits[0], memory.seeds, memory.seen)),
-            asyncio.create_task(_promote(visits[1], store, memory.reasons, memory.acknowledged)),
+            asyncio.create_task(train(visits[0], memory.seeds, memory.seen)),
+            asyncio.create_task(promote(visits[1], store, memory.reasons, memory.acknowledged)),
         ]
         await asyncio.wait(working, timeout=chance.uniform(0.05, _LONGEST), return_when=asyncio.FIRST_EXCEPTION)
         worker = worker_process(store)
@@ -111,7 +111,7 @@ async def _round(url, store, victims, chance, memory, outcome):
 
 
 @dataclass
-class _Memory:
+class Memory:
     """What was seen and acknowledged before any kill."""
 
     seeds: object = field(default_factory=lambda: itertools.count(1))
@@ -120,7 +120,7 @@ class _Memory:
     acknowledged: list = field(default_factory=list)
 
 
-def _check(store, memory, outcome):
+def check(store, memory, outcome):
     """Open the store as a new process would, and look whether all is there."""
     again = history.open_store(store.url)  # whose file is checked as a whole
     there = {one.id for one in versions.versions(again)}
@@ -161,7 +161,7 @@ def run(folder, n_kills, seed=1972):
     -------
     Outcome
     """
-    chance, memory, outcome = random.Random(seed), _Memory(), Outcome()  # noqa: S311 - repeatable
+    chance, memory, outcome = random.Random(seed), Memory(), Outcome()  # noqa: S311 - repeatable
     store = history.open_store(f"sqlite:///{folder}/store.db")
     turns = itertools.cycle([("worker",), ("server",), ("worker",), ("worker", "server")])
     log = folder / "log"
@@ -170,7 +170,7 @@ def run(folder, n_kills, seed=1972):
             with running_server(log=log, PETROL_STORE_URL=store.url) as url:
                 while outcome.n_kills < n_kills:
                     victims = next(turns)
-                    outcome.wrong_answers += not _answers(url, _check(store, memory, outcome))
+                    outcome.wrong_answers += not _answers(url, check(store, memory, outcome))
                     asyncio.run(_round(url, store, victims, chance, memory, outcome))
                     if "Traceback" in log.read_text(encoding="utf-8", errors="replace"):
                         outcome.other.append(f"a traceback in {log}")
@@ -181,7 +181,7 @@ def run(folder, n_kills, seed=1972):
             if "the server died" not in str(error):
                 raise
     with running_server(log=log, PETROL_STORE_URL=store.url) as url:
-        outcome.wrong_answers += not _answers(url, _check(store, memory, outcome))
+        outcome.wrong_answers += not _answers(url, check(store, memory, outcome))
         for job in jobs.open_jobs(Store(store.url)):
             try:
                 ended(store, job.id, 60)

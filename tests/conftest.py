@@ -137,25 +137,40 @@ def free_port():
 @contextlib.contextmanager
 def running_server(command=None, cwd=ROOT, log=None, port=None, base="", **environment):
     """Start the app as the README does, yield its address when it is healthy, and end it by its process id."""
+    process, url = start_server(command, cwd, log, port, base, **environment)
+    try:
+        yield url
+        assert process.poll() is None, f"the server died:\n{log.read_text(errors='replace')[-4000:]}"
+    finally:
+        end(process)
+
+
+def start_server(command=None, cwd=ROOT, log=None, port=None, base="", **environment):
+    """Start the app as the README does; return its process and its address when it is healthy."""
     port = port or free_port()
     command = command or ["uvicorn", "server:app", "--host", "127.0.0.1", "--port", "{port}"]
     command = [sys.executable, "-m", *(part.format(port=port) for part in command)]
-    with log.open("wb") as output:
+    with log.open("ab") as output:
         process = subprocess.Popen(
             command, cwd=cwd, stdout=output, stderr=subprocess.STDOUT, env=_environment() | environment
         )
     url = f"http://127.0.0.1:{port}{base}"
     try:
         _wait_until_healthy(process, url, log)
-        yield url
-        assert process.poll() is None, f"the server died:\n{log.read_text(errors='replace')[-4000:]}"
-    finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+    except BaseException:
+        end(process)
+        raise
+    return process, url
+
+
+def end(process):
+    """End a process that was started here, with a word first."""
+    process.terminate()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _environment():

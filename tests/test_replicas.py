@@ -1,0 +1,259 @@
+"""Two replicas behind nginx with one store: visitors stay, are taken over, and nothing is lost on the way."""
+
+import asyncio
+import contextlib
+import re
+import threading
+
+import pytest
+from playwright.sync_api import expect
+from websockets import WebSocketException
+
+from bench.kills import Memory, Outcome, check, promote, train
+from bench.visit import Visit
+from data.schema import FEATURES
+from model import history, jobs
+from model.predict import predict
+from tests.conftest import end, free_port, start_server
+from tests.nginx import answers, running_nginx
+from tests.retrain_page import Visitor
+from tests.stores import add_quick, ended, wait_until
+from tests.test_decide_browser import keep, names
+from tests.what_if_page import DEFAULTS, assert_page_agrees, held_value, slider
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+LISTENS = {"a": 8501, "b": 8502}  # in the configuration
+MOVED = {"petrol_tax": 9.5, "driver_licence_share": 0.6}
+TABLE = "\n".join(["petrol_tax,average_income,paved_highways,driver_licence_share", *["9,3571,1976,0.525"] * 50])
+
+
+class Replicas:
+    """Two servers that can be ended and started anew, behind one nginx."""
+
+    def __init__(self, folder, url):
+        self._folder, self._url, self._processes = folder, url, {}
+        self.ports = {name: free_port() for name in LISTENS}
+        self.address = ""  # of nginx
+        for name in LISTENS:
+            self.start(name)
+
+    def start(self, name):
+        """Start a replica, as compose.scale.yaml does."""
+        settings = {"PETROL_STORE_URL": self._url, "STREAMLIT_SERVER_COOKIE_SECRET": "c" * 64}
+        log = self._folder / f"log-{name}"
+        self._processes[name], _ = start_server(log=log, port=self.ports[name], **settings)
+
+    def url(self, name):
+        """Return where a replica answers by itself."""
+        return f"http://127.0.0.1:{self.ports[name]}"
+
+    def kill(self, name):
+        """End a replica without a word."""
+        self._processes[name].kill()
+        self._processes[name].wait()
+
+    def restart(self, name):
+        """End a replica as an engine does, and start it anew; nginx must know of it before the next one is touched."""
+        end(self._processes[name])
+        self.start(name)
+
+    def end(self):
+        """End both, and look into what they have written."""
+        for name, process in self._processes.items():
+            end(process)
+            assert "Traceback" not in (self._folder / f"log-{name}").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def replicas(postgresql, tmp_path_factory):
+    """Start what compose.scale.yaml does, on this machine."""
+    folder, url = tmp_path_factory.mktemp("replicas"), postgresql.new()
+    history.open_store(url)._engine.dispose()
+    found = Replicas(folder, url)
+    ports = {LISTENS[name]: port for name, port in found.ports.items()}
+    try:
+        with running_nginx(folder, "nginx.scale.conf", ports) as found.address:
+            yield found
+    finally:
+        found.end()
+
+
+@pytest.fixture
+def store(replicas):
+    return history.open_store(replicas._url)
+
+
+@pytest.fixture
+def arrives(replicas, browser):
+    """Return a function that brings a visitor to an address of the site, whose connection may be lost."""
+    contexts = []
+
+    def open_page(url, *, ready):
+        contexts.append(browser.new_context(viewport={"width": 1280, "height": 900}))
+        page = contexts[-1].new_page()
+        page.goto(url)
+        page.get_by_test_id(ready).first.wait_for(timeout=20_000)
+        return page
+
+    yield lambda address, at=None: Visitor(open_page, at or replicas.address).goes_to(address)
+    for context in contexts:
+        context.close()
+
+
+def replica_of(visitor):
+    """Which replica the visitor's cookie names."""
+    cookies = {cookie["name"]: cookie["value"] for cookie in visitor.page.context.cookies()}
+    return cookies.get("petrol_replica")
+
+
+def moves(visitor, model, key, **values):
+    """Press a key on the petrol tax; the whole page must agree with the model."""
+    slider(visitor.page, "petrol_tax").press(key)
+    step = next(column.step for column in FEATURES if column.name == "petrol_tax")
+    changed = values | {"petrol_tax": round(values["petrol_tax"] + {"ArrowRight": step, "ArrowLeft": -step}[key], 10)}
+    assert_page_agrees(visitor.page, predict(model, changed))
+    return changed
+
+
+def scores_a_file(visitor):
+    """Upload one, which goes not over the websocket: it must find the same replica."""
+    visitor.page.get_by_role("link", name="Score a file").click()
+    visitor.sees("It needs the columns")
+    visitor.uploads(TABLE.encode())
+    visitor.sees("50 of 50 rows scored")
+
+
+def test_visitors_are_spread_and_each_keeps_what_is_theirs(arrives, model):
+    came = [arrives("/") for _ in range(4)]
+    assert sorted(map(replica_of, came)) == ["a", "a", "b", "b"]
+    for number, visitor in enumerate(came):
+        keep(visitor, f"of visitor {number}")
+        at = moves(visitor, model, "ArrowRight", **DEFAULTS)
+        home = replica_of(visitor)
+        scores_a_file(visitor)
+        visitor.page.get_by_role("link", name="What if").click()
+        expect(slider(visitor.page, "petrol_tax")).to_have_value(str(at["petrol_tax"]))
+        assert names(visitor.page) == [f"of visitor {number}"]
+        assert replica_of(visitor) == home
+
+
+def test_who_loses_their_replica_is_on_the_other_within_ten_seconds_with_their_sliders(arrives, replicas, model):
+    query = "&".join(f"{name}={value}" for name, value in MOVED.items())
+    ann = arrives(f"/?{query}")
+    home = replica_of(ann)
+    other = {"a": "b", "b": "a"}[home]
+    at = moves(ann, model, "ArrowRight", **DEFAULTS | MOVED)
+    bob = arrives("/")
+    while replica_of(bob) != other:
+        bob = arrives("/")
+
+    replicas.kill(home)
+    wait_until(lambda: replica_of(ann) == other, 10, "the way to the other replica")
+    expect(ann.page.get_by_test_id("stConnectionStatus")).to_have_count(0)
+    for name, value in at.items():
+        assert held_value(ann.page, name) == pytest.approx(value)
+    at = moves(ann, model, "ArrowRight", **at)
+    moves(bob, model, "ArrowRight", **DEFAULTS)  # who was there has not noticed
+    assert replica_of(bob) == other
+
+    replicas.start(home)
+    wait_until(lambda: {replica_of(arrives("/")) for _ in range(2)} == {"a", "b"}, 20, "visitors on both")
+    moves(ann, model, "ArrowLeft", **at)
+    scores_a_file(ann)
+    assert replica_of(ann) == other
+
+
+def test_what_is_promoted_on_one_answers_on_the_other_and_who_comes_second_is_told(
+    arrives, replicas, store, rows, model
+):
+    line, other = add_quick(store, rows, "least_squares"), add_quick(store, rows)
+    active, _ = history.active(store)
+    ann, bob, cid = (
+        arrives(address, at=replicas.url(name))
+        for address, name in ((f"/models?version={line}", "a"), (f"/models?version={other}", "b"), ("/", "b"))
+    )
+    ann.promotes(line, "straight", agrees=True)
+    ann.sees(f"Version {line}: least squares is now active.")
+    slider(cid.page, "petrol_tax").press("ArrowRight")
+    cid.sees(f"Version {line}: least squares is now active.")
+    bob.promotes(other, "has not seen it", by="Bob", agrees=True)
+    bob.sees(f"Version {line} became active meanwhile.")
+    assert [one.by for one in history.promotions(store)][-1] == "Ann"
+    history.promote(store, active, "a test", "as before")
+
+
+def test_two_replicas_train_one_after_the_other(arrives, replicas, store):
+    ann, bob = (arrives("/retrain", at=replicas.url(name)) for name in ("a", "b"))
+    for visitor in (ann, bob):
+        visitor.types("Seed", "17" if visitor is ann else "18")
+        visitor.presses("Retrain")
+    first, second = [job.id for job in wait_until(lambda: jobs.jobs(store)[-2:] if len(jobs.jobs(store)) > 1 else None)]
+
+    def over():
+        states = [jobs.job(store, number).state for number in (first, second)]
+        assert states.count("running") <= 1
+        return states == ["done", "done"]
+
+    wait_until(over, 120, "both trainings")
+    assert jobs.job(store, first).ended_at <= jobs.job(store, second).started_at
+    for visitor in (ann, bob):
+        expect(visitor.page).to_have_url(re.compile(r"candidate=\d+"))
+
+
+async def _work(url, store, memory, over):
+    """Promote and train through nginx until told to stop; who loses the connection comes back."""
+
+    async def again_and_again(work, *arguments):
+        while True:
+            with contextlib.suppress(WebSocketException, OSError, TimeoutError, EOFError):
+                visit = await Visit.open(url)
+                try:
+                    await work(visit, *arguments)
+                finally:
+                    await visit.close()
+
+    working = [
+        asyncio.create_task(again_and_again(promote, store, memory.reasons, memory.acknowledged)),
+        asyncio.create_task(again_and_again(train, memory.seeds, memory.seen)),
+    ]
+    stop = asyncio.create_task(asyncio.to_thread(over.wait))
+    done, _ = await asyncio.wait([*working, stop], return_when=asyncio.FIRST_COMPLETED)
+    for task in working:
+        task.cancel()
+    await asyncio.gather(*working, return_exceptions=True)
+    over.set()
+    assert stop in done, [task.exception() for task in done]
+
+
+def test_a_rolling_restart_loses_no_promotion_and_no_finished_training(replicas, store, rows):
+    add_quick(store, rows)
+    memory, outcome, over, failures = Memory(), Outcome(), threading.Event(), []
+
+    def work():
+        try:
+            asyncio.run(_work(replicas.address, store, memory, over))
+        except Exception as error:  # noqa: BLE001 - of another thread: it is told below
+            failures.append(error)
+            over.set()
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    try:
+        for name in ("a", "b", "a"):
+            n = len(memory.acknowledged)
+            wait_until(lambda: over.is_set() or len(memory.acknowledged) > n + 1, 60, "two promotions")  # noqa: B023
+            assert not over.is_set(), failures
+            replicas.restart(name)
+            assert answers(f"{replicas.address}/api/ready")
+        n = len(memory.acknowledged)
+        wait_until(lambda: over.is_set() or len(memory.acknowledged) > n, 60, "a promotion")
+    finally:
+        over.set()
+        worker.join(90)
+    assert failures == []
+    for job in jobs.open_jobs(store):
+        ended(store, job.id)
+    check(store, memory, outcome)
+    assert (outcome.lost_versions, outcome.lost_promotions, outcome.other) == (0, 0, [])
+    assert outcome.n_promotions >= 7
+    assert any(job.state == "done" for job in jobs.jobs(store))
