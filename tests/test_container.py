@@ -18,6 +18,7 @@ STEPS = [  # (instruction, rest), continued lines joined
     for line in re.sub(r"\\\n", " ", re.sub(r"(?m)^#.*\n", "", TEXT)).splitlines()
     if line.strip()
 ]
+SCALED = yaml.safe_load((ROOT / "compose.scale.yaml").read_text(encoding="utf-8"))
 SERVICE = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))["services"]["petrol"]
 
 
@@ -46,7 +47,9 @@ def test_it_stands_on_the_official_slim_python_with_locked_wheels():
 
 def test_dependencies_come_before_code_and_code_by_name():
     copied = [rest.split() for rest in all_of("COPY")]
-    assert copied[0] == ["requirements.txt", "."]
+    assert copied[0] == ["${REQUIREMENTS}", "requirements.txt"]
+    assert the("ARG") == "REQUIREMENTS=requirements.txt"  # unless compose.scale.yaml asks for more
+    copied[0] = ["requirements.txt", "requirements-scale.txt", "."]
     assert place("COPY", "requirements.txt") < place("RUN", "pip install") < place("COPY", "streamlit_app.py")
     names = [name for *sources, _ in copied for name in sources]
     assert not {".", "*"} & set(names)
@@ -101,6 +104,37 @@ def test_composed_it_may_do_little_and_comes_back():
     assert "disable" not in SERVICE["healthcheck"]
     assert "test" not in SERVICE["healthcheck"]  # that of the image
     assert SERVICE["ports"] == ["${PETROL_BIND:-127.0.0.1}:8501:8501"]  # for this machine alone, unless told otherwise
+
+
+def test_of_what_runs_on_more_than_one_machine_each_part_may_do_little():
+    for name, service in SCALED["services"].items():
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert "/tmp" in service["tmpfs"], name  # noqa: S108 - inside the container
+        is_ours = service["image"] == "petrol-scale"  # whose user is above
+        assert is_ours or int(service["user"].partition(":")[0]) > 0, name
+        assert not is_ours or service["build"]["args"] == {"REQUIREMENTS": "requirements-scale.txt"}, name
+        assert ("ports" in service) == (name == "proxy"), name
+        assert name.startswith(("proxy", "app")) or service["networks"] == ["back"], name
+    assert SCALED["networks"]["back"] == {"internal": True}
+    assert SCALED["services"]["proxy"]["ports"] == ["${PETROL_BIND:-127.0.0.1}:8080:8080"]
+
+
+def test_the_replicas_are_alike_but_for_the_ports_by_which_the_proxy_tells_them_apart():
+    text, services = (ROOT / "docs" / "nginx.scale.conf").read_text(encoding="utf-8"), SCALED["services"]
+    told = {f"app-{name}": port for port, name in re.findall(r"~:(\d+)\$ ([ab]);", text)}
+    assert set(re.findall(r"server (app-[ab]):(\d+)", text)) == set(told.items())
+    assert set(told) == {name for name in services if name.startswith("app-")}
+    first, second = (services[name] for name in told)
+    assert first["environment"] == second["environment"]
+    for secret in ("PETROL_STORE_URL", "STREAMLIT_SERVER_COOKIE_SECRET"):
+        assert re.search(r"\$\{PETROL_\w+:\?make scale writes it\}", first["environment"][secret])  # never a usual one
+    checks = {**dict.fromkeys(told, health_check()[2]), "app-b": services["app-b"]["healthcheck"]["test"][-1]}
+    for name, port in told.items():
+        command = services[name]["command"]
+        assert command == [*json.loads(the("CMD"))[:5], port, *json.loads(the("CMD"))[6:]]
+        assert checks[name] == health_check()[2].replace("8501", port)
 
 
 def test_streamlit_is_set_to_tell_nobody_anything():
