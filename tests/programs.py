@@ -67,6 +67,23 @@ def _unpack(package):
         _run("dpkg", "-x", file, _UNPACKED)
 
 
+def _unpack_postgresql():
+    """Unpack it with all that this machine lacks of what it needs; nothing is installed, so no service starts."""
+    if not shutil.which("apt-get"):
+        return
+    archives = _UNPACKED / "archives"
+    (archives / "partial").mkdir(parents=True, exist_ok=True)
+    options = ["-qy", "--no-install-recommends", "--download-only", "-o", f"Dir::Cache::archives={archives}"]
+    fetch = [*chromium.sudo(), "apt-get", "install", *options, "-o", "APT::Sandbox::User=root", "postgresql"]
+    if not _run(*fetch):
+        _run(*chromium.sudo(), "apt-get", "update", "-q")
+        _run(*fetch)
+    for file in archives.glob("*.deb"):
+        if not file.name.startswith(("libc6_", "libc-bin_")):  # that of the machine fits its loader
+            _run("dpkg", "-x", file, _UNPACKED)
+        file.unlink()
+
+
 def _install_provider():
     if not shutil.which("npm") and shutil.which("apt-get"):
         _run(*chromium.sudo(), "apt-get", "update", "-q")
@@ -82,8 +99,15 @@ def main():
         _unpack("nginx")
     if not faketime():
         _unpack("libfaketime")
+    if not postgresql():
+        _unpack_postgresql()
     _install_provider()
-    for what, found in (("nginx", nginx()), ("faketime", faketime()), ("sign-in provider", node())):
+    for what, found in (
+        ("nginx", nginx()),
+        ("PostgreSQL", postgresql()),
+        ("faketime", faketime()),
+        ("sign-in provider", node()),
+    ):
         print(f"{what}: {found or 'not found; its tests are skipped, but in continuous integration they fail'}")
 
 

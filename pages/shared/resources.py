@@ -7,6 +7,7 @@ import logging
 import secrets
 import sys
 import threading
+import time
 from dataclasses import replace
 
 import streamlit as st
@@ -23,12 +24,23 @@ from pages.shared import door
 
 _LOG = logging.getLogger(__name__)
 _ARENA_MAX = -8  # glibc's number for it
+_LEFT_ALONE = 5  # times as long as the failure took
+_failed = {}  # "error" of the last opening that failed, and "until" when nobody tries again
 _seen = {}  # "last" -> the store, its stamp, and the model that answered then
 
 
 @st.cache_resource(show_spinner=False)
 def _open_store():
-    return history.open_store()
+    """Open the store; one that was long in failing is left alone for a while, or each move would wait for it."""
+    if time.monotonic() < _failed.get("until", 0):
+        raise _failed["error"]
+    begun = time.monotonic()
+    try:
+        return history.open_store()
+    except StoreError as error:
+        asked = time.monotonic() - begun
+        _failed.update(error=error, until=time.monotonic() + _LEFT_ALONE * asked)
+        raise
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
