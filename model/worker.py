@@ -23,7 +23,7 @@ from model.train import features, libraries, require_usable, train, train_again
 from model.versions import add_version, arrays_of, rows_of, version, versions
 
 _BEAT = 0.5  # [s]
-_N_TRIES = 5  # to keep what was trained; each waits as long as the store waits for another writer
+_PERSISTS = 90  # [s] in keeping what was trained, while the store is held or its server away
 N_PROCESSES = min(4, os.cpu_count() or 1)
 
 
@@ -91,16 +91,18 @@ def _beat(store, number, worker, ending, over):
 
 def _end(store, number, worker, state, notes, trained=()):
     """Keep what was trained and close the job in one transaction, or neither where the job is no longer ours."""
-    for is_last in (*[False] * _N_TRIES, True):
+    deadline = time.monotonic() + _PERSISTS
+    while True:
         try:
             with store.writing() as connection:
                 ended = {"state": state, "ended_at": now(), "message": " ".join(notes)[:2000]}
                 if connection.execute(update(JOB).where(own(number, worker)).values(ended)).rowcount:
                     for model, more in trained:
                         add_version(connection, model, job_id=number, **more)
-        except StoreError:  # held by another program for long: a training is worth some patience
-            if is_last:
+        except StoreError:
+            if time.monotonic() > deadline:
                 raise
+            time.sleep(1)
         else:
             return
 

@@ -1,8 +1,10 @@
 """PostgreSQL as the store: what can go wrong with a server, and the way to it from SQLite and back."""
 
+import asyncio
 import contextlib
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from functools import partial
@@ -10,10 +12,11 @@ from functools import partial
 import pytest
 from sqlalchemy import exc, text
 
+from bench.visit import Visit
 from model import history, jobs, tables, transfer, versions
 from model.predict import predict_rows
 from model.store import Store, StoreError
-from tests.conftest import ROOT
+from tests.conftest import ROOT, running_server
 from tests.postgresql import PASSWORD, running_postgresql
 from tests.stores import add_quick, python, sql, wait_until
 
@@ -227,3 +230,31 @@ def test_with_sqlite_the_driver_is_not_even_imported(tmp_path):
     code = "import sys; from model import history; history.open_store(sys.argv[1]); print('psycopg' in sys.modules)"
     out, _ = python(code, f"sqlite:///{tmp_path}/store.db").communicate(timeout=60)
     assert out == "False\n"
+
+
+@pytest.mark.slow
+def test_a_server_that_never_answers_is_not_waited_for_at_every_move(tmp_path):
+    with socket.socket() as silent, running(silent, tmp_path) as url:
+        asyncio.run(moves_with_the_shipped_model(url))
+        silent.settimeout(1)
+        knocks = [silent.accept()[0]]
+        with pytest.raises(TimeoutError):
+            silent.accept()
+        knocks[0].close()
+    assert "Traceback" not in (tmp_path / "log").read_text(encoding="utf-8")
+
+
+def running(silent, folder):
+    silent.bind(("127.0.0.1", 0))
+    silent.listen()
+    where = f"postgresql+psycopg://me@127.0.0.1:{silent.getsockname()[1]}/db"
+    return running_server(log=folder / "log", PETROL_STORE_URL=where)
+
+
+async def moves_with_the_shipped_model(url):
+    visit = await Visit.open(url)
+    for tax in (8.0, 8.1, 8.2):
+        await visit.move({"petrol_tax": tax})
+    assert "cannot be reached" in visit.text
+    assert "Until then the shipped model answers." in visit.text
+    await visit.close()

@@ -14,73 +14,30 @@ from bench.visit import Visit
 from data.schema import FEATURES
 from model import history, jobs
 from model.predict import predict
-from tests.conftest import end, free_port, start_server
-from tests.nginx import answers, running_nginx
+from tests.nginx import answers
+from tests.replicas import running_replicas
 from tests.retrain_page import Visitor
 from tests.stores import add_quick, ended, wait_until
 from tests.test_decide_browser import keep, names
 from tests.what_if_page import DEFAULTS, assert_page_agrees, held_value, slider
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-LISTENS = {"a": 8501, "b": 8502}  # in the configuration
 MOVED = {"petrol_tax": 9.5, "driver_licence_share": 0.6}
 TABLE = "\n".join(["petrol_tax,average_income,paved_highways,driver_licence_share", *["9,3571,1976,0.525"] * 50])
-
-
-class Replicas:
-    """Two servers that can be ended and started anew, behind one nginx."""
-
-    def __init__(self, folder, url):
-        self._folder, self._url, self._processes = folder, url, {}
-        self.ports = {name: free_port() for name in LISTENS}
-        self.address = ""  # of nginx
-        for name in LISTENS:
-            self.start(name)
-
-    def start(self, name):
-        """Start a replica, as compose.scale.yaml does."""
-        settings = {"PETROL_STORE_URL": self._url, "STREAMLIT_SERVER_COOKIE_SECRET": "c" * 64}
-        log = self._folder / f"log-{name}"
-        self._processes[name], _ = start_server(log=log, port=self.ports[name], **settings)
-
-    def url(self, name):
-        """Return where a replica answers by itself."""
-        return f"http://127.0.0.1:{self.ports[name]}"
-
-    def kill(self, name):
-        """End a replica without a word."""
-        self._processes[name].kill()
-        self._processes[name].wait()
-
-    def restart(self, name):
-        """End a replica as an engine does, and start it anew; nginx must know of it before the next one is touched."""
-        end(self._processes[name])
-        self.start(name)
-
-    def end(self):
-        """End both, and look into what they have written."""
-        for name, process in self._processes.items():
-            end(process)
-            assert "Traceback" not in (self._folder / f"log-{name}").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
 def replicas(postgresql, tmp_path_factory):
     """Start what compose.scale.yaml does, on this machine."""
-    folder, url = tmp_path_factory.mktemp("replicas"), postgresql.new()
+    url = postgresql.new()
     history.open_store(url)._engine.dispose()
-    found = Replicas(folder, url)
-    ports = {LISTENS[name]: port for name, port in found.ports.items()}
-    try:
-        with running_nginx(folder, "nginx.scale.conf", ports) as found.address:
-            yield found
-    finally:
-        found.end()
+    with running_replicas(tmp_path_factory.mktemp("replicas"), url) as found:
+        yield found
 
 
 @pytest.fixture
 def store(replicas):
-    return history.open_store(replicas._url)
+    return history.open_store(replicas.store_url)
 
 
 @pytest.fixture
