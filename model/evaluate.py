@@ -3,6 +3,7 @@
 import inspect
 import math
 import warnings
+from functools import cache, lru_cache
 
 import numpy as np
 
@@ -17,11 +18,14 @@ def n_repeats_for(n_rows):
     return max(1, min(N_REPEATS, N_REPEATS * N_ENOUGH // n_rows))
 
 
-def _predictions(fitted, X, y):
+def predictions_of(fitted, X, y):
+    """Predict rows: what is kept of a fold where nothing more is asked for."""
     return predict_once(fitted, X)
 
 
-def out_of_fold(unfitted, X, y, *, n_repeats=N_REPEATS, seed=0, n_jobs=1, progress=None, keep=_predictions):
+def out_of_fold(
+    unfitted, X, y, *, n_repeats=N_REPEATS, seed=0, n_jobs=1, progress=None, keep=predictions_of, fits=None
+):
     """Predict every row from fits that have not seen it, in repeated 5-fold cross-validation.
 
     Parameters
@@ -41,6 +45,9 @@ def out_of_fold(unfitted, X, y, *, n_repeats=N_REPEATS, seed=0, n_jobs=1, progre
     keep : callable, optional
         What to keep of each fit, from (fitted, X_test, y_test) to an array of shape (n_test, ...);
         its predictions unless told otherwise.
+    fits : iterable of (int, ndarray), optional
+        Number of each fold and what was kept of it, in any order, where they are fitted elsewhere, as by
+        `model.cluster`; else they are fitted here, in ``n_jobs`` processes.
 
     Returns
     -------
@@ -52,21 +59,32 @@ def out_of_fold(unfitted, X, y, *, n_repeats=N_REPEATS, seed=0, n_jobs=1, progre
     ValueError
         If there are fewer rows than folds.
     """
-    from joblib import Parallel, delayed
-
     folds = _folds(len(y), n_repeats, seed)
-    fits = Parallel(n_jobs=n_jobs, return_as="generator")(
-        delayed(_fit_keep)(unfitted, X, y, train, test, keep) for train, test in folds
-    )
-    for fold, ((_, test), values) in enumerate(zip(folds, fits, strict=True)):
-        if fold == 0:
+    for done, (fold, values) in enumerate(fits or _fits_here(unfitted, X, y, folds, keep, n_jobs), 1):
+        if done == 1:
             kept = np.empty((n_repeats, len(y), *values.shape[1:]))
-        kept[fold // N_SPLITS, test] = values
+        kept[fold // N_SPLITS, folds[fold][1]] = values
         if progress:
-            progress(fold + 1, len(folds))
+            progress(done, len(folds))
     return kept
 
 
+def _fits_here(unfitted, X, y, folds, keep, n_jobs):
+    from joblib import Parallel, delayed
+
+    return enumerate(
+        Parallel(n_jobs=n_jobs, return_as="generator")(
+            delayed(_fit_keep)(unfitted, X, y, train, test, keep) for train, test in folds
+        )
+    )
+
+
+def fit_fold(unfitted, X, y, fold, n_repeats, seed, keep):
+    """Fit one fold of `out_of_fold` by its number, and return what is to be kept of it."""
+    return _fit_keep(unfitted, X, y, *_folds(len(y), n_repeats, seed)[fold], keep)
+
+
+@lru_cache(maxsize=1)  # a process that fits folds by their numbers asks for the same splits again and again
 def _folds(n_rows, n_repeats, seed=0):
     """Places of the rows to fit on and to test on, fold by fold."""
     from sklearn.model_selection import RepeatedKFold
@@ -83,8 +101,18 @@ def _fit_keep(unfitted, X, y, train, test, keep):
         # scikit-learn asks for the constructor's signature three times a tree, a sixth of the time of a small forest;
         # a function that carries its own is not taken apart anew.
         vars(tree.__init__).setdefault("__signature__", inspect.signature(tree.__init__))
-    with config_context(skip_parameter_validation=True):  # the fit on all rows has checked them
+    # Sums of many rows differ in their last bits with the number of threads that share them, and that number with the
+    # machine. The fit on all rows has checked the parameters.
+    with _pools().limit(limits=1, user_api="blas"), config_context(skip_parameter_validation=True):
         return keep(fit(clone(unfitted), X[train], y[train]), X[test], y[test])
+
+
+@cache
+def _pools():
+    import sklearn  # noqa: F401 - brings the libraries that have threads
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def fit(unfitted, X, y):

@@ -43,7 +43,7 @@ class Job:
     ended_at: datetime | None
 
 
-def submit(store, visitor, data, algorithms, *, parameters=None, seed=0, excluded=(), by="a visitor"):
+def submit(store, visitor, data, algorithms, *, parameters=None, seed=0, excluded=(), by="a visitor", here=False):
     """Put a training at the end of the queue.
 
     Parameters
@@ -62,6 +62,8 @@ def submit(store, visitor, data, algorithms, *, parameters=None, seed=0, exclude
         Places of rows to leave out.
     by : str
         What to call who asks, for the record.
+    here : bool, default=False
+        Whether to train on this machine also where a cluster is set.
 
     Returns
     -------
@@ -100,7 +102,7 @@ def submit(store, visitor, data, algorithms, *, parameters=None, seed=0, exclude
             "seed": seed,
             "excluded": sorted({int(place) for place in excluded}),
             "by": by,
-        }
+        } | ({"here": True} if here else {})
         values = {"request": request, "visitor": visitor, "state": "waiting"}
         return connection.execute(insert(JOB).values(values)).inserted_primary_key[0]
 

@@ -150,7 +150,9 @@ def require_usable(rows):
         )
 
 
-def train(rows, algorithm=recipe.DEFAULT, parameters=None, seed=0, *, n_repeats=None, n_jobs=1, progress=None):
+def train(
+    rows, algorithm=recipe.DEFAULT, parameters=None, seed=0, *, n_repeats=None, n_jobs=1, progress=None, fits=None
+):
     """Fit a recipe on rows and score it beside the baselines on the same folds.
 
     Parameters
@@ -165,6 +167,8 @@ def train(rows, algorithm=recipe.DEFAULT, parameters=None, seed=0, *, n_repeats=
         Processes at work.
     progress : callable, optional
         Called with (folds done, folds in all).
+    fits : iterable of (int, ndarray), optional
+        As for `model.evaluate.out_of_fold`, with `model.importance.predictions_and_losses` kept.
 
     Returns
     -------
@@ -181,9 +185,8 @@ def train(rows, algorithm=recipe.DEFAULT, parameters=None, seed=0, *, n_repeats=
     n_repeats = n_repeats or evaluate.n_repeats_for(len(rows))
     X, y = features(rows), rows[TARGET.name].to_numpy(float)
     pipeline = _fit(unfitted, X, y)  # first, so that what cannot be fitted fails at once
-    kept = out_of_fold(
-        unfitted, X, y, n_repeats=n_repeats, n_jobs=n_jobs, progress=progress, keep=predictions_and_losses
-    )
+    options = {"n_jobs": n_jobs, "progress": progress, "keep": predictions_and_losses, "fits": fits}
+    kept = out_of_fold(unfitted, X, y, n_repeats=n_repeats, **options)
     predictions = {"model": kept[:, :, 0]}
     for name in recipe.BASELINES:
         predictions[name] = out_of_fold(recipe.pipeline(name), X, y, n_repeats=n_repeats)

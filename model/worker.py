@@ -6,15 +6,15 @@ import os
 import sys
 import threading
 import time
-from contextlib import suppress
-from importlib import import_module
+from contextlib import closing, contextmanager, suppress
 
-from joblib import Parallel, delayed, parallel_config
 from sqlalchemy import update
 
 from data.load import fingerprint
 from data.schema import TARGET
-from model import evaluate, history, jobs, recipe
+from model import cluster, evaluate, history, jobs, processes, recipe
+from model.cluster import ClusterError
+from model.importance import predictions_and_losses
 from model.jobs import beat, own
 from model.recipe import ModelError
 from model.store import StoreError
@@ -24,7 +24,6 @@ from model.versions import add_version, arrays_of, rows_of, version, versions
 
 _BEAT = 0.5  # [s]
 _PERSISTS = 90  # [s] in keeping what was trained, while the store is held or its server away
-N_PROCESSES = min(4, os.cpu_count() or 1)
 
 
 def main(number):
@@ -41,8 +40,9 @@ def main(number):
     if not worker:
         print(f"Job {number} is not waiting.", file=sys.stderr)
         return 2
-    helpers = threading.Thread(target=_wake)
-    helpers.start()
+    helpers = threading.Thread(target=processes.wake)
+    if not cluster.address():
+        helpers.start()
     try:
         while worker:
             _do(store, number, worker, helpers)
@@ -62,7 +62,7 @@ def _do(store, number, worker, helpers):
         ending.set()
         _end(store, number, worker, "done", notes, trained)
     except Exception as error:  # whatever it is, nobody may wait for this job for ever
-        if not isinstance(error, (ValueError, StoreError, MemoryError)):
+        if not isinstance(error, (ValueError, StoreError, ClusterError, MemoryError)):
             logging.getLogger(__name__).exception("job %d", number)
         ending.set()
         _end(store, number, worker, "failed", [_why(error)])
@@ -73,7 +73,7 @@ def _do(store, number, worker, helpers):
 def _why(error):
     if isinstance(error, MemoryError):
         return "There was not enough memory. Train on fewer rows, or take fewer trees."
-    if isinstance(error, (ValueError, StoreError)):
+    if isinstance(error, (ValueError, StoreError, ClusterError)):
         return str(error)
     return f"The training broke off ({type(error).__name__}: {error})."
 
@@ -125,27 +125,27 @@ def _work(store, job, worker, helpers):
     found = _kept(store, known, [*recipes, *([rival.recipe] if rival else [])])
     if len(request["algorithms"]) > 1:
         recipes = [one for one in recipes if _is_new(known, one, notes)]
-    others = []
+    unknown, others = [one for one in recipes if not _is_evaluated(known, one)], []
     if rival and rival.recipe not in recipes and _key(rival.recipe) not in found and _fits(rival, len(rows), notes):
         others = [rival.recipe]
-    progress = _Progress(store, job.id, worker)
-    progress.n_recipes = len(others) + sum(known.get(_key(one), (0, ""))[1] != "model" for one in recipes)
-    trained = []
-    helpers.join()
-    with _helpers():
+    progress = _Progress(store, job.id, worker, len(others) + len(unknown))
+    with _cluster(request, rows, helpers, is_needed=others or unknown) as send:
+        # All at once, so that no worker of a cluster waits for what is done here between two recipes.
+        fits = {_key(one): send(one) for one in others}
+        fits |= {_key(one): send(one, keep=predictions_and_losses) for one in unknown}
         for one in others:
-            X, y = features(rows), rows[TARGET.name].to_numpy(float)
-            options = {"n_repeats": evaluate.n_repeats_for(len(rows)), "n_jobs": N_PROCESSES}
-            found[_key(one)] = evaluate.out_of_fold(recipe.pipeline(*one), X, y, progress=progress.of(one), **options)
+            found[_key(one)] = _evaluated(rows, one, progress, fits.pop(_key(one)))
+        trained = []
         for one in recipes:
             try:
-                trained.append(_again(store, known, one, rows) or _train(rows, one, progress))
+                model = _again(store, known, one, rows) or _train(rows, one, progress, fits.pop(_key(one), None))
             except ValueError as error:  # a ModelError, or what scikit-learn cannot fit on some fold
                 if len(recipes) == 1:
                     raise
                 notes.append(f"{recipe.ALGORITHMS[one[0]].label} was left out: {error}")
             else:
-                found[_key(one)] = trained[-1].record["predictions"]["model"]
+                trained.append(model)
+                found[_key(one)] = model.record["predictions"]["model"]
     more = {name: request[name] for name in ("data_set_id", "excluded", "by")}
     if rival and _key(rival.recipe) in found:
         more["rival_id"] = rival.id
@@ -164,16 +164,28 @@ def _fits(rival, n_rows, notes):
     return True
 
 
+def _is_evaluated(known, one):
+    """Whether a version of this recipe on these rows is there."""
+    return known.get(_key(one), (0, ""))[1] == "model"
+
+
 def _is_new(known, one, notes):
-    """Whether no version of this recipe on these rows is there; else it is named."""
-    number, name = known.get(_key(one), (0, ""))
-    if name == "model":
+    """Whether none is; else it is named."""
+    if _is_evaluated(known, one):
+        number = known[_key(one)][0]
         notes.append(f"Version {number} is a {recipe.ALGORITHMS[one[0]].label} on these rows already.")
-    return name != "model"
+        return False
+    return True
 
 
-def _train(rows, one, progress):
-    return train(rows, *one, n_jobs=N_PROCESSES, progress=progress.of(one))
+def _train(rows, one, progress, fits):
+    return train(rows, *one, n_jobs=processes.N_PROCESSES, progress=progress.of(one), fits=fits)
+
+
+def _evaluated(rows, one, progress, fits):
+    options = {"n_repeats": evaluate.n_repeats_for(len(rows)), "n_jobs": processes.N_PROCESSES, "fits": fits}
+    X, y = features(rows), rows[TARGET.name].to_numpy(float)
+    return evaluate.out_of_fold(recipe.pipeline(*one), X, y, progress=progress.of(one), **options)
 
 
 def _possible(request, n_rows):
@@ -242,11 +254,26 @@ def _again(store, known, one, rows):
     return train_again(record, rows)
 
 
+@contextmanager
+def _cluster(request, rows, helpers, *, is_needed):
+    """Yield what has the folds of a recipe fitted in the cluster, or leaves them to this machine."""
+    if request.get("here") or not cluster.address() or not is_needed:
+        if helpers.ident:
+            helpers.join()
+        with processes.used():
+            yield lambda one, **keep: None
+        return
+    X, y = features(rows), rows[TARGET.name].to_numpy(float)
+    with closing(cluster.Cluster(cluster.address())) as there:
+        options = {"n_repeats": evaluate.n_repeats_for(len(rows))}
+        yield lambda one, **keep: there.send(recipe.pipeline(*one), X, y, **options, **keep)
+
+
 class _Progress:
     """Counts the folds of all recipes together and tells the store after each."""
 
-    def __init__(self, store, number, worker):
-        self._told, self._n_begun, self.n_recipes = (store, number, worker), 0, 0
+    def __init__(self, store, number, worker, n_recipes):
+        self._told, self._n_begun, self._n_recipes = (store, number, worker), 0, n_recipes
 
     def of(self, one):
         """Begin the next recipe; the function returned is called with (folds done, folds in all)."""
@@ -256,31 +283,9 @@ class _Progress:
         def tell(done, total):
             message = f"{label[0].upper()}{label[1:]}: fold {done} of {total}"
             with suppress(StoreError):  # the next fold tells it
-                beat(*self._told, done=n_before * total + done, total=self.n_recipes * total, message=message)
+                beat(*self._told, done=n_before * total + done, total=self._n_recipes * total, message=message)
 
         return tell
-
-
-def _helpers():
-    return parallel_config("loky", initializer=_follow, initargs=(os.getpid(),))
-
-
-def _wake():
-    """Start the helper processes, which takes them as long as reading the rows takes this one."""
-    with _helpers():
-        Parallel(n_jobs=N_PROCESSES)(delayed(import_module)("sklearn.ensemble") for _ in range(N_PROCESSES))
-
-
-def _follow(parent):
-    """Let a helper process end when the worker is killed, instead of waiting for it for minutes."""
-
-    def watch():
-        while os.getppid() == parent:
-            time.sleep(1)
-        os._exit(1)
-
-    if os.name == "posix":
-        threading.Thread(target=watch, daemon=True).start()
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import streamlit as st
 
-from model import jobs
+from model import cluster, jobs
 from model.tables import now
 from pages.shared import door, resources, verdicts
 
@@ -61,6 +61,16 @@ def _cancel(store, number):
         door.change(jobs.cancel, store, number)
 
 
+def _train_here(store, failed):
+    """Ask for the same training once more, without the cluster."""
+    same = {name: failed.request[name] for name in ("parameters", "seed", "excluded")}
+    by = door.author(failed.request["by"])
+    with resources.telling():
+        data, algorithms = failed.request["data_set_id"], failed.request["algorithms"]
+        number = door.change(jobs.submit, store, resources.visitor(), data, algorithms, **same, by=by, here=True)
+        st.query_params["job"] = str(number)
+
+
 def outcome(store):
     """Say how the job that ended last went, where that was not long ago and there is something to say."""
     ended = jobs.last_ended(store)
@@ -70,6 +80,8 @@ def outcome(store):
     if ended.state == "failed":
         st.error(f"{about} failed at {ended.ended_at:%H:%M} UTC.", icon=":material/error:")
         st.code(ended.message, language=None, wrap_lines=True)
+        if ended.message.endswith(cluster.OR_HERE) and not door.refusal():
+            st.button("Train here instead", on_click=_train_here, args=(store, ended))
     elif ended.state == "cancelled":
         st.info(f"{about} was cancelled, and nothing of it was kept.", icon=":material/cancel:")
     elif ended.message:

@@ -1,0 +1,225 @@
+"""A Dask cluster that fits the folds of a training in the place of processes here: `PETROL_DASK_SCHEDULER` names it."""
+
+import hashlib
+import logging
+import os
+import pickle
+import queue
+import time
+import uuid
+import warnings
+from concurrent.futures import CancelledError
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+
+from joblib import hash as content_of
+
+from model import evaluate
+from model.train import libraries
+
+VARIABLE = "PETROL_DASK_SCHEDULER"
+OR_HERE = "or train here instead."  # how the message ends where the same training would go without the cluster
+_PATIENCE = 10  # [s] for the scheduler to answer and a worker to be there, also in the middle of a training
+_BEAT = 1  # [s] without a fold, after which the scheduler is asked whether it still has workers
+_N_TRIES = 3  # that bring no fold at all
+_LOGGERS = ("distributed", "distributed.client", "tornado", "tornado.application", "asyncio")
+
+
+class ClusterError(Exception):
+    """The cluster cannot do it; the message says where, why, and what to do."""
+
+
+def address():
+    """Return the address of the scheduler that is set; empty where folds are fitted here."""
+    return os.environ.get(VARIABLE, "").strip()
+
+
+class Cluster:
+    """A connection to the scheduler of a cluster that has workers; to be closed.
+
+    Parameters
+    ----------
+    address : str
+        ``tcp://host:port``.
+
+    Raises
+    ------
+    ClusterError
+        If it cannot be reached, or has no workers.
+    """
+
+    def __init__(self, address):
+        self.address, self._scattered = address, {}
+        try:
+            from distributed import Client
+        except ImportError:
+            raise self.error("needs the package distributed", "Install requirements-scale.txt") from None
+        _hush()
+        try:
+            self.client = Client(address, timeout=_PATIENCE, set_as_default=False)
+        except (ValueError, TypeError) as error:
+            raise self.error(f"is no address ({error})", "Write it as tcp://host:8786") from None
+        except Exception as error:  # noqa: BLE001 - whatever Dask makes of a network
+            raise self.error(f"cannot be reached ({str(error)[:200]})", "Start the scheduler") from None
+        try:
+            self.require()
+        except ClusterError:
+            self.close()
+            raise
+
+    def error(self, what, cure):
+        """Return the error that says what is wrong with this cluster."""
+        return ClusterError(f"The Dask scheduler {self.address[:200]} ({VARIABLE}) {what}. {cure}, {OR_HERE}")
+
+    def close(self):
+        """Leave the cluster, which then drops all that it was sent."""
+        with suppress(Exception):  # a scheduler that is gone is left already
+            self.client.close(timeout=2)
+
+    def require(self):
+        """Wait a little until the scheduler answers and has workers; raise a `ClusterError` where it does not."""
+        deadline, n_workers = time.monotonic() + _PATIENCE, None
+        while not n_workers:
+            with suppress(Exception):  # what a lost connection raises is not documented; it is asked again
+                ask, left = self.client.scheduler.identity, deadline - time.monotonic()
+                n_workers = self.client.sync(ask, n_workers=0, callback_timeout=max(left, 0.1))["n_workers"]
+            if time.monotonic() > deadline and not n_workers:
+                if n_workers is None:
+                    raise self.error("was lost", "Start the scheduler")
+                raise self.error(f"has had no worker for {_PATIENCE} s", "Start workers")
+            time.sleep(0 if n_workers else 0.1)
+
+    def scattered(self, data, broken=None):
+        """Bring data to every worker, once; again where what was brought broke with a worker."""
+        content = content_of(data)
+        if self._scattered.get(content, broken) is broken:
+            key = f"petrol-data-{uuid.uuid4().hex}"
+            found = self.client.scatter({key: data}, broadcast=True, timeout=_PATIENCE)
+            self._scattered[content] = found[key]
+        return self._scattered[content]
+
+    def send(self, unfitted, X, y, *, n_repeats, seed=0, keep=evaluate.predictions_of):
+        """Have folds fitted, as `model.evaluate.out_of_fold` would; the cluster begins at once.
+
+        Parameters
+        ----------
+        unfitted, X, y, n_repeats, seed, keep
+            As there.
+
+        Returns
+        -------
+        iterable of (int, ndarray)
+            For its ``fits``: in the order in which they are ready, and complete.
+        """
+        return _Folds(self, pickle.dumps((unfitted, n_repeats, seed, keep)), (X, y), n_repeats * evaluate.N_SPLITS)
+
+
+class _Folds:
+    """Folds in a cluster, sent anew where they or the data are lost with a worker."""
+
+    def __init__(self, cluster, work, data, n_folds):
+        self._cluster, self._work, self._data = cluster, work, data
+        self._scattered, self._futures = None, {}
+        self._send(range(n_folds))
+
+    def _send(self, folds):
+        with suppress(Exception):  # lost again, whatever Dask makes of it: it is tried anew
+            self._scattered = self._cluster.scattered(self._data, self._scattered)
+            key = f"petrol-{uuid.uuid4().hex}"
+            futures = self._cluster.client.map(
+                _fit, folds, key=[(key, fold) for fold in folds], pure=False, fifo_timeout=0,
+                work=self._work, data=self._scattered, sender=_versions(),
+            )  # fmt: skip
+            self._futures = dict(zip(folds, futures, strict=True))
+            return
+        self._futures = dict.fromkeys(folds)
+
+    def __iter__(self):
+        n_vain, first_error = 0, None
+        while self._futures:
+            n_vain += 1
+            for fold, values in self._ready():
+                n_vain = 0
+                if isinstance(values, ClusterError):
+                    raise self._cluster.error(str(values), "Give all the same requirements and code")
+                if not isinstance(values, Exception):
+                    yield fold, values
+                    continue
+                first_error = values  # as here, where folds are taken in order: that of the first fold counts
+                self._drop([later for later in self._futures if later > fold])
+            if self._futures:
+                if n_vain == _N_TRIES:
+                    raise self._cluster.error(f"lost its workers {n_vain} times before a fold was done", "Look at them")
+                self._cluster.require()
+                self._send(list(self._drop(list(self._futures))))
+        if first_error:
+            raise first_error
+
+    def _drop(self, folds):
+        for fold in folds:
+            if future := self._futures.pop(fold):
+                future.release()
+        return folds
+
+    def _ready(self):
+        """Yield what is ready until all is, or something was lost."""
+        ready, folds = queue.SimpleQueue(), {}
+        for fold, future in self._futures.items():
+            if future is None:
+                return
+            folds[future.key] = fold
+            future.add_done_callback(ready.put)
+        while self._futures:
+            try:
+                future = ready.get(timeout=_BEAT)
+            except queue.Empty:
+                self._cluster.require()
+                continue
+            if (fold := folds[future.key]) not in self._futures:
+                continue  # a later one than the first that cannot be fitted
+            try:
+                values = future.result(timeout=_PATIENCE)
+            except (CancelledError, OSError):
+                return
+            except Exception as error:  # noqa: BLE001 - of a fold's own errors, none is raised
+                raise self._cluster.error(*_unfit(error)) from None
+            self._drop([fold])
+            yield fold, values
+
+
+def _unfit(error):
+    if type(error).__name__ == "KilledWorker":
+        what = f"lost {error.allowed_failures + 1} workers at the same fold, perhaps for want of memory"
+        return what, "Give them more, train on fewer rows"
+    what = f"has a worker that cannot begin ({type(error).__name__}: {str(error)[:300]})"
+    return what, "Start workers in this project's folder, with its requirements"
+
+
+def _fit(fold, work, data, sender):
+    """Fit a fold on a worker; what stands against that is returned, so that what is raised is the cluster's."""
+    from distributed import get_worker
+
+    own = _versions()
+    if differing := [f"{name} {own.get(name)} instead of {it}" for name, it in sender.items() if own.get(name) != it]:
+        return ClusterError(f"has a worker, {get_worker().address}, with {', '.join(differing)}")
+    unfitted, n_repeats, seed, keep = pickle.loads(work)  # noqa: S301 - whoever can send it can have anything run anyway
+    try:
+        return evaluate.fit_fold(unfitted, *data, fold, n_repeats, seed, keep)
+    except Exception as error:  # noqa: BLE001 - raised again where the training is
+        return error
+
+
+@cache
+def _versions():
+    """What must be equal for equal results: the libraries and this project."""
+    places = (Path(__file__).parent.parent / name for name in ("data", "model"))
+    texts = (path.read_text(encoding="utf-8") for place in places for path in sorted(place.glob("*.py")))
+    return libraries() | {"this project": hashlib.sha256("\0".join(texts).encode()).hexdigest()[:8]}
+
+
+def _hush():
+    """Keep Dask's talk from the log: what matters of it is said by the job."""
+    for name in _LOGGERS:
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    warnings.filterwarnings("ignore", module="distributed")

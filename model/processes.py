@@ -1,0 +1,33 @@
+"""The processes that fit folds on this machine: joblib's, started early and ended with the one that uses them."""
+
+import os
+import threading
+import time
+from importlib import import_module
+
+from joblib import Parallel, delayed, parallel_config
+
+N_PROCESSES = min(4, os.cpu_count() or 1)
+
+
+def used():
+    """Return the context in which joblib uses them."""
+    return parallel_config("loky", initializer=_follow, initargs=(os.getpid(),))
+
+
+def wake():
+    """Start them, which takes them as long as reading the rows takes this one."""
+    with used():
+        Parallel(n_jobs=N_PROCESSES)(delayed(import_module)("sklearn.ensemble") for _ in range(N_PROCESSES))
+
+
+def _follow(parent):
+    """Let a process end when this one is killed, instead of waiting for it for minutes."""
+
+    def watch():
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    if os.name == "posix":
+        threading.Thread(target=watch, daemon=True).start()
