@@ -11,6 +11,7 @@ import warnings
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 from joblib import hash as content_of
@@ -20,7 +21,7 @@ from model.train import libraries
 
 VARIABLE = "PETROL_DASK_SCHEDULER"
 OR_HERE = "or train here instead."  # how the message ends where the same training would go without the cluster
-_PATIENCE = 10  # [s] for the scheduler to answer and a worker to be there, also in the middle of a training
+_PATIENCE = 12  # [s] for the scheduler to answer and a worker to be there, also in the middle of a training
 _BEAT = 1  # [s] without a fold, after which the scheduler is asked whether it still has workers
 _N_TRIES = 3  # that bring no fold at all
 _LOGGERS = ("distributed", "distributed.client", "tornado", "tornado.application", "asyncio")
@@ -94,10 +95,18 @@ class Cluster:
         """Bring data to every worker, once; again where what was brought broke with a worker."""
         content = content_of(data)
         if self._scattered.get(content, broken) is broken:
+            self._require_project()
             key = f"petrol-data-{uuid.uuid4().hex}"
             found = self.client.scatter({key: data}, broadcast=True, timeout=_PATIENCE)
             self._scattered[content] = found[key]
         return self._scattered[content]
+
+    def _require_project(self):
+        # One that cannot import what it is sent does not say so: it ends itself.
+        found = self.client.run(find_spec, __package__, on_error="ignore")
+        found["itself"] = self.client.run_on_scheduler(find_spec, __package__)
+        if lacking := [where for where, spec in found.items() if not spec]:
+            raise self.error(f"and its workers need this project: {', '.join(lacking)}", "Start all in its folder")
 
     def send(self, unfitted, X, y, *, n_repeats, seed=0, keep=evaluate.predictions_of):
         """Have folds fitted, as `model.evaluate.out_of_fold` would; the cluster begins at once.
@@ -124,16 +133,19 @@ class _Folds:
         self._send(range(n_folds))
 
     def _send(self, folds):
-        with suppress(Exception):  # lost again, whatever Dask makes of it: it is tried anew
+        self._futures = dict.fromkeys(folds)
+        try:
             self._scattered = self._cluster.scattered(self._data, self._scattered)
             key = f"petrol-{uuid.uuid4().hex}"
             futures = self._cluster.client.map(
                 _fit, folds, key=[(key, fold) for fold in folds], pure=False, fifo_timeout=0,
                 work=self._work, data=self._scattered, sender=_versions(),
             )  # fmt: skip
-            self._futures = dict(zip(folds, futures, strict=True))
+        except ClusterError:
+            raise
+        except Exception:  # noqa: BLE001 - lost again, whatever Dask makes of it: it is tried anew
             return
-        self._futures = dict.fromkeys(folds)
+        self._futures = dict(zip(folds, futures, strict=True))
 
     def __iter__(self):
         n_vain, first_error = 0, None
