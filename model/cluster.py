@@ -23,6 +23,7 @@ VARIABLE = "PETROL_DASK_SCHEDULER"
 OR_HERE = "or train here instead."  # how the message ends where the same training would go without the cluster
 _PATIENCE = 12  # [s] for the scheduler to answer and a worker to be there, also in the middle of a training
 _BEAT = 1  # [s] without a fold, after which the scheduler is asked whether it still has workers
+_SLOWEST = 1e6  # [bytes / s] at which data may travel
 _N_TRIES = 3  # that bring no fold at all
 _LOGGERS = ("distributed", "distributed.client", "tornado", "tornado.application", "asyncio")
 
@@ -83,13 +84,17 @@ class Cluster:
         deadline, n_workers = time.monotonic() + _PATIENCE, None
         while not n_workers:
             with suppress(Exception):  # what a lost connection raises is not documented; it is asked again
-                ask, left = self.client.scheduler.identity, deadline - time.monotonic()
-                n_workers = self.client.sync(ask, n_workers=0, callback_timeout=max(left, 0.1))["n_workers"]
+                left = max(deadline - time.monotonic(), 0.1)
+                n_workers = self._ask(lambda: self.client.scheduler.identity(n_workers=0), left)["n_workers"]
             if time.monotonic() > deadline and not n_workers:
                 if n_workers is None:
                     raise self.error("was lost", "Start the scheduler")
                 raise self.error(f"has had no worker for {_PATIENCE} s", "Start workers")
             time.sleep(0 if n_workers else 0.1)
+
+    def _ask(self, begin, seconds):
+        """Wait for what a function begins, and not for ever: whoever is to answer may have stopped."""
+        return self.client.sync(begin, callback_timeout=seconds)
 
     def scattered(self, data, broken=None):
         """Bring data to every worker, once; again where what was brought broke with a worker."""
@@ -97,14 +102,17 @@ class Cluster:
         if self._scattered.get(content, broken) is broken:
             self._require_project()
             key = f"petrol-data-{uuid.uuid4().hex}"
-            found = self.client.scatter({key: data}, broadcast=True, timeout=_PATIENCE)
-            self._scattered[content] = found[key]
+            seconds = _PATIENCE + sum(part.nbytes for part in data) / _SLOWEST
+            options = {"broadcast": True, "timeout": _PATIENCE, "asynchronous": True}
+            self._scattered[content] = self._ask(lambda: self.client.scatter({key: data}, **options), seconds)[key]
         return self._scattered[content]
 
     def _require_project(self):
         # One that cannot import what it is sent does not say so: it ends itself.
-        found = self.client.run(find_spec, __package__, on_error="ignore")
-        found["itself"] = self.client.run_on_scheduler(find_spec, __package__)
+        options = {"on_error": "ignore", "asynchronous": True}
+        found = self._ask(lambda: self.client.run(find_spec, __package__, **options), _PATIENCE)
+        ask = self.client.run_on_scheduler
+        found["itself"] = self._ask(lambda: ask(find_spec, __package__, asynchronous=True), _PATIENCE)
         if lacking := [where for where, spec in found.items() if not spec]:
             raise self.error(f"and its workers need this project: {', '.join(lacking)}", "Start all in its folder")
 
@@ -162,7 +170,7 @@ class _Folds:
                 self._drop([later for later in self._futures if later > fold])
             if self._futures:
                 if n_vain == _N_TRIES:
-                    raise self._cluster.error(f"lost its workers {n_vain} times before a fold was done", "Look at them")
+                    raise self._cluster.error(f"lost its work {n_vain} times before a fold was done", "Look at its log")
                 self._cluster.require()
                 self._send(list(self._drop(list(self._futures))))
         if first_error:

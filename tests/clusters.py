@@ -17,6 +17,7 @@ class Machines:
     """The processes of a cluster on this machine, each started as the README says."""
 
     def __init__(self, folder):
+        folder.mkdir(exist_ok=True)
         self._folder, self._started = folder, []
         self.address = f"tcp://127.0.0.1:{free_port()}"
 

@@ -7,7 +7,7 @@ from model import history, jobs, versions
 from model.recipe import OFFERED
 from model.store import Store
 from model.tables import MODEL_VERSION
-from tests.conftest import running_server
+from tests.conftest import free_port, running_server
 from tests.retrain_page import LONG, Visitor, answer, candidate_of, model_of, promote_a_line
 from tests.stores import is_over, wait_until, worker_of
 from tests.test_load import BAD, SAME, TEXT
@@ -180,3 +180,27 @@ def test_a_broken_store_is_named_with_the_cure_and_the_shipped_model_answers(ope
         ann.sees(f"The store {tmp_path}/store.db cannot be read")
         ann.sees("Put a backup in its place, or move it away")
         ann.page.context.close()
+
+
+@pytest.fixture
+def no_scheduler(monkeypatch):
+    """Name a Dask scheduler that is not there."""
+    address = f"tcp://127.0.0.1:{free_port()}"
+    monkeypatch.setenv("PETROL_DASK_SCHEDULER", address)
+    return address
+
+
+def test_where_the_cluster_cannot_be_reached_the_same_is_trained_here(no_scheduler, visitor, store_url):
+    ann = visitor("/retrain")
+    ann.chooses("Algorithm", "Ridge")
+    ann.types("Seed", "3")
+    ann.presses("Retrain")
+    ann.sees("Job 1 (ridge, yours) failed at", timeout=LONG)
+    ann.sees(f"The Dask scheduler {no_scheduler} (PETROL_DASK_SCHEDULER) cannot be reached")
+    ann.presses("Train here instead")
+    assert candidate_of(ann.page) == 2
+    first, second = jobs.jobs(Store(store_url))
+    assert (first.state, second.state) == ("failed", "done")
+    assert second.request == first.request | {"here": True}
+    assert (first.done, versions.version(Store(store_url), 2).job_id) == (0, 2)
+    ann.sees_no("Train here instead")
