@@ -5,10 +5,11 @@ import logging
 import os
 import pickle
 import queue
+import threading
 import time
 import uuid
 import warnings
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
@@ -58,12 +59,15 @@ class Cluster:
         except ImportError:
             raise self.error("needs the package distributed", "Install requirements-scale.txt") from None
         _hush()
+        self.client = Client.__new__(Client)  # at hand also where its beginning never ends
         try:
-            self.client = Client(address, timeout=_PATIENCE, set_as_default=False)
+            _within(_PATIENCE + 1, self.client.__init__, address, timeout=_PATIENCE, set_as_default=False)
         except (ValueError, TypeError) as error:
             raise self.error(f"is no address ({error})", "Write it as tcp://host:8786") from None
         except Exception as error:  # noqa: BLE001 - whatever Dask makes of a network
-            raise self.error(f"cannot be reached ({str(error)[:200]})", "Start the scheduler") from None
+            self.client.status = "closed"  # else Python would wait for it again when it ends
+            why = (isinstance(error, OSError) and str(error)[:200]) or "what is there does not answer as one"
+            raise self.error(f"cannot be reached ({why})", "Start the scheduler") from None
         try:
             self.require()
         except ClusterError:
@@ -84,17 +88,13 @@ class Cluster:
         deadline, n_workers = time.monotonic() + _PATIENCE, None
         while not n_workers:
             with suppress(Exception):  # what a lost connection raises is not documented; it is asked again
-                left = max(deadline - time.monotonic(), 0.1)
-                n_workers = self._ask(lambda: self.client.scheduler.identity(n_workers=0), left)["n_workers"]
+                ask, left = self.client.scheduler.identity, deadline - time.monotonic()
+                n_workers = self.client.sync(ask, n_workers=0, callback_timeout=max(left, 0.1))["n_workers"]
             if time.monotonic() > deadline and not n_workers:
                 if n_workers is None:
                     raise self.error("was lost", "Start the scheduler")
                 raise self.error(f"has had no worker for {_PATIENCE} s", "Start workers")
             time.sleep(0 if n_workers else 0.1)
-
-    def _ask(self, begin, seconds):
-        """Wait for what a function begins, and not for ever: whoever is to answer may have stopped."""
-        return self.client.sync(begin, callback_timeout=seconds)
 
     def scattered(self, data, broken=None):
         """Bring data to every worker, once; again where what was brought broke with a worker."""
@@ -103,16 +103,14 @@ class Cluster:
             self._require_project()
             key = f"petrol-data-{uuid.uuid4().hex}"
             seconds = _PATIENCE + sum(part.nbytes for part in data) / _SLOWEST
-            options = {"broadcast": True, "timeout": _PATIENCE, "asynchronous": True}
-            self._scattered[content] = self._ask(lambda: self.client.scatter({key: data}, **options), seconds)[key]
+            options = {"broadcast": True, "timeout": _PATIENCE}
+            self._scattered[content] = _within(seconds, self.client.scatter, {key: data}, **options)[key]
         return self._scattered[content]
 
     def _require_project(self):
         # One that cannot import what it is sent does not say so: it ends itself.
-        options = {"on_error": "ignore", "asynchronous": True}
-        found = self._ask(lambda: self.client.run(find_spec, __package__, **options), _PATIENCE)
-        ask = self.client.run_on_scheduler
-        found["itself"] = self._ask(lambda: ask(find_spec, __package__, asynchronous=True), _PATIENCE)
+        found = _within(_PATIENCE, self.client.run, find_spec, __package__, on_error="ignore")
+        found["itself"] = _within(_PATIENCE, self.client.run_on_scheduler, find_spec, __package__)
         if lacking := [where for where, spec in found.items() if not spec]:
             raise self.error(f"and its workers need this project: {', '.join(lacking)}", "Start all in its folder")
 
@@ -236,6 +234,20 @@ def _versions():
     places = (Path(__file__).parent.parent / name for name in ("data", "model"))
     texts = (path.read_text(encoding="utf-8") for place in places for path in sorted(place.glob("*.py")))
     return libraries() | {"this project": hashlib.sha256("\0".join(texts).encode()).hexdigest()[:8]}
+
+
+def _within(seconds, function, *arguments, **options):
+    """Call what waits for ever where whoever is to answer has stopped; for so long and no longer."""
+    answer = Future()
+
+    def call():
+        try:
+            answer.set_result(function(*arguments, **options))
+        except Exception as error:  # noqa: BLE001 - raised where it is waited for
+            answer.set_exception(error)
+
+    threading.Thread(target=call, daemon=True).start()
+    return answer.result(seconds)
 
 
 def _hush():

@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 import subprocess
 import sys
 
@@ -61,6 +62,13 @@ def connected():
     yield connect
     for one in opened:
         one.close()
+
+
+@pytest.fixture
+def store(store):
+    yield store
+    for process in list(jobs._started):
+        process.wait(20)
 
 
 @pytest.fixture
@@ -184,6 +192,13 @@ def test_an_address_without_a_scheduler_is_told(hasty, address, said):
         Cluster(address)
     assert str(told.value).startswith(f"The Dask scheduler {address} (PETROL_DASK_SCHEDULER) {said} (")
     assert str(told.value).endswith(cluster.OR_HERE)
+
+
+def test_something_that_never_answers_is_told(hasty):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        with pytest.raises(ClusterError, match=r"cannot be reached \(what is there does not answer as one\)\. Start"):
+            Cluster(f"tcp://127.0.0.1:{port}")
 
 
 def test_a_scheduler_without_workers_and_one_that_is_lost_are_told(empty, hasty, tmp_path):
