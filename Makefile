@@ -7,7 +7,7 @@ HOST   ?= 127.0.0.1
 BIN    := .venv/bin
 UV     := $(BIN)/uv
 
-.PHONY: help run test test-fast lint format train lock bench soak screenshots docker scale audit clean
+.PHONY: help run test test-fast lint format train lock bench bench-scale soak screenshots docker scale audit clean
 
 help:  ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -39,6 +39,10 @@ train: .venv/app  ## train the default model again and keep it
 bench: .venv/dev  ## measure speed and memory
 	$(BIN)/python tests/chromium.py
 	$(BIN)/python -m bench
+
+bench-scale: .venv/dev  ## measure what growth costs: Dask workers, replicas and visitors, rows up to a million
+	$(BIN)/python -m tests.programs
+	$(BIN)/python -m bench.scale
 
 soak: .venv/dev  ## what it must survive: kills, full disks, hostile files, a crowd (half an hour)
 	$(BIN)/python -m tests.programs

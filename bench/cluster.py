@@ -91,6 +91,11 @@ def figures(figure, n_rounds=3):
         )
 
 
-if __name__ == "__main__":
+def main():
+    """Print what was measured."""
     for one in figures(lambda what, value, unit, n=1: f"{what:62} {value:7.2f} {unit}"):
         print(one, flush=True)
+
+
+if __name__ == "__main__":
+    main()

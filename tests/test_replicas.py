@@ -1,4 +1,4 @@
-"""Two replicas behind nginx with one store: visitors stay, are taken over, and nothing is lost on the way."""
+"""Two replicas behind nginx, PostgreSQL and a Dask cluster: visitors stay or are taken over, and nothing is lost."""
 
 import asyncio
 import contextlib
@@ -14,6 +14,7 @@ from bench.visit import Visit
 from data.schema import FEATURES
 from model import history, jobs
 from model.predict import predict
+from tests.clusters import Machines, wait_for_workers
 from tests.nginx import answers
 from tests.replicas import running_replicas
 from tests.retrain_page import Visitor
@@ -29,10 +30,19 @@ TABLE = "\n".join(["petrol_tax,average_income,paved_highways,driver_licence_shar
 @pytest.fixture(scope="module")
 def replicas(postgresql, tmp_path_factory):
     """Start what compose.scale.yaml does, on this machine."""
-    url = postgresql.new()
+    url, machines = postgresql.new(), Machines(tmp_path_factory.mktemp("cluster"))
     history.open_store(url)._engine.dispose()
-    with running_replicas(tmp_path_factory.mktemp("replicas"), url) as found:
-        yield found
+    try:
+        machines.scheduler()
+        for _ in range(2):
+            machines.worker()
+        with machines.client() as client:
+            wait_for_workers(client, 2)
+        cluster = {"PETROL_DASK_SCHEDULER": machines.address}
+        with running_replicas(tmp_path_factory.mktemp("replicas"), url, **cluster) as found:
+            yield found
+    finally:
+        machines.end()
 
 
 @pytest.fixture
