@@ -7,6 +7,7 @@ from model.forest import predict_once
 
 KINDS = ("held_out", "in_sample")  # judged by rows that the fit has not seen, or by its own
 _N_PREDICTED = 2500  # rows to predict for each input; up to 50 rows it is every row with every other's value
+_N_LISTED = 1000  # rows up to which it is recorded as people can read it
 
 
 def predictions_and_losses(fitted, X, y):
@@ -54,13 +55,15 @@ def to_record(kept, y):
     Returns
     -------
     dict
-        "plain" and each input -> list of float, mean squared error of each row [unit of y, squared].
+        "plain" and each input -> mean squared error of each row [unit of y, squared]: a list of float with six
+        digits, of many rows an ndarray of shape (n_rows,) in single precision, which holds more.
     """
     errors = [((y - kept[:, :, 0]) ** 2).mean(axis=0), *kept[:, :, 1:].mean(axis=0).T]
-    return {
-        name: [float(f"{error:.6g}") for error in each]
-        for name, each in zip(("plain", *FEATURE_NAMES), errors, strict=True)
-    }
+    if len(y) > _N_LISTED:
+        listed = [each.astype(np.float32) for each in errors]
+    else:
+        listed = [[float(f"{error:.6g}") for error in each] for each in errors]
+    return dict(zip(("plain", *FEATURE_NAMES), listed, strict=True))
 
 
 def importance(recorded, places):
@@ -79,11 +82,11 @@ def importance(recorded, places):
         Input -> ``{"value": float, "standard_error": float}`` [unit of the target]; the standard error is
         over the rows, by the delta method.
     """
-    plain = np.array(recorded["plain"])[places]
+    plain = np.asarray(recorded["plain"])[places].astype(float)
     root = np.sqrt(plain.mean())
     rises = {}
     for name in FEATURE_NAMES:
-        shuffled = np.array(recorded[name])[places]
+        shuffled = np.asarray(recorded[name])[places].astype(float)
         shuffled_root = np.sqrt(shuffled.mean())
         slopes = shuffled / (shuffled_root or 1) - plain / (root or 1)
         error = np.std(slopes / 2, ddof=1) / np.sqrt(len(plain))

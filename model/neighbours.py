@@ -1,7 +1,5 @@
 """The rows nearest to scenarios, and how unusual their distance is."""
 
-from functools import lru_cache
-
 import numpy as np
 
 from model.train import N_BACKGROUND
@@ -29,7 +27,7 @@ def nearest(model, X, k=1):
         [standard deviations of the inputs]
     """
     if len(model.X) > N_BACKGROUND:
-        distances, places = _tree(model).query(X / model.scale, k=range(1, k + 1))
+        distances, places = model.tree.query(X / model.scale, k=range(1, k + 1))
         return places, distances
     places, distances = [], []
     for start in range(0, len(X), _PAIRS // len(model.X)):
@@ -38,13 +36,6 @@ def nearest(model, X, k=1):
         places.append(each.argmin(axis=1)[:, None] if k == 1 else np.argsort(each, axis=1, kind="stable")[:, :k])
         distances.append(np.take_along_axis(each, places[-1], axis=1))
     return np.concatenate(places), np.concatenate(distances)
-
-
-@lru_cache(maxsize=4)
-def _tree(model):
-    from scipy.spatial import KDTree
-
-    return KDTree(model.X / model.scale)
 
 
 def support(model, distances):

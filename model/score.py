@@ -63,7 +63,7 @@ def score(model, X, coverage=0.9, progress=None):
     ValueError
         If there are too few residuals for ``coverage``.
     """
-    width = half_width(model.residuals, coverage)
+    width = half_width(model.residuals, coverage, model.sizes)
     value, places, distances = np.empty(len(X)), np.empty(len(X), int), np.empty(len(X))
     for start in range(0, len(X), _STEP):
         part = slice(start, start + _STEP)
@@ -130,12 +130,12 @@ def score_file(model, inputs, coverage=0.9, progress=None):
     usable = inputs.usable
     answers = score(model, inputs.X[usable], coverage, progress)
     rows = inputs.table.cells.copy()
-    names = np.array([row_name(str(record[ROW])) for record in model.records], dtype=object)
+    codes = model.rows[ROW].to_numpy()[answers.nearest]
     columns = {
         "prediction": answers.value,
         "low": answers.low,
         "high": answers.high,
-        f"nearest_{ROW}": names[answers.nearest],
+        f"nearest_{ROW}": np.array([row_name(str(code)) for code in codes], dtype=object),
         "distance_sd": answers.distance,
         "support": answers.support.astype(object),
     }

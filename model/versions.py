@@ -165,7 +165,7 @@ def add_version(connection, model, data_set_id, *, by, **more):
     for kind, by_input in model.record["importance"].items():
         kept |= {f"importance/{kind}/{name}": values for name, values in by_input.items()}
     packed = io.BytesIO()
-    np.savez_compressed(packed, **kept)
+    np.savez(packed, **kept)  # numbers at random hardly become fewer, and packing a million of them takes seconds
     record = {name: value for name, value in model.record.items() if name not in {"predictions", "importance"}}
     content = artifact.to_bytes(model.pipeline)
     values = {name: record.pop(name) for name in ("algorithm", "parameters", "seed")}

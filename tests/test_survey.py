@@ -1,5 +1,7 @@
 """Many rows: pictures draw a part of them, figures are of all, and a prediction stays as quick."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +9,7 @@ import pytest
 from data.schema import FEATURES, ROW, TARGET
 from model.predict import average_response, predict
 from model.survey import N_DRAWN, Survey
-from model.train import N_BACKGROUND, train
+from model.train import N_BACKGROUND, N_SAMPLED, train
 
 DEFAULTS = {column.name: column.default for column in FEATURES}
 
@@ -26,13 +28,14 @@ def large():
 
 def test_few_rows_are_all_drawn_and_listed(model):
     assert Survey(model, model.rows).sample.tolist() == list(range(48))
-    assert model.some_records == model.records
+    assert model.some_records == model.rows.to_dict("records")
 
 
 def test_of_many_rows_lists_and_the_readout_show_a_part(large):
     some = large.some_records
-    assert N_BACKGROUND / 2 < len(some) <= N_BACKGROUND
-    assert some[1] == large.records[4]
+    assert len(some) == N_SAMPLED
+    assert some[1] == large.records[len(large.rows) // N_SAMPLED] == large.rows.to_dict("records")[40]
+    assert json.dumps(some[1]) == json.dumps(large.records[40])
 
 
 def test_of_many_rows_a_part_is_drawn_always_with_those_that_pull_the_line(large):
@@ -65,5 +68,5 @@ def test_rows_are_as_far_apart_as_every_pair_of_them_says(large):
 def test_contributions_still_add_up_against_a_part_of_many_rows(large):
     answer = predict(large, DEFAULTS)
     assert sum(answer.contributions.values()) == pytest.approx(answer.value - answer.average)
-    assert len(large.background) == N_BACKGROUND
+    assert len(large.background) == N_SAMPLED
     assert answer.average == pytest.approx(large.pipeline.predict(large.background).mean())
