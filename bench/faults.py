@@ -67,7 +67,7 @@ async def _on_full_disk(url, store, disk, second):
     filler, found = disk / "filler", {}
     visit = await Visit.open(url, "retrain")
     await visit.choose("Algorithm", "Ridge")
-    await visit.choose("Rows", "A CSV file")
+    await visit.choose("Rows", "A CSV or Parquet file")
     await visit.upload("mine.csv", _TABLE.to_csv(index=False).encode())
     _fill(disk)
     await visit.press("Retrain")

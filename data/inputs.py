@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from data.schema import FEATURE_NAMES, FEATURES, DataError
-from data.table import MAX_BYTES, Table, numbers, read_table
+from data.table import Table, numbers, read_table
+from data.text import MAX_BYTES
 
 MAX_ROWS = 250_000
 
@@ -44,7 +45,7 @@ def load_inputs(source, *, max_bytes=MAX_BYTES):
     ----------
     source : path, bytes, or binary file
         What to read.
-    max_bytes : int, default=25 MB
+    max_bytes : int, default=64 MB
         The largest file accepted [bytes].
 
     Returns
@@ -59,6 +60,8 @@ def load_inputs(source, *, max_bytes=MAX_BYTES):
     table = read_table(source, FEATURE_NAMES, max_bytes=max_bytes)
     if of_header := [text for row, _, text in table.problems if row == 1]:
         raise DataError(of_header)
+    if lost := [title for title in table.ignored if title not in table.cells.columns]:
+        table.remarks.append(f"Left out, for a Parquet file is read for its inputs alone: {', '.join(lost)[:200]}.")
     if len(table.cells) > MAX_ROWS:
         raise DataError([f"The file has {len(table.cells):,} rows. Send at most {MAX_ROWS:,} at once."])
     columns = [numbers(table, column).reindex(table.cells.index) for column in FEATURES]

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from data.schema import COLUMNS, FEATURE_NAMES, ROW, TARGET, DataError
-from data.table import MAX_BYTES, numbers, read_table
+from data.table import numbers, read_table
+from data.text import MAX_BYTES
 
 EXPECTED = ", ".join((ROW, *(column.name for column in COLUMNS)))
 _AT_ONCE = 50_000  # rows
@@ -16,17 +17,17 @@ SHIPPED = Path(__file__).with_name("petrol_consumption.csv")
 
 
 def load_rows(source=SHIPPED, *, max_bytes=MAX_BYTES):
-    """Read rows from a CSV file and check them.
+    """Read rows from a CSV or Parquet file and check them.
 
     Accepts comma, semicolon or tab as separator, decimal points or commas, thousands separators,
     UTF-8 with or without a byte-order mark, UTF-16, other header spellings, any column order, and
-    percentages where the schema has a share (all of a column, never a mix).
+    percentages where the schema has a share (all of a column, never a mix). Of Parquet, columns of numbers or text.
 
     Parameters
     ----------
     source : path, bytes, or binary file, default=the shipped file
         What to read.
-    max_bytes : int, default=25 MB
+    max_bytes : int, default=64 MB
         The largest file accepted [bytes].
 
     Returns
@@ -38,15 +39,16 @@ def load_rows(source=SHIPPED, *, max_bytes=MAX_BYTES):
     Raises
     ------
     DataError
-        With every problem of the file: row (the header is row 1), column, value received and cure.
+        With the problems of the file, the first of each kind and how many more: row (the header is row 1), column,
+        value received and cure.
     """
-    table = read_table(source, (ROW, *(column.name for column in COLUMNS)), max_bytes=max_bytes)
+    wanted = (ROW, *(column.name for column in COLUMNS))
+    table = read_table(source, wanted, max_bytes=max_bytes, limit=DataError.SHOWN)
     found = {column.name: numbers(table, column) for column in COLUMNS if column.name in table.places}
     if table.problems:
-        raise DataError(table.messages())
-    known = set(table.places.values())
-    if ignored := [header for place, header in enumerate(table.cells.columns) if header and place not in known]:
-        table.remarks.insert(0, f"Ignored columns: {', '.join(ignored)[:200]}.")
+        raise table.problems.error()
+    if table.ignored:
+        table.remarks.insert(0, f"Ignored columns: {', '.join(table.ignored)[:200]}.")
     return _assemble(table.column(ROW), found, table.remarks)
 
 
@@ -101,18 +103,22 @@ def _assemble(names, found, remarks):
 
     figures = [*FEATURE_NAMES, TARGET.name]
     first = pd.Series(rows.index, rows.index).groupby([rows[name] for name in figures]).transform("first")
+    copies = rows.index[first != rows.index]
+    times = rows[ROW].value_counts(sort=False)
+    times = times[times > 1]
+    shown = times.head(DataError.SHOWN)
+    named = rows[ROW][rows[ROW].isin(shown.index)].drop_duplicates()
+    began = dict(zip(named, named.index, strict=True))
     doubled = [
         f"row {row}: the same figures as row {first[row]}. Kept; remove it if it is a copy."
-        for row in rows.index[first != rows.index]
+        for row in copies[: DataError.SHOWN]
     ]
-    times = rows[ROW].value_counts(sort=False)
     doubled += [
-        f'{ROW} "{name[:60]}" appears {n} times, first in row {rows.index[rows[ROW] == name][0]}. All are kept.'
-        for name, n in times[times > 1].head(DataError.SHOWN).items()
+        f'{ROW} "{name[:60]}" appears {n} times, first in row {began[name]}. All are kept.' for name, n in shown.items()
     ]
     remarks += doubled[: DataError.SHOWN]
-    if len(doubled) > DataError.SHOWN:
-        remarks.append(f"... and {len(doubled) - DataError.SHOWN:,} more rows or names that appear twice.")
+    if (n_doubled := len(copies) + len(times)) > DataError.SHOWN:
+        remarks.append(f"... and {n_doubled - DataError.SHOWN:,} more rows or names that appear twice.")
     rows = rows.reset_index(drop=True)
     rows.attrs["warnings"] = remarks
     return rows

@@ -40,14 +40,16 @@ class DataError(ValueError):
     ----------
     problems : list of str
         Each says where, what was received and what to do about it.
+    n_more : int, default=0
+        How many there are besides.
     """
 
     SHOWN = 50
 
-    def __init__(self, problems):
+    def __init__(self, problems, n_more=0):
         self.problems = list(problems)
         shown = self.problems[: self.SHOWN]
-        more = len(self.problems) - len(shown)
+        more = len(self.problems) - len(shown) + n_more
         super().__init__("\n".join(shown + ([f"... and {more:,} more problems."] if more else [])))
 
 

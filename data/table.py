@@ -1,20 +1,15 @@
-"""Split a file into cells: text of any usual encoding and separator, its columns known by any accepted spelling."""
+"""A file as cells of text, its columns known by any accepted spelling, and the cells of a column as numbers."""
 
 import csv
 import io
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from data import parquet
 from data.schema import COLUMNS, ROW, ROW_ALIASES, DataError
-
-MAX_BYTES = 25 * 2**20
-MAX_CELLS = 6_000_000
-_AT_ONCE = 20_000  # rows
-_END = "\x00"  # refused in any text
-_SEPARATOR_LINE = re.compile(r"sep=.\s*(?:\n|\r|$)")  # as spreadsheets write it
-csv.field_size_limit(MAX_BYTES)
+from data.text import MAX_BYTES, decode, split
 
 # By decimal sign: digits in groups of three or ungrouped, then the decimals.
 _SPACES = "\u00a0\u202f '"
@@ -29,11 +24,37 @@ _DECIMALS = {
     for sign, mark, group in ((".", r"\.", ","), (",", ",", r"\."))
 }
 _EITHER = r"[+-]?[1-9][0-9]{0,2}[.,][0-9]{3}"
-_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")
 _CURE = {
     ".": "Use a point for decimals.",
     ",": "This file writes decimals with a comma: write all of them so.",
 }
+
+
+class Problems(list):
+    """Row in the file, column or nothing, and what is wrong there; of many of a kind the first, and their number.
+
+    Parameters
+    ----------
+    limit : int, optional
+        How many of a kind are kept; all unless told otherwise.
+    """
+
+    def __init__(self, limit=None):
+        super().__init__()
+        self.limit, self.n_more = limit, 0
+
+    def report(self, rows, column, say):
+        """Note the rows of one kind, in their order; ``say`` turns one to words."""
+        self.extend((int(row), column, say(row)) for row in rows[: self.limit])
+        self.n_more += len(rows[self.limit :]) if self.limit else 0
+
+    def error(self):
+        """All of it as the error that refuses the file, by row."""
+        told = [
+            text if row == 1 else f"row {row}{', ' if column else ''}{column}: {text}"
+            for row, column, text in sorted(self, key=lambda problem: problem[0])
+        ]
+        return DataError(told, self.n_more)
 
 
 @dataclass(frozen=True)
@@ -52,10 +73,11 @@ class Table:
         What the file puts between cells, and before decimals.
     shows_decimal : bool
         Whether anything in the file shows that sign; without, ``4,700`` may be either.
-    problems : list of (int, str, str)
-        Row in the file, column or nothing, and what is wrong there.
+    problems : Problems
     remarks : list of str
         What was odd, yet usable.
+    ignored : list of str
+        Headers of columns that the schema does not know.
     """
 
     cells: Any
@@ -64,19 +86,13 @@ class Table:
     separator: str
     decimal: str
     shows_decimal: bool
-    problems: list = field(default_factory=list)
-    remarks: list = field(default_factory=list)
+    problems: Problems
+    remarks: list
+    ignored: list
 
     def column(self, name):
         """Trimmed cells of a column of the schema in the rows that are whole, or None."""
         return self.cells.loc[self.whole].iloc[:, self.places[name]].str.strip() if name in self.places else None
-
-    def messages(self):
-        """Every problem in words, by row."""
-        problems = sorted(self.problems, key=lambda problem: problem[0])
-        return [
-            text if row == 1 else f"row {row}{', ' if column else ''}{column}: {text}" for row, column, text in problems
-        ]
 
 
 def _empty(expected):
@@ -101,27 +117,6 @@ def _read(source, max_bytes, expected):
     return raw
 
 
-def _decode(raw, remarks):
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        encoding = "utf-16"
-    elif raw[1:200:2].count(0) > len(raw[:200]) // 4:  # every second byte of plain text in UTF-16 is zero
-        encoding = "utf-16-le"
-    elif raw[0:200:2].count(0) > len(raw[:200]) // 4:
-        encoding = "utf-16-be"
-    else:
-        encoding = "utf-8-sig"
-    try:
-        text = raw.decode(encoding)
-    except UnicodeDecodeError:
-        text = raw.decode("cp1252", errors="replace")  # what spreadsheets on Windows write
-        remarks.append("The file is not UTF-8 and was read as Windows-1252: look at its accented letters.")
-    if control := _CONTROL.search(text):
-        raise DataError(
-            [f"The file is not text (byte {ord(control[0])} at position {control.start()}). Save the table as CSV."]
-        )
-    return text
-
-
 def _fold(header):
     """A header without case, spaces and signs, so that ``Petrol_tax`` and `petrol tax ` are one."""
     return re.sub(r"[^a-z0-9]+", "_", str(header).lower()).strip("_")
@@ -132,8 +127,8 @@ _NAME_OF = {_fold(alias): ROW for alias in (ROW, *ROW_ALIASES)} | {
 }
 
 
-def read_table(source, wanted, *, max_bytes=MAX_BYTES):
-    """Read a CSV file as text, and find the columns of the schema in it.
+def read_table(source, wanted, *, max_bytes=MAX_BYTES, limit=None):
+    """Read a CSV or Parquet file as text, and find the columns of the schema in it.
 
     Parameters
     ----------
@@ -141,8 +136,10 @@ def read_table(source, wanted, *, max_bytes=MAX_BYTES):
         What to read.
     wanted : iterable of str
         Names of the columns that it must have; without the column that identifies rows it can do.
-    max_bytes : int, default=25 MB
+    max_bytes : int, default=64 MB
         The largest file accepted [bytes].
+    limit : int, optional
+        How many problems of a kind are kept; all unless told otherwise.
 
     Returns
     -------
@@ -152,17 +149,28 @@ def read_table(source, wanted, *, max_bytes=MAX_BYTES):
     Raises
     ------
     DataError
-        If there is nothing in it, if it is no text, or too much.
+        If there is nothing in it, if it is no table, or too much.
     """
-    problems, remarks, expected = [], [], ", ".join(wanted)
-    separator = _separator(text := _decode(_read(source, max_bytes, expected), remarks))
-    header, cells, overflow = _split(text, separator, problems, remarks)
+    problems, remarks, expected = Problems(limit), [], ", ".join(wanted)
+    raw = _read(source, max_bytes, expected)
+    if parquet.is_parquet(raw):
+
+        def choose(header):
+            known = [_NAME_OF.get(_fold(title)) for title in header]
+            return [place for place, name in enumerate(known) if name in wanted and known.count(name) == 1]
+
+        (header, cells), separator, overflow = parquet.read(raw, choose, problems), ",", {}
+        columns = [_NAME_OF[_fold(title)] for title in cells.columns]
+    else:
+        separator = _separator(text := decode(raw, remarks))
+        header, cells, overflow = split(text, separator, problems, remarks)
+        columns = [_NAME_OF.get(_fold(title)) for title in header]
     if not header:
         raise DataError([_empty(expected)])
     names = [_NAME_OF.get(_fold(title)) for title in header]
-    for row, rest in overflow.items():
-        text = f'more than the {len(header)} fields of the header, beyond them "{rest[:60]}".'
-        problems.append((row, "", f"{text} A number with a comma needs quotation marks."))
+    fields = f"more than the {len(header)} fields of the header, beyond them"
+    cure = "A number with a comma needs quotation marks."
+    problems.report(list(overflow), "", lambda row: f'{fields} "{overflow[row]}". {cure}')
     for name in wanted:
         spellings = [title for title, known in zip(header, names, strict=True) if known == name]
         if not spellings and name != ROW:
@@ -171,11 +179,14 @@ def read_table(source, wanted, *, max_bytes=MAX_BYTES):
         elif len(spellings) > 1:
             cure = f"appears {len(spellings)} times ({', '.join(spellings)}). Keep one."
             problems.append((1, "", f"column {name} {cure}"))
-    if cells.empty:
+    if not len(cells):
         problems.append((1, "", "The file has a header and no rows. Add at least one row."))
-    places = {name: place for place, name in enumerate(names) if name}
-    whole = cells.index.difference([row for row, _, _ in problems])
-    return Table(cells, whole, places, separator, *_decimal(cells, places, wanted, separator), problems, remarks)
+    places = {name: place for place, name in enumerate(columns) if name}
+    whole = cells.index.difference([*overflow, *(row for row, _, _ in problems)])
+    ignored = [title for title, name in zip(header, names, strict=True) if title and not name]
+    return Table(
+        cells, whole, places, separator, *_decimal(cells, places, wanted, separator), problems, remarks, ignored
+    )
 
 
 def _separator(text):
@@ -189,44 +200,6 @@ def _separator(text):
         return sum(_fold(title) in _NAME_OF for title in header)
 
     return max(",;\t", key=n_known)
-
-
-def _split(text, separator, problems, remarks):
-    """Split the text into header, cells, and what rows have beyond the header; rows are numbered as a file's."""
-    import pandas as pd
-
-    # No quotation mark may swallow the last line: it holds a sign that no text has.
-    records = csv.reader(io.StringIO(f"{text}\n{_END}", newline=""), delimiter=separator)
-    header, parts, rows, kept, overflow, line = [], [], [], [], {}, 0
-    for row, fields in enumerate(records, 1):
-        n_lines, line = records.line_num - line, records.line_num
-        if fields == [_END] or not "".join(fields).strip() or (row == 1 and _SEPARATOR_LINE.match(text)):
-            continue
-        if fields[-1].endswith(_END):
-            fields[-1] = fields[-1].removesuffix(f"\n{_END}")
-            problems.append((row, "", "a quotation mark opens here and never closes. Add or remove one."))
-            if not header:
-                raise DataError([f"row {row}: {problems[-1][2]}"])
-        elif n_lines > 1 and any(field.count(separator) >= len(header) - 1 and "\n" in field for field in fields):
-            remarks.append(
-                f"row {row}: one cell holds {n_lines} lines that look like rows. Look at its quotation marks."
-            )
-        if not header:
-            header = fields
-            continue
-        if "".join(rest := fields[len(header) :]).strip():
-            overflow[row] = separator.join(rest)
-        rows.append(row)
-        kept.append((fields + [""] * len(header))[: len(header)])
-        if len(rows) * len(header) > MAX_CELLS:
-            raise DataError([f"The file has more than {MAX_CELLS:,} cells. Send fewer rows or columns."])
-        if len(kept) == _AT_ONCE:  # as columns they take a fraction of the memory
-            parts.append(pd.DataFrame(kept, dtype="str"))
-            kept = []
-    parts.append(pd.DataFrame(kept, columns=range(len(header)), dtype="str"))
-    cells = pd.concat(parts, ignore_index=True)
-    cells.index, cells.columns = pd.Index(rows, dtype=int), header
-    return header, cells, overflow
 
 
 def _decimal(cells, places, wanted, separator):
@@ -270,7 +243,7 @@ def numbers(table, column):
     number = number.where(~is_either)
 
     def report(rows, say):
-        table.problems.extend((row, column.name, say(row)) for row in rows)
+        table.problems.report(rows, column.name, say)
 
     def cure(row):
         return _CURE[decimal] if {",", "."} & set(cells[row]) else column.limits

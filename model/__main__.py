@@ -49,7 +49,9 @@ def _parser():
     for name, takers in _parameters().items():
         training.add_argument(f"--{name}", metavar="N", help=f"of {', '.join(takers)}")
     training.add_argument("--seed", default="0", metavar="N", help="of whatever is random in it (default 0)")
-    training.add_argument("--data", type=Path, default=SHIPPED, metavar="FILE", help="CSV (default the shipped one)")
+    training.add_argument(
+        "--data", type=Path, default=SHIPPED, metavar="FILE", help="CSV or Parquet (default: shipped)"
+    )
     training.add_argument("--store", action="store_true", help="keep it as a version of the store, not as the shipped")
     asking = command("predict", _predict, "predict one scenario, or a file of them, with the active model")
     for column in FEATURES:

@@ -5,9 +5,10 @@ import streamlit as st
 
 from data.edit import template
 from data.inputs import load_inputs
-from data.load import MAX_BYTES, load_rows
+from data.load import load_rows
 from data.schema import FEATURE_NAMES, ROW, TARGET, DataError
 from data.statistics import histogram
+from data.text import MAX_BYTES
 from model.score import score_file, support_counts, to_csv
 from pages.shared import controls, resources
 from pages.shared.drawing import ACCENT, LEGEND, MUTED, POINT, figure

@@ -140,7 +140,7 @@ def test_the_replicas_are_alike_but_for_the_ports_by_which_the_proxy_tells_them_
 def test_streamlit_is_set_to_tell_nobody_anything():
     settings = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
     wanted = {
-        "server": {"maxUploadSize": 25, "enableXsrfProtection": True, "enableCORS": True, "enableAgentApi": False},
+        "server": {"maxUploadSize": 64, "enableXsrfProtection": True, "enableCORS": True, "enableAgentApi": False},
         "browser": {"gatherUsageStats": False},
         "client": {"showErrorDetails": "none", "showErrorLinks": False},
     }

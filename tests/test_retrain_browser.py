@@ -97,7 +97,7 @@ def test_cancel_ends_the_process_and_keeps_nothing(visitor, store_url):
 
 def test_every_bad_file_is_reported_in_full_and_stores_nothing(visitor, store_url):
     ann, store = visitor("/retrain"), Store(store_url)
-    ann.chooses("Rows", "A CSV file")
+    ann.chooses("Rows", "A CSV or Parquet file")
     for name, (content, reported) in BAD.items():
         if len(content) > 2**20:
             continue
@@ -115,7 +115,7 @@ def test_every_bad_file_is_reported_in_full_and_stores_nothing(visitor, store_ur
 def test_a_file_with_other_spellings_is_trained_on_and_asks_for_a_tick(visitor, store_url, rows):
     promote_a_line(store_url, rows)
     ann = visitor("/retrain")
-    ann.chooses("Rows", "A CSV file")
+    ann.chooses("Rows", "A CSV or Parquet file")
     fewer = "\n".join(SAME["semicolons, decimal commas, grouped"].decode().split("\n")[:-1])
     ann.uploads(fewer.encode(), "without_<b>one</b>.csv")
     ann.sees("47 states, every cell checked.")

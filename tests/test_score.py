@@ -213,7 +213,7 @@ def test_impossible_shares_do_not_make_percentages_of_the_others(model):
     ("text", "expected"),
     [
         (f"{HEADER}\n" + "1,,,\n" * 300_000, "The file has 300,000 rows. Send at most 250,000 at once."),
-        (f"{HEADER}{',x' * 20_000}\n" + f"{GOOD}\n" * 300, "The file has more than 6,000,000 cells."),
+        (f"{HEADER}{',x' * 20_000}\n" + f"{GOOD}\n" * 600, "The file has more than 12,000,000 cells."),
     ],
     ids=["rows", "columns"],
 )

@@ -3,8 +3,9 @@
 import streamlit as st
 
 from data.edit import from_shown, template, to_shown
-from data.load import MAX_BYTES, fingerprint, load_rows
+from data.load import fingerprint, load_rows
 from data.schema import COLUMNS, ROW, ROWS, DataError, row_name
+from data.text import MAX_BYTES, MAX_ROWS
 from model import recipe, versions
 from model.evaluate import N_SPLITS, n_repeats_for
 from model.recipe import ModelError
@@ -39,7 +40,7 @@ def rows(store, below):
         "Rows",
         [*sets, UPLOAD],
         format_func=lambda number: (
-            f"{sets[number].origin} ({sets[number].n_rows:,} {ROWS})" if number else "A CSV file"
+            f"{sets[number].origin} ({sets[number].n_rows:,} {ROWS})" if number else "A CSV or Parquet file"
         ),
         key="retrain_rows",
         persist_state="session",
@@ -63,11 +64,11 @@ def rows(store, below):
 def _upload():
     """Take a file, keep what was in it for this session, and say what is wrong with it."""
     st.file_uploader(
-        f"CSV file, at most {MAX_BYTES // 2**20} MB",
-        type=["csv", "txt", "tsv"],
+        f"CSV or Parquet file, at most {MAX_BYTES // 2**20} MB and {MAX_ROWS:,} {ROWS}",
+        type=["csv", "txt", "tsv", "parquet"],
         key="retrain_file",
         on_change=_take_file,
-        help="Columns in any order; comma, semicolon or tab; decimal points or commas.",
+        help="Columns in any order. CSV: comma, semicolon or tab; decimal points or commas.",
     )
     st.download_button(
         "Download a template", lambda: template(load_rows()), "template.csv", "text/csv", type="tertiary",

@@ -1,0 +1,100 @@
+"""Split a text file into rows of cells: of any usual encoding, numbered as a file's rows are."""
+
+import csv
+import io
+import re
+
+from data.schema import DataError
+
+MAX_BYTES = 64 * 2**20
+MAX_ROWS = 1_000_000
+MAX_CELLS = 12_000_000
+TOO_MANY_ROWS = f"The file has more than {MAX_ROWS:,} rows. Send a part of them, chosen at random."
+_AT_ONCE = 20_000  # rows
+_END = "\x00"  # refused in any text
+_SEPARATOR_LINE = re.compile(r"sep=.\s*(?:\n|\r|$)")  # as spreadsheets write it
+CONTROL = r"[\x00-\x08\x0e-\x1f]"
+csv.field_size_limit(MAX_BYTES)
+
+
+def decode(raw, remarks):
+    """Turn a file's bytes to text; a remark says where that was a guess."""
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        encoding = "utf-16"
+    elif raw[1:200:2].count(0) > len(raw[:200]) // 4:  # every second byte of plain text in UTF-16 is zero
+        encoding = "utf-16-le"
+    elif raw[0:200:2].count(0) > len(raw[:200]) // 4:
+        encoding = "utf-16-be"
+    else:
+        encoding = "utf-8-sig"
+    try:
+        text = raw.decode(encoding)
+    except UnicodeDecodeError:
+        text = raw.decode("cp1252", errors="replace")  # what spreadsheets on Windows write
+        remarks.append("The file is not UTF-8 and was read as Windows-1252: look at its accented letters.")
+    if control := re.search(CONTROL, text):
+        raise DataError(
+            [f"The file is not text (byte {ord(control[0])} at position {control.start()}). Save the table as CSV."]
+        )
+    return text
+
+
+def split(text, separator, problems, remarks):
+    """Split the text into header, cells, and what rows have beyond the header; rows are numbered as a file's.
+
+    Parameters
+    ----------
+    text, separator : str
+    problems : data.table.Problems
+    remarks : list of str
+        Both are added to.
+
+    Returns
+    -------
+    header : list of str
+    cells : pandas.DataFrame of str, shape (n_rows, n_columns)
+    overflow : dict
+        Row -> the beginning of what is there beyond the header's fields.
+    """
+    import pandas as pd
+
+    # No quotation mark may swallow the last line: it holds a sign that no text has.
+    records = csv.reader(io.StringIO(f"{text}\n{_END}", newline=""), delimiter=separator)
+    header, parts, rows, kept, overflow, spread, line, most = [], [], [], [], {}, [], 0, 0
+    for row, fields in enumerate(records, 1):
+        n_lines, line = records.line_num - line, records.line_num
+        if fields == [_END] or not "".join(fields).strip() or (row == 1 and _SEPARATOR_LINE.match(text)):
+            continue
+        if fields[-1].endswith(_END):
+            fields[-1] = fields[-1].removesuffix(f"\n{_END}")
+            problems.append((row, "", "a quotation mark opens here and never closes. Add or remove one."))
+            if not header:
+                raise DataError([f"row {row}: {problems[-1][2]}"])
+        elif n_lines > 1 and any(field.count(separator) >= len(header) - 1 and "\n" in field for field in fields):
+            spread.append((row, n_lines))
+        if not header:
+            header, most = fields, min(MAX_ROWS, MAX_CELLS // len(fields))
+            continue
+        if "".join(rest := fields[len(header) :]).strip():
+            overflow[row] = separator.join(rest)[:60]
+        rows.append(row)
+        kept.append((fields + [""] * len(header))[: len(header)])
+        if len(rows) > most:
+            too_many = f"The file has more than {MAX_CELLS:,} cells. Send fewer rows or columns."
+            raise DataError([TOO_MANY_ROWS if most == MAX_ROWS else too_many])
+        if len(kept) == _AT_ONCE:  # as columns they take a fraction of the memory
+            parts.append(pd.DataFrame(kept, dtype="str"))
+            kept = []
+    remarks += _in_words(spread)
+    parts.append(pd.DataFrame(kept, columns=range(len(header)), dtype="str"))
+    cells = pd.concat(parts, ignore_index=True)
+    cells.index, cells.columns = pd.Index(rows, dtype=int), header
+    return header, cells, overflow
+
+
+def _in_words(spread):
+    """Say which rows have a cell of several lines, the first of many."""
+    told = "one cell holds {} lines that look like rows. Look at its quotation marks."
+    yield from (f"row {row}: {told.format(n_lines)}" for row, n_lines in spread[: DataError.SHOWN])
+    if len(spread) > DataError.SHOWN:
+        yield f"... and {len(spread) - DataError.SHOWN:,} more cells that hold lines."

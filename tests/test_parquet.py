@@ -1,0 +1,229 @@
+"""Parquet files: the same rows and the same words as of a CSV, and no file that fills the memory."""
+
+import io
+import re
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from data import parquet
+from data.inputs import load_inputs
+from data.load import SHIPPED, fingerprint, load_rows
+from data.schema import COLUMNS, ROW, DataError
+from data.text import MAX_ROWS
+from model.score import score_file
+
+TEXT = pd.read_csv(SHIPPED, dtype=str)
+NUMBERS = [column.name for column in COLUMNS]
+
+
+def packed(table, **options):
+    """Write a table as Parquet: a DataFrame, or one of pyarrow's."""
+    file = io.BytesIO()
+    table = table if isinstance(table, pa.Table) else pa.Table.from_pandas(table, preserve_index=False)
+    pq.write_table(table, file, **options)
+    return file.getvalue()
+
+
+def changed(rows, name, place, value):
+    """Return the table as text with one other cell."""
+    table = TEXT.loc[TEXT.index.repeat(rows)].reset_index(drop=True)
+    table.loc[place, name] = value
+    return table
+
+
+KINDS = {
+    "numbers": lambda rows: pa.Table.from_pandas(rows, preserve_index=False),
+    "text": lambda _: pa.Table.from_pandas(TEXT, preserve_index=False),
+    "categories": lambda rows: pa.Table.from_pandas(rows.astype({ROW: "category"}), preserve_index=False),
+    "large text": lambda rows: (t := pa.Table.from_pandas(rows)).set_column(0, ROW, t[ROW].cast(pa.large_string())),
+    "decimals": lambda rows: (t := pa.Table.from_pandas(rows)).set_column(1, "tax", t[1].cast(pa.decimal128(9, 4))),
+    "whole numbers": lambda rows: (t := pa.Table.from_pandas(rows)).set_column(2, "income", t[2].cast(pa.int16())),
+    "other order": lambda rows: pa.Table.from_pandas(rows.iloc[:, ::-1], preserve_index=False),
+    "percentages": lambda rows: pa.Table.from_pandas(
+        rows.assign(driver_licence_share=(100 * rows.driver_licence_share).round(1)), preserve_index=False
+    ),
+}
+
+
+@pytest.mark.parametrize("make", KINDS.values(), ids=KINDS.keys())
+def test_every_kind_of_parquet_gives_the_rows_of_the_csv(make, rows):
+    pd.testing.assert_frame_equal(load_rows(packed(make(rows), row_group_size=20)), rows, check_exact=True)
+
+
+def test_numbers_come_through_to_the_last_bit(rows):
+    rng = np.random.default_rng(3)
+    many = rows.sample(5000, replace=True, random_state=0, ignore_index=True)
+    for column in COLUMNS:
+        many[column.name] = rng.uniform(column.minimum, column.maximum, len(many))
+    assert fingerprint(load_rows(packed(many))) == fingerprint(many)
+
+
+def test_a_missing_name_is_the_rows_number_and_an_unknown_column_is_named():
+    table = TEXT.assign(governor="?")
+    table.loc[1, ROW] = None
+    read = load_rows(packed(table))
+    assert read[ROW].iloc[1] == "row 3"
+    assert read.attrs["warnings"] == ["Ignored columns: governor."]
+
+
+CELLS = ["", "nine", "nan", "1e999", "-9", "7,5", "=1+1", "1e9", " ", "1 0", "12%"]
+
+
+@pytest.mark.parametrize("name", [NUMBERS[0], NUMBERS[3], NUMBERS[4]])
+@pytest.mark.parametrize("cell", CELLS, ids=repr)
+def test_a_bad_cell_is_told_in_the_words_of_the_csv(name, cell):
+    table = changed(1, name, 7, cell)
+    with pytest.raises(DataError) as of_csv:
+        load_rows(table.to_csv(index=False).encode())
+    with pytest.raises(DataError) as of_parquet:
+        load_rows(packed(table))
+    assert of_parquet.value.problems == of_csv.value.problems
+    assert str(of_csv.value).startswith(f"row 9, {name}: ")
+
+
+HEADERS = {
+    "missing": TEXT.drop(columns="petrol_tax"),
+    "doubled": TEXT.assign(Tax="7"),
+    "no rows": TEXT.head(0),
+    "all missing": TEXT.head(10).assign(petrol_tax=None),
+}
+
+
+@pytest.mark.parametrize("table", HEADERS.values(), ids=HEADERS.keys())
+def test_a_bad_table_is_told_in_the_words_of_the_csv(table):
+    messages = []
+    for raw in (table.to_csv(index=False).encode(), packed(table)):
+        with pytest.raises(DataError) as caught:
+            load_rows(raw)
+        messages.append(str(caught.value))
+    assert messages[0] == messages[1]
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (pa.array([[7.0]] * 48), r"column petrol_tax holds list<.*double>, not numbers or text\. Write it as numbers"),
+        (pa.array([{"a": 7.0}] * 48), r"column petrol_tax holds struct<a: double>, not"),
+        (pa.array([0] * 48, pa.timestamp("ms")), r"column petrol_tax holds timestamp\[ms\], not"),
+        (pa.array([b"7"] * 48), r"column petrol_tax holds binary, not"),
+        (pa.array([True] * 48), r'row 2, petrol_tax: "true" is not a number\.'),
+        (pa.array([float("nan")] * 48), r'row 2, petrol_tax: "nan" is not a number\.'),
+        (pa.array(["7\x00"] * 48), r"control characters\. Take them out"),
+    ],
+    ids=["list", "struct", "time", "bytes", "truth", "nan", "NUL"],
+)
+def test_what_holds_no_numbers_is_named(values, said, rows):
+    table = pa.Table.from_pandas(rows, preserve_index=False).set_column(1, "petrol_tax", values)
+    with pytest.raises(DataError, match=said):
+        load_rows(packed(table))
+
+
+def test_a_damaged_file_is_refused_in_words_or_read_as_it_was(rows):
+    raw, rng, refusals = packed(rows, compression="zstd"), np.random.default_rng(1), []
+    whole = fingerprint(rows)
+    for _ in range(120):
+        damaged = bytearray(raw[: rng.choice([len(raw), len(raw), rng.integers(5, len(raw))])])
+        for place in rng.integers(4, len(damaged), rng.integers(1, 4)):
+            damaged[place] ^= 1 << rng.integers(8)
+        try:
+            found = load_rows(bytes(damaged))
+        except DataError as error:
+            refusals.append(str(error))
+        else:
+            assert len(found) == 48 or fingerprint(found) == whole
+    assert sum(text.startswith("The Parquet file cannot be read (") for text in refusals) > 30
+    with pytest.raises(DataError, match="Write it anew, or as CSV"):
+        load_rows(raw[:-10])
+
+
+@pytest.mark.slow
+def test_a_million_rows_are_read_and_one_more_is_refused(rows):
+    many = pd.DataFrame(np.tile(rows.drop(columns=ROW).to_numpy(), (20834, 1))[: MAX_ROWS + 1], columns=NUMBERS)
+    with pytest.raises(DataError, match=r"more than 1,000,000 rows\. Send a part of them, chosen at random"):
+        load_rows(packed(many))
+    assert len(load_rows(packed(many[:MAX_ROWS]))) == MAX_ROWS
+
+
+def test_more_rows_than_are_taken_are_refused_alike_whatever_the_kind_of_file(monkeypatch, rows):
+    for module in ("data.text", "data.parquet"):
+        monkeypatch.setattr(f"{module}.MAX_ROWS", 47)
+    for raw in (packed(rows), TEXT.to_csv(index=False).encode()):
+        with pytest.raises(DataError, match=r"^The file has more than 1,000,000 rows\."):
+            load_rows(raw)
+
+
+def test_a_name_that_fills_every_row_is_not_unpacked(rows):
+    """Of 400 kB, it would be ten gigabytes in memory."""
+    many = pa.table({name: np.full(100_000, rows[name].iloc[0]) for name in NUMBERS})
+    name = pa.DictionaryArray.from_arrays(np.zeros(100_000, np.int32), ["x" * 100_000])
+    raw = packed(many.add_column(0, ROW, name), compression="zstd")
+    assert len(raw) < 500_000
+    before = pa.total_allocated_bytes()
+    with pytest.raises(DataError, match=r"unpacks to more than 256 MB\. Send fewer rows, or shorter text"):
+        load_rows(raw)
+    assert pa.default_memory_pool().max_memory() - before < 200e6
+
+
+def test_columns_that_are_not_needed_are_not_read(rows):
+    """However large they are: the description alone says so."""
+    wide = pa.Table.from_pandas(rows, preserve_index=False).append_column("blob", pa.array(["x" * 6 * 10**6] * 48))
+    raw = packed(wide, compression="zstd", use_dictionary=False)
+    assert len(load_rows(raw)) == 48
+    large = wide.rename_columns([*wide.column_names[:-1], "code"]).drop_columns([ROW])
+    with pytest.raises(DataError, match="unpacks to more than 256 MB"):
+        load_rows(packed(large, compression="zstd", use_dictionary=False))
+
+
+def test_a_file_of_nothing_but_descriptions_is_refused(rows, monkeypatch):
+    monkeypatch.setattr(parquet, "_MAX_PARTS", 47)
+    with pytest.raises(DataError, match=r"cannot be read|too many parts"):
+        load_rows(packed(rows, row_group_size=1))
+
+
+def test_a_parquet_file_can_be_scored_for_its_inputs(model, rows):
+    result = score_file(model, load_inputs(packed(rows.assign(note="x"))))
+    assert result.n_problems == 0
+    assert result.remarks == ["Left out, for a Parquet file is read for its inputs alone: note."]
+    expected = score_file(model, load_inputs(SHIPPED))
+    assert (result.answers.value == expected.answers.value).all()
+
+
+def test_of_many_problems_the_first_are_told_and_the_others_counted():
+    many = changed(3000, NUMBERS[0], slice(None), "x")
+    many.loc[5, NUMBERS[1]] = ""
+    for raw in (packed(many), many.to_csv(index=False).encode()):
+        with pytest.raises(DataError) as caught:
+            load_rows(raw)
+        assert len(caught.value.problems) == DataError.SHOWN + 1
+        lines = str(caught.value).split("\n")
+        assert lines[0] == f'row 2, {NUMBERS[0]}: "x" is not a number. {COLUMNS[0].limits}'
+        assert re.match(f"row 7, {NUMBERS[1]}: the cell is empty", lines[6])
+        assert lines[-1] == f"... and {48 * 3000 + 1 - DataError.SHOWN:,} more problems."
+
+
+def test_of_many_long_rows_and_spread_cells_the_first_are_told():
+    text = TEXT.to_csv(index=False)
+    head, body = text.split("\n", 1)
+    with pytest.raises(DataError) as caught:
+        load_rows((head + "\n" + body.replace("\n", ",1\n") * 100).encode())
+    assert len(caught.value.problems) == DataError.SHOWN
+    assert str(caught.value).endswith(f"... and {4800 - DataError.SHOWN:,} more problems.")
+    spread = "A\n,,,,,\nB"
+    lines = [f'"{spread}"{line[2:]}' for line in body.splitlines()] * 2
+    remarks = load_rows("\n".join([head, *lines]).encode()).attrs["warnings"]
+    told = [remark for remark in remarks if "lines" in remark]
+    assert len(told) == DataError.SHOWN + 1
+    assert told[-1] == f"... and {96 - DataError.SHOWN} more cells that hold lines."
+
+
+def test_the_number_of_doubled_rows_is_told_however_many():
+    read = load_rows((TEXT.to_csv(index=False) + TEXT.to_csv(index=False).split("\n", 1)[1] * 99).encode())
+    assert len(read.attrs["warnings"]) == DataError.SHOWN + 1
+    n_doubled = 48 * 99 + 48
+    assert read.attrs["warnings"][-1] == (
+        f"... and {n_doubled - DataError.SHOWN:,} more rows or names that appear twice."
+    )
