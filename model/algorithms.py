@@ -13,6 +13,7 @@ class Cost:
     seconds: float
     memory: float  # [bytes] of the fitted model
     artifact: float  # [bytes] of its file
+    per_row: float  # [s] to predict one of many rows
 
 
 DIRECTIONS = [column.direction for column in FEATURES]
@@ -113,32 +114,33 @@ def mean(seed):
     return DummyRegressor()
 
 
-# Costs were measured on 48 to 100,000 rows, on 2 cores; time is of one of them.
-def cost_of_trees(n_rows, n_estimators, min_samples_leaf, max_features=3, max_samples=1.0, seconds=2.2e-7, nodes=1.0):
+# Costs were measured on 48 to 1,000,000 rows, on 2 cores; time is of one of them.
+def cost_of_trees(n_rows, n_estimators, min_samples_leaf, max_features=3, max_samples=1.0, seconds=1.9e-7, nodes=1.0):
     """Cost of independent trees."""
     grown_on = max(2, n_rows * max_samples)
     memory = n_estimators * (500 + nodes * 91 * grown_on / min_samples_leaf**1.1)
-    time = n_estimators * (0.0008 + seconds * grown_on * math.log2(grown_on) * max_features / 3)
-    return Cost(time, memory, memory * 0.35)
+    time = 0.0008 + 7e-9 * n_rows + seconds * grown_on * math.log2(grown_on) * max_features / 3
+    return Cost(n_estimators * time, memory, memory * 0.35, n_estimators * 1.1e-8 * math.log2(grown_on))
 
 
 def cost_of_boosting(n_rows, n_estimators, max_depth, subsample, **_):
     """Cost of boosting on sorted inputs."""
-    time = n_estimators * (0.0008 + 3e-8 * n_rows * subsample * math.log2(n_rows) * max_depth)
-    return Cost(time, n_estimators * 2**max_depth * 150, n_estimators * 2**max_depth * 60)
+    time = n_estimators * (0.0008 + 3.4e-8 * n_rows * subsample * math.log2(n_rows) * max_depth)
+    leaves = 2**max_depth
+    return Cost(time, n_estimators * leaves * 150, n_estimators * leaves * 60, n_estimators * 8e-9 * max_depth)
 
 
 def cost_of_histograms(n_rows, max_iter, max_depth, **_):
     """Cost of boosting on binned inputs."""
-    leaves = min(31, 2**max_depth)
-    return Cost(max_iter * (0.0015 + 1e-8 * n_rows * max_depth), max_iter * leaves * 250, max_iter * leaves * 60)
+    leaves, time = min(31, 2**max_depth), max_iter * (0.0006 + 1e-8 * n_rows * max_depth)
+    return Cost(time, max_iter * leaves * 250, max_iter * leaves * 60, max_iter * (2e-8 + 5e-9 * max_depth))
 
 
 def cost_of_line(n_rows, **_):
     """Cost of a linear model."""
-    return Cost(0.002 + 2e-7 * n_rows, 1000, 1000)
+    return Cost(0.002 + 2.5e-7 * n_rows, 1000, 1000, 3e-8)
 
 
 def cost_of_process(n_rows, **_):
     """Cost of a Gaussian process."""
-    return Cost(0.06 + 1e-8 * n_rows**3, 50 * n_rows**2, 8 * n_rows**2)
+    return Cost(0.06 + 1e-8 * n_rows**3, 50 * n_rows**2, 8 * n_rows**2, 4.5e-8 * n_rows)

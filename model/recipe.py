@@ -10,6 +10,8 @@ from data.schema import FEATURES
 from model import algorithms
 
 MAX_ARTIFACT = 200 * 10**6  # [bytes] the largest model file that is kept
+_SHRINKING = ("max_samples", "n_estimators")  # parameters that make a model smaller, that of the least harm first
+_TWO_DIGITS = [round(digits * 10.0**power, 9) for power in range(-4, 3) for digits in range(10, 100)]
 
 
 class ModelError(ValueError):
@@ -252,11 +254,40 @@ def cost(algorithm, parameters, n_rows):
         ways = [
             f"lower {parameter.label.lower()} ({parameter.name})"
             for parameter in entry.parameters
-            if parameter.name in {"n_estimators", "max_samples"}
+            if parameter.name in _SHRINKING
         ]
         ways.append("choose histogram boosting")
+        way = fitting(algorithm, parameters, n_rows)
         raise ModelError(
             f"The model file of {entry.label} on {n_rows:,} rows would have about {estimate.artifact / 1e6:,.0f} MB, "
             f"more than the {MAX_ARTIFACT / 1e6:.0f} MB that are kept. Cure: {', or '.join(ways)}."
+            + (f" It fits with {way[0].label.lower()} {way[1]:g}." if way else "")
         )
     return estimate
+
+
+def fitting(algorithm, parameters, n_rows):
+    """Find the value of one parameter with which a model on so many rows can be kept.
+
+    Parameters
+    ----------
+    algorithm : str
+    parameters : dict
+        All of them.
+    n_rows : int
+
+    Returns
+    -------
+    (Parameter, float) or None
+        The largest value of two digits with which the estimated file is small enough; None where there is none.
+    """
+    entry = ALGORITHMS[algorithm]
+    known = {parameter.name: parameter for parameter in entry.parameters}
+    for parameter in (known[name] for name in _SHRINKING if name in known):
+        possible = [value for value in _TWO_DIGITS if parameter.low <= value <= parameter.high]
+        if isinstance(parameter.default, int):
+            possible = [round(value) for value in possible if value == round(value)]
+        costs = (entry.cost(n_rows, **parameters | {parameter.name: value}) for value in possible)
+        if small := [value for value, cost in zip(possible, costs, strict=True) if cost.artifact <= MAX_ARTIFACT]:
+            return parameter, small[-1]
+    return None

@@ -12,7 +12,7 @@ from sqlalchemy import update
 
 from data.load import fingerprint
 from data.schema import TARGET
-from model import cluster, evaluate, history, jobs, processes, recipe
+from model import cluster, duration, evaluate, history, jobs, processes, recipe
 from model.cluster import ClusterError
 from model.importance import predictions_and_losses
 from model.jobs import beat, own
@@ -189,12 +189,14 @@ def _evaluated(rows, one, progress, fits):
 
 
 def _possible(request, n_rows):
-    """The recipes of a request; of several, those too large for these rows are left out with a word."""
+    """The recipes of a request; of several, those too large or slow for these rows are left out with a word."""
     recipes, notes = [], []
     for algorithm in request["algorithms"]:
         parameters = recipe.complete(algorithm, request["parameters"] if len(request["algorithms"]) == 1 else {})
         try:
             recipe.cost(algorithm, parameters, n_rows)
+            if len(request["algorithms"]) > 1:
+                duration.require_quick(algorithm, parameters, n_rows)
             recipes.append((algorithm, parameters, request["seed"]))
         except ModelError as error:
             if len(request["algorithms"]) == 1:

@@ -3,8 +3,8 @@
 import streamlit as st
 
 from data.schema import ROWS, DataError
+from model import duration, history, jobs, recipe, versions
 from model import evidence as judging
-from model import history, jobs, recipe, versions
 from model.recipe import ModelError
 from model.store import StoreError
 from model.train import require_usable
@@ -35,23 +35,20 @@ def propose(store, below):
     name, parameters, seed = proposal.algorithm()
     problems = {"rows": rows is None, "recipe": False}
     if rows is not None:
-        used = rows.drop(index=list(excluded))
-        for of, check in (
-            ("rows", lambda: require_usable(used)),
-            ("recipe", lambda: proposal.announce(name, parameters, len(used))),
-        ):
-            try:
-                check()
-            except ModelError as error:
-                problems[of] = True
-                st.error(str(error))
-                break
+        used = rows.drop(index=list(excluded)) if excluded else rows
+        try:
+            require_usable(used)
+            problems["recipe"] = not proposal.announce(name, parameters, len(used))
+        except ModelError as error:
+            problems["rows"] = True
+            st.error(str(error))
     with st.container(horizontal=True):  # no callbacks: those would know the fields as they were drawn last
         is_one = st.button("Retrain", type="primary", disabled=any(problems.values()))
         are_all = st.button(
             "Compare all",
             disabled=problems["rows"],
-            help=f"Train all {len(recipe.OFFERED)} algorithms with their usual settings on these {ROWS}.",
+            help=f"Train all {len(recipe.OFFERED)} algorithms with their usual settings on these {ROWS}. Left out, "
+            f"with a word, is what makes too large a model or takes more than {duration.MOST_COMPARED // 60} minutes.",
         )
     if is_one:
         submit(store, (rows, origin), excluded, ([name], parameters, seed))

@@ -5,7 +5,7 @@ import pytest
 from sklearn.base import clone
 
 from data.schema import FEATURES, TARGET
-from model import artifact, evaluate, recipe
+from model import artifact, duration, evaluate, recipe
 from model.recipe import ALGORITHMS, ModelError
 from model.train import features
 
@@ -103,6 +103,43 @@ def test_a_model_too_large_to_keep_is_refused_with_the_way_out():
     assert recipe.cost("histogram_boosting", {}, 10**6).artifact < 10**6
     with pytest.raises(ModelError, match="Gaussian process on 100,000 rows would have about 80,000 MB"):
         recipe.cost("gaussian_process", {}, 100_000)
+
+
+SHRINKABLE = [name for name in recipe.OFFERED if "n_estimators" in ALGORITHMS[name].defaults]
+
+
+@pytest.mark.parametrize("n_rows", [100_000, 1_000_000])
+@pytest.mark.parametrize("algorithm", SHRINKABLE)
+def test_what_is_offered_instead_fits_and_is_nearly_the_largest_that_does(algorithm, n_rows):
+    usual = ALGORITHMS[algorithm].defaults
+    parameter, value = recipe.fitting(algorithm, usual, n_rows)
+    assert parameter.check(value) == value
+    assert recipe.cost(algorithm, usual | {parameter.name: value}, n_rows).artifact <= recipe.MAX_ARTIFACT
+    larger = value * 1.1 + isinstance(parameter.default, int)
+    if larger <= parameter.high:
+        with pytest.raises(ModelError, match=f"It fits with {parameter.label.lower()} {value:g}"):
+            recipe.cost(
+                algorithm, usual | {parameter.name: parameter.check(round(larger, 6 - 6 * (larger > 1)))}, n_rows
+            )
+
+
+def test_where_nothing_would_make_it_small_nothing_is_offered():
+    assert recipe.fitting("gaussian_process", ALGORITHMS["gaussian_process"].defaults, 100_000) is None
+
+
+def test_what_takes_long_is_left_out_of_a_comparison_with_its_time():
+    with pytest.raises(ModelError, match=r"gradient boosting on 1,000,000 rows would take about [\d,]+ min, more than"):
+        duration.require_quick("gradient_boosting", {"n_estimators": 1000}, 10**6)
+    for n_rows in (48, 10**6):
+        duration.require_quick("least_squares", {}, n_rows)
+        duration.require_quick("histogram_boosting", {}, n_rows)
+
+
+@pytest.mark.parametrize("algorithm", recipe.OFFERED)
+def test_an_estimated_time_grows_with_the_rows(algorithm):
+    times = [duration.estimate(algorithm, {}, n_rows) for n_rows in (20_000, 100_000, 1_000_000)]
+    assert times == sorted(times)
+    assert times[0] < times[-1]
 
 
 @pytest.mark.parametrize("algorithm", recipe.OFFERED)

@@ -51,6 +51,13 @@ def test_a_model_too_large_to_keep_is_refused_before_it_starts_and_others_can_be
     assert "lower trees (n_estimators)" in app.error[0].value
     assert button(app, "Retrain").disabled
     assert not button(app, "Compare all").disabled
+    (offer,) = [one for one in app.button if one.label.startswith("Take share of rows per tree 0.4")]
+    offer.click().run()
+    assert not app.error
+    assert not button(app, "Retrain").disabled
+    value = app.number_input(key="retrain_forest_max_samples").value
+    assert offer.label.startswith(f"Take share of rows per tree {value:g}, about ")
+    assert app.warning[0].value.startswith(f"This takes about {offer.label.rpartition('about ')[2]} and ")
     app.selectbox(key="retrain_algorithm").set_value("histogram_boosting").run()
     assert not app.error
     assert not button(app, "Retrain").disabled

@@ -6,8 +6,7 @@ from data.edit import from_shown, template, to_shown
 from data.load import fingerprint, load_rows
 from data.schema import COLUMNS, ROW, ROWS, DataError, row_name
 from data.text import MAX_BYTES, MAX_ROWS
-from model import recipe, versions
-from model.evaluate import N_SPLITS, n_repeats_for
+from model import duration, recipe, versions
 from model.recipe import ModelError
 from pages.shared import resources, tables, verdicts
 from pages.shared.wording import plain
@@ -15,6 +14,7 @@ from pages.shared.wording import plain
 UPLOAD = 0  # in the place of a data set's number
 _N_EDITED = 1000  # rows that a page can show for editing
 _SLOW = 60  # [s] from which a training is announced
+_BYTES_A_ROW = 800  # of memory, whatever is trained
 
 
 def rows(store, below):
@@ -180,19 +180,55 @@ def _parameter(cell, algorithm, parameter):
         parameter.default,
         step=1 if is_whole else 0.05 if parameter.high <= 1 else parameter.default / 10,
         format="%d" if is_whole else "%.10g",
-        key=f"retrain_{algorithm}_{parameter.name}",
+        key=_key(algorithm, parameter),
         persist_state="session",
         help=f"{parameter.help} From {parameter.low:g} to {parameter.high:g}, usually {parameter.default:g}.",
     )
 
 
+def _key(algorithm, parameter):
+    return f"retrain_{algorithm}_{parameter.name}"
+
+
 def announce(name, parameters, n_rows):
-    """Say how long it will take and how much memory, where that is much."""
-    cost = recipe.cost(name, parameters, n_rows)
-    seconds = cost.seconds * (n_repeats_for(n_rows) * N_SPLITS / 1.5 + 1)  # two processes, half as fast again as one
+    """Say how long it will take and how much memory, where that is much.
+
+    Parameters
+    ----------
+    name : str
+        Of the algorithm.
+    parameters : dict
+    n_rows : int
+
+    Returns
+    -------
+    bool
+        Whether it can be trained; where its model would be too large, what would fit is offered instead.
+    """
+    try:
+        cost = recipe.cost(name, parameters, n_rows)
+    except ModelError as error:
+        st.error(str(error))
+        if way := recipe.fitting(name, parameters, n_rows):
+            parameter, value = way
+            seconds = duration.estimate(name, parameters | {parameter.name: value}, n_rows)
+            st.button(
+                f"Take {parameter.label.lower()} {value:g}, about {verdicts.duration(seconds)}",
+                icon=":material/fit_screen:",
+                on_click=_take,
+                args=(_key(name, parameter), value),
+            )
+        return False
+    seconds = duration.estimate(name, parameters, n_rows)
     if seconds > _SLOW:
+        needed = verdicts.memory(4 * cost.memory + _BYTES_A_ROW * n_rows + 4e8)
         st.warning(
-            f"This takes about {verdicts.duration(seconds)} and {verdicts.memory(4 * cost.memory + 4e8)} of memory on "
+            f"This takes about {verdicts.duration(seconds)} and {needed} of memory on "
             f"{n_rows:,} {ROWS}. Histogram boosting, fewer trees or a smaller share of rows per tree are faster.",
             icon=":material/hourglass_top:",
         )
+    return True
+
+
+def _take(key, value):
+    st.session_state[key] = value

@@ -87,6 +87,8 @@ def details(model, answer):
         figures = [column.text_with_unit(row[column.name]) for column in FEATURES]
         closest.append([row_name(near.name), used, distance, *figures])
     labels = {column.name: column.text_with_unit(answer.scenario[column.name]) for column in FEATURES}
+    n_all, n = len(model.rows), len(model.background)
+    of = f" The average is over a fixed random sample of {n:,} of the {n_all:,} {ROWS}." if n < n_all else ""
     _draw_details(
         "details",
         f"Why {answer.value:.0f} and not the average {answer.average:.0f}",
@@ -94,6 +96,7 @@ def details(model, answer):
         answer.contributions,
         f"Closest {ROWS}",
         [header, *closest],
+        of,
     )
 
 
@@ -117,7 +120,7 @@ def comparison(before, after, contributions, table):
     _draw_details("comparison", title, labels, contributions, "Side by side", table)
 
 
-def _draw_details(key, title, labels, contributions, table_title, rows):
+def _draw_details(key, title, labels, contributions, table_title, rows, more=""):
     data = {
         "why": {
             "title": title,
@@ -125,7 +128,7 @@ def _draw_details(key, title, labels, contributions, table_title, rows):
                 {"label": f"{column.label} {labels[column.name]}", "value": round(contributions[column.name], 1)}
                 for column in FEATURES
             ],
-            "note": f"Exact Shapley contributions, {TARGET.unit}. Before rounding they add up to the difference.",
+            "note": f"Exact Shapley contributions, {TARGET.unit}. Before rounding they add up to the difference.{more}",
         },
         "closest": {"title": table_title, "rows": rows},
     }
