@@ -3,7 +3,6 @@
 import hashlib
 import logging
 import os
-import pickle
 import queue
 import threading
 import time
@@ -127,7 +126,8 @@ class Cluster:
         iterable of (int, ndarray)
             For its ``fits``: in the order in which they are ready, and complete.
         """
-        return _Folds(self, pickle.dumps((unfitted, n_repeats, seed, keep)), (X, y), n_repeats * evaluate.N_SPLITS)
+        work = {"unfitted": unfitted, "n_repeats": n_repeats, "seed": seed, "keep": keep}
+        return _Folds(self, work, (X, y), n_repeats * evaluate.N_SPLITS)
 
 
 class _Folds:
@@ -145,7 +145,7 @@ class _Folds:
             key = f"petrol-{uuid.uuid4().hex}"
             futures = self._cluster.client.map(
                 _fit, folds, key=[(key, fold) for fold in folds], pure=False, fifo_timeout=0,
-                work=self._work, data=self._scattered, sender=_versions(),
+                **self._work, data=self._scattered, sender=_versions(),
             )  # fmt: skip
         except ClusterError:
             raise
@@ -214,14 +214,13 @@ def _unfit(error):
     return what, "Start workers in this project's folder, with its requirements"
 
 
-def _fit(fold, work, data, sender):
+def _fit(fold, unfitted, n_repeats, seed, keep, data, sender):
     """Fit a fold on a worker; what stands against that is returned, so that what is raised is the cluster's."""
     from distributed import get_worker
 
     own = _versions()
     if differing := [f"{name} {own.get(name)} instead of {it}" for name, it in sender.items() if own.get(name) != it]:
         return ClusterError(f"has a worker, {get_worker().address}, with {', '.join(differing)}")
-    unfitted, n_repeats, seed, keep = pickle.loads(work)  # noqa: S301 - whoever can send it can have anything run anyway
     try:
         return evaluate.fit_fold(unfitted, *data, fold, n_repeats, seed, keep)
     except Exception as error:  # noqa: BLE001 - raised again where the training is
