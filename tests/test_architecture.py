@@ -84,8 +84,11 @@ def test_heavy_libraries_wait_until_they_are_used():
 
 def test_the_locks_are_compiled_from_the_project_and_carry_hashes():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    lock, dev = ((ROOT / name).read_text(encoding="utf-8") for name in ("requirements.txt", "requirements-dev.txt"))
-    for text, wanted in ((lock, project["project"]["dependencies"]), (dev, project["dependency-groups"]["dev"])):
+    names = ("requirements.txt", "requirements-scale.txt", "requirements-dev.txt")
+    lock, scale, dev = ((ROOT / name).read_text(encoding="utf-8") for name in names)
+    needed, more = project["project"]["dependencies"], project["project"]["optional-dependencies"]["scale"]
+    wanted_by = ((lock, needed), (scale, [*needed, *more]), (dev, [*more, *project["dependency-groups"]["dev"]]))
+    for text, wanted in wanted_by:
         locked = set(re.findall(r"^([a-z0-9-]+)==", text, re.MULTILINE))
         assert {re.match(r"[a-z-]+", name)[0] for name in wanted} <= locked
         assert text.count("--hash=sha256:") >= len(locked)
