@@ -30,24 +30,28 @@ pytestmark = pytest.mark.slow
 def machines(tmp_path_factory):
     """Return a cluster with two workers, one of them under a nanny and thus with other numbers of threads."""
     found = Machines(tmp_path_factory.mktemp("cluster"))
-    found.scheduler()
-    found.worker()
-    found.worker("--no-nanny")
-    with found.client() as client:
-        wait_for_workers(client, 2)
-    yield found
-    found.end()
+    try:
+        found.scheduler()
+        found.worker()
+        found.worker("--no-nanny")
+        with found.client() as client:
+            wait_for_workers(client, 2)
+        yield found
+    finally:
+        found.end()
 
 
 @pytest.fixture
 def empty(tmp_path):
     """Return a scheduler of a test's own, to which it adds workers."""
     found = Machines(tmp_path)
-    found.own = found.scheduler()
-    with found.client():  # it is there
-        pass
-    yield found
-    found.end()
+    try:
+        found.own = found.scheduler()
+        with found.client():  # it is there
+            pass
+        yield found
+    finally:
+        found.end()
 
 
 @pytest.fixture
