@@ -14,7 +14,7 @@ from model import recipe
 from model.recipe import ModelError
 from model.store import VARIABLE, StoreError
 from model.tables import DATA_SET, JOB, now
-from model.versions import add_data_set
+from model.versions import add_packed, packed
 
 STALE = timedelta(seconds=20)  # a worker beats every half second; one silent for so long is gone
 TO_BEGIN = timedelta(seconds=60)  # and one that is just starting may have to read its libraries from a slow disk
@@ -77,8 +77,9 @@ def submit(store, visitor, data, algorithms, *, parameters=None, seed=0, exclude
     StoreError
         If the data are not there, or somebody has to wait first.
     """
+    values = None if isinstance(data, int) else packed(*data)
     with store.writing() as connection:
-        data_set_id = data if isinstance(data, int) else add_data_set(connection, *data)
+        data_set_id = add_packed(connection, values) if values else data
         n_rows = connection.execute(select(DATA_SET.c.n_rows).where(DATA_SET.c.id == data_set_id)).scalar()
         if n_rows is None:
             raise StoreError(f"Data set {data_set_id} is not in the store {store.location}. Choose another.")

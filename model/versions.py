@@ -64,13 +64,11 @@ class Version:
         return f"Version {self.id} ({ALGORITHMS[self.record['algorithm']].label})"
 
 
-def add_data_set(connection, rows, origin):
-    """Keep rows, once for equal figures.
+def packed(rows, origin):
+    """Make of rows what `add_packed` keeps: of a million it takes seconds, for which nobody should hold the store.
 
     Parameters
     ----------
-    connection : sqlalchemy.Connection
-        From `model.store.Store.writing`.
     rows : pandas.DataFrame
         As `data.load.load_rows` returns them.
     origin : str
@@ -78,17 +76,40 @@ def add_data_set(connection, rows, origin):
 
     Returns
     -------
+    dict
+    """
+    buffer, bare = io.BytesIO(), rows.copy(deep=False)
+    bare.attrs = {}
+    bare.to_parquet(buffer, index=False)
+    return {
+        "sha256": fingerprint(rows), "origin": origin[:200], "n_rows": len(rows), "parquet": buffer.getvalue(),
+    }  # fmt: skip
+
+
+def add_packed(connection, values):
+    """Keep rows, once for equal figures.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+        From `model.store.Store.writing`.
+    values : dict
+        The rows, `packed`.
+
+    Returns
+    -------
     int
         Number of the data set.
     """
-    sha256 = fingerprint(rows)
-    if known := connection.execute(select(DATA_SET.c.id).where(DATA_SET.c.sha256 == sha256)).scalar():
-        return known
-    buffer, bare = io.BytesIO(), rows.copy()
-    bare.attrs = {}
-    bare.to_parquet(buffer, index=False)
-    values = {"sha256": sha256, "origin": origin[:200], "n_rows": len(rows), "parquet": buffer.getvalue()}
+    known = select(DATA_SET.c.id).where(DATA_SET.c.sha256 == values["sha256"])
+    if number := connection.execute(known).scalar():
+        return number
     return connection.execute(insert(DATA_SET).values(values)).inserted_primary_key[0]
+
+
+def add_data_set(connection, rows, origin):
+    """Pack rows and keep them; see `packed` and `add_packed`."""
+    return add_packed(connection, packed(rows, origin))
 
 
 def data_sets(store):

@@ -10,6 +10,7 @@ import tomllib
 import pytest
 import yaml
 
+from data.text import MAX_BYTES
 from tests.conftest import ROOT, free_port, running_server
 
 TEXT = (ROOT / "Dockerfile").read_text(encoding="utf-8")
@@ -135,6 +136,13 @@ def test_the_replicas_are_alike_but_for_the_ports_by_which_the_proxy_tells_them_
         command = services[name]["command"]
         assert command == [*json.loads(the("CMD"))[:5], port, *json.loads(the("CMD"))[6:]]
         assert checks[name] == health_check()[2].replace("8501", port)
+
+
+@pytest.mark.parametrize("name", ["nginx.conf", "nginx.scale.conf"])
+def test_a_proxy_lets_through_what_the_app_takes(name):
+    text = (ROOT / "docs" / name).read_text(encoding="utf-8")
+    (megabytes,) = re.findall(r"client_max_body_size (\d+)m;", text)
+    assert int(megabytes) * 2**20 > MAX_BYTES
 
 
 def test_streamlit_is_set_to_tell_nobody_anything():
