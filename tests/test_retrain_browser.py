@@ -193,7 +193,6 @@ def no_scheduler(monkeypatch):
 def test_where_the_cluster_cannot_be_reached_the_same_is_trained_here(no_scheduler, visitor, store_url):
     ann = visitor("/retrain")
     ann.chooses("Algorithm", "Ridge")
-    ann.types("Seed", "3")
     ann.presses("Retrain")
     ann.sees("Job 1 (ridge, yours) failed at", timeout=LONG)
     ann.sees(f"The Dask scheduler {no_scheduler} (PETROL_DASK_SCHEDULER) cannot be reached")
