@@ -12,7 +12,7 @@ from websockets import WebSocketException
 from bench.kills import Memory, Outcome, check, promote, train
 from bench.visit import Visit
 from data.schema import FEATURES
-from model import history, jobs
+from model import history, jobs, recipe
 from model.predict import predict
 from tests.clusters import Machines, wait_for_workers
 from tests.nginx import answers
@@ -152,6 +152,9 @@ def test_what_is_promoted_on_one_answers_on_the_other_and_who_comes_second_is_to
 def test_two_replicas_train_one_after_the_other(arrives, replicas, store):
     ann, bob = (arrives("/retrain", at=replicas.url(name)) for name in ("a", "b"))
     for visitor in (ann, bob):
+        visitor.chooses("Algorithm", "Extra trees")
+        visitor.sees(recipe.ALGORITHMS["extra_trees"].help)
+        expect(visitor.page.get_by_label("Seed", exact=True)).to_have_count(1)
         visitor.types("Seed", "17" if visitor is ann else "18")
         visitor.presses("Retrain")
     first, second = [job.id for job in wait_until(lambda: jobs.jobs(store)[-2:] if len(jobs.jobs(store)) > 1 else None)]
