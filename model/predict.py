@@ -263,7 +263,22 @@ def _quick(regressor):
     if type(regressor).__name__ in FORESTS:
         with contextlib.suppress(ValueError):
             return ForestTables(regressor).predict
+    if type(regressor).__name__ == "HistGradientBoostingRegressor":
+        return _on_one_thread(regressor)
     return regressor.predict
+
+
+def _on_one_thread(regressor):
+    """Its predictions without the threads that it would start: for a slider move they cost twice what they do."""
+    from threadpoolctl import ThreadpoolController
+
+    threads = ThreadpoolController()
+
+    def predict(X):
+        with threads.limit(limits=1, user_api="openmp"):
+            return regressor.predict(X)
+
+    return predict
 
 
 @lru_cache(maxsize=1)

@@ -215,8 +215,8 @@ def train(
     with threadpool_limits(1, user_api="openmp"):  # threads that wait for each other stand still beside other programs
         pipeline = _fit(unfitted, X, y)  # first, so that what cannot be fitted fails at once
         in_sample = predictions_and_losses(pipeline, X, y)[None]
-    options = {"n_jobs": n_jobs, "progress": progress, "keep": predictions_and_losses, "fits": fits}
-    kept = out_of_fold(unfitted, X, y, n_repeats=n_repeats, **options)
+        options = {"n_jobs": n_jobs, "progress": progress, "keep": predictions_and_losses, "fits": fits}
+        kept = out_of_fold(unfitted, X, y, n_repeats=n_repeats, **options)
     predictions = {"model": kept[:, :, 0]}
     for name in recipe.BASELINES:
         predictions[name] = out_of_fold(recipe.pipeline(name), X, y, n_repeats=n_repeats)
