@@ -195,7 +195,7 @@ for tab, draw in zip(st.tabs(list(VIEWS), key="view", bind="query-params"), VIEW
         with tab:
             draw()
 with right:  # last, for it keeps the browser busy: the pictures come first
-    choice.rows_table(survey.rows, selected, doubts)
+    choice.rows_table(survey, selected, doubts)
     st.download_button(
         f"Download {n:,} of {n_all:,} {ROWS} as CSV",
         lambda: survey.rows.to_csv(index=False),

@@ -2,6 +2,7 @@
 
 import math
 import time
+import weakref
 
 import streamlit as st
 
@@ -11,6 +12,7 @@ from pages.shared import tables
 _N_LISTED = 1000  # names that a list can offer; above that they are typed
 _ON_ITS_WAY = 0.5  # [s] in which a browser may still send what the table held before
 SELECTED = "explore_selected"
+_drawn = weakref.WeakKeyDictionary()  # survey -> its table, for all sessions: of a million rows, 0.1 GB
 
 
 def filters(rows, of):
@@ -122,23 +124,28 @@ def on_pick(key, hidden):
     return take
 
 
-def rows_table(rows, selected, doubts):
+def rows_table(survey, selected, doubts):
     """Draw the table of rows; its ticks are the selected rows, and ticking selects.
 
     Rows that were selected in a picture come first, else a tick may be out of sight.
 
     Parameters
     ----------
-    rows : pandas.DataFrame
-        As shown, with the index of all rows.
+    survey : model.survey.Survey
+        Of the rows shown.
     selected : list of int
         Places of the selected rows, shown or not.
     doubts : dict
         Place -> list of what is to be doubted.
     """
-    first = rows.index.intersection(st.session_state.explore_first)
-    rows = rows.loc[first.append(rows.index.difference(first))]
-    table = tables.of_rows(rows, doubts)
+    rows = survey.rows
+    if len(first := rows.index.intersection(st.session_state.explore_first)):
+        rows = rows.loc[first.append(rows.index.difference(first))]
+        table = tables.of_rows(rows, doubts)
+    else:
+        if survey not in _drawn:
+            _drawn[survey] = tables.of_rows(rows, doubts)
+        table = _drawn[survey]
     numbers = zip(table.columns[1:], COLUMNS, strict=False)
     options = {
         "height": 430,

@@ -23,6 +23,7 @@ from model.survey import Survey
 from pages.shared import door
 
 _LOG = logging.getLogger(__name__)
+_MANY = 50_000  # rows
 _ARENA_MAX = -8  # glibc's number for it
 _LEFT_ALONE = 5  # times as long as the failure took
 _failed = {}  # "error" of the last opening that failed, and "until" when nobody tries again
@@ -151,9 +152,12 @@ def model_of(number):
     return _version(number)
 
 
-@st.cache_resource(max_entries=32, show_spinner=False)
-def _survey(of, limits, names, _model):
+def _chosen(of, limits, names, _model):
     return Survey(_model, choose(_model.rows, limits, names))
+
+
+_survey = st.cache_resource(max_entries=32, show_spinner=False)(_chosen)
+_large_survey = st.cache_resource(max_entries=3, show_spinner=False)(_chosen)  # of a million rows, 0.2 GB each
 
 
 def survey(model, limits, names):
@@ -170,7 +174,8 @@ def survey(model, limits, names):
     model.survey.Survey
         Shared by all sessions: read only.
     """
-    return _survey((model.record["data"]["sha256"], id(model)), limits, names, model)
+    kept = _survey if len(model.rows) <= _MANY else _large_survey
+    return kept((model.record["data"]["sha256"], id(model)), limits, names, model)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)  # each holds two models

@@ -32,10 +32,10 @@ def answer_in_words(model, answer):
     """
     nearest = answer.nearest[0]
     used = model.records[nearest.index][TARGET.name]
-    others = f"the other {answer.n_rows - 1} {ROWS}"
+    others = f"the other {answer.n_rows - 1:,} {ROWS}"
     sentences = [
         f"About **{answer.value:.0f} {TARGET.unit}**.",
-        f"The {answer.coverage * 100:g} % band, set by {others}, held {answer.n_held} of {answer.n_rows}.",
+        f"The {answer.coverage * 100:g} % band, set by {others}, held {answer.n_held:,} of {answer.n_rows:,}.",
     ]
     if answer.support == "near":
         sentences.append(
@@ -77,9 +77,9 @@ def trust_in_words(model):
     n = record["data"]["n_rows"]
     unit = TARGET.unit
     line = {
-        0: f"On {n} {ROWS}, this model and a straight line (least squares) cannot be told apart.",
-        -1: f"On {n} {ROWS}, this model misses by less than a straight line (least squares).",
-        1: f"On {n} {ROWS}, a straight line (least squares) misses by less than this model.",
+        0: f"On {n:,} {ROWS}, this model and a straight line (least squares) cannot be told apart.",
+        -1: f"On {n:,} {ROWS}, this model misses by less than a straight line (least squares).",
+        1: f"On {n:,} {ROWS}, a straight line (least squares) misses by less than this model.",
     }[verdicts["least_squares"]]
     average = {
         0: "It cannot be told from always answering the average.",
@@ -102,7 +102,7 @@ def model_facts(model):
     ]
     facts = [
         f"**Algorithm** {model.label}; parameters: {parameters}; seed {record['seed']}",
-        f"**Data** {record['data']['n_rows']} {ROWS}, SHA-256 `{record['data']['sha256'][:16]}…`",
+        f"**Data** {record['data']['n_rows']:,} {ROWS}, SHA-256 `{record['data']['sha256'][:16]}…`",
         f"**Scored on** {folds['n_repeats']} × {folds['n_splits']}-fold cross-validation",
         f"**Trained** {record['trained_at'][:10]} with {libraries}",
     ]
@@ -164,7 +164,7 @@ def strongest(pearson, spearman):
 
 def influence(codes, regression):
     """Name the outliers and the row with the largest leverage."""
-    far = [i for i in range(len(codes)) if abs(regression.studentised[i]) > regression.outlying]
+    far = np.flatnonzero(np.abs(regression.studentised) > regression.outlying)
     named = [
         f"**{plain(row_name(codes[i]))}** ({regression.studentised[i]:.2f} s.d., Cook’s distance "
         f"{regression.cook[i]:.2f})"

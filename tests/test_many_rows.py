@@ -1,0 +1,171 @@
+"""Many rows: what is kept in less room or worked out once is what it would be otherwise."""
+
+import hashlib
+import json
+
+import numpy as np
+import pytest
+
+from data.load import fingerprint
+from data.schema import FEATURE_NAMES, FEATURES, ROW, TARGET
+from model import evaluate, history, versions
+from model.evaluate import half_width, in_order, n_held, scores
+from model.importance import predictions_and_losses, to_record
+from model.neighbours import nearest
+from model.predict import COVERAGES, coverages, predict
+from model.train import N_SAMPLED, Model, train
+from pages.shared import live_readout
+from tests.test_survey import many_rows
+
+DEFAULTS = {column.name: column.default for column in FEATURES}
+
+
+@pytest.fixture(scope="module")
+def large():
+    return train(many_rows(6000, seed=4), "histogram_boosting", {"max_iter": 20})
+
+
+def test_a_fingerprint_is_of_the_whole_text_however_many_rows():
+    """Across the border of a part, with names that need quotation marks, negative zeros and numbers of 17 digits."""
+    rows = many_rows(120_001)
+    rows[ROW] = [f'a "{i}", b' if i % 7 else "Ü\nx" for i in range(len(rows))]
+    rows[FEATURES[0].name] *= np.random.default_rng(0).uniform(0.9, 1.1, len(rows))
+    rows.loc[[0, 5, 70_000], FEATURES[1].name] = -0.0
+    rows.loc[[1, 6, 70_001], FEATURES[1].name] = 0.0
+    for some in (rows, rows.head(50_000), rows.head(3), rows.head(0)):
+        text = some.to_csv(index=False, lineterminator="\n", float_format="%.17g")
+        assert fingerprint(some) == hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_what_is_stored_row_by_row_comes_back_exactly(store, large):
+    with store.writing() as connection:
+        data_set = versions.add_data_set(connection, large.rows, "many")
+        number = versions.add_version(connection, large, data_set, by="a test")
+    again = versions.load(store, number)
+    assert again.record["predictions"]["model"].dtype == float
+    assert (again.record["predictions"]["model"] == large.record["predictions"]["model"]).all()
+    for kind, by_input in large.record["importance"].items():
+        for name, errors in by_input.items():
+            assert (again.record["importance"][kind][name] == errors).all()
+    assert scores(again.y, again.record["predictions"]["model"]) == large.record["scores"]["model"]
+    history.promote(store, number, "Ann", "more rows")
+    assert predict(again, DEFAULTS).to_record() == predict(large, DEFAULTS).to_record()
+
+
+def test_errors_of_many_rows_are_kept_to_seven_digits_and_of_few_as_a_file_has_them(large, rows):
+    kept = predictions_and_losses(large.pipeline, large.X, large.y)[None]
+    recorded = to_record(kept, large.y)
+    for name, errors in zip(FEATURE_NAMES, kept[0, :, 1:].T, strict=True):
+        assert recorded[name].dtype == np.float32
+        np.testing.assert_allclose(recorded[name], errors, rtol=6e-8)
+    few = to_record(kept[:, :48], large.y[:48])
+    assert few == {name: [float(f"{value:.6g}") for value in few[name]] for name in few}
+    assert json.loads(json.dumps(few)) == few
+
+
+def test_the_kept_sizes_give_the_band_that_the_residuals_give(large):
+    assert (large.sizes == np.sort(np.abs(large.residuals))).all()
+    for coverage in (0.31, *COVERAGES):
+        width = half_width(large.residuals, coverage)
+        answer = predict(large, DEFAULTS, coverage)
+        assert half_width(large.residuals, coverage, large.sizes) == width
+        assert (answer.low, answer.high) == (answer.value - width, answer.value + width)
+        assert answer.n_held == n_held(large.residuals, coverage)
+
+
+@pytest.mark.parametrize("n_rows", [3, 10, 48, 60])
+def test_held_rows_are_counted_as_row_by_row_also_where_sizes_are_equal(n_rows):
+    residuals = np.random.default_rng(n_rows).integers(-4, 5, n_rows).astype(float)
+    for coverage in (0.2, 0.5, *coverages(n_rows)):
+        others = (np.delete(residuals, i) for i in range(n_rows))
+        counted = sum(abs(r) <= half_width(rest, coverage) for r, rest in zip(residuals, others, strict=True))
+        assert n_held(residuals, coverage, in_order(residuals)) == counted
+
+
+def test_contributions_are_against_a_fixed_sample_of_the_rows_and_add_up(large):
+    again = Model(large.pipeline, large.record, large.rows)
+    assert (large.background == again.background).all()
+    assert len({tuple(row) for row in large.background}) == N_SAMPLED
+    assert {tuple(row) for row in large.background} <= {tuple(row) for row in large.X}
+    for x in large.X[::997]:
+        answer = predict(large, dict(zip(FEATURE_NAMES, x.tolist(), strict=True)))
+        assert answer.average == pytest.approx(large.pipeline.predict(large.background).mean())
+        assert answer.average + sum(answer.contributions.values()) == pytest.approx(answer.value, abs=1e-9)
+
+
+def test_the_page_says_how_large_the_sample_is_and_nothing_where_it_is_all_rows(large, model, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(live_readout, "_details", lambda key, data: drawn.append(json.loads(data)["why"]["note"]))
+    for one in (large, model):
+        live_readout.details(one, predict(one, DEFAULTS))
+    assert drawn[0].endswith(f"The average is over a fixed random sample of {N_SAMPLED} of the 6,000 states.")
+    assert "sample" not in drawn[1]
+
+
+def test_a_move_sends_no_more_than_with_the_shipped_rows(large, model, monkeypatch):
+    sent = []
+    monkeypatch.setattr(live_readout, "_readout", lambda key, data: sent.append(len(data)))
+    for one in (large, model):
+        live_readout.live_readout(one, predict(one, DEFAULTS), "")
+    assert sent[0] < 1.1 * sent[1]
+
+
+def test_the_nearest_rows_are_those_of_every_pair(large):
+    rng = np.random.default_rng(2)
+    scenarios = np.column_stack([rng.uniform(column.low, column.high, 40) for column in FEATURES])
+    places, distances = nearest(large, scenarios, 3)
+    apart = np.linalg.norm((large.X - scenarios[:, None]) / large.scale, axis=2)
+    np.testing.assert_allclose(distances, np.sort(apart, axis=1)[:, :3])
+    np.testing.assert_allclose(np.take_along_axis(apart, places, axis=1), distances)
+    answer = predict(large, dict(zip(FEATURE_NAMES, scenarios[0].tolist(), strict=True)))
+    assert [near.name for near in answer.nearest] == large.rows[ROW].iloc[places[0]].tolist()
+    assert [large.records[near.index][ROW] for near in answer.nearest] == [near.name for near in answer.nearest]
+
+
+def test_a_row_is_the_same_dictionary_as_all_rows_at_once(large):
+    whole = large.rows.to_dict("records")
+    for place in (0, 17, 5999):
+        found = large.records[place]
+        assert found == whole[place]
+        assert {type(value) for value in found.values()} == {str, float}
+
+
+def test_standard_errors_from_groups_of_rows_are_those_from_rows(monkeypatch):
+    rng = np.random.default_rng(8)
+    y = rng.normal(500, 100, 20_000)
+    predictions = (y + rng.standard_t(5, 20_000) * 40)[None]
+    single = scores(y, predictions)
+    monkeypatch.setattr(evaluate, "_N_GROUPED", 19_999)
+    grouped = scores(y, predictions)
+    exact = {"mae": np.abs(y - predictions[0]).std() / np.sqrt(20_000)}
+    for name, score in grouped.items():
+        assert score["value"] == single[name]["value"]
+        assert score["standard_error"] == pytest.approx(single[name]["standard_error"], rel=0.2)
+    assert grouped["mae"]["standard_error"] == pytest.approx(exact["mae"], rel=0.08)
+
+
+def test_a_target_that_never_varies_has_no_share_explained_in_groups_either(monkeypatch):
+    monkeypatch.setattr(evaluate, "_N_GROUPED", 2000)
+    figures = scores(np.full(3000, 500.0), np.full((1, 3000), 490.0))
+    assert figures["mae"] == {"value": 10, "standard_error": pytest.approx(0, abs=1e-9)}
+    assert np.isfinite([figures["r2"]["value"], figures["r2"]["standard_error"]]).all()
+
+
+def test_scores_of_many_rows_are_of_all_of_them(large):
+    error = large.y - large.record["predictions"]["model"]
+    assert large.record["predictions"]["model"].shape == (evaluate.n_repeats_for(6000), 6000)
+    assert large.record["scores"]["model"]["mae"]["value"] == pytest.approx(np.abs(error).mean())
+    assert (large.rows[TARGET.name] == large.y).all()
+
+
+@pytest.mark.slow
+def test_the_shipped_recipe_trained_again_gives_the_shipped_record(model, rows):
+    """Every figure, to the last bit, in the form in which a file has it; a pickle may differ where the model does not."""
+    from model import artifact
+
+    again = train(rows, *(model.record[name] for name in ("algorithm", "parameters", "seed")))
+    written = json.loads(artifact.sidecar(again.record, artifact.to_bytes(again.pipeline)))
+    differs = {"trained_at", "model_sha256"}
+    assert {name: written[name] for name in written.keys() - differs} == {
+        name: model.record[name] for name in model.record.keys() - differs
+    }
