@@ -160,7 +160,7 @@ def test_scores_of_many_rows_are_of_all_of_them(large):
 
 @pytest.mark.slow
 def test_the_shipped_recipe_trained_again_gives_the_shipped_record(model, rows):
-    """Every figure, to the last bit, in the form in which a file has it; a pickle may differ where the model does not."""
+    """Every figure, to the last bit, as a file has it; a pickle may differ where the model does not."""
     from model import artifact
 
     again = train(rows, *(model.record[name] for name in ("algorithm", "parameters", "seed")))
