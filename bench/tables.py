@@ -143,6 +143,11 @@ def figures(figure, sizes=SIZES):
                 yield figure("  the server's memory", memory / 1e6, "MB", 1500)
 
 
-if __name__ == "__main__":
+def main():
+    """Print what was measured, and what was promised where that is something."""
     for what, value, unit, *target in figures(lambda what, *rest, n=1: (what, *rest)):
         print(f"{what:75}{value:10.4g} {unit:3} {target[0] if target and target[0] else ''}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
