@@ -7,7 +7,7 @@ HOST   ?= 127.0.0.1
 BIN    := .venv/bin
 UV     := $(BIN)/uv
 
-.PHONY: help run test test-fast lint format train lock bench bench-scale soak screenshots docker scale audit clean
+.PHONY: help run test test-fast lint format train lock bench bench-scale soak screenshots docker scale secrets audit clean
 
 help:  ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -66,12 +66,12 @@ docker:  ## build and run the container with your own engine
 	docker build -t petrol .
 	docker run --rm -p 127.0.0.1:$(PORT):8501 -v petrol:/data petrol
 
-scale: .env  ## run two replicas, PostgreSQL and a Dask cluster with your own engine, on http://localhost:8080
+scale: secrets  ## run two replicas, PostgreSQL and a Dask cluster with your own engine, on http://localhost:8080
 	docker compose -f compose.scale.yaml up --build
 
-.env:
-	umask 077 && for name in DATABASE_PASSWORD COOKIE_SECRET; do \
-	  echo "PETROL_$$name=$$($(PYTHON) -c 'import secrets; print(secrets.token_hex(32))')"; done > $@
+secrets:  ## write those that compose.scale.yaml wants into .env, where it has none yet
+	@umask 077; for name in PETROL_DATABASE_PASSWORD PETROL_COOKIE_SECRET; do \
+	  grep -qs "^$$name=." .env || echo "$$name=$$(od -An -tx1 -N32 /dev/urandom | tr -d ' \n')" >> .env; done
 
 audit: .venv/app  ## report known flaws of the locked versions, where their list can be reached
 	$(PYTHON) -m venv .venv/audit

@@ -74,7 +74,7 @@ def _parser():
     copying = copying.add_parser("copy", help="copy everything into an empty store, and check that it arrived")
     copying.set_defaults(run=_copy)
     for name in ("FROM", "TO"):
-        copying.add_argument(name, help="as for PETROL_STORE_URL")
+        copying.add_argument(name, help="as for PETROL_STORE_URL; - is what that holds, out of sight of others")
     commands.choices["promote"].add_argument("--reason", required=True, help="why, for the record")
     commands.choices["promote"].add_argument("--by", default=getpass.getuser(), help="who (default the user)")
     commands.choices["export"].add_argument("--to", type=Path, default=Path(), metavar="FOLDER", help="(default here)")
@@ -200,7 +200,7 @@ def _card(options):
 
 
 def _copy(options):
-    for table in transfer.copy(options.FROM, options.TO):
+    for table in transfer.copy(*("" if url == "-" else url for url in (options.FROM, options.TO))):
         print(f"{table.table:14}{table.n_rows:7,} rows  SHA-256 {table.sha256}")
     print("The same in both. Start the app with the second one's address in PETROL_STORE_URL.")
     return 0

@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -21,6 +22,8 @@ TO_BEGIN = timedelta(seconds=60)  # and one that is just starting may have to re
 MAX_WAITING = 20  # over all visitors
 UNWRITTEN = 3  # exit code of a worker that could not keep what it has trained
 OPEN = ("waiting", "running")
+_AGAIN = 3  # [s] after which who seemed silent is looked at again: perhaps the store was away, and nobody could beat
+_silent = {}  # worker and heartbeat -> when this process first saw that silence
 _closed = set()  # stores for which this process starts no worker any more
 _started = {}  # process that this one has started and not yet seen end -> store and job
 
@@ -282,14 +285,16 @@ def _is_alive(running):
     host, _, process = running.worker.rpartition(":")
     silent, patience = now() - running.heartbeat, STALE if process else TO_BEGIN
     is_here = host == socket.gethostname() and process and os.name == "posix"
+    if is_here and not _is_there(int(process)):
+        return False
     if silent > patience or (silent < -patience and not is_here):  # from the future: the clock was set back
-        return False
-    if not is_here:
-        return True
+        return time.monotonic() - _silent.setdefault((running.worker, running.heartbeat), time.monotonic()) < _AGAIN
+    return True
+
+
+def _is_there(process):
     try:
-        os.kill(int(process), 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
+        os.kill(process, 0)
+    except OSError as error:
+        return not isinstance(error, ProcessLookupError)
     return True

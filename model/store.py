@@ -18,6 +18,8 @@ from model.tables import METADATA, SCHEMA, SCHEMA_VERSION, engine_of, transactio
 DEFAULT_URL = f"sqlite:///{Path(__file__).with_name('store.db').as_posix()}"
 VARIABLE = "PETROL_STORE_URL"
 _AS = "sqlite:////folder/store.db, or postgresql+psycopg://user:password@host/database"
+_HARMLESS = re.compile(r"No module named|import of|\S+ is not one of")  # of reasons that repeat nothing of the address
+_AWAY = exc.OperationalError, exc.InterfaceError, exc.TimeoutError  # of a server
 _JUST_NOW = 50_000_000  # [ns] files carry times no finer than a few milliseconds
 
 
@@ -29,11 +31,13 @@ class StoreError(Exception):
     message : str
     hides : bool, default=False
         Whether there is a store that may hold promotions which are not being served.
+    passes : bool, default=False
+        Whether it may be over in a moment, with nothing done.
     """
 
-    def __init__(self, message, *, hides=False):
+    def __init__(self, message, *, hides=False, passes=False):
         super().__init__(message)
-        self.hides = hides
+        self.hides, self.passes = hides, passes
 
 
 class Store:
@@ -53,7 +57,8 @@ class Store:
     """
 
     def __init__(self, url=None, *, create=True):
-        self.url = url = url or os.environ.get(VARIABLE) or DEFAULT_URL
+        url = url or os.environ.get(VARIABLE) or DEFAULT_URL
+        self.url = url = url.strip() or url  # a file of secrets ends with a line break
         try:
             self._engine = engine_of(url)
         except ImportError as error:
@@ -70,15 +75,18 @@ class Store:
             whole = self._engine.url.set(database=Path(self.location).absolute().as_posix())
             self.url = whole.render_as_string(hide_password=False)  # for workers, which run in another folder
         if not self.is_file:
-            self.location = self._engine.url.render_as_string(hide_password=True)
+            self.location = self._engine.url.set(query={}).render_as_string(hide_password=True)
+            if "@" in (self._engine.url.host or ""):
+                raise StoreError(
+                    f"{VARIABLE}: its password has an @. Write that as %40, and :, / and % as %3A, %2F, %25."
+                )
         self._exists = not self.is_file or _may_be_there(self.location)
         if not (self._exists or create):
             raise StoreError(f"There is no store {self.location}. Check its name.")
         self._file = None
         try:
             with self.reading() as connection:
-                if self.is_file:
-                    self._check_file(connection)
+                (self._check_file if self.is_file else self._check_encoding)(connection)
             with self.writing() as connection:
                 self._check_schema(connection, create)
         except StoreError:
@@ -93,14 +101,20 @@ class Store:
             self._engine.dispose()
             message = f"The store {self.location} was moved or removed while it was open."
             raise StoreError(message, hides=True)
+        kind = transaction(self._engine, writes=writes)
+        with self.explaining(), self._engine.connect().execution_options(**kind) as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def explaining(self):
+        """Make of whatever goes wrong in this database a `StoreError`."""
         try:
-            kind = transaction(self._engine, writes=writes)
-            with self._engine.connect().execution_options(**kind) as connection, connection.begin():
-                yield connection
+            yield
         except (ModelError, DataError):
             raise
         except (SQLAlchemyError, ValueError, KeyError, TypeError, OverflowError) as error:
-            raise StoreError(self._explain(error), hides=self._exists) from error
+            passes = not self.is_file and isinstance(error, _AWAY)
+            raise StoreError(self._explain(error), hides=self._exists, passes=passes) from error
 
     def stamp(self):
         """What changes with every commit of any process: times and sizes of the files, read without a query.
@@ -149,7 +163,7 @@ class Store:
         if state in {"25006", "42501", "53100"}:
             cure = f"Give its user the right to write and its disk room, or name another in {VARIABLE}."
             return f"The store {self.location} cannot be written ({reason}). {cure}"
-        if isinstance(error, (exc.OperationalError, exc.InterfaceError, exc.TimeoutError)):
+        if isinstance(error, _AWAY):
             return f"The store {self.location} cannot be reached ({reason}). Start its server, or correct {VARIABLE}."
         return f"The store {self.location} cannot be read ({reason}). Put a backup in its place, or name another."
 
@@ -158,6 +172,15 @@ class Store:
         if found != "ok":
             told = [line for line in found.split("\n") if not line.startswith("***")]
             raise StoreError(self._explain(ValueError(" ".join(told) or found)), hides=True)
+
+    def _check_encoding(self, connection):
+        if (found := connection.exec_driver_sql("SHOW server_encoding").scalar()) not in ("UTF8", b"UTF8"):
+            found = found.decode() if isinstance(found, bytes) else found
+            raise StoreError(
+                f"The store {self.location} keeps text as {found}, in which not all names can be written. Create its "
+                "database with ENCODING 'UTF8' TEMPLATE template0.",
+                hides=True,
+            )
 
     def _check_schema(self, connection, create):
         tables = set(inspect(connection).get_table_names())
@@ -180,8 +203,14 @@ class Store:
 
 
 def _unusable(url, reason):
-    shown, reason = (re.sub(r"(://[^:@/]*):.*@", r"\1:***@", text) for text in (url[:200], reason))
-    return StoreError(f"{VARIABLE}: {shown!r} cannot be used ({reason}). Write it as {_AS}.")
+    is_harmless = "@" not in url and (url.startswith("sqlite") or not re.search(r"[:=?]", url.partition("://")[2]))
+    is_harmless &= "=" not in url or url.startswith("sqlite")
+    told = f"{url[:200]!r} cannot be used ({reason})"
+    if not is_harmless:  # what cannot be understood may be a password anywhere
+        scheme = re.match(r"(?:sqlite|postgresql)(?:\+\w+)?(?=://)|", url)[0]
+        told = f"an address {f'{scheme}://... ' if scheme else ''}cannot be used"
+        told += f" ({reason})" if _HARMLESS.match(reason) else ""
+    return StoreError(f"{VARIABLE}: {told}. Write it as {_AS}.")
 
 
 def _may_be_there(path):

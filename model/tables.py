@@ -145,7 +145,7 @@ for _change, _when in (("UPDATE", ""), ("DELETE", ""), ("INSERT", _IS_THERE)):
         ).execute_if(dialect="sqlite"),
     )
 _REFUSAL = (
-    "CREATE FUNCTION promotion_kept() RETURNS trigger LANGUAGE plpgsql AS "
+    "CREATE OR REPLACE FUNCTION promotion_kept() RETURNS trigger LANGUAGE plpgsql AS "
     f"$$ BEGIN RAISE EXCEPTION '{_KEPT}' USING ERRCODE = 'restrict_violation'; END $$"
 )
 _TRIGGER = (
@@ -225,9 +225,12 @@ def _prepare_sqlite(engine):
 def _prepare_postgresql(engine):
     @event.listens_for(engine, "do_connect")
     def _connect(_, __, ___, options):
-        options.setdefault("connect_timeout", _REACH)
-        # A machine that is gone, or one that stands still in the middle, does not hold the lock for long.
-        options.setdefault("tcp_user_timeout", _PATIENCE * 1000)
+        # Neither a machine that is gone nor one that stands still in the middle holds the others up for long.
+        usual = {"connect_timeout": _REACH, "tcp_user_timeout": _PATIENCE * 1000, "keepalives_idle": _PATIENCE}
+        for name, value in (
+            usual | {"keepalives_interval": 5, "keepalives_count": 3, "client_encoding": "utf8"}
+        ).items():
+            options.setdefault(name, value)
         limits = {
             "lock_timeout": f"{_PATIENCE}s",
             "idle_in_transaction_session_timeout": f"{4 * _PATIENCE}s",

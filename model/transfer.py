@@ -43,28 +43,35 @@ def copy(source_url, target_url):
         If one of them cannot be used, the source has a job under way, the target holds something, or what arrived is
         not what was sent.
     """
-    source, target = Store(source_url, create=False), Store(target_url)
+    source = Store(source_url, create=False)
     jobs.dispatch(source, starting=False)  # one whose worker is gone is not under way
+    if jobs.jobs(source, JOB.c.state == "running"):
+        raise StoreError(f"The store {source.location} has a training under way. Wait for its end, or cancel it.")
+    target = Store(target_url)
     with source.reading() as giving, target.writing() as taking:
-        if giving.execute(select(JOB.c.id).where(JOB.c.state == "running")).first():
-            raise StoreError(f"The store {source.location} has a training under way. Wait for its end, or cancel it.")
         for table in _TABLES:
             if taking.execute(select(func.count()).select_from(table)).scalar():
                 raise StoreError(f"The store {target.location} is not empty. Name a new one; nothing was copied.")
-        sent = [_send(giving, taking, table) for table in _TABLES]
+        sent = [_send(source, giving, taking, table) for table in _TABLES]
         if sent != [_summed(table, _rows(taking, table)) for table in _TABLES]:
             raise StoreError(f"What arrived in {target.location} is not what was sent. Nothing was kept; try again.")
     return sent
 
 
-def _send(giving, taking, table):
+def _send(source, giving, taking, table):
+    def given():
+        with source.explaining():  # else what is wrong there would be said of the target
+            yield from _rows(giving, table)
+
     def passing():
-        for row in _rows(giving, table):
+        for row in given():
             taking.execute(insert(table).values(row))
             yield row
 
     sent = _summed(table, passing())
-    _continue_numbers(taking, table.name, _last_number(giving, table.name))
+    with source.explaining():
+        last = _last_number(giving, table.name)
+    _continue_numbers(taking, table.name, last)
     return sent
 
 

@@ -19,6 +19,7 @@ settings.load_profile("same each time")
 
 ROOT = Path(__file__).parent.parent
 KIND = os.environ.get("PETROL_TEST_STORE", "sqlite")  # or "postgresql": what keeps the stores of the tests
+assert KIND in ("sqlite", "postgresql"), f"PETROL_TEST_STORE={KIND}: neither sqlite nor postgresql"
 
 
 def pytest_collection_modifyitems(config, items):

@@ -41,7 +41,6 @@ class PostgreSQL:
             initdb, cwd=folder, check=False, capture_output=True, text=True, env=self._environment(), **self._run_as
         )
         assert made.returncode == 0, made.stderr
-        self.start()
 
     def _environment(self):
         libraries = self._programs.parents[2] / f"{os.uname().machine}-linux-gnu"
@@ -113,9 +112,10 @@ class PostgreSQL:
 def running_postgresql():
     """Yield a `PostgreSQL` of its own, and end it."""
     folder = Path(tempfile.mkdtemp(prefix="petrol-postgresql-"))
+    server = PostgreSQL(folder)
     try:
-        server = PostgreSQL(folder)
+        server.start()
         yield server
-        server.stop()
     finally:
+        server.stop()
         shutil.rmtree(folder, ignore_errors=True)

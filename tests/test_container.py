@@ -124,7 +124,7 @@ def test_of_what_runs_on_more_than_one_machine_each_part_may_do_little():
 
 def test_the_replicas_are_alike_but_for_the_ports_by_which_the_proxy_tells_them_apart():
     text, services = (ROOT / "docs" / "nginx.scale.conf").read_text(encoding="utf-8"), SCALED["services"]
-    told = {f"app-{name}": port for port, name in re.findall(r"~:(\d+)\$ ([ab]);", text)}
+    told = {f"app-{name}": port for port, name in re.findall(r'~:(\d+)\$ "petrol_replica=([ab]);', text)}
     assert set(re.findall(r"server (app-[ab]):(\d+)", text)) == set(told.items())
     assert set(told) == {name for name in services if name.startswith("app-")}
     first, second = (services[name] for name in told)

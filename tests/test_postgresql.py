@@ -1,22 +1,20 @@
-"""PostgreSQL as the store: what can go wrong with a server, and the way to it from SQLite and back."""
+"""PostgreSQL as the store: what can go wrong with a server and its address, and what is said then."""
 
 import asyncio
 import contextlib
 import re
-import shutil
 import socket
 import subprocess
-import sys
-from functools import partial
+import time
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import exc, text
 
 from bench.visit import Visit
-from model import history, jobs, tables, transfer, versions
-from model.predict import predict_rows
+from model import history, jobs, tables
 from model.store import Store, StoreError
-from tests.conftest import ROOT, running_server
+from tests.conftest import running_server
 from tests.postgresql import PASSWORD, running_postgresql
 from tests.stores import add_quick, python, sql, wait_until
 
@@ -33,91 +31,6 @@ def url(postgresql):
 @pytest.fixture
 def store(url):
     return history.open_store(url)
-
-
-@pytest.fixture
-def file(template, tmp_path, rows):
-    """Return the address of a file of SQLite with some history, and gaps in its numbers."""
-    shutil.copy(template, tmp_path / "store.db")
-    store = history.open_store(f"sqlite:///{tmp_path}/store.db")
-    kept, removed = add_quick(store, rows), add_quick(store, rows.iloc[2:].reset_index(drop=True), seed=1)
-    history.promote(store, kept, "Zoë", "better on 'these' rows\\ %")
-    jobs.cancel(store, jobs.submit(store, "v1", 1, ["ridge"]))
-    jobs.submit(store, "v2", 1, ["ridge"], by="名前")
-    history.remove_data_set(store, versions.version(store, removed).data_set.id)
-    return store.url
-
-
-def everything(url):
-    """All that a store holds, table by table, as the program reads it."""
-    store = Store(url)
-    with store.reading() as connection:
-        return {
-            table.name: [dict(row) for row in connection.execute(table.select().order_by(table.c.id)).mappings()]
-            for table in tables.METADATA.sorted_tables
-            if "id" in table.c
-        }
-
-
-def test_a_store_moves_to_postgresql_and_back_with_all_that_it_holds(file, url, tmp_path, rows, model):
-    back = f"sqlite:///{tmp_path}/back.db"
-    there = transfer.copy(file, url)
-    assert transfer.copy(url, back) == there
-    assert everything(file) == everything(url) == everything(back)
-    assert {one.table: one.n_rows for one in there} == {"data_set": 1, "model_version": 2, "promotion": 2, "job": 2}
-    for address in (file, url, back):
-        store = history.open_store(address)
-        active, notice = history.active_model(store, partial(versions.load, store))
-        assert (active.version, active.notice, notice) == (2, "", "")
-        assert (predict_rows(versions.load(store, 1), model.X) == predict_rows(model, model.X)).all()
-        assert add_quick(store, rows.iloc[3:].reset_index(drop=True)) == 4  # 3 was removed, and is not given again
-        assert versions.data_sets(store)[-1].id == 3
-        assert jobs.submit(store, "v3", 1, ["mean"]) == 3
-        history.promote(store, 1, "Ann", "back")
-        assert history.promotions(store)[-1].id == 3
-
-
-def test_the_command_says_what_was_copied(file, url):
-    command = [sys.executable, "-m", "model", "store", "copy", file, url]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    expected = [f"{one.table} {one.n_rows} rows SHA-256 {one.sha256}" for one in transfer.copy(url, f"{file}.again")]
-    assert [" ".join(line.split()) for line in done.stdout.splitlines()[:-1]] == expected
-    again = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert again.returncode == 2
-    assert re.search(
-        r"error: The store \S+:\*\*\*@\S+ is not empty\. Name a new one; nothing was copied\.", again.stderr
-    )
-
-
-def test_nothing_is_copied_from_nowhere_or_while_a_training_is_under_way(file, url, tmp_path, postgresql):
-    with pytest.raises(StoreError, match=r"There is no store .*nowhere\.db\. Check its name\."):
-        transfer.copy(f"sqlite:///{tmp_path}/nowhere.db", url)
-    assert not (tmp_path / "nowhere.db").exists()
-    with pytest.raises(StoreError, match=r"There is no store in postgresql.*Check its name\."):
-        transfer.copy(url, f"sqlite:///{tmp_path}/new.db")
-    assert sql(Store(file), "SELECT count(*) FROM job WHERE state = 'waiting'") == [(1,)]
-    worker = python("import sys; sys.stdin.read()", stdin=subprocess.PIPE)
-    busy = Store(file)
-    with busy.writing() as connection:
-        beating = {"state": "running", "worker": f"{jobs.socket.gethostname()}:{worker.pid}", "heartbeat": tables.now()}
-        connection.execute(tables.JOB.update().where(tables.JOB.c.id == 2).values(beating))
-    with pytest.raises(StoreError, match="has a training under way"):
-        transfer.copy(file, url)
-    worker.communicate("")
-    assert {one.table: one.n_rows for one in transfer.copy(file, url)}["job"] == 2
-    assert jobs.job(Store(url), 2).state == "failed"  # its worker is gone
-
-
-def test_what_arrives_changed_is_not_kept(file, url):
-    Store(url)
-    sql(
-        Store(url),
-        "CREATE FUNCTION spoil() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.message = 'x'; RETURN NEW; END $$",
-    )
-    sql(Store(url), "CREATE TRIGGER spoil BEFORE INSERT ON job FOR EACH ROW EXECUTE FUNCTION spoil()")
-    with pytest.raises(StoreError, match=r"What arrived in .* is not what was sent"):
-        transfer.copy(file, url)
-    assert everything(url) == {"data_set": [], "model_version": [], "promotion": [], "job": []}
 
 
 def test_not_even_the_whole_record_of_promotions_can_be_emptied(store):
@@ -184,6 +97,46 @@ def test_who_may_not_write_is_told(url, store, postgresql):
     postgresql.drop(empty)
 
 
+SECRET = "s3cr3t"  # noqa: S105 - of nobody
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql+psycopg://me:s3@s3cr3t@127.0.0.1:1/db",
+        "postgresql+psycopg://me@127.0.0.1:1/db?password=s3cr3t",
+        "postgresql+psycopg://me@127.0.0.1:1/db?sslpassword=s3cr3t&sslmode=disable",
+        "host=127.0.0.1 user=me password=s3cr3t",
+        "me:s3cr3t@h/d",
+        "postgresql:/me:s3cr3t@h/d",
+        "postgres://me@corp:s3cr3t@h/d",
+        "postgresql+psycopg://me:s3cr3t",
+        "postgresql+psycopg://me:s3cr3t@h:x/d",
+        f"postgresql+psycopg://me:{'s3cr3t' * 50}@127.0.0.1:1/d",
+        "postgresql://me:s3cr3t@h/d",
+        "mysql://me:s3cr3t@h/d",
+    ],
+)
+def test_a_password_is_never_repeated_however_the_address_is_written(url):
+    with pytest.raises(StoreError, match="PETROL_STORE_URL") as failure:
+        Store(url)
+    assert SECRET not in str(failure.value)
+
+
+def test_another_driver_is_refused_with_those_that_are_known():
+    reason = r"postgresql://\.\.\. cannot be used \(postgresql is not one of sqlite, postgresql\+psycopg\)"
+    with pytest.raises(StoreError, match=reason):
+        Store("postgresql://me@host/db")
+
+
+def test_a_database_that_cannot_hold_all_names_is_refused_with_the_cure(postgresql):
+    postgresql.ask("CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
+    postgresql.ask("CREATE DATABASE plain ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0")
+    for name, encoding in (("latin", "LATIN1"), ("plain", "SQL_ASCII")):
+        with pytest.raises(StoreError, match=f"keeps text as {encoding}.*ENCODING 'UTF8' TEMPLATE template0"):
+            history.open_store(postgresql.url(name))
+
+
 @pytest.mark.slow
 def test_a_server_that_was_started_anew_is_asked_again_without_a_word():
     with running_postgresql() as server:
@@ -198,6 +151,23 @@ def test_a_server_that_was_started_anew_is_asked_again_without_a_word():
         server.start()  # nobody has asked meanwhile
         history.promote(store, 1, "Ann", "after")
         assert history.promotions(store)[-1].reason == "after"
+        store._engine.dispose()
+
+
+@pytest.mark.slow
+def test_a_worker_that_could_not_beat_while_the_server_was_away_is_not_given_up(monkeypatch):
+    monkeypatch.setattr(jobs, "STALE", timedelta(seconds=0.5))
+    with running_postgresql() as server:
+        store = history.open_store(server.new())
+        number = jobs.submit(store, "v1", 1, ["ridge"])
+        beating = jobs.take(store, number)
+        server.stop()
+        started = time.monotonic()
+        wait_until(lambda: time.monotonic() - started > 1, what="a second away")
+        server.start()
+        assert jobs.dispatch(store) is None
+        assert jobs.beat(store, number, beating)
+        assert jobs.job(store, number).state == "running"
         store._engine.dispose()
 
 
@@ -242,6 +212,36 @@ def test_a_server_that_never_answers_is_not_waited_for_at_every_move(tmp_path):
             silent.accept()
         knocks[0].close()
     assert "Traceback" not in (tmp_path / "log").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_while_the_server_is_away_the_version_answers_that_did_before(tmp_path, rows):
+    with running_postgresql() as server:
+        url = server.new()
+        store = history.open_store(url)
+        history.promote(store, add_quick(store, rows, "least_squares"), "Ann", "straight")
+        store._engine.dispose()
+        with running_server(log=tmp_path / "log", PETROL_STORE_URL=url) as app:
+            asyncio.run(loses_the_server_for_a_while(app, server))
+    assert "Traceback" not in (tmp_path / "log").read_text(encoding="utf-8")
+
+
+async def loses_the_server_for_a_while(app, server):
+    visit = await Visit.open(app)
+    assert "least squares" in visit.text
+    server.stop()
+    await visit.go("")
+    assert "least squares" in visit.text
+    assert "cannot be reached" in visit.text
+    assert "Until then the version answers that did before." in visit.text
+    await visit.move({"petrol_tax": 8.0})
+    await visit.go("retrain")
+    assert visit.exceptions() == []
+    server.start()
+    while "cannot be reached" in visit.text:
+        await visit.go("")
+    assert "least squares" in visit.text
+    await visit.close()
 
 
 def running(silent, folder):

@@ -217,7 +217,7 @@ def test_a_file_that_may_only_be_read_answers_and_takes_nothing(template, model)
     "url",
     [
         *("nonsense", "sqlite:/x.db", "sqlite://host/x.db", "oracle://x", "http://[", "   "),
-        *("sqlite:///x.db?timeout=long", "postgresql://me@host/db", "sqlite+aiosqlite:///x.db"),
+        *("sqlite:///x.db?timeout=long", "sqlite+aiosqlite:///x.db"),
     ],
 )
 def test_an_address_that_is_none_is_told_with_the_variable(monkeypatch, url):

@@ -30,18 +30,22 @@ _failed = {}  # "error" of the last opening that failed, and "until" when nobody
 _seen = {}  # "last" -> the store, its stamp, and the model that answered then
 
 
-@st.cache_resource(show_spinner=False)
-def _open_store():
-    """Open the store; one that was long in failing is left alone for a while, or each move would wait for it."""
+def _patiently(ask):
+    """Ask the store; one that was long in failing is left alone for a while, or each move would wait for it."""
     if time.monotonic() < _failed.get("until", 0):
         raise _failed["error"]
     begun = time.monotonic()
     try:
-        return history.open_store()
+        return ask()
     except StoreError as error:
         asked = time.monotonic() - begun
         _failed.update(error=error, until=time.monotonic() + _LEFT_ALONE * asked)
         raise
+
+
+@st.cache_resource(show_spinner=False)
+def _open_store():
+    return _patiently(history.open_store)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
@@ -90,10 +94,13 @@ def current_model():
     try:
         store = _open_store()
         stamp = store.stamp()  # before the query: what is written after it will be noticed
-        model, notice = history.active_model(store, _version, _shipped)
+        model, notice = _patiently(lambda: history.active_model(store, _version, _shipped))
         _seen["last"] = store, stamp, _noticed(id(model), notice, model) if notice else model
         return _seen["last"][2]
     except StoreError as error:
+        if error.passes and (seen := _seen.get("last")):  # no reason to answer with another model meanwhile
+            notice = f"{error} Until then the version answers that did before."
+            return _noticed(id(seen[2]), notice, seen[2])
         _seen.clear()
         for kept in (_open_store, _version, _evidence, _rows, _standings):
             kept.clear()  # the next store may use the same numbers for others
