@@ -14,6 +14,7 @@ from model.train import features, train
 from tests.clusters import Machines, wait_for_workers
 
 N_ROWS = 20_000
+N_WORKERS = (1, 2, 4)
 
 
 def trained(rows, algorithms, there=None, n_jobs=1):
@@ -51,16 +52,17 @@ def durations(n_rounds=3):
     """
     few, many = load_rows(), many_rows(N_ROWS)
     with tempfile.TemporaryDirectory() as folder:
-        one, two = (Machines(Path(folder) / name) for name in ("one", "two"))
-        clusters = {}
+        started, clusters = [], {}
         try:
-            for n_workers, machines in enumerate((one, two), 1):
+            for n_workers in N_WORKERS:
+                machines = Machines(Path(folder) / str(n_workers))
+                started.append(machines)
                 machines.scheduler()
                 for _ in range(n_workers):
                     machines.worker()
                 with machines.client() as client:
                     wait_for_workers(client, n_workers)
-                clusters[f"{n_workers} Dask worker{'s' * (n_workers - 1)}"] = Cluster(machines.address)
+                clusters[f"{n_workers} Dask worker{'s' * (n_workers > 1)}"] = Cluster(machines.address)
             for what, rows, algorithms in (
                 ("the default forest on the shipped rows", few, [recipe.DEFAULT]),
                 (f"histogram boosting on {N_ROWS:,} rows", many, ["histogram_boosting"]),
@@ -76,8 +78,8 @@ def durations(n_rounds=3):
         finally:
             for there in clusters.values():
                 there.close()
-            one.end()
-            two.end()
+            for machines in started:
+                machines.end()
 
 
 def figures(figure, n_rounds=3):

@@ -23,7 +23,7 @@ from tests.conftest import ROOT, free_port
 from tests.stores import add_quick, ended, is_over, output_of, python, run, wait_until, worker_of
 from tests.test_worker import assert_equal
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.sqlite]  # of either kind of run, once is enough
 
 
 @pytest.fixture(scope="module")
