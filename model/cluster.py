@@ -55,14 +55,17 @@ class Cluster:
         self.address, self._scattered = address, {}
         try:
             from distributed import Client
+            from distributed.comm.addressing import get_address_host_port
         except ImportError:
             raise self.error("needs the package distributed", "Install requirements-scale.txt") from None
         _hush()
+        try:
+            get_address_host_port(address, strict=True)
+        except (ValueError, NotImplementedError) as error:
+            raise self.error(f"is no address ({error})", "Write it as tcp://host:8786") from None
         self.client = Client.__new__(Client)  # at hand also where its beginning never ends
         try:
             _within(_PATIENCE + 1, self.client.__init__, address, timeout=_PATIENCE, set_as_default=False)
-        except (ValueError, TypeError) as error:
-            raise self.error(f"is no address ({error})", "Write it as tcp://host:8786") from None
         except Exception as error:  # noqa: BLE001 - whatever Dask makes of a network
             self.client.status = "closed"  # else Python would wait for it again when it ends
             why = (isinstance(error, OSError) and str(error)[:200]) or "what is there does not answer as one"

@@ -1,5 +1,6 @@
 """``python -m model.worker JOB``: the process that does one training of the queue, at low priority."""
 
+import itertools
 import json
 import logging
 import os
@@ -23,7 +24,8 @@ from model.train import features, libraries, require_usable, train, train_again
 from model.versions import add_version, arrays_of, rows_of, version, versions
 
 _BEAT = 0.5  # [s]
-_PERSISTS = 90  # [s] in keeping what was trained, while the store is held or its server away
+_PERSISTS = 90  # [s] in keeping what was trained, while the store's server is away
+_N_TRIES = 5  # more where it is not; each waits as long as the store waits for another writer
 
 
 def main(number):
@@ -92,17 +94,17 @@ def _beat(store, number, worker, ending, over):
 def _end(store, number, worker, state, notes, trained=()):
     """Keep what was trained and close the job in one transaction, or neither where the job is no longer ours."""
     deadline = time.monotonic() + _PERSISTS
-    while True:
+    for n_tries in itertools.count():
         try:
             with store.writing() as connection:
                 ended = {"state": state, "ended_at": now(), "message": " ".join(notes)[:2000]}
                 if connection.execute(update(JOB).where(own(number, worker)).values(ended)).rowcount:
                     for model, more in trained:
                         add_version(connection, model, job_id=number, **more)
-        except StoreError:
-            if time.monotonic() > deadline:
+        except StoreError as error:
+            if time.monotonic() > deadline or (n_tries == _N_TRIES and not error.passes):
                 raise
-            time.sleep(1)
+            time.sleep(1 if error.passes else 0)
         else:
             return
 
