@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from data import parquet
-from data.schema import COLUMNS, ROW, ROW_ALIASES, DataError
+from data.headers import name_of
+from data.schema import ROW, DataError
 from data.text import MAX_BYTES, decode, split
 
 # By decimal sign: digits in groups of three or ungrouped, then the decimals.
@@ -117,16 +118,6 @@ def _read(source, max_bytes, expected):
     return raw
 
 
-def _fold(header):
-    """A header without case, spaces and signs, so that ``Petrol_tax`` and `petrol tax ` are one."""
-    return re.sub(r"[^a-z0-9]+", "_", str(header).lower()).strip("_")
-
-
-_NAME_OF = {_fold(alias): ROW for alias in (ROW, *ROW_ALIASES)} | {
-    _fold(alias): column.name for column in COLUMNS for alias in (column.name, column.label, *column.aliases)
-}
-
-
 def read_table(source, wanted, *, max_bytes=MAX_BYTES, limit=None):
     """Read a CSV or Parquet file as text, and find the columns of the schema in it.
 
@@ -154,20 +145,13 @@ def read_table(source, wanted, *, max_bytes=MAX_BYTES, limit=None):
     problems, remarks, expected = Problems(limit), [], ", ".join(wanted)
     raw = _read(source, max_bytes, expected)
     if parquet.is_parquet(raw):
-
-        def choose(header):
-            known = [_NAME_OF.get(_fold(title)) for title in header]
-            return [place for place, name in enumerate(known) if name in wanted and known.count(name) == 1]
-
-        (header, cells), separator, overflow = parquet.read(raw, choose, problems), ",", {}
-        columns = [_NAME_OF[_fold(title)] for title in cells.columns]
+        (header, cells), separator, overflow = parquet.read(raw, wanted, problems), ",", {}
     else:
         separator = _separator(text := decode(raw, remarks))
         header, cells, overflow = split(text, separator, problems, remarks)
-        columns = [_NAME_OF.get(_fold(title)) for title in header]
     if not header:
         raise DataError([_empty(expected)])
-    names = [_NAME_OF.get(_fold(title)) for title in header]
+    names = [name_of(title) for title in header]
     fields = f"more than the {len(header)} fields of the header, beyond them"
     cure = "A number with a comma needs quotation marks."
     problems.report(list(overflow), "", lambda row: f'{fields} "{overflow[row]}". {cure}')
@@ -181,7 +165,7 @@ def read_table(source, wanted, *, max_bytes=MAX_BYTES, limit=None):
             problems.append((1, "", f"column {name} {cure}"))
     if not len(cells):
         problems.append((1, "", "The file has a header and no rows. Add at least one row."))
-    places = {name: place for place, name in enumerate(columns) if name}
+    places = {name: place for place, name in enumerate(map(name_of, cells.columns)) if name}
     whole = cells.index.difference([*overflow, *(row for row, _, _ in problems)])
     ignored = [title for title, name in zip(header, names, strict=True) if title and not name]
     return Table(
@@ -197,7 +181,7 @@ def _separator(text):
     def n_known(sign):
         records = csv.reader(io.StringIO(text, newline=""), delimiter=sign)
         header = next((fields for fields in records if "".join(fields).strip()), [])
-        return sum(_fold(title) in _NAME_OF for title in header)
+        return sum(name_of(title) is not None for title in header)
 
     return max(",;\t", key=n_known)
 

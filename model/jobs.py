@@ -22,7 +22,7 @@ TO_BEGIN = timedelta(seconds=60)  # and one that is just starting may have to re
 MAX_WAITING = 20  # over all visitors
 UNWRITTEN = 3  # exit code of a worker that could not keep what it has trained
 OPEN = ("waiting", "running")
-_AGAIN = 3  # [s] after which who seemed silent is looked at again: perhaps the store was away, and nobody could beat
+AGAIN = 3  # [s] after which who seemed silent is looked at again: perhaps the store was away, and nobody could beat
 _silent = {}  # worker and heartbeat -> when this process first saw that silence
 _closed = set()  # stores for which this process starts no worker any more
 _started = {}  # process that this one has started and not yet seen end -> store and job
@@ -288,7 +288,7 @@ def _is_alive(running):
     if is_here and not _is_there(int(process)):
         return False
     if silent > patience or (silent < -patience and not is_here):  # from the future: the clock was set back
-        return time.monotonic() - _silent.setdefault((running.worker, running.heartbeat), time.monotonic()) < _AGAIN
+        return time.monotonic() - _silent.setdefault((running.worker, running.heartbeat), time.monotonic()) < AGAIN
     return True
 
 

@@ -45,6 +45,14 @@ def postgresql():
         yield server
 
 
+@pytest.fixture
+def url(postgresql):
+    """Return the address of an empty database of PostgreSQL, whatever keeps the stores of the others."""
+    made = postgresql.new()
+    yield made
+    postgresql.drop(made)
+
+
 @pytest.fixture(scope="session")
 def databases(request):
     """Return the server that keeps the tests' stores, or None where each is a file."""

@@ -14,6 +14,7 @@ from model import history, jobs, versions
 from model.recipe import ModelError
 from model.store import StoreError
 from model.tables import JOB, now
+from tests.conftest import running_server
 from tests.stores import ended, is_over, output_of, python, run, wait_until, worker_of
 
 LONG = {"n_estimators": 400}
@@ -123,6 +124,16 @@ def test_the_worker_of_another_computer_is_believed_until_it_is_silent(store):
     assert lost.state == "failed"
     assert lost.message.startswith("The worker was ended from outside before its first fold. Nothing was kept")
     assert not jobs.beat(store, number, "elsewhere:1")
+
+
+@pytest.mark.slow
+def test_a_new_server_goes_on_with_the_queue_of_one_that_is_gone_before_anybody_comes(store, tmp_path):
+    number, following = jobs.submit(store, "v1", 1, ["ridge"]), jobs.submit(store, "v2", 1, ["ridge"])
+    set_running(store, number, "elsewhere:1", now() - jobs.STALE - timedelta(seconds=1))
+    with running_server(log=tmp_path / "log"):
+        wait_until(lambda: jobs.job(store, following).state == "done", what="the next training")
+    assert jobs.job(store, number).state == "failed"
+    assert "Traceback" not in (tmp_path / "log").read_text(encoding="utf-8")
 
 
 def test_a_worker_of_this_computer_that_is_gone_is_noticed_at_once(store):

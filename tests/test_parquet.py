@@ -1,7 +1,10 @@
 """Parquet files: the same rows and the same words as of a CSV, and no file that fills the memory."""
 
+import base64
 import io
 import re
+import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -26,6 +29,11 @@ def packed(table, **options):
     table = table if isinstance(table, pa.Table) else pa.Table.from_pandas(table, preserve_index=False)
     pq.write_table(table, file, **options)
     return file.getvalue()
+
+
+def unpacked(raw):
+    """Read as `load_rows` does, but in this process, whose limits a test can set."""
+    return parquet.unpack(raw, [ROW, *NUMBERS], [])
 
 
 def changed(rows, name, place, value):
@@ -122,22 +130,51 @@ def test_what_holds_no_numbers_is_named(values, said, rows):
         load_rows(packed(table))
 
 
+@pytest.mark.slow
 def test_a_damaged_file_is_refused_in_words_or_read_as_it_was(rows):
-    raw, rng, refusals = packed(rows, compression="zstd"), np.random.default_rng(1), []
-    whole = fingerprint(rows)
+    raw, rng = packed(rows, compression="zstd", write_page_checksum=True), np.random.default_rng(1)
+    whole, damaged = fingerprint(rows), []
     for _ in range(120):
-        damaged = bytearray(raw[: rng.choice([len(raw), len(raw), rng.integers(5, len(raw))])])
-        for place in rng.integers(4, len(damaged), rng.integers(1, 4)):
-            damaged[place] ^= 1 << rng.integers(8)
+        damaged.append(bytearray(raw[: rng.choice([len(raw), len(raw), rng.integers(5, len(raw))])]))
+        for place in rng.integers(4, len(damaged[-1]), rng.integers(1, 4)):
+            damaged[-1][place] ^= 1 << rng.integers(8)
+
+    def told(content):
         try:
-            found = load_rows(bytes(damaged))
+            return fingerprint(load_rows(bytes(content)))
         except DataError as error:
-            refusals.append(str(error))
-        else:
-            assert len(found) == 48 or fingerprint(found) == whole
-    assert sum(text.startswith("The Parquet file cannot be read (") for text in refusals) > 30
+            return str(error)
+
+    with ThreadPoolExecutor(2) as readers:
+        refusals = [text for text in readers.map(told, damaged) if text != whole]
+    assert all(text.startswith("The Parquet file ") for text in refusals)
+    assert len(refusals) > 30
     with pytest.raises(DataError, match="Write it anew, or as CSV"):
         load_rows(raw[:-10])
+
+
+# A table of one row with two flipped bits: the library that unpacks it ends the process that it runs in.
+ENDS_ITS_READER = zlib.decompress(
+    base64.b85decode(
+        "c-oaz%}T>S5Z<gclpuwQyJR7UAT(64)e3qF7~i0HE`*RSO`uKEB(-"
+        "`I&pv?%UqFuvK7?L8d+14g3BgVOlC()BOCVpq8NP33GHm<evV{PWQ1cK$26)6vVi`=&zBWS~Lm1Ro*a%gt>{Wj~`jsm~03iE-"
+        "+#;5v`u(KEXsMcFb5&U^M|JY3#b~LTVslklY+d!^Jvx)~7)7e<Y?kUGmQ(A`trnwYttmFQRu)4g(mw?vAD9*$7)Ss}s6kQiXz06r"
+        "Jv6Q(VoR(TSJXFpRJR?|9ne`;#baz&x9pxZHg19$x!3h=maF$|lR75V1IzH|`MYyf({+N;zzc2H0T>dAbQB;Vfz)_FlGbPkL;S$u"
+        "XHF@rV#dPct`U*gkN|=}J>ZElZ8>4F(oDkUg;NVH);~V!`6PTMP%X4-"
+        "n|(4zo^ZP_sfAW>vs=brOnAL*tA!Rb!wcW>7%FA_#e=%+8UAoY!-na34a4`{vCKLRn5TSl);w;uNJj!7`G8NR(PsD1AHV$ZE&"
+    )
+)
+
+
+def test_a_file_that_ends_its_reader_ends_nobody_else():
+    with pytest.raises(DataError, match=r"The Parquet file cannot be read \(.*\)\. Write it anew, or as CSV\."):
+        load_rows(ENDS_ITS_READER)
+
+
+def test_a_file_is_not_read_for_ever(monkeypatch, rows):
+    monkeypatch.setattr(parquet, "_PATIENCE", 0.001)
+    with pytest.raises(DataError, match=r"takes more than 0\.001 s to read\. Write it anew, or as CSV\."):
+        load_rows(packed(rows))
 
 
 @pytest.mark.slow
@@ -151,9 +188,9 @@ def test_a_million_rows_are_read_and_one_more_is_refused(rows):
 def test_more_rows_than_are_taken_are_refused_alike_whatever_the_kind_of_file(monkeypatch, rows):
     for module in ("data.text", "data.parquet"):
         monkeypatch.setattr(f"{module}.MAX_ROWS", 47)
-    for raw in (packed(rows), TEXT.to_csv(index=False).encode()):
+    for read, raw in ((unpacked, packed(rows)), (load_rows, TEXT.to_csv(index=False).encode())):
         with pytest.raises(DataError, match=r"^The file has more than 1,000,000 rows\."):
-            load_rows(raw)
+            read(raw)
 
 
 def test_a_name_that_fills_every_row_is_not_unpacked(rows):
@@ -164,7 +201,7 @@ def test_a_name_that_fills_every_row_is_not_unpacked(rows):
     assert len(raw) < 500_000
     before = pa.total_allocated_bytes()
     with pytest.raises(DataError, match=r"unpacks to more than 256 MB\. Send fewer rows, or shorter text"):
-        load_rows(raw)
+        unpacked(raw)
     assert pa.default_memory_pool().max_memory() - before < 200e6
 
 
@@ -181,7 +218,7 @@ def test_columns_that_are_not_needed_are_not_read(rows):
 def test_a_file_of_nothing_but_descriptions_is_refused(rows, monkeypatch):
     monkeypatch.setattr(parquet, "_MAX_PARTS", 47)
     with pytest.raises(DataError, match=r"cannot be read|too many parts"):
-        load_rows(packed(rows, row_group_size=1))
+        unpacked(packed(rows, row_group_size=1))
 
 
 def test_a_parquet_file_can_be_scored_for_its_inputs(model, rows):

@@ -22,13 +22,6 @@ pytestmark = pytest.mark.sqlite  # either kind of run has both; once is enough
 
 
 @pytest.fixture
-def url(postgresql):
-    made = postgresql.new()
-    yield made
-    postgresql.drop(made)
-
-
-@pytest.fixture
 def store(url):
     return history.open_store(url)
 

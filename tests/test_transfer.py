@@ -18,13 +18,6 @@ pytestmark = pytest.mark.sqlite  # either kind of run has both; once is enough
 
 
 @pytest.fixture
-def url(postgresql):
-    made = postgresql.new()
-    yield made
-    postgresql.drop(made)
-
-
-@pytest.fixture
 def file(template, tmp_path, rows):
     """Return the address of a file of SQLite with some history, and gaps in its numbers."""
     shutil.copy(template, tmp_path / "store.db")

@@ -1,6 +1,7 @@
 """What all visitors share: the active model with its rows, loaded once and never changed."""
 
 import contextlib
+import copy
 import ctypes
 import gc
 import logging
@@ -8,7 +9,6 @@ import secrets
 import sys
 import threading
 import time
-from dataclasses import replace
 
 import streamlit as st
 
@@ -25,7 +25,7 @@ from pages.shared import door
 _LOG = logging.getLogger(__name__)
 _MANY = 50_000  # rows
 _ARENA_MAX = -8  # glibc's number for it
-_LEFT_ALONE = 5  # times as long as the failure took
+_LEFT_ALONE = 5, 30  # times as long as the failure took, but not longer [s]
 _failed = {}  # "error" of the last opening that failed, and "until" when nobody tries again
 _seen = {}  # "last" -> the store, its stamp, and the model that answered then
 
@@ -33,13 +33,14 @@ _seen = {}  # "last" -> the store, its stamp, and the model that answered then
 def _patiently(ask):
     """Ask the store; one that was long in failing is left alone for a while, or each move would wait for it."""
     if time.monotonic() < _failed.get("until", 0):
-        raise _failed["error"]
+        raise _failed["error"].with_traceback(None)  # each raising would add to it
     begun = time.monotonic()
     try:
         return ask()
     except StoreError as error:
-        asked = time.monotonic() - begun
-        _failed.update(error=error, until=time.monotonic() + _LEFT_ALONE * asked)
+        times, most = _LEFT_ALONE
+        left_alone = min(times * (time.monotonic() - begun), most)
+        _failed.update(error=error, until=time.monotonic() + left_alone)
         raise
 
 
@@ -73,7 +74,9 @@ def _ready(model):
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _noticed(of, notice, _model):
-    return replace(_model, notice=" ".join(filter(None, (notice, _model.notice))))
+    noticed = copy.copy(_model)  # with all that was worked out from its rows
+    vars(noticed)["notice"] = " ".join(filter(None, (notice, _model.notice)))
+    return noticed
 
 
 def current_model():
@@ -239,7 +242,17 @@ def warm_up():
     except (DataError, ModelError) as error:
         _LOG.error("no model: %s", error)
     with contextlib.suppress(StoreError):
-        jobs.dispatch(_open_store(), starting=not door.is_shut())
+        store = _open_store()
+
+        def go_on():
+            with contextlib.suppress(StoreError):
+                jobs.dispatch(store, starting=not door.is_shut())
+
+        go_on()
+        if jobs.open_jobs(store):  # one may have lost its worker, which two looks tell
+            again = threading.Timer(jobs.AGAIN + 1, go_on)
+            again.daemon = True
+            again.start()
 
 
 def shut_down():
