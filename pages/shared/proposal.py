@@ -77,7 +77,7 @@ def _upload():
     name, found, problem = st.session_state.get("retrain_uploaded", ("", None, ""))
     if problem:
         st.error(f"{plain(name)} was not taken. Nothing was stored, and the active model is as it was.")
-        st.code(problem, language=None, wrap_lines=True, height=min(400, 60 + 24 * problem.count("\n")))
+        st.code(problem, language=None, wrap_lines=True, height="content" if problem.count("\n") < 5 else 400)
     if found is not None:
         st.success(f"{plain(name)}: {len(found):,} {ROWS}, every cell checked.", icon=":material/check:")
         if remarks := found.attrs.get("warnings"):
