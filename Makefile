@@ -16,11 +16,7 @@ run: .venv/app  ## start the app on http://localhost:8501 (PORT=... for another)
 	$(BIN)/uvicorn server:app --host $(HOST) --port $(PORT) --timeout-graceful-shutdown 2
 
 test: .venv/dev lint  ## everything: style, unit tests, browser tests; what a store has a part in on PostgreSQL, too
-	$(BIN)/python -m tests.programs
-	$(BIN)/python -m pytest -n 2 -m "not browser"
-	$(BIN)/python -m pytest -m browser
-	PETROL_TEST_STORE=postgresql $(BIN)/python -m pytest -n 2 -m "not browser"
-	PETROL_TEST_STORE=postgresql $(BIN)/python -m pytest -m browser
+	$(BIN)/python -m tests
 
 test-fast: .venv/dev  ## without the browser, under a minute
 	$(BIN)/python -m pytest -n 2 -m "not browser and not slow"

@@ -58,9 +58,10 @@ async def _visit(url, number, until, outcome):
     await visit.close()
 
 
-async def _retrain(url, outcome):
-    """Train a forest in the middle of it, and wait for its end."""
+async def _retrain(url, outcome, algorithm):
+    """Train in the middle of it, and wait for its end."""
     visit = await Visit.open(url, "retrain")
+    await visit.choose("Algorithm", algorithm)
     await visit.count("Seed", 77)
     await visit.press("Retrain")
     async with asyncio.timeout(180):
@@ -79,17 +80,17 @@ async def _watch(url, until, outcome):
         await asyncio.sleep(2)
 
 
-async def _all(url, n_visitors, seconds, outcome):
+async def _all(url, n_visitors, seconds, algorithm, outcome):
     until = time.monotonic() + seconds
     tasks = [_visit(url, number, until, outcome) for number in range(n_visitors)]
     for done in await asyncio.gather(
-        *tasks, _watch(url, until, outcome), _retrain(url, outcome), return_exceptions=True
+        *tasks, _watch(url, until, outcome), _retrain(url, outcome, algorithm), return_exceptions=True
     ):
         if isinstance(done, BaseException):
             outcome.errors.append(repr(done)[:300])
 
 
-def run(url, n_visitors, seconds):
+def run(url, n_visitors, seconds, algorithm="Random forest"):
     """Let so many visitors work for so long.
 
     Parameters
@@ -98,11 +99,13 @@ def run(url, n_visitors, seconds):
         Of a server that this process has started.
     n_visitors : int
     seconds : float
+    algorithm : str, default="Random forest"
+        What one of them trains.
 
     Returns
     -------
     Outcome
     """
     outcome = Outcome()
-    asyncio.run(_all(url, n_visitors, seconds, outcome))
+    asyncio.run(_all(url, n_visitors, seconds, algorithm, outcome))
     return outcome

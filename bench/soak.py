@@ -12,11 +12,15 @@ from pathlib import Path
 import numpy as np
 
 from bench import addresses, crowd, faults, files, kills
-from tests import programs
+from data.load import load_rows
+from model import artifact, history
+from tests import programs, test_damage, test_load, test_parquet
 from tests.conftest import running_server
+from tests.stores import copy_file
 
 _N_KILLS = 200
 _N_FILES, _N_MUTATIONS = 230, 2000
+_N_CSV, _N_PARQUET, _N_BITS = 10_000, 400, 600
 _N_VISITORS, _SECONDS = 100, 300
 
 
@@ -56,6 +60,22 @@ def _of_flips(folder):
     yield "bytes of kept models damaged, one at a time", n, None
     yield "... not detected", n - detected, 0
     yield "... not served right all the same", n - served, 0
+    template = folder / "template.db"
+    history.open_store(f"sqlite:///{folder}/open.db")
+    copy_file(folder / "open.db", template)
+    outcomes = test_damage.flips(template, folder, artifact.load(load_rows()), 2, _N_BITS)
+    yield f"bits of the store's file flipped, one at a time (refused: {outcomes.count('refused')})", len(outcomes), None
+
+
+def _of_tables(_):
+    rows = load_rows()
+    said = test_load.refusals_of_damaged_files(_N_CSV)
+    yield f"damaged tables as CSV (refusals that differ: {len(said)})", _N_CSV, None
+    yield "... refused without a word", int("" in said), 0
+    said = test_parquet.refusals_of_damaged_files(rows, _N_PARQUET)
+    yield f"damaged Parquet files (refused: {len(said)})", _N_PARQUET, None
+    yield "... refused in other words than ours", sum(not each.startswith("The Parquet file ") for each in said), 0
+    yield "a million rows not read, or one more taken", int(not test_parquet.reads_a_million_and_not_one_more(rows)), 0
 
 
 def _of_files(folder):
@@ -104,6 +124,7 @@ PARTS = {
     "faults": _of_faults,
     "crowd": _of_crowd,
     "flips": _of_flips,
+    "tables": _of_tables,
     "kills": _of_kills,
 }
 

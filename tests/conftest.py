@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections import Counter
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -23,17 +24,22 @@ assert KIND in ("sqlite", "postgresql"), f"PETROL_TEST_STORE={KIND}: neither sql
 
 
 def pytest_collection_modifyitems(config, items):
-    """Of PostgreSQL ask what a store has a part in, but for what is about SQLite's file."""
+    """Begin with what takes long; of PostgreSQL ask what reaches its SQL, once."""
 
-    def has_a_part(item):
+    def reaches_sql(item):
         asked = item.fixturenames
         is_aside = "project" in asked and "store" not in asked  # a copy of the app, which gets a store anyhow
-        return "store_url" in asked and not is_aside
+        is_costly = item.get_closest_marker("slow") or item.get_closest_marker("browser")
+        return "store_url" in asked and not (is_aside or is_costly or item.get_closest_marker("sqlite"))
 
     if KIND == "postgresql":
-        concerned = [one for one in items if has_a_part(one) and not one.get_closest_marker("sqlite")]
-        config.hook.pytest_deselected(items=[one for one in items if one not in concerned])
+        concerned = [item for item in items if reaches_sql(item) or item.get_closest_marker("postgresql")]
+        config.hook.pytest_deselected(items=[item for item in items if item not in concerned])
         items[:] = concerned
+    costs = Counter()  # of a file, more or less: its tests share what they start, and stay together in one process
+    for item in items:
+        costs[item.path] += 1 + 40 * any(item.get_closest_marker(mark) for mark in ("slow", "browser"))
+    items.sort(key=lambda item: -costs[item.path])
 
 
 @pytest.fixture(scope="session")
@@ -228,10 +234,19 @@ def browser():
         chrome.close()
 
 
+@pytest.fixture(scope="session")
+def window(browser):
+    """Return a window whose pages share what the browser has loaded and compiled: that is half the work of a page."""
+    context = browser.new_context()
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    yield context
+    context.close()
+
+
 @pytest.fixture
-def open_page(browser):
+def open_page(browser, window):
     """Return a function that opens an address; afterwards no page may have logged an error."""
-    contexts, complaints = [], []
+    pages, complaints = [], []
 
     def note(message):
         # On any page but the first, Streamlit's browser part looks for its server below that page, then above.
@@ -244,10 +259,13 @@ def open_page(browser):
         if there.scheme not in ("data", "blob") and there.netloc != home.netloc:
             complaints.append(f"the page asked {asked}")
 
-    def open_page(url, *, ready="live-prediction", width=1280, height=900, init_script=None, on_socket=None, **options):
-        context = browser.new_context(viewport={"width": width, "height": height}, **options)
-        contexts.append(context)
-        page = context.new_page()
+    def open_page(
+        url, *, ready="live-prediction", width=1280, height=900, init_script=None, on_socket=None, media=None, **device
+    ):
+        page = browser.new_page(**device) if device else window.new_page()
+        pages.append(page)
+        page.set_viewport_size({"width": width, "height": height})
+        page.emulate_media(**media or {})
         page.on("request", lambda request: note_foreign(request.url, url))
         page.on("console", note)
         page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -260,17 +278,24 @@ def open_page(browser):
         return page
 
     yield open_page
-    for context in contexts:
-        context.close()
+    for page in pages:
+        page.close()
+    window.clear_cookies()
     assert complaints == []
 
 
+@pytest.fixture(scope="session")
+def usual_port():
+    """Return a port for one server after the other, so that the browser loads the same files once."""
+    return free_port()
+
+
 @pytest.fixture
-def visitor(store_url, open_page, tmp_path):
+def visitor(store_url, open_page, tmp_path, usual_port):
     """Return a function that brings another visitor to a server with a store of its own."""
     from tests.retrain_page import Visitor
 
-    with running_server(log=tmp_path / "log") as url:
+    with running_server(log=tmp_path / "log", port=usual_port) as url:
         arrived = []
 
         def visitor(address):
@@ -279,5 +304,5 @@ def visitor(store_url, open_page, tmp_path):
 
         yield visitor
         for one in arrived:
-            one.page.context.close()  # before its server, or it would complain of having lost it
+            one.page.close()  # before its server, or it would complain of having lost it
     assert "Traceback" not in (tmp_path / "log").read_text(encoding="utf-8")

@@ -21,7 +21,9 @@ class Visitor:
         self._open_page, self._url, self.page = open_page, url, None
 
     def goes_to(self, address):
-        """Open an address as a newcomer would."""
+        """Open an address as a newcomer would, and leave the former page."""
+        if self.page:
+            self.page.close()
         ready = "live-prediction" if address.partition("?")[0] == "/" else "stHeading"
         self.page = self._open_page(f"{self._url}{address}", ready=ready)
         return self

@@ -253,7 +253,7 @@ def test_the_description_is_valid(description):
 def test_whatever_the_description_allows_or_forbids_is_answered_as_it_says(description, path, method, mode, expected):
     seen = set()
 
-    @settings(max_examples=300, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=80, suppress_health_check=list(HealthCheck))
     @given(case=description[path][method].as_strategy(generation_mode=mode))
     def fuzz(case):
         seen.add(case.call_and_validate().status_code)

@@ -253,7 +253,7 @@ def test_a_screen_reader_hears_the_answer_at_rest_and_plain_names(server, open_p
 
 
 def test_with_reduced_motion_nothing_glides(server, open_page):
-    page = open_page(server, reduced_motion="reduce")
+    page = open_page(server, media={"reduced_motion": "reduce"})
     durations = page.evaluate(
         "[...document.querySelectorAll('.reasons i i, .readout-grid figure')]"
         ".map((element) => getComputedStyle(element).transitionDuration)"
@@ -273,7 +273,7 @@ def test_where_the_sliders_cannot_be_watched_the_number_still_follows_on_release
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_number_stands_out_in_both_themes(server, open_page, scheme):
-    page = open_page(server, color_scheme=scheme)
+    page = open_page(server, media={"color_scheme": scheme})
     ink, paper = page.evaluate(
         "[...document.querySelectorAll('.readout-number, .readout-now')]"
         ".reverse().map((element, i) => getComputedStyle(element)[i ? 'backgroundColor' : 'color'])"

@@ -1,4 +1,4 @@
-"""The commands on the store, as real processes: the same work as the page, and clear words for what cannot be."""
+"""The commands on the store: the same work as the page, and clear words for what cannot be."""
 
 import json
 
@@ -10,7 +10,7 @@ from model import artifact, history, versions
 from model.predict import predict, predict_rows
 from model.store import Store
 from model.train import train
-from tests.test_cli import MAINE, flags, run
+from tests.test_cli import MAINE, called, flags, run
 
 pytestmark = pytest.mark.slow
 
@@ -28,18 +28,18 @@ def test_train_promote_predict_export_and_card_by_command(store_url, rows, tmp_p
     ridge = here.record["scores"]["model"]["mae"]["value"]
     assert f"ridge{ridge:37.1f}" in done.stdout
 
-    before = json.loads(run("predict", "--json", *flags(MAINE)).stdout)["value"]
-    done = run("promote", 2, "--reason", "to try it", "--by", "Ann")
+    before = json.loads(called("predict", "--json", *flags(MAINE)).stdout)["value"]
+    done = called("promote", 2, "--reason", "to try it", "--by", "Ann")
     assert (done.returncode, done.stdout) == (0, "Version 2 (ridge) is now active.\n")
     after = json.loads(run("predict", "--json", *flags(MAINE)).stdout)["value"]
     assert after == predict(kept, MAINE).value != before
     assert [(one.by, one.reason) for one in history.promotions(store)][1:] == [("Ann", "to try it")]
 
-    listed = run("list").stdout.splitlines()
+    listed = called("list").stdout.splitlines()
     assert [line.split()[:3] for line in listed[1:3]] == [["1", "random", "forest"], ["*", "2", "ridge"]]
     assert listed[-1] == "* active. MAE in gallons per person per year, +- one standard error."
-    assert "# Version 2: ridge" in run("card", 2).stdout
-    done = run("export", 2, "--to", tmp_path / "taken")
+    assert "# Version 2: ridge" in called("card", 2).stdout
+    done = called("export", 2, "--to", tmp_path / "taken")
     assert len(done.stdout.splitlines()) == 4
     taken = artifact.load(load_rows(tmp_path / "taken" / "rows.csv"), tmp_path / "taken")
     assert (predict_rows(taken, here.X) == predict_rows(here, here.X)).all()
@@ -66,7 +66,7 @@ def test_train_promote_predict_export_and_card_by_command(store_url, rows, tmp_p
     ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else "",
 )
 def test_what_cannot_be_done_is_told_with_exit_code_2(arguments, said):
-    done = run(*arguments)
+    done = called(*arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert said in done.stderr
     assert done.stderr.startswith("error: ")
@@ -83,7 +83,7 @@ def test_what_cannot_be_done_is_told_with_exit_code_2(arguments, said):
 )
 def test_rows_that_nothing_can_be_learned_of_are_refused_and_not_stored(rows, edit, said, tmp_path, store_url):
     edit(rows).to_csv(tmp_path / "rows.csv", index=False)
-    done = run("train", "--store", "--data", tmp_path / "rows.csv")
+    done = called("train", "--store", "--data", tmp_path / "rows.csv")
     assert done.returncode == 2
     assert said in done.stderr
     assert len(versions.data_sets(history.open_store())) == 1
@@ -92,6 +92,6 @@ def test_rows_that_nothing_can_be_learned_of_are_refused_and_not_stored(rows, ed
 def test_other_data_cannot_become_the_shipped_model(tmp_path):
     path = tmp_path / "rows.csv"
     path.write_bytes(SHIPPED.read_bytes())
-    done = run("train", "--data", path)
+    done = called("train", "--data", path)
     assert done.returncode == 2
     assert "the shipped model is of the shipped rows. Add --store." in done.stderr

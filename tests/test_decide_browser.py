@@ -28,8 +28,7 @@ def ann(server, open_page):
 
 
 def arrive(open_page, server, address="/"):
-    return Visitor(lambda *given, **more: open_page(*given, permissions=["clipboard-read", "clipboard-write"], **more),
-                   server).goes_to(address)  # fmt: skip
+    return Visitor(open_page, server).goes_to(address)
 
 
 def keep(visitor, name):

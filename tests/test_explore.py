@@ -5,13 +5,10 @@ import statistics
 import numpy as np
 import pytest
 from scipy import stats
-from sklearn.base import clone
 from sklearn.linear_model import LinearRegression
-from sklearn.model_selection import RepeatedKFold
 from streamlit.testing.v1 import AppTest
 
 from data.schema import COLUMNS, FEATURES, row_name
-from model import recipe
 from tests.conftest import ROOT
 from tests.explore_page import CODES, NAMES, SCALES, TABLE, VIEWS, X, Y, figure, opened, select, table, words
 
@@ -217,22 +214,14 @@ def test_the_line_without_the_suspicious_states_stands_with_the_notes():
     assert "Weisberg" in words(app)
 
 
-@pytest.mark.slow
-def test_what_matters_by_fitting_every_fold_again(model):
-    """Held out: 50 fits of the default recipe, each test row with every other test row's value."""
+def test_what_matters_is_the_record_of_the_folds_and_in_sample_every_exchange(model):
+    """Held out: the losses row by row, which scikit-learn's own folds give in `test_importance`."""
     app = opened("What matters")
     unseen, own = figure(app, "explore_importance")["data"]
-    plain, rises = [], [[] for _ in FEATURES]
-    for train, test in RepeatedKFold(n_splits=5, n_repeats=10, random_state=0).split(X):
-        fit = clone(recipe.pipeline()).fit(X[train], Y[train])
-        plain += ((Y[test] - fit.predict(X[test])) ** 2).tolist()
-        n = len(test)
-        for place in range(4):
-            rows = np.repeat(X[test], n, axis=0).reshape(n, n, 4)
-            rows[:, :, place] = X[test, place]
-            errors = (Y[test][:, None] - fit.predict(rows.reshape(-1, 4)).reshape(n, n)) ** 2
-            rises[place] += ((errors.sum(axis=1) - np.diagonal(errors)) / (n - 1)).tolist()
-    expected = [np.sqrt(np.mean(rise)) - np.sqrt(np.mean(plain)) for rise in rises]
+    losses = model.record["importance"]["held_out"]
+    plain = np.mean(losses["plain"])
+    assert plain == pytest.approx(((Y - model.record["predictions"]["model"]) ** 2).mean(), rel=1e-5)
+    expected = [np.sqrt(np.mean(losses[name])) - np.sqrt(plain) for name in NAMES[:4]]
     np.testing.assert_allclose(unseen["x"], expected, rtol=1e-3, atol=0.01)
     for place, value in enumerate(own["x"]):
         rows = np.repeat(X, 48, axis=0).reshape(48, 48, 4)

@@ -123,7 +123,7 @@ def test_a_cold_server_answers_a_deep_link(explore, tmp_path):
     with running_server(log=tmp_path / "log") as url:
         page = explore("All pairs", url=url)
         expect(picture(page, "pairs").locator("path.point").first).to_be_visible()
-        page.context.close()
+        page.close()
     assert "Traceback" not in (tmp_path / "log").read_text(encoding="utf-8")
 
 
@@ -280,7 +280,7 @@ def test_a_state_is_named_on_hover_with_all_its_figures_and_units(explore, model
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_on_a_phone_nothing_is_wider_than_the_screen(explore, scheme):
-    page = explore(width=390, height=844, color_scheme=scheme)
+    page = explore(width=390, height=844, media={"color_scheme": scheme})
     for view in VIEWS:
         turn_to(page, view)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -156,16 +156,3 @@ def test_scores_of_many_rows_are_of_all_of_them(large):
     assert large.record["predictions"]["model"].shape == (evaluate.n_repeats_for(6000), 6000)
     assert large.record["scores"]["model"]["mae"]["value"] == pytest.approx(np.abs(error).mean())
     assert (large.rows[TARGET.name] == large.y).all()
-
-
-@pytest.mark.slow
-def test_the_shipped_recipe_trained_again_gives_the_shipped_record(model, rows):
-    """Every figure, to the last bit, as a file has it; a pickle may differ where the model does not."""
-    from model import artifact
-
-    again = train(rows, *(model.record[name] for name in ("algorithm", "parameters", "seed")))
-    written = json.loads(artifact.sidecar(again.record, artifact.to_bytes(again.pipeline)))
-    differs = {"trained_at", "model_sha256"}
-    assert {name: written[name] for name in written.keys() - differs} == {
-        name: model.record[name] for name in model.record.keys() - differs
-    }

@@ -42,10 +42,10 @@ def test_all_of_the_app_works_behind_nginx_below_a_path(proxied, open_page, mode
     table = "\n".join(["petrol_tax,average_income,paved_highways,driver_licence_share,note", *[line] * 2000])
     visitor.uploads(table.encode())  # 2 MB: more than nginx takes unless it is told
     visitor.sees("2,000 of 2,000 rows scored")
-    page.context.close()
+    page.close()
 
     for address in ("/explore?view=Columns", "/retrain", "/models"):
-        Visitor(open_page, proxied).goes_to(address).page.context.close()
+        Visitor(open_page, proxied).goes_to(address).page.close()
 
     with web.urlopen(f"{proxied}?petrol_tax=9") as reply:
         assert reply.url == f"{proxied}/?petrol_tax=9"

@@ -14,6 +14,7 @@ from bench.visit import Visit
 from data.schema import FEATURES
 from model import history, jobs, recipe
 from model.predict import predict
+from model.tables import JOB
 from tests.clusters import Machines, wait_for_workers
 from tests.nginx import answers
 from tests.replicas import running_replicas
@@ -100,6 +101,7 @@ def test_visitors_are_spread_and_each_keeps_what_is_theirs(arrives, model):
         scores_a_file(visitor)
         visitor.page.get_by_role("link", name="What if").click()
         expect(slider(visitor.page, "petrol_tax")).to_have_value(str(at["petrol_tax"]))
+        expect(visitor.page.locator(".st-key-tray_table tbody tr")).to_have_count(1)
         assert names(visitor.page) == [f"of visitor {number}"]
         assert replica_of(visitor) == home
 
@@ -153,15 +155,15 @@ def test_what_is_promoted_on_one_answers_on_the_other_and_who_comes_second_is_to
 def test_two_replicas_train_one_after_the_other(arrives, replicas, store):
     ann, bob = (arrives("/retrain", at=replicas.url(name)) for name in ("a", "b"))
     for visitor in (ann, bob):
-        visitor.chooses("Algorithm", "Extra trees")
-        visitor.sees(recipe.ALGORITHMS["extra_trees"].help)
+        visitor.chooses("Algorithm", "Ridge")
+        visitor.sees(recipe.ALGORITHMS["ridge"].help)
         expect(visitor.page.get_by_label("Seed", exact=True)).to_have_count(1)
         visitor.types("Seed", "17" if visitor is ann else "18")
         visitor.presses("Retrain")
     first, second = [job.id for job in wait_until(lambda: jobs.jobs(store)[-2:] if len(jobs.jobs(store)) > 1 else None)]
 
     def over():
-        states = [jobs.job(store, number).state for number in (first, second)]
+        states = [job.state for job in jobs.jobs(store, JOB.c.id.in_((first, second)))]  # of one moment
         assert states.count("running") <= 1
         return states == ["done", "done"]
 

@@ -15,6 +15,7 @@ from tests.test_load import BAD, SAME, TEXT
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
+@pytest.mark.postgresql
 def test_a_proposal_from_training_to_roll_back_as_two_visitors_see_it(visitor, store_url):
     ann, bob = visitor("/retrain"), visitor("/")
     shipped = model_of(store_url, 1)
@@ -46,7 +47,8 @@ def test_a_proposal_from_training_to_roll_back_as_two_visitors_see_it(visitor, s
 
     ann.goes_to("/models?version=1")
     ann.page.get_by_role("button", name="Show as table").click()
-    ann.sees("Another seed, to see the noise")
+    table = ann.page.get_by_test_id("stPopoverBody")
+    expect(table.get_by_text("Another seed, to see the noise")).to_be_visible()
     ann.page.keyboard.press("Escape")
     ann.promotes(1, "Enough seen", verb="Roll back to")
     ann.sees("Version 1: random forest is now active.")
@@ -168,7 +170,7 @@ def test_where_nothing_can_be_written_the_shipped_model_answers_and_retraining_s
         ann.sees("Retraining is off. The store /proc/no/store.db cannot be written")
         ann.goes_to("/models")
         ann.sees("There is no history to show.")
-        ann.page.context.close()
+        ann.page.close()
 
 
 def test_a_broken_store_is_named_with_the_cure_and_the_shipped_model_answers(open_page, model, tmp_path, monkeypatch):
@@ -179,7 +181,7 @@ def test_a_broken_store_is_named_with_the_cure_and_the_shipped_model_answers(ope
         expect(ann.number).to_have_text(answer(model))
         ann.sees(f"The store {tmp_path}/store.db cannot be read")
         ann.sees("Put a backup in its place, or move it away")
-        ann.page.context.close()
+        ann.page.close()
 
 
 @pytest.fixture

@@ -25,13 +25,13 @@ def test_the_page_is_the_same_however_it_is_started(command, open_page, model, t
     with running_server(command, log=tmp_path / "log") as url:
         page = open_page(url)
         assert shown(page) == f"{predict(model, DEFAULTS).value:.0f}"
-        page.context.close()  # before its server, or it would complain of having lost it
+        page.close()  # before its server, or it would complain of having lost it
 
 
 def test_the_log_of_a_start_and_a_visit_holds_no_warning(open_page, tmp_path):
     log = tmp_path / "log"
     with running_server(log=log) as url:
-        open_page(url).context.close()
+        open_page(url).close()
     assert re.findall(r"(?i)warning|error|exception|traceback|deprecat", log.read_text(encoding="utf-8")) == []
 
 
@@ -53,7 +53,7 @@ def test_a_damaged_model_is_refitted_and_the_page_and_the_log_say_so(
         page = open_page(url)
         assert shown(page) == f"{predict(model, DEFAULTS).value:.0f}"
         expect(page.get_by_text(notice)).to_be_visible()
-        page.context.close()
+        page.close()
     assert notice in log.read_text(encoding="utf-8")
 
 
@@ -87,4 +87,4 @@ def test_scripts_in_an_address_are_shown_or_forgotten_and_never_run(server, open
             expect(shown.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
             expect(shown.get_by_test_id("stException")).to_have_count(0)
             assert shown.evaluate("window.pwned") is None
-            shown.context.close()
+            shown.close()

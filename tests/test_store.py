@@ -267,6 +267,7 @@ print(history.active(store), len(history.promotions(store)), file=sys.stdout)
 
 
 @pytest.mark.slow
+@pytest.mark.postgresql
 def test_two_processes_that_open_a_new_store_at_once_make_one(store_url, tmp_path):
     marks = [tmp_path / "one", tmp_path / "two"]
     openers = [python(OPENER, mark, tmp_path / "begin") for mark in marks]
