@@ -37,7 +37,7 @@ train: .venv/app  ## train the default model again and keep it
 	$(BIN)/python -m model train
 
 bench: .venv/dev  ## measure speed and memory
-	$(BIN)/python tests/chromium.py
+	$(BIN)/python -m tests.chromium
 	$(BIN)/python -m bench
 
 bench-scale: .venv/dev  ## measure what growth costs: Dask workers, replicas and visitors, rows up to a million
@@ -49,7 +49,7 @@ soak: .venv/dev  ## what it must survive: kills, full disks, hostile files, a cr
 	$(BIN)/python -m bench.soak
 
 screenshots: .venv/dev  ## take the README's pictures again
-	$(BIN)/python tests/chromium.py
+	$(BIN)/python -m tests.chromium
 	$(BIN)/python -m tests.screenshots
 
 lock: .venv/dev  ## compile the locks from pyproject.toml
