@@ -46,6 +46,9 @@ def test_a_user_without_a_name_gets_help_and_hears_what_cannot_be_written(as_nob
     assert refused.returncode == 2
     assert refused.stderr.startswith(f"error: The store {ROOT}/model/store.db cannot be written")
     assert "PETROL_STORE_URL=" in refused.stderr
+    refused = run("train", "--algorithm", "ridge")
+    assert refused.returncode == 2
+    assert f"error: {ROOT}/model/petrol.joblib.part cannot be written (Permission denied)." in refused.stderr
 
 
 def test_a_user_without_a_name_stands_in_the_record_as_a_number(as_nobody, rows):
