@@ -5,7 +5,8 @@ LABEL org.opencontainers.image.title="Petrol what-if" \
       org.opencontainers.image.version="0.1.0" \
       org.opencontainers.image.licenses="MIT"
 
-ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+# Streamlit looks for settings in HOME; whatever user the container runs as finds the app there.
+ENV HOME=/app PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /app
 
 # requirements-scale.txt adds what more than one machine needs: PostgreSQL's driver and Dask.

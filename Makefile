@@ -1,7 +1,9 @@
 # The two that a newcomer needs: `make run` and `make test`.
-SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
-PYTHON ?= $(firstword $(shell for p in python3 python3.13 python3.12 python3.11; do \
-            $$p -c "$(SUPPORTED)" 2>/dev/null && echo $$p; done) python3)
+VERSIONS := 3.14 3.13 3.12 3.11
+SUPPORTED := import sys; sys.exit("%d.%d" % sys.version_info[:2] not in "$(VERSIONS)".split())
+TOO_OLD := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(firstword $(shell for p in python3 $(VERSIONS:%=python%); do \
+            $$p -c '$(SUPPORTED)' 2>/dev/null && echo $$p; done) python3)
 PORT   ?= 8501
 HOST   ?= 127.0.0.1
 BIN    := .venv/bin
@@ -21,9 +23,10 @@ test: .venv/dev lint  ## everything: style, unit tests, browser tests; what a st
 test-fast: .venv/dev  ## without the browser, under a minute
 	$(BIN)/python -m pytest -n 2 -m "not browser and not slow"
 
-lint: .venv/dev  ## style
+lint: .venv/dev  ## style, and the workflow of GitHub
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/zizmor --offline --quiet --strict-collection .github/workflows/*.yml
 
 format: .venv/dev  ## put the code in shape
 	$(BIN)/ruff format .
@@ -33,7 +36,7 @@ train: .venv/app  ## train the default model again and keep it
 	$(BIN)/python -m model train
 
 bench: .venv/dev  ## measure speed and memory
-	$(BIN)/python tests/chromium.py
+	$(BIN)/python -m tests.chromium
 	$(BIN)/python -m bench
 
 bench-scale: .venv/dev  ## measure what growth costs: Dask workers, replicas and visitors, rows up to a million
@@ -45,10 +48,10 @@ soak: .venv/dev  ## what it must survive: kills, full disks, hostile files, a cr
 	$(BIN)/python -m bench.soak
 
 screenshots: .venv/dev  ## take the README's pictures again
-	$(BIN)/python tests/chromium.py
+	$(BIN)/python -m tests.chromium
 	$(BIN)/python -m tests.screenshots
 
-lock: .venv/dev  ## compile the locks from pyproject.toml
+lock: .venv/dev  ## compile the locks from pyproject.toml, and see that each Python and system has a wheel of everything
 	$(BIN)/python -m pip install --quiet uv
 	$(UV) pip compile --no-config --quiet --universal --generate-hashes --no-build --no-annotate --python-version 3.11 \
 	  --custom-compile-command "make lock" pyproject.toml -o requirements.txt
@@ -57,6 +60,10 @@ lock: .venv/dev  ## compile the locks from pyproject.toml
 	$(UV) pip compile --quiet --universal --generate-hashes --no-build --no-annotate --python-version 3.11 \
 	  --custom-compile-command "make lock" -c requirements-scale.txt --extra scale --group dev pyproject.toml \
 	  -o requirements-dev.txt
+	@for version in $(VERSIONS); do for system in linux windows macos; do \
+	  echo "wheels for Python $$version on $$system"; \
+	  $(UV) pip compile --quiet --no-build --no-deps --python-version $$version --python-platform $$system \
+	    requirements-dev.txt -o .venv/wheels.txt >/dev/null || exit 1; done; done
 
 docker:  ## build and run the container with your own engine
 	docker build -t petrol .
@@ -78,8 +85,10 @@ clean:  ## remove the environment and caches
 	rm -rf .venv .pytest_cache .ruff_cache
 
 .venv/python:
-	@$(PYTHON) -c "$(SUPPORTED)" || { echo "Python 3.11 to 3.13 is needed and was not found. \
+	@$(PYTHON) -c '$(TOO_OLD)' || { echo "Python 3.11 to 3.14 is needed and was not found. \
 Install one, or name it: make PYTHON=/path/to/python3.12 run"; exit 1; }
+	@$(PYTHON) -c '$(SUPPORTED)' || echo "Warning: $$($(PYTHON) --version) is newer than what this app is tested with \
+(3.11 to 3.14). If a package cannot be installed, name an older one: make PYTHON=/path/to/python3.14 run"
 	$(PYTHON) -m venv .venv
 	@touch $@
 

@@ -175,6 +175,14 @@ async def _warm(app):
     resources.shut_down()
 
 
+def _name_home() -> None:
+    """Name a home for a uid that has none: Streamlit looks for settings there, and would not start."""
+    try:
+        Path.home()
+    except RuntimeError:
+        os.environ["HOME"] = str(_SCRIPT.parent)  # nobody else writes there, as they could in a shared folder
+
+
 def _read_environment():
     """Take settings from the environment as `streamlit run` does, which uvicorn knows nothing of."""
     for option, convert in _FROM_ENVIRONMENT.items():
@@ -213,6 +221,7 @@ _FROM_ENVIRONMENT = {
     "server.allowedHosts": lambda text: re.findall(r"[^\s,]+", text),
     "server.cookieSecret": str,  # replicas that share one accept each other's cookies
 }
+_name_home()
 app = st.App(_SCRIPT)  # from here on Streamlit knows where its configuration is
 _read_environment()
 if _problem := door.unreadable():

@@ -26,7 +26,7 @@ def chrome():
 
     path = chromium.find()
     if not path:
-        raise RuntimeError("no Chromium: run `python tests/chromium.py`, or name one with CHROMIUM=/path")
+        raise RuntimeError("no Chromium: run `python -m tests.chromium`, or name one with CHROMIUM=/path")
     with (
         sync_playwright() as playwright,
         playwright.chromium.launch(executable_path=path, args=list(chromium.ARGUMENTS)) as browser,

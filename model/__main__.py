@@ -4,6 +4,7 @@ import argparse
 import getpass
 import json
 import logging
+import os
 import sys
 import time
 from functools import partial
@@ -76,9 +77,17 @@ def _parser():
     for name in ("FROM", "TO"):
         copying.add_argument(name, help="as for PETROL_STORE_URL; - is what that holds, out of sight of others")
     commands.choices["promote"].add_argument("--reason", required=True, help="why, for the record")
-    commands.choices["promote"].add_argument("--by", default=getpass.getuser(), help="who (default the user)")
+    commands.choices["promote"].add_argument("--by", default=_user(), help="who (default the user)")
     commands.choices["export"].add_argument("--to", type=Path, default=Path(), metavar="FOLDER", help="(default here)")
     return parser
+
+
+def _user() -> str:
+    """Return the name of whoever runs this; a uid without one (`docker run --user 20000`) stands for itself."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # KeyError before Python 3.13
+        return f"uid {os.getuid()}"
 
 
 def _parameters():
@@ -105,7 +114,13 @@ def _train(options):
         if options.data != SHIPPED:
             raise ModelError(f"--data {options.data}: the shipped model is of the shipped rows. Add --store.")
         model = train(rows, options.algorithm, parameters, seed, n_jobs=-1, progress=_FOLDS)
-        kept = " and ".join(path.name for path in artifact.save(model))
+        try:
+            kept = " and ".join(path.name for path in artifact.save(model))
+        except OSError as error:
+            raise ModelError(
+                f"{error.filename} cannot be written ({error.strerror}). Run this as a user who may write there, or "
+                "keep the model in a store: --store."
+            ) from error
         scores, label, n_rows = model.record["scores"], model.label, len(rows)
     print(f"\nOut-of-fold scores on {n_rows} {ROWS}, {TARGET.unit}:")
     print(f"{'':34}{'MAE':>8}{'+-':>6}{'RMSE':>8}{'+-':>6}{'R2':>8}{'+-':>6}")
@@ -119,7 +134,7 @@ def _train_in_store(rows, options, parameters, seed):
     """Queue up with everybody else, and show how it goes."""
     require_usable(rows)
     store = history.open_store()
-    who, data = getpass.getuser(), (rows, "shipped" if options.data == SHIPPED else options.data.name)
+    who, data = _user(), (rows, "shipped" if options.data == SHIPPED else options.data.name)
     number = jobs.submit(store, who, data, [options.algorithm], parameters=parameters, seed=seed, by=who)
     try:
         while (job := jobs.job(store, number)).state in jobs.OPEN:

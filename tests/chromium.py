@@ -1,10 +1,16 @@
-"""Find a Chromium for the browser tests; run as a script, install one where there is none."""
+"""Find a Chromium for the browser tests; run as a script, fetch one where there is none."""
 
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+
+import playwright
+from playwright.sync_api import sync_playwright
+
+from tests import packages
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "microsoft-edge")
 ARGUMENTS = (
@@ -18,39 +24,55 @@ ARGUMENTS = (
 )
 
 
-def find():
-    """Return the path of a Chromium: named by CHROMIUM, on the PATH, or Playwright's own; None where there is none."""
-    from playwright.sync_api import sync_playwright
+def find() -> str | None:
+    """Return the path of a Chromium that starts: named by CHROMIUM, on the PATH, unpacked, or Playwright's own.
 
-    if named := os.environ.get("CHROMIUM"):
-        return named
-    for name in NAMES:
-        if path := shutil.which(name):
-            return path
-    with sync_playwright() as playwright:
-        own = playwright.chromium.executable_path
-    return own if Path(own).exists() else None
+    Afterwards Playwright starts, too, with a library that was unpacked where the machine lacks one.
+    """
+    if not _starts_driver():
+        return None
+    return os.environ.get("CHROMIUM") or next(filter(_starts, _candidates()), None)
 
 
-def sudo():
-    """Return what a command that needs root begins with."""
-    return [] if os.geteuid() == 0 else ["sudo", "-n"]
+def _starts_driver() -> bool:
+    driver = os.environ.get("PLAYWRIGHT_NODEJS_PATH") or Path(playwright.__file__).parent / "driver" / "node"
+    if not _starts(driver) and packages.DEBIAN.exists():
+        driver = packages.launcher(driver)
+        os.environ["PLAYWRIGHT_NODEJS_PATH"] = str(driver)
+    return _starts(driver)
 
 
-def main():
-    """Install a Chromium if none is found: Playwright's own, else Debian's."""
-    ways = [[sys.executable, "-m", "playwright", "install", "chromium"]]
-    if shutil.which("apt-get"):
-        ways += [[*sudo(), "apt-get", "update", "-q"], [*sudo(), "apt-get", "install", "-qy", "chromium"]]
-    for way in ways:
-        if find():
-            break
-        print("no Chromium found:", " ".join(way), flush=True)
-        subprocess.run(way, check=False)
+def _candidates() -> Iterator[str]:
+    yield from filter(None, map(shutil.which, NAMES))
+    unpacked = packages.DEBIAN / "usr" / "lib" / "chromium" / "chromium"
+    if unpacked.exists():
+        yield str(packages.launcher(unpacked))
+    with sync_playwright() as started:
+        own = started.chromium.executable_path
+    if Path(own).exists():
+        yield own
+
+
+def _starts(path: str | Path) -> bool:
+    """Whether it does: Ubuntu's Chromium is a note about a snap, and Playwright's own may lack libraries."""
+    return subprocess.run([path, "--version"], capture_output=True, check=False).returncode == 0
+
+
+def fetch() -> None:
+    """Unpack Debian's Chromium with a font, and what Playwright needs; else have Playwright download its own."""
+    packages.unpack("chromium", "fonts-liberation", "libatomic1")
+    if not find():
+        packages.run(sys.executable, "-m", "playwright", "install", "chromium")
+
+
+def main() -> None:
+    """Fetch a Chromium if none is found."""
+    if not find():
+        fetch()
     path = find()
     if not path:
-        sys.exit("The browser tests need Chromium. Install it, or name it with CHROMIUM=/path/to/chromium.")
-    print(f"browser: {path}")
+        sys.exit("No Chromium could be fetched. Install one, or name it with CHROMIUM=/path/to/chromium.")
+    print(f"Chromium: {path}")
 
 
 if __name__ == "__main__":

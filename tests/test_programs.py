@@ -1,0 +1,52 @@
+"""What tests need besides Python is fetched without rights, or named."""
+
+import os
+import subprocess
+
+import pytest
+
+from tests import packages, programs
+from tests.conftest import ROOT
+
+
+def test_without_a_program_its_tests_are_skipped_but_fail_in_continuous_integration(monkeypatch):
+    monkeypatch.delenv("CI", raising=False)
+    with pytest.raises(pytest.skip.Exception, match="no nginx: run"):
+        programs.required(None, "nginx")
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(pytest.fail.Exception, match="no nginx"):
+        programs.required(None, "nginx")
+    assert programs.required("/usr/sbin/nginx", "nginx") == "/usr/sbin/nginx"
+
+
+@pytest.mark.parametrize("ci", ["", "true"])
+def test_the_command_says_how_far_it_is_and_names_what_cannot_be_had(ci, monkeypatch, capsys):
+    asked = []
+    table = {"here": (lambda: "/bin/here", None), "nowhere": (lambda: None, lambda: asked.append("nowhere"))}
+    monkeypatch.setattr(programs, "PROGRAMS", table)
+    monkeypatch.setenv("CI", ci)
+    if ci:
+        with pytest.raises(SystemExit, match="Missing: nowhere"):
+            programs.main()
+    else:
+        programs.main()
+    printed = capsys.readouterr().out
+    assert "[1/2] here: /bin/here\n[2/2] nowhere: not on this machine. Fetching it" in printed
+    assert "[2/2] nowhere: cannot be had here" in printed
+    assert asked == ["nowhere"]
+    assert ("Missing: nowhere. Tests that need it are skipped" in printed) is (not ci)
+
+
+def test_nothing_is_fetched_with_the_rights_of_root():
+    assert not [path.name for path in (ROOT / "tests").glob("*.py") if "su" + "do" in path.read_text(encoding="utf-8")]
+
+
+def test_an_unpacked_program_gets_the_libraries_beside_it_and_its_arguments(tmp_path, monkeypatch):
+    monkeypatch.setattr(packages, "DEBIAN", tmp_path)
+    program = tmp_path / "usr" / "bin" / "show"
+    program.parent.mkdir(parents=True)
+    program.write_text('#!/bin/sh\necho "$LD_LIBRARY_PATH|$1"\n')
+    program.chmod(0o755)
+    folders = [f"{tmp_path}/{lib}/{os.uname().machine}-linux-gnu" for lib in ("usr/lib", "lib")]
+    shown = subprocess.run([packages.launcher(program), "a b"], capture_output=True, text=True, check=True).stdout
+    assert shown == f"{':'.join(folders)}|a b\n"
