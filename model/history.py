@@ -11,7 +11,7 @@ from data.schema import DataError
 from model import artifact
 from model.recipe import ModelError
 from model.store import Store, StoreError
-from model.tables import DATA_SET, JOB, MODEL_VERSION, PROMOTION
+from model.tables import DATA_SET, EVALUATION, JOB, MODEL_VERSION, PROMOTION
 from model.versions import add_data_set, add_version, data_sets, version, versions
 
 THE_APP = "the app"  # who promotes the shipped model
@@ -184,6 +184,9 @@ def _remove_versions(connection, numbers):
     rivals = MODEL_VERSION.c.rival_id.in_(numbers)
     connection.execute(update(MODEL_VERSION).where(rivals).values(rival_id=None))
     connection.execute(delete(MODEL_VERSION).where(MODEL_VERSION.c.id.in_(numbers)))
+    own = EVALUATION.c.sha256.in_(select(MODEL_VERSION.c.evaluation_sha256))
+    used = select(EVALUATION.c.rows_sha256).where(own)  # also what another recipe was held against
+    connection.execute(delete(EVALUATION).where(EVALUATION.c.rows_sha256.not_in(used)))
 
 
 def remove_data_set(store, data_set_id):

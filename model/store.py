@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from data.load import EXPECTED
 from data.schema import DataError
+from model.migrations import migrate
 from model.recipe import ModelError
 from model.tables import METADATA, SCHEMA, SCHEMA_VERSION, engine_of, transaction
 
@@ -191,7 +192,9 @@ class Store:
             connection.execute(insert(SCHEMA).values(version=SCHEMA_VERSION, columns=EXPECTED))
             return
         found = connection.execute(select(SCHEMA.c.version, SCHEMA.c.columns)).all() if SCHEMA.name in tables else []
-        if found != [(SCHEMA_VERSION, EXPECTED)]:
+        if len(found) == 1 and found[0].columns == EXPECTED and 1 <= found[0].version < SCHEMA_VERSION:
+            migrate(connection, found[0].version)
+        elif found != [(SCHEMA_VERSION, EXPECTED)]:
             says = "tables of something else"
             if found:
                 says = f"schema version {found[0].version}" if found[0].version != SCHEMA_VERSION else found[0].columns

@@ -115,6 +115,7 @@ def test_data_are_removed_with_their_versions_unless_one_must_stay(store, rows):
     history.remove_data_set(store, 2)
     assert [found.id for found in versions.data_sets(store)] == [1, 3]
     assert [found.id for found in versions.versions(store)] == [1, other]
+    assert sql(store, "SELECT count(*) FROM evaluation") == [(2,)]
     again = add_quick(store, fewer)
     assert versions.version(store, again).data_set.id == 4
     assert again > other > one

@@ -15,7 +15,7 @@ from model import history, versions
 from model.predict import predict_rows
 from model.recipe import ModelError
 from model.store import StoreError
-from model.tables import DATA_SET, MODEL_VERSION
+from model.tables import DATA_SET, EVALUATION, MODEL_VERSION
 from tests.stores import add_quick, change, sql
 
 
@@ -110,6 +110,7 @@ def test_a_flipped_bit_of_a_model_is_noticed_and_its_recipe_fitted_anew(store, r
     [
         (DATA_SET, "parquet", "The rows of data set 2 are not the ones that were stored."),
         (MODEL_VERSION, "arrays", "version 2"),
+        (EVALUATION, "predictions", "is not the one that was stored."),
     ],
 )
 def test_a_version_broken_beyond_its_recipe_gives_way_to_the_one_before(store, rows, table, column, reason):
