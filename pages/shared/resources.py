@@ -16,6 +16,7 @@ from data.load import load_rows
 from data.schema import FEATURES, DataError
 from data.statistics import choose
 from model import artifact, evidence, history, jobs, versions
+from model.dispatcher import AGAIN, Dispatcher
 from model.predict import predict
 from model.recipe import ModelError
 from model.store import StoreError
@@ -26,6 +27,7 @@ _LOG = logging.getLogger(__name__)
 _MANY = 50_000  # rows
 _ARENA_MAX = -8  # glibc's number for it
 _LEFT_ALONE = 5, 30  # times as long as the failure took, but not longer [s]
+dispatcher = Dispatcher()
 _failed = {}  # "error" of the last opening that failed, and "until" when nobody tries again
 _seen = {}  # "last" -> the store, its stamp, and the model that answered then
 
@@ -246,11 +248,11 @@ def warm_up():
 
         def go_on():
             with contextlib.suppress(StoreError):
-                jobs.dispatch(store, starting=not door.is_shut())
+                dispatcher.dispatch(store, starting=not door.is_shut())
 
         go_on()
         if jobs.open_jobs(store):  # one may have lost its worker, which two looks tell
-            again = threading.Timer(jobs.AGAIN + 1, go_on)
+            again = threading.Timer(AGAIN + 1, go_on)
             again.daemon = True
             again.start()
 
@@ -260,7 +262,7 @@ def shut_down():
 
     def end():
         with contextlib.suppress(StoreError):
-            jobs.end_workers(_open_store())
+            dispatcher.end_workers(_open_store())
 
     ending = threading.Thread(target=end, daemon=True)
     ending.start()
