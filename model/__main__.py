@@ -211,7 +211,7 @@ def _copy(options):
 def _active_model():
     try:
         store = history.open_store()
-        model, notice = history.active_model(store, lambda number: versions.load(store, number))
+        model, notice, _ = history.active_model(store, lambda number: versions.load(store, number))
     except StoreError as error:
         model, notice = artifact.load(load_rows()), str(error) if error.hides else ""
     if notice:

@@ -20,6 +20,10 @@ from model.tables import DATA_SET, MODEL_VERSION
 _HEAVY = {"arrays", "model"}
 
 
+class DamagedError(ModelError):
+    """Bytes in the store that differ from their checksum: nothing but that makes a version broken for everybody."""
+
+
 @dataclass(frozen=True)
 class DataSet:
     """Rows in the store: their number, the checksum of the figures, where they came from, and how many they are."""
@@ -151,12 +155,13 @@ def rows_of(store, data_set_id, excluded=()):
     rows = None
     try:
         rows = pd.read_parquet(io.BytesIO(found.parquet)).astype({ROW: object})
-    except MemoryError:
+    except (MemoryError, ImportError):
         raise  # says nothing about the file
-    except Exception:  # noqa: BLE001, S110 - whatever a broken file makes the reader say, it means the same
-        pass
+    except Exception as error:
+        if getattr(error, "errno", None):
+            raise  # the system's word, and not the reader's
     if rows is None or fingerprint(rows) != found.sha256:
-        raise ModelError(f"The rows of data set {data_set_id} are not the ones that were stored.")
+        raise DamagedError(f"The rows of data set {data_set_id} are not the ones that were stored.")
     if missing := sorted(set(excluded) - set(rows.index)):
         raise ModelError(
             f"There is no row {missing[0]} to leave out: data set {data_set_id} has rows 0 to {len(rows) - 1}."
@@ -279,7 +284,7 @@ def load(store, number):
     with store.reading() as connection:
         kept = connection.execute(select(MODEL_VERSION).where(MODEL_VERSION.c.id == number)).mappings().one()
     if _checksum(kept) != kept["record_sha256"]:
-        raise ModelError(f"The record of version {number} is not the one that was stored.")
+        raise DamagedError(f"The record of version {number} is not the one that was stored.")
     rows = rows_of(store, found.data_set.id, found.excluded)
     record = found.record | arrays_of(store, number)
     if np.shape(record["predictions"]["model"])[1] != len(rows):

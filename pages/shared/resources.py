@@ -99,7 +99,7 @@ def current_model():
     try:
         store = _open_store()
         stamp = store.stamp()  # before the query: what is written after it will be noticed
-        model, notice = _patiently(lambda: history.active_model(store, _version, _shipped))
+        model, notice, _ = _patiently(lambda: history.active_model(store, _version, _shipped))
         _seen["last"] = store, stamp, _noticed(id(model), notice, model) if notice else model
         return _seen["last"][2]
     except StoreError as error:
