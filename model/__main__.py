@@ -14,6 +14,7 @@ from data.load import SHIPPED, load_rows
 from data.schema import FEATURES, ROWS, TARGET, DataError, row_name
 from model import artifact, history, jobs, recipe, transfer, versions
 from model.card import card, export
+from model.dispatcher import Dispatcher
 from model.predict import COVERAGES, coverages, predict
 from model.recipe import ALGORITHMS, ModelError
 from model.score import score_file, to_csv
@@ -121,9 +122,10 @@ def _train_in_store(rows, options, parameters, seed):
     store = history.open_store()
     who, data = getpass.getuser(), (rows, "shipped" if options.data == SHIPPED else options.data.name)
     number = jobs.submit(store, who, data, [options.algorithm], parameters=parameters, seed=seed, by=who)
+    dispatcher = Dispatcher()
     try:
         while (job := jobs.job(store, number)).state in jobs.OPEN:
-            jobs.dispatch(store)
+            dispatcher.dispatch(store)
             if job.total:
                 _FOLDS(job.done, job.total)
             time.sleep(0.2)
@@ -209,7 +211,7 @@ def _copy(options):
 def _active_model():
     try:
         store = history.open_store()
-        model, notice = history.active_model(store, lambda number: versions.load(store, number))
+        model, notice, _ = history.active_model(store, lambda number: versions.load(store, number))
     except StoreError as error:
         model, notice = artifact.load(load_rows()), str(error) if error.hides else ""
     if notice:

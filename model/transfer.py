@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import bindparam, func, insert, select, text
 
 from model import jobs
+from model.dispatcher import Dispatcher
 from model.store import Store, StoreError
 from model.tables import JOB, METADATA, SCHEMA
 
@@ -44,7 +45,7 @@ def copy(source_url, target_url):
         not what was sent.
     """
     source = Store(source_url, create=False)
-    jobs.dispatch(source, starting=False)  # one whose worker is gone is not under way
+    Dispatcher().dispatch(source, starting=False)  # one whose worker is gone is not under way
     if jobs.jobs(source, JOB.c.state == "running"):
         raise StoreError(f"The store {source.location} has a training under way. Wait for its end, or cancel it.")
     target = Store(target_url)

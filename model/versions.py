@@ -154,12 +154,13 @@ def rows_of(store, data_set_id, excluded=()):
     rows = None
     try:
         rows = pd.read_parquet(io.BytesIO(found.parquet)).astype({ROW: object})
-    except MemoryError:
+    except (MemoryError, ImportError):
         raise  # says nothing about the file
-    except Exception:  # noqa: BLE001, S110 - whatever a broken file makes the reader say, it means the same
-        pass
+    except Exception as error:
+        if getattr(error, "errno", None):
+            raise  # the system's word, and not the reader's
     if rows is None or fingerprint(rows) != found.sha256:
-        raise ModelError(f"The rows of data set {data_set_id} are not the ones that were stored.")
+        raise DamagedError(f"The rows of data set {data_set_id} are not the ones that were stored.")
     if missing := sorted(set(excluded) - set(rows.index)):
         raise ModelError(
             f"There is no row {missing[0]} to leave out: data set {data_set_id} has rows 0 to {len(rows) - 1}."

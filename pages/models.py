@@ -126,7 +126,7 @@ def one_version(store, found, promoted, promotions):
     version, text = found[chosen], ""
     with left.container(horizontal=True):
         try:
-            loaded = resources.model_of(chosen)
+            loaded = resources.owner.version(chosen)
         except ModelError as error:
             st.error(f"Version {chosen} cannot be used. {error}", icon=":material/broken_image:")
         else:
@@ -150,7 +150,7 @@ def one_version(store, found, promoted, promotions):
                 st.button("Remove it", on_click=remove, args=arguments, key="models_remove")
     if text:
         with right:
-            evidence.promote(store, resources.evidence_on(chosen, model))
+            evidence.promote(store, resources.owner.evidence_on(chosen, model))
         with st.container(border=True):
             text = text.replace(":material", ":\N{WORD JOINER}material")  # else the browser's part makes icons of it
             st.markdown(text.replace("\n## ", "\n##### ").replace("# Version", "#### Version", 1))

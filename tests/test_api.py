@@ -196,7 +196,7 @@ def test_the_interface_follows_a_promotion(store, rows, tmp_path):
 def test_a_model_that_answers_otherwise_than_it_was_kept_is_not_ready(model, monkeypatch):
     probes = model.record["probes"]
     wrong = model.record | {"probes": probes | {"predictions": [value + 0.01 for value in probes["predictions"]]}}
-    monkeypatch.setattr(resources, "current_model", lambda: replace(model, record=wrong))
+    monkeypatch.setattr(resources.owner, "current", lambda: replace(model, record=wrong))
     sent = []
 
     async def receive():

@@ -28,7 +28,7 @@ def kept(template, tmp_path):
 
 def answers_as(store, model):
     """Ask the store everything; the active model must answer as the shipped one."""
-    active, notice = history.active_model(store, partial(versions.load, store))
+    active, notice, _ = history.active_model(store, partial(versions.load, store))
     for ask in (versions.versions, versions.data_sets, history.promotions, history.waiting_shipped, jobs.jobs):
         ask(store)
     assert (predict_rows(active, model.X) == predict_rows(model, model.X)).all()

@@ -50,7 +50,7 @@ def test_a_store_moves_to_postgresql_and_back_with_all_that_it_holds(file, url, 
     assert {one.table: one.n_rows for one in there} == n_rows
     for address in (file, url, back):
         store = history.open_store(address)
-        active, notice = history.active_model(store, partial(versions.load, store))
+        active, notice, _ = history.active_model(store, partial(versions.load, store))
         assert (active.version, active.notice, notice) == (2, "", "")
         assert (predict_rows(versions.load(store, 1), model.X) == predict_rows(model, model.X)).all()
         assert add_quick(store, rows.iloc[3:].reset_index(drop=True)) == 4  # 3 was removed, and is not given again

@@ -121,7 +121,7 @@ def _scenario(values):
 
 @_guarded
 def _predict(request, content):
-    model = resources.current_model()
+    model = resources.owner.current()
     try:
         sent = load_json(content)
     except DataError as error:
@@ -155,7 +155,7 @@ def _predict(request, content):
 
 @_guarded
 def _model(request, content):
-    model = resources.current_model()
+    model = resources.owner.current()
     record = model.record
     kept = ("algorithm", "parameters", "seed", "data", "scores", "folds", "trained_at", "libraries")
     return _Answer(
@@ -174,7 +174,7 @@ def _model(request, content):
 @_guarded
 def _ready(request, content):
     """Say whether the model that answers still answers as when it was kept, the way that the pages ask it."""
-    model = resources.current_model()
+    model = resources.owner.current()
     probes = model.record["probes"]
     off = np.abs(predict_rows(model, np.array(probes["inputs"])) - probes["predictions"]).max()
     if not off <= 1e-6:  # also where it is no number
@@ -185,7 +185,7 @@ def _ready(request, content):
 @_guarded
 def _openapi(request, content):
     outer = request.scope.get("root_path", "").removesuffix("/api")
-    return _Answer(document(coverages(len(resources.current_model().rows)), outer))
+    return _Answer(document(coverages(len(resources.owner.current().rows)), outer))
 
 
 async def _not_here(request, error):
