@@ -27,5 +27,5 @@ def explaining_trouble(what: str) -> Iterator[None]:
     except ModelError:
         raise
     except Exception as error:
-        reason = (str(error).strip() or type(error).__name__).split("\n")[0][:200]
+        reason = f"{type(error).__name__}: {error}".strip(": ").split("\n")[0][:200]
         raise ModelError(f"{what} cannot be read at the moment ({reason}). Try again.") from error

@@ -186,7 +186,7 @@ def active_model(
         except (ModelError, OSError, ImportError, MemoryError) as error:
             if not number:
                 raise
-            reason = str(error).rstrip(".") or "not enough memory"
+            reason = str(error.__cause__ or error).split("\n")[0].rstrip(".") or "not enough memory"
             trouble = trouble or f"Version {number} cannot be loaded at the moment ({reason}). It is tried again; until"
             if former:
                 model = former

@@ -29,6 +29,9 @@ from sqlalchemy import (
     update,
 )
 
+from data.load import fingerprint
+from data.schema import ROW
+
 # Each step has tables, columns and checksums as they were in its day: it must still do the same when they have changed.
 _NUMBER = BigInteger().with_variant(Integer, "sqlite")
 _SCHEMA = table("schema_version", column("version"))
@@ -118,4 +121,31 @@ def _to_2(connection: Connection) -> None:
         connection.execute(update(version).where(version.c.id == number).values(changed))
 
 
-_STEPS = [_to_2]
+def _to_3(connection: Connection) -> None:
+    """Rows get a checksum of their bytes, which tells damage from trouble before anything is read."""
+    connection.execute(DDL("ALTER TABLE data_set ADD COLUMN parquet_sha256 VARCHAR(64)"))
+    data_set = table("data_set", *map(column, ("id", "sha256", "parquet", "parquet_sha256")))
+    for number in connection.execute(select(data_set.c.id)).scalars().all():
+        is_this = data_set.c.id == number
+        row = connection.execute(select(data_set.c.parquet, data_set.c.sha256).where(is_this)).one()
+        if _fingerprint(row.parquet) == row.sha256:
+            kept = hashlib.sha256(row.parquet).hexdigest()
+            connection.execute(update(data_set).where(is_this).values(parquet_sha256=kept))
+
+
+def _fingerprint(parquet: bytes) -> str | None:
+    """Checksum of the rows themselves; None where they are damaged beyond reading."""
+    import pandas as pd
+
+    try:
+        rows = pd.read_parquet(io.BytesIO(parquet)).astype({ROW: object})
+    except (ImportError, MemoryError):
+        raise  # says nothing about the bytes
+    except Exception as error:
+        if getattr(error, "errno", None):
+            raise  # the system's word, and not the reader's
+        return None
+    return fingerprint(rows)
+
+
+_STEPS = [_to_2, _to_3]

@@ -193,7 +193,12 @@ class Store:
             return
         found = connection.execute(select(SCHEMA.c.version, SCHEMA.c.columns)).all() if SCHEMA.name in tables else []
         if len(found) == 1 and found[0].columns == EXPECTED and 1 <= found[0].version < SCHEMA_VERSION:
-            migrate(connection, found[0].version)
+            try:
+                migrate(connection, found[0].version)
+            except (OSError, ImportError, MemoryError) as error:
+                reason = f"{type(error).__name__}: {_first_line(error)}"
+                message = f"The store {self.location} cannot be brought up to this release at the moment ({reason})."
+                raise StoreError(f"{message} Try again.", hides=True) from error
         elif found != [(SCHEMA_VERSION, EXPECTED)]:
             says = "tables of something else"
             if found:

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import ArgumentError
 
-SCHEMA_VERSION = 2  # a change of it is a step of `model.migrations`
+SCHEMA_VERSION = 3  # a change of it is a step of `model.migrations`
 DRIVERS = "sqlite", "postgresql+psycopg"  # those whose transactions are understood here
 _PATIENCE = 15  # [s] to wait for another writer
 _REACH = 5  # [s] to wait for a database server to answer
@@ -77,6 +77,7 @@ DATA_SET = Table(
     Column("n_rows", Integer, nullable=False),
     Column("created_at", UTCDateTime, nullable=False, default=now),
     Column("parquet", LargeBinary, nullable=False),
+    Column("parquet_sha256", String(64)),  # of those bytes; None where they were damaged before it was kept
     sqlite_autoincrement=True,  # a number is never given twice
 )
 

@@ -84,9 +84,9 @@ def packed(rows, origin):
     buffer, bare = io.BytesIO(), rows.copy(deep=False)
     bare.attrs = {}
     bare.to_parquet(buffer, index=False)
-    return {
-        "sha256": fingerprint(rows), "origin": origin[:200], "n_rows": len(rows), "parquet": buffer.getvalue(),
-    }  # fmt: skip
+    parquet = buffer.getvalue()
+    values = {"sha256": fingerprint(rows), "origin": origin[:200], "n_rows": len(rows), "parquet": parquet}
+    return values | {"parquet_sha256": hashlib.sha256(parquet).hexdigest()}
 
 
 def add_packed(connection, values):
@@ -141,26 +141,25 @@ def rows_of(store, data_set_id, excluded=()):
     ------
     StoreError
         If there is no such data set.
-    ModelError
+    DamagedError
         If the rows no longer are what was stored.
+    ModelError
+        If they cannot be read at the moment, or one to leave out is not there.
     """
     import pandas as pd
 
-    columns = DATA_SET.c.parquet, DATA_SET.c.sha256
+    columns = DATA_SET.c.parquet, DATA_SET.c.parquet_sha256, DATA_SET.c.sha256
     with store.reading() as connection:
         found = connection.execute(select(*columns).where(DATA_SET.c.id == data_set_id)).one_or_none()
     if not found:
         raise StoreError(f"Data set {data_set_id} is not in the store {store.location}.")
-    rows = None
-    try:
+    damage = DamagedError(f"The rows of data set {data_set_id} are not the ones that were stored.")
+    if hashlib.sha256(found.parquet).hexdigest() != found.parquet_sha256:
+        raise damage
+    with explaining_trouble(f"The rows of data set {data_set_id}"):
         rows = pd.read_parquet(io.BytesIO(found.parquet)).astype({ROW: object})
-    except (MemoryError, ImportError):
-        raise  # says nothing about the file
-    except Exception as error:
-        if getattr(error, "errno", None):
-            raise  # the system's word, and not the reader's
-    if rows is None or fingerprint(rows) != found.sha256:
-        raise DamagedError(f"The rows of data set {data_set_id} are not the ones that were stored.")
+    if fingerprint(rows) != found.sha256:
+        raise damage
     if missing := sorted(set(excluded) - set(rows.index)):
         raise ModelError(
             f"There is no row {missing[0]} to leave out: data set {data_set_id} has rows 0 to {len(rows) - 1}."
@@ -299,6 +298,7 @@ def load(store, number):
     rows = rows_of(store, found.data_set.id, found.excluded)
     if np.shape(record["predictions"]["model"])[1] != len(rows):
         raise DamagedError(f"The scores of version {number} are of other rows.")
-    model = artifact.restore(f"The model of version {number}", content, record, rows)
+    with explaining_trouble(f"The model of version {number}"):
+        model = artifact.restore(f"The model of version {number}", content, record, rows)
     notice = " ".join(filter(None, (found.notice, model.notice)))
     return replace(model, version=number, notice=notice)

@@ -5,6 +5,7 @@ import io
 import json
 import shutil
 import sqlite3
+import sys
 from functools import partial
 
 import numpy as np
@@ -159,10 +160,41 @@ def test_who_was_called_broken_answers_again_unless_a_checksum_says_so(migrated)
     assert {one.id: one.broken for one in versions.versions(migrated) if one.broken} == {
         DAMAGED: f"The record of version {DAMAGED} is not the one that was stored."
     }
-    model, notice = history.active_model(migrated, partial(versions.load, migrated))
+    model, notice, _ = history.active_model(migrated, partial(versions.load, migrated))
     assert (model.version, notice) == (BRANDED, "")
     with pytest.raises(DamagedError, match=f"record of version {DAMAGED}"):
         versions.load(migrated, DAMAGED)
+
+
+def change_old(url, statement, **values):
+    engine = tables.engine_of(url)
+    with engine.begin() as connection:
+        connection.execute(text(statement), values)
+    engine.dispose()
+
+
+def test_rows_that_were_damaged_before_are_found_to_be_so(old_url):
+    broken = bytearray(asked("SELECT parquet FROM data_set WHERE id = 2")[0][0])
+    broken[len(broken) // 6] ^= 1
+    change_old(old_url, "UPDATE data_set SET parquet = :broken WHERE id = 2", broken=bytes(broken))
+    change_old(old_url, "UPDATE data_set SET parquet = :broken WHERE id = 3", broken=b"PAR1")
+    store = Store(old_url)
+    assert len(versions.rows_of(store, 1)) == 48
+    for number in (2, 3):
+        with pytest.raises(DamagedError, match=f"The rows of data set {number} are not the ones that were stored"):
+            versions.rows_of(store, number)
+
+
+def test_where_the_rows_cannot_be_read_for_lack_of_a_library_the_store_stays_old_and_is_tried_again(
+    old_url, monkeypatch
+):
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "pyarrow", None)
+        with pytest.raises(
+            StoreError, match=r"brought up to this release at the moment \(ImportError: .*\)\. Try again"
+        ):
+            Store(old_url)
+    assert len(versions.rows_of(Store(old_url), 1)) == 48
 
 
 def test_a_step_that_fails_changes_nothing(old_url, monkeypatch):
