@@ -73,6 +73,7 @@ class ActiveModel:
     def __init__(self, url: str | None = None) -> None:
         self.dispatcher = Dispatcher()
         self._url, self._asking = url, Backoff()
+        self._may_create = True  # a store, until one was seen in its place
         self._opened: _Opened | None = None
         self._seen: _Seen | None = None
         self._noticed: tuple[Model, str, Model] | None = None
@@ -101,7 +102,8 @@ class ActiveModel:
         except StoreError as error:
             if seen := self._seen:  # no reason to answer with another model meanwhile
                 return self._with(seen.model, f"{error} Until then the version answers that did before.")
-            return self._with(self.shipped(), f"{error} Until then the shipped model answers." if error.hides else "")
+            hides = error.hides or not self._may_create
+            return self._with(self.shipped(), f"{error} Until then the shipped model answers." if hides else "")
 
     def _look(self, opened: _Opened) -> Model:
         """Ask the store which version answers."""
@@ -141,11 +143,24 @@ class ActiveModel:
         return self._open().store
 
     def _open(self) -> _Opened:
-        if opened := self._opened:
+        """Open the store, or another file that has taken the place of the one that was open; only a start makes one."""
+        if (opened := self._opened) and not opened.store.is_replaced:
+            opened.store.require_file()
             return opened
         with self._opening:
-            if not self._opened:  # nobody was faster
-                self._opened = _Opened(self._asking.ask(_STORE, partial(history.open_store, self._url)))
+            if (opened := self._opened) and not opened.store.is_replaced:  # somebody was faster
+                return opened
+            if opened:
+                opened.store.remove_log()
+            open_store = partial(history.open_store, self._url, create=self._may_create)
+            try:
+                self._opened = _Opened(self._asking.ask(_STORE, open_store))
+            except StoreError as error:
+                self._may_create &= not error.hides
+                raise
+            self._may_create = False
+            if (store := self._opened.store).is_new:
+                _LOG.warning("There was no store %s, so a new one was made, with the shipped model.", store.location)
             return self._opened
 
     def shipped(self) -> Model:

@@ -33,25 +33,21 @@ class Promotion:
     reason: str
 
 
-def open_store(url=None):
+def open_store(url: str | None = None, *, create: bool = True) -> Store:
     """Open the store, and take the shipped model in if it is not there yet.
 
     The first model of a new store is promoted. A later one, of an upgraded app on an old store, waits.
 
     Parameters
     ----------
-    url : str, optional
+    url, create
         See `model.store.Store`.
-
-    Returns
-    -------
-    model.store.Store
 
     Raises
     ------
     StoreError
     """
-    store = Store(url)
+    store = Store(url, create=create)
     files = (artifact.FOLDER / "petrol.json", SHIPPED)
     shipped = hashlib.sha256(b"\0".join(path.read_bytes() if path.exists() else b"" for path in files)).hexdigest()
     known = select(func.count()).where(MODEL_VERSION.c.shipped == shipped)

@@ -84,7 +84,8 @@ class Store:
         self._exists = not self.is_file or _may_be_there(self.location)
         if not (self._exists or create):
             raise StoreError(f"There is no store {self.location}. Check its name.")
-        self._file = None
+        self._file = self._log = None
+        self._was_lost = self.is_new = False  # new: made just now
         try:
             with self.reading() as connection:
                 (self._check_file if self.is_file else self._check_encoding)(connection)
@@ -93,15 +94,46 @@ class Store:
         except StoreError:
             self._engine.dispose()
             raise
-        self._file = _identity(self.location) if self.is_file else None
+        if self.is_file:
+            self._file, self._log = _identity(self.location), _identity(f"{self.location}-wal")
+
+    @property
+    def is_replaced(self) -> bool:
+        """Whether another file has taken the place of the one that was opened."""
+        return self._file is not None and _identity(self.location) not in (None, self._file)
+
+    def require_file(self) -> None:
+        """Refuse to go on where the file that was opened is no longer in its place.
+
+        Raises
+        ------
+        StoreError
+            Until it is back.
+        """
+        if self._file is None:
+            return
+        if _identity(self.location) != self._file:
+            # Its connections stay open meanwhile: as long as they do, no other file can be given its identity.
+            self._was_lost = True
+            message = (
+                f"The store {self.location} was moved or removed while it was open. Put it back, or a backup in its "
+                "place. (If the app is started anew instead, it makes a new store.)"
+            )
+            raise StoreError(message, hides=True)
+        if self._was_lost:
+            self._was_lost = False
+            self._engine.dispose()  # they may have a log that is no longer beside it
+
+    def remove_log(self) -> None:
+        """Remove the log of the former file, which SQLite would play into the one that has taken its place."""
+        if self.is_replaced and self._log and _identity(f"{self.location}-wal") == self._log:
+            for part in ("-wal", "-shm"):
+                Path(f"{self.location}{part}").unlink(missing_ok=True)
 
     @contextmanager
     def reading(self, *, writes=False):
         """Open a transaction; whatever goes wrong in the database becomes a `StoreError`."""
-        if self._file and _identity(self.location) != self._file:
-            self._engine.dispose()
-            message = f"The store {self.location} was moved or removed while it was open."
-            raise StoreError(message, hides=True)
+        self.require_file()
         kind = transaction(self._engine, writes=writes)
         with self.explaining(), self._engine.connect().execution_options(**kind) as connection, connection.begin():
             yield connection
@@ -153,7 +185,7 @@ class Store:
             return f"The store {self.location} is held by another program ({reason}). Try again in a moment."
         return (
             f"The store {self.location} cannot be read ({reason}). Put a backup in its place, or move it away and "
-            "the app will begin a new one with the shipped model."
+            "start the app anew: it makes a new one with the shipped model."
         )
 
     def _explain_server(self, error):
@@ -188,6 +220,7 @@ class Store:
         if not (tables or create):
             raise StoreError(f"There is no store in {self.location}. Check its name.")
         if not tables:
+            self.is_new = True
             METADATA.create_all(connection)
             connection.execute(insert(SCHEMA).values(version=SCHEMA_VERSION, columns=EXPECTED))
             return

@@ -182,6 +182,8 @@ def page(store):
     promoted = {one.version_id: one for one in promotions}
     found = {one.id: one for one in reversed(versions.versions(store))}
     record(promotions)
+    if store.is_new:
+        st.caption(f"There was no store {plain(store.location)} when the app was started, so it made this one.")
     if not found:
         st.info("There is no version yet.")
         return

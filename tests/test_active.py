@@ -1,18 +1,22 @@
 """The owner of what is active: one load a version, the active one never lost, and trouble of this process told."""
 
 import gc
+import shutil
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from model import history, versions
+from model import history, jobs, versions
 from model.active import ActiveModel
 from model.recipe import ModelError
+from model.store import StoreError
 from model.tables import MODEL_VERSION
 from model.train import train
-from tests.stores import add_quick, change, output_of, python, wait_until
+from tests.stores import add_quick, change, copy_file, output_of, python, sql, wait_until
 
 N_THREADS = 12
 
@@ -103,17 +107,19 @@ def test_garbage_at_the_load_of_a_version_is_not_kept_for_ever(owner, others):
         assert gc.get_freeze_count() <= n_frozen
 
 
-def test_what_was_worked_out_from_one_model_is_never_shown_for_another(store, owner, rows):
-    """Also where the other is where the first one was in memory."""
-    few = [add_quick(store, rows.head(20 + n), "mean") for n in range(2)]
-    for n in range(12):
-        promote(store, few[n % 2])
-        model = versions.load(store, few[n % 2])
-        survey = owner.survey(model, (), ())
-        assert (len(survey.rows), survey.model.version) == (20 + n % 2, few[n % 2])
-        noticed = owner._with(model, "Something is not in order.")
-        assert (noticed.version, noticed.notice) == (few[n % 2], "Something is not in order.")
-        del model, survey, noticed
+def test_what_was_worked_out_from_one_model_is_never_shown_for_another(owner):
+    """Also where the other is where the first one was in memory, as each of these is."""
+    model = owner.current()
+    for version in range(100):
+        other = replace(model, version=version)
+        noticed = owner._with(other, "Something is not in order.")
+        assert (noticed.version, noticed.notice) == (version, "Something is not in order.")
+        del other, noticed
+    for version in range(40):
+        other = replace(model, version=version)
+        assert owner.survey(other, (), ()).model is other
+        assert owner.survey(other, (), ()) is owner.survey(other, (), ())
+        del other
 
 
 def test_a_library_that_is_missing_here_brands_no_version_and_what_answered_before_goes_on(
@@ -222,3 +228,112 @@ def test_a_damaged_version_is_branded_for_everybody_and_its_answer_is_the_one_be
     assert model.version == 1
     assert model.notice.startswith(f"Version {others[0]} cannot be used: The record of version {others[0]} is not")
     assert versions.version(store, others[0]).broken
+
+
+@pytest.fixture
+def path(store, owner, others):
+    """Return where the store of an owner is that answers with its second version."""
+    promote(store, others[0])
+    assert owner.current().version == others[0]
+    return Path(store.location)
+
+
+GONE = "was moved or removed while it was open. Put it back, or a backup in its place."
+
+
+def assert_gone(owner, path, version):
+    """Say that the store is gone, and answer all the same, without making another."""
+    for _ in range(2):
+        model = owner.current()
+        assert model.version == version
+        assert model.notice.startswith(f"The store {path} {GONE}")
+        assert model.notice.endswith("Until then the version answers that did before.")
+        assert owner.current() is model
+    assert not path.exists()
+
+
+@pytest.mark.sqlite
+def test_while_the_file_is_away_the_version_goes_on_and_nothing_else_does(owner, path, others, tmp_path):
+    active, opened = owner.current(), owner.store()
+    path.rename(tmp_path / "elsewhere.db")
+    assert_gone(owner, path, others[0])
+    for ask in (
+        owner.store,
+        lambda: owner.rows_of(1),
+        lambda: promote(opened, 1),
+        lambda: jobs.submit(opened, "Ann", 1, ["mean"]),
+        lambda: owner.dispatcher.dispatch(opened),
+    ):
+        with pytest.raises(StoreError, match=GONE):
+            ask()
+    assert not path.exists()
+    (tmp_path / "elsewhere.db").rename(path)
+    assert owner.current() is active
+    promote(owner.store(), 1)
+    assert (owner.current().version, owner.current().notice) == (1, "")
+
+
+@pytest.mark.sqlite
+def test_a_backup_in_the_place_of_the_file_answers_as_it_was_when_it_was_made(store, owner, others, tmp_path):
+    path = Path(store.location)
+    copy_file(path, tmp_path / "backup.db")
+    promote(store, others[0])
+    assert owner.current().version == others[0]
+    path.unlink()
+    assert_gone(owner, path, others[0])
+    shutil.copy(tmp_path / "backup.db", path)
+    assert (owner.current().version, owner.current().notice) == (1, "")
+    assert len(history.promotions(owner.store())) == 1  # what the log of the former file holds is not in the backup
+    promote(owner.store(), others[1])
+    assert owner.current().version == others[1]
+
+
+@pytest.mark.sqlite
+@pytest.mark.parametrize("is_seen", [True, False], ids=["after somebody came", "before anybody came"])
+def test_a_copy_of_the_file_alone_has_all_that_was_promoted(owner, path, others, is_seen):
+    content = path.read_bytes()
+    path.unlink()
+    if is_seen:
+        assert_gone(owner, path, others[0])
+    path.write_bytes(content)
+    model = owner.current()
+    assert (model.version, model.notice) == (others[0], "")
+    assert len(history.promotions(owner.store())) == 2
+
+
+@pytest.mark.sqlite
+def test_a_file_in_its_place_that_is_no_store_is_told_and_left_alone(owner, path, others, template):
+    path.unlink()
+    sql(path, "CREATE TABLE songs (title)")
+    model = owner.current()
+    assert model.version == others[0]
+    assert "has tables of something else" in model.notice
+    assert sql(path, "SELECT name FROM sqlite_master") == [("songs",)]
+    shutil.copy(template, path.with_name("other.db"))
+    path.with_name("other.db").replace(path)
+    model = wait_until(lambda: model if not (model := owner.current()).notice else None)
+    assert model.version == 1
+
+
+@pytest.mark.sqlite
+def test_a_new_start_without_the_file_makes_a_new_store_and_says_so(owner, path, caplog):
+    path.unlink()
+    again = ActiveModel(owner._url)
+    assert (again.current().version, again.store().is_new) == (1, True)
+    assert f"There was no store {path}, so a new one was made" in caplog.text
+    assert not ActiveModel(again._url).store().is_new
+
+
+@pytest.mark.sqlite
+def test_a_damaged_store_that_is_moved_away_is_not_replaced_before_the_next_start(template, tmp_path):
+    path = tmp_path / "store.db"
+    path.write_bytes(b"shopping list\n" * 500)
+    owner = ActiveModel(f"sqlite:///{path}")
+    assert owner.current().notice.startswith(f"The store {path} cannot be read (")
+    path.unlink()
+    model = wait_until(lambda: model if "There is no store" in (model := owner.current()).notice else None)
+    assert model.notice == f"There is no store {path}. Check its name. Until then the shipped model answers."
+    assert not path.exists()
+    shutil.copy(template, path)
+    assert wait_until(lambda: owner.current().version == 1)
+    assert owner.current().notice == ""
