@@ -1,4 +1,4 @@
-"""Command line: ``python -m model train | predict | list | promote | export | card | store copy``."""
+"""Command line: ``python -m model train | predict | list | promote | export | card | store copy | store check``."""
 
 import argparse
 import getpass
@@ -14,16 +14,17 @@ from data.load import SHIPPED, load_rows
 from data.schema import FEATURES, ROWS, TARGET, DataError, row_name
 from model import artifact, history, jobs, recipe, transfer, versions
 from model.card import card, export
+from model.check import damages
 from model.dispatcher import Dispatcher
 from model.predict import COVERAGES, coverages, predict
 from model.recipe import ALGORITHMS, ModelError
 from model.score import score_file, to_csv
-from model.store import StoreError
+from model.store import Store, StoreError
 from model.train import require_usable, train
 
 
 def main(arguments=None):
-    """Run a command; 0 when it worked, 2 when the input was bad."""
+    """Run a command; 0 when it worked, 1 when it found damage, 2 when the input was bad."""
     logging.basicConfig(format="%(message)s")
     options = _parser().parse_args(arguments)
     try:
@@ -71,11 +72,13 @@ def _parser():
         ("card", _card, "print a version's model card"),
     ):
         command(name, run, words).add_argument("number", type=int, metavar="N", help="of the version")
-    copying = commands.add_parser("store", help="move the store to another database").add_subparsers(required=True)
-    copying = copying.add_parser("copy", help="copy everything into an empty store, and check that it arrived")
+    store = commands.add_parser("store", help="copy or check the store").add_subparsers(required=True)
+    copying = store.add_parser("copy", help="copy everything into an empty store, and check that it arrived")
     copying.set_defaults(run=_copy)
     for name in ("FROM", "TO"):
         copying.add_argument(name, help="as for PETROL_STORE_URL; - is what that holds, out of sight of others")
+    checking = store.add_parser("check", help="read everything, and say what is damaged; then the exit code is 1")
+    checking.set_defaults(run=_check)
     commands.choices["promote"].add_argument("--reason", required=True, help="why, for the record")
     commands.choices["promote"].add_argument("--by", default=getpass.getuser(), help="who (default the user)")
     commands.choices["export"].add_argument("--to", type=Path, default=Path(), metavar="FOLDER", help="(default here)")
@@ -206,6 +209,16 @@ def _copy(options):
         print(f"{table.table:14}{table.n_rows:7,} rows  SHA-256 {table.sha256}")
     print("The same in both. Start the app with the second one's address in PETROL_STORE_URL.")
     return 0
+
+
+def _check(_: argparse.Namespace) -> int:
+    store = Store(create=False)
+    damaged = damages(store)
+    for sentence in damaged:
+        print(sentence)
+    if not damaged:
+        print(f"Nothing in the store {store.location} is damaged.")
+    return 1 if damaged else 0
 
 
 def _active_model():

@@ -152,9 +152,8 @@ class ActiveModel:
                 return opened
             if opened:
                 opened.store.remove_log()
-            open_store = partial(history.open_store, self._url, create=self._may_create)
             try:
-                self._opened = _Opened(self._asking.ask(_STORE, open_store))
+                self._opened = _Opened(self._asking.ask(_STORE, self._open_store))
             except StoreError as error:
                 self._may_create &= not error.hides
                 raise
@@ -162,6 +161,11 @@ class ActiveModel:
             if (store := self._opened.store).is_new:
                 _LOG.warning("There was no store %s, so a new one was made, with the shipped model.", store.location)
             return self._opened
+
+    def _open_store(self) -> Store:
+        store = history.open_store(self._url, create=self._may_create)
+        store.check()
+        return store
 
     def shipped(self) -> Model:
         """Return the model that comes with the app.

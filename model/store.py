@@ -87,8 +87,6 @@ class Store:
         self._file = self._log = None
         self._was_lost = self.is_new = False  # new: made just now
         try:
-            with self.reading() as connection:
-                (self._check_file if self.is_file else self._check_encoding)(connection)
             with self.writing() as connection:
                 self._check_schema(connection, create)
         except StoreError:
@@ -172,6 +170,18 @@ class Store:
         """Open a transaction that may write, and that no other writer can come between."""
         return self.reading(writes=True)
 
+    def check(self) -> None:
+        """Read the whole file, of which opening it reads a small part; a database server looks after its own files.
+
+        Raises
+        ------
+        StoreError
+            If it is damaged.
+        """
+        if self.is_file:
+            with self.reading() as connection:
+                self._check_file(connection)
+
     def _explain(self, error):
         if not self.is_file:
             return self._explain_server(error)
@@ -216,6 +226,8 @@ class Store:
             )
 
     def _check_schema(self, connection, create):
+        if not self.is_file:
+            self._check_encoding(connection)
         tables = set(inspect(connection).get_table_names())
         if not (tables or create):
             raise StoreError(f"There is no store in {self.location}. Check its name.")
@@ -226,6 +238,8 @@ class Store:
             return
         found = connection.execute(select(SCHEMA.c.version, SCHEMA.c.columns)).all() if SCHEMA.name in tables else []
         if len(found) == 1 and found[0].columns == EXPECTED and 1 <= found[0].version < SCHEMA_VERSION:
+            if self.is_file:
+                self._check_file(connection)  # what is damaged must not be written to
             try:
                 migrate(connection, found[0].version)
             except (OSError, ImportError, MemoryError) as error:
