@@ -1,4 +1,4 @@
-"""Command line: ``python -m model train | predict | list | promote | export | card | store copy | store check``."""
+"""Command line: ``python -m model train | predict | list | promote | export | card | store copy | check | backup``."""
 
 import argparse
 import getpass
@@ -72,13 +72,16 @@ def _parser():
         ("card", _card, "print a version's model card"),
     ):
         command(name, run, words).add_argument("number", type=int, metavar="N", help="of the version")
-    store = commands.add_parser("store", help="copy or check the store").add_subparsers(required=True)
+    store = commands.add_parser("store", help="copy, check or back up the store").add_subparsers(required=True)
     copying = store.add_parser("copy", help="copy everything into an empty store, and check that it arrived")
     copying.set_defaults(run=_copy)
     for name in ("FROM", "TO"):
         copying.add_argument(name, help="as for PETROL_STORE_URL; - is what that holds, out of sight of others")
     checking = store.add_parser("check", help="read everything, and say what is damaged; then the exit code is 1")
     checking.set_defaults(run=_check)
+    saving = store.add_parser("backup", help="write the store as it is at this moment, also while it is in use")
+    saving.set_defaults(run=_backup)
+    saving.add_argument("file", type=Path, metavar="FILE", help="a new one, of SQLite")
     commands.choices["promote"].add_argument("--reason", required=True, help="why, for the record")
     commands.choices["promote"].add_argument("--by", default=getpass.getuser(), help="who (default the user)")
     commands.choices["export"].add_argument("--to", type=Path, default=Path(), metavar="FOLDER", help="(default here)")
@@ -219,6 +222,13 @@ def _check(_: argparse.Namespace) -> int:
     if not damaged:
         print(f"Nothing in the store {store.location} is damaged.")
     return 1 if damaged else 0
+
+
+def _backup(options: argparse.Namespace) -> int:
+    store = Store(create=False)
+    transfer.backup(store, options.file)
+    print(f"{options.file}: {options.file.stat().st_size:,} bytes, all that {store.location} holds.")
+    return 0
 
 
 def _active_model():

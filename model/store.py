@@ -182,6 +182,10 @@ class Store:
             with self.reading() as connection:
                 self._check_file(connection)
 
+    def close(self) -> None:
+        """Close all connections; of a file, the last one puts everything into it."""
+        self._engine.dispose()
+
     def _explain(self, error):
         if not self.is_file:
             return self._explain_server(error)
