@@ -11,7 +11,7 @@ from threading import Lock
 
 from sqlalchemy import ColumnElement, and_, or_, select, update
 
-from model.jobs import OPEN, UNWRITTEN, Job, change, jobs, open_jobs, own
+from model.jobs import OPEN, UNWRITTEN, Job, change, ending, jobs, open_jobs, own
 from model.store import VARIABLE, Store
 from model.tables import JOB, now
 
@@ -97,7 +97,7 @@ class Dispatcher:
             if process.returncode == UNWRITTEN:
                 why = "the disk is full, or another program held it. Start it again when that is over."
                 message = f"What was trained could not be written to the store: {why}"
-                change(store, _of(process), state="failed", ended_at=now(), message=message)
+                change(store, _of(process), **ending("failed", message))
             with self._lock:  # not before that is written: a full disk must not leave the job without an end
                 self._started.pop(process, None)
 
@@ -141,7 +141,7 @@ def _nobody() -> str:
 
 def _not_begun(store: Store, number: int, message: str) -> None:
     """Close a job whose worker never took it."""
-    change(store, own(number, _nobody()), state="failed", ended_at=now(), message=message)
+    change(store, own(number, _nobody()), **ending("failed", message))
 
 
 def _of(process: subprocess.Popen[bytes]) -> ColumnElement[bool]:
@@ -151,7 +151,7 @@ def _of(process: subprocess.Popen[bytes]) -> ColumnElement[bool]:
 
 def _given_up(lost: Job, what: str) -> dict[str, object]:
     where = f"after fold {lost.done} of {lost.total}" if lost.total else "before its first fold"
-    return {"state": "failed", "ended_at": now(), "message": f"{what} {where}. Nothing was kept; start it again."}
+    return ending("failed", f"{what} {where}. Nothing was kept; start it again.")
 
 
 def _exists(process: int) -> bool:

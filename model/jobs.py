@@ -5,11 +5,11 @@ import socket
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, insert, or_, select, update
+from sqlalchemy import and_, func, insert, or_, select, update
 
 from model import recipe
 from model.recipe import ModelError
-from model.store import StoreError
+from model.store import Store, StoreError
 from model.tables import DATA_SET, JOB, now
 from model.versions import add_packed, packed
 
@@ -118,11 +118,17 @@ def job(store, number):
     return next(iter(jobs(store, JOB.c.id == number)), None)
 
 
-def last_ended(store):
+def last_ended(store: Store) -> Job | None:
     """Return the job that ended last, or None."""
-    ended = JOB.c.ended_at
-    newest = select(JOB.c.id).where(ended.is_not(None)).order_by(ended.desc(), JOB.c.id.desc()).limit(1)
-    return next(iter(jobs(store, JOB.c.id == newest.scalar_subquery())), None)
+    last = select(func.max(JOB.c.end_number)).scalar_subquery()
+    return next(iter(jobs(store, JOB.c.end_number == last)), None)
+
+
+def ending(state: str, message: str) -> dict[str, object]:
+    """What changes in a job that ends."""
+    other = JOB.alias()
+    end_number = select(func.coalesce(func.max(other.c.end_number), 0) + 1).scalar_subquery()
+    return {"state": state, "ended_at": now(), "end_number": end_number, "message": message}
 
 
 def following(store):
@@ -138,8 +144,7 @@ def cancel(store, number):
     bool
         False where it had ended already.
     """
-    cancelled = {"state": "cancelled", "ended_at": now(), "message": "Cancelled."}
-    return change(store, and_(JOB.c.id == number, JOB.c.state.in_(OPEN)), **cancelled)
+    return change(store, and_(JOB.c.id == number, JOB.c.state.in_(OPEN)), **ending("cancelled", "Cancelled."))
 
 
 def change(store, condition, **values):

@@ -148,4 +148,12 @@ def _fingerprint(parquet: bytes) -> str | None:
     return fingerprint(rows)
 
 
-_STEPS = [_to_2, _to_3]
+def _to_4(connection: Connection) -> None:
+    """Jobs that have ended are numbered in that order: as they began, for of their ends a clock alone would tell."""
+    number = _NUMBER.compile(connection.dialect)
+    connection.execute(DDL(f"ALTER TABLE job ADD COLUMN end_number {number}"))
+    job = table("job", *map(column, ("id", "ended_at", "end_number")))
+    connection.execute(update(job).where(job.c.ended_at.is_not(None)).values(end_number=job.c.id))
+
+
+_STEPS = [_to_2, _to_3, _to_4]

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import ArgumentError
 
-SCHEMA_VERSION = 3  # a change of it is a step of `model.migrations`
+SCHEMA_VERSION = 4  # a change of it is a step of `model.migrations`
 DRIVERS = "sqlite", "postgresql+psycopg"  # those whose transactions are understood here
 _PATIENCE = 15  # [s] to wait for another writer
 _REACH = 5  # [s] to wait for a database server to answer
@@ -147,6 +147,7 @@ JOB = Table(
     Column("started_at", UTCDateTime),
     Column("heartbeat", UTCDateTime),
     Column("ended_at", UTCDateTime),
+    Column("end_number", Number),  # in the order of their ends, which a clock that was set back does not tell
     sqlite_autoincrement=True,
 )
 

@@ -21,7 +21,7 @@ from model.importance import predictions_and_losses
 from model.jobs import beat, own
 from model.recipe import ModelError
 from model.store import StoreError
-from model.tables import JOB, MODEL_VERSION, now
+from model.tables import JOB, MODEL_VERSION
 from model.train import features, libraries, require_usable, train, train_again
 from model.versions import add_version, record_of, rows_of, version, versions
 
@@ -99,8 +99,8 @@ def _end(store, number, worker, state, notes, trained=(), evaluations=()):
     for n_tries in itertools.count():
         try:
             with store.writing() as connection:
-                ended = {"state": state, "ended_at": now(), "message": " ".join(notes)[:2000]}
-                if connection.execute(update(JOB).where(own(number, worker)).values(ended)).rowcount:
+                ended = update(JOB).where(own(number, worker)).values(jobs.ending(state, " ".join(notes)[:2000]))
+                if connection.execute(ended).rowcount:
                     for evaluation in evaluations:
                         add_evaluation(connection, *evaluation)
                     for model, more in trained:

@@ -17,12 +17,15 @@ from model.store import StoreError
 from model.tables import JOB, now
 from tests.conftest import running_server
 from tests.stores import (
+    change,
     dispatch,
+    dispatcher_of,
     ended,
     is_over,
     output_of,
     python,
     run,
+    sql,
     wait_for_processes,
     wait_until,
     worker_of,
@@ -119,6 +122,22 @@ def test_a_waiting_job_is_cancelled_once_and_never_begins(store):
     job = jobs.job(store, number)
     assert (job.state, job.message, job.worker) == ("cancelled", "Cancelled.", "")
     assert job.ended_at >= job.created_at
+
+
+def test_the_job_that_ended_last_is_the_last_one_whatever_the_clock_says(store):
+    first, second, third, fourth = (jobs.submit(store, f"v{n}", 1, ["mean"]) for n in range(4))
+    assert jobs.last_ended(store) is None
+    jobs.cancel(store, third)
+    change(store, JOB, third, ended_at=now() + timedelta(days=1))  # then the clock was set back
+    jobs.cancel(store, second)
+    assert jobs.last_ended(store).id == second
+    set_running(store, first, f"{socket.gethostname()}:{2**22 + 1}", now())  # a process that cannot be
+    dispatcher_of(store).dispatch(store, starting=False)
+    assert jobs.last_ended(store).id == first
+    jobs.cancel(store, fourth)
+    assert jobs.last_ended(store).id == fourth
+    assert not jobs.cancel(store, second)  # an end that is over takes no number
+    assert sql(store, "SELECT id, end_number FROM job ORDER BY id") == [(1, 3), (2, 2), (3, 1), (4, 4)]
 
 
 def test_the_worker_of_another_computer_is_believed_until_it_is_silent(store):

@@ -166,6 +166,14 @@ def test_who_was_called_broken_answers_again_unless_a_checksum_says_so(migrated)
         versions.load(migrated, DAMAGED)
 
 
+def test_the_last_job_that_ended_is_the_newest_whatever_the_clock_said(migrated):
+    at = "SELECT id FROM job ORDER BY ended_at DESC LIMIT 1"
+    assert asked(at) == [(2,)]
+    assert jobs.last_ended(migrated).id == 7
+    jobs.cancel(migrated, jobs.submit(migrated, "v1", 1, ["ridge"]))
+    assert jobs.last_ended(migrated).id == 8
+
+
 def change_old(url, statement, **values):
     engine = tables.engine_of(url)
     with engine.begin() as connection:
