@@ -128,7 +128,7 @@ def check(store, memory, outcome):
     kept = set(_reasons(again))
     outcome.lost_promotions = sum(reason not in kept for reason in memory.acknowledged)
     outcome.n_promotions = len(memory.acknowledged)
-    model, notice = history.active_model(again, partial(versions.load, again))
+    model, notice, _ = history.active_model(again, partial(versions.load, again))
     if notice or model.notice:
         outcome.other.append(f"the active model says: {notice} {model.notice}")
     done = {job.id for job in jobs.jobs(again) if job.state == "done"}

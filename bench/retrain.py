@@ -15,6 +15,7 @@ from bench.sessions import Session
 from data.load import load_rows
 from data.schema import FEATURES
 from model import history, jobs, recipe, versions
+from model.dispatcher import Dispatcher
 from tests.conftest import running_server
 
 _PATIENCE = 600  # [s] for one training
@@ -44,16 +45,16 @@ def trained(store, algorithms, *, data_set=1, seed=0):
     memory : float
         The most that the worker and its helpers held together, shared pages counted once each [bytes].
     """
-    start, memory = time.perf_counter(), 0
+    start, memory, dispatcher = time.perf_counter(), 0, Dispatcher()
     number = jobs.submit(store, "bench", data_set, list(algorithms), seed=seed)
-    jobs.dispatch(store)
+    dispatcher.dispatch(store)
     while (job := jobs.job(store, number)).state in jobs.OPEN:
         memory = max(memory, _memory_of(job.worker))
         if time.perf_counter() - start > _PATIENCE:
             raise TimeoutError(f"job {number} still {job.state}: {job.message}")
         time.sleep(0.05)
     seconds = time.perf_counter() - start
-    jobs.dispatch(store)
+    dispatcher.dispatch(store)
     if job.state != "done":
         raise RuntimeError(f"job {number} {job.state}: {job.message}")
     return seconds, memory

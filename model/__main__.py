@@ -1,4 +1,4 @@
-"""Command line: ``python -m model train | predict | list | promote | export | card | store copy``."""
+"""Command line: ``python -m model train | predict | list | promote | export | card | store copy | check | backup``."""
 
 import argparse
 import getpass
@@ -15,15 +15,17 @@ from data.load import SHIPPED, load_rows
 from data.schema import FEATURES, ROWS, TARGET, DataError, row_name
 from model import artifact, history, jobs, recipe, transfer, versions
 from model.card import card, export
+from model.check import damages
+from model.dispatcher import Dispatcher
 from model.predict import COVERAGES, coverages, predict
 from model.recipe import ALGORITHMS, ModelError
 from model.score import score_file, to_csv
-from model.store import StoreError
+from model.store import Store, StoreError
 from model.train import require_usable, train
 
 
 def main(arguments=None):
-    """Run a command; 0 when it worked, 2 when the input was bad."""
+    """Run a command; 0 when it worked, 1 when it found damage, 2 when the input was bad."""
     logging.basicConfig(format="%(message)s")
     options = _parser().parse_args(arguments)
     try:
@@ -71,11 +73,16 @@ def _parser():
         ("card", _card, "print a version's model card"),
     ):
         command(name, run, words).add_argument("number", type=int, metavar="N", help="of the version")
-    copying = commands.add_parser("store", help="move the store to another database").add_subparsers(required=True)
-    copying = copying.add_parser("copy", help="copy everything into an empty store, and check that it arrived")
+    store = commands.add_parser("store", help="copy, check or back up the store").add_subparsers(required=True)
+    copying = store.add_parser("copy", help="copy everything into an empty store, and check that it arrived")
     copying.set_defaults(run=_copy)
     for name in ("FROM", "TO"):
         copying.add_argument(name, help="as for PETROL_STORE_URL; - is what that holds, out of sight of others")
+    checking = store.add_parser("check", help="read everything, and say what is damaged; then the exit code is 1")
+    checking.set_defaults(run=_check)
+    saving = store.add_parser("backup", help="write the store as it is at this moment, also while it is in use")
+    saving.set_defaults(run=_backup)
+    saving.add_argument("file", type=Path, metavar="FILE", help="a new one, of SQLite")
     commands.choices["promote"].add_argument("--reason", required=True, help="why, for the record")
     commands.choices["promote"].add_argument("--by", default=_user(), help="who (default the user)")
     commands.choices["export"].add_argument("--to", type=Path, default=Path(), metavar="FOLDER", help="(default here)")
@@ -136,9 +143,10 @@ def _train_in_store(rows, options, parameters, seed):
     store = history.open_store()
     who, data = _user(), (rows, "shipped" if options.data == SHIPPED else options.data.name)
     number = jobs.submit(store, who, data, [options.algorithm], parameters=parameters, seed=seed, by=who)
+    dispatcher = Dispatcher()
     try:
         while (job := jobs.job(store, number)).state in jobs.OPEN:
-            jobs.dispatch(store)
+            dispatcher.dispatch(store)
             if job.total:
                 _FOLDS(job.done, job.total)
             time.sleep(0.2)
@@ -221,10 +229,27 @@ def _copy(options):
     return 0
 
 
+def _check(_: argparse.Namespace) -> int:
+    store = Store(create=False)
+    damaged = damages(store)
+    for sentence in damaged:
+        print(sentence)
+    if not damaged:
+        print(f"Nothing in the store {store.location} is damaged.")
+    return 1 if damaged else 0
+
+
+def _backup(options: argparse.Namespace) -> int:
+    store = Store(create=False)
+    transfer.backup(store, options.file)
+    print(f"{options.file}: {options.file.stat().st_size:,} bytes, all that {store.location} holds.")
+    return 0
+
+
 def _active_model():
     try:
         store = history.open_store()
-        model, notice = history.active_model(store, lambda number: versions.load(store, number))
+        model, notice, _ = history.active_model(store, lambda number: versions.load(store, number))
     except StoreError as error:
         model, notice = artifact.load(load_rows()), str(error) if error.hides else ""
     if notice:

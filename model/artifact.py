@@ -14,6 +14,7 @@ import numpy as np
 from data.load import fingerprint
 from data.schema import FEATURE_NAMES
 from model import recipe
+from model.damage import explaining_trouble
 from model.importance import KINDS
 from model.recipe import ModelError
 from model.train import Model, fit, train
@@ -79,13 +80,19 @@ def load(rows, folder=FOLDER):
     -------
     model.train.Model
         With a ``notice`` wherever it is not the kept model, or not of these rows.
+
+    Raises
+    ------
+    ModelError
+        If there is none at the moment.
     """
     folder = Path(folder)
-    try:
-        return _load_or_refit(rows, folder)
-    except ModelError as error:
-        model = train(rows, n_repeats=1)
-        return _noticed(model, f"{error} The default recipe was trained anew, {_ONE_ROUND}")
+    with explaining_trouble("The shipped model"):
+        try:
+            return _load_or_refit(rows, folder)
+        except ModelError as error:
+            model = train(rows, n_repeats=1)
+            return _noticed(model, f"{error} The default recipe was trained anew, {_ONE_ROUND}")
 
 
 def _load_or_refit(rows, folder):
@@ -129,6 +136,8 @@ def restore(name, content, record, rows):
     ------
     ModelError
         If it cannot be fitted anew either.
+    OSError, MemoryError
+        If it cannot be read for lack of open files or memory, which says nothing about the content.
     """
     try:
         return Model(_load_checked(name, content, record), record, rows)
@@ -198,6 +207,8 @@ def _load_checked(name, content, record):
             f"{name} was written with scikit-learn {warning.original_sklearn_version}; "
             f"this is {warning.current_sklearn_version}."
         ) from None
+    except (OSError, MemoryError):
+        raise
     except Exception as error:  # noqa: BLE001 - unpickling can fail in any way; each one means the same: do not serve it
         raise ModelError(f"{name} cannot be loaded ({type(error).__name__}).") from None
     if not same:

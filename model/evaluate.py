@@ -19,6 +19,11 @@ def n_repeats_for(n_rows):
     return max(1, min(N_REPEATS, N_REPEATS * N_ENOUGH // n_rows))
 
 
+def folds_of(n_repeats: int) -> dict[str, int]:
+    """What settles the folds of as many rows: equal ones give equal folds."""
+    return {"n_repeats": n_repeats, "n_splits": N_SPLITS, "seed": 0}
+
+
 def predictions_of(fitted, X, y):
     """Predict rows: what is kept of a fold where nothing more is asked for."""
     return predict_once(fitted, X)

@@ -7,9 +7,10 @@ import numpy as np
 
 from data.schema import FEATURE_NAMES, FEATURES, TARGET
 from model.evaluate import half_width, mae_difference, n_held, scores, verdict
+from model.evaluations import evaluated, predictions_of
 from model.predict import coverages, predict_rows
 from model.train import Model
-from model.versions import arrays_of, rows_of, version
+from model.versions import rows_of
 
 N_SHOWN = 300  # rows up to which each is drawn
 
@@ -154,16 +155,13 @@ def gather(store, candidate, active):
     -------
     Evidence
     """
-    judged, rival = candidate.record, None
-    if active.record["data"]["sha256"] == judged["data"]["sha256"] and active.record["folds"] == judged["folds"]:
+    rows_sha256, folds = candidate.record["data"]["sha256"], candidate.record["folds"]
+    if active.record["data"]["sha256"] == rows_sha256 and active.record["folds"] == folds:
         rival = active.record["predictions"]["model"]
-    elif (then := version(store, candidate.version).rival_id) and version(store, then).recipe == _recipe(active):
-        rival = arrays_of(store, candidate.version)["predictions"]["rival"]
+    else:
+        recipe = active.record["algorithm"], active.record["parameters"], active.record["seed"]
+        rival = evaluated(store, recipe, rows_sha256, folds, candidate.record["libraries"])
     return Evidence(candidate, active, None if rival is None else np.asarray(rival))
-
-
-def _recipe(model):
-    return model.record["algorithm"], model.record["parameters"], model.record["seed"]
 
 
 @dataclass(frozen=True)
@@ -213,7 +211,7 @@ def standings(store, found):
     """
     ordered = sorted(found, key=lambda one: one.record["scores"]["model"]["mae"]["value"])
     y = rows_of(store, ordered[0].data_set.id, ordered[0].excluded)[TARGET.name].to_numpy(float)
-    predictions = [arrays_of(store, one.id)["predictions"]["model"] for one in ordered]
+    predictions = [predictions_of(store, one.evaluation_sha256) for one in ordered]
     table = []
     for one, own in zip(ordered, predictions, strict=True):
         difference = mae_difference(y, own, predictions[0])

@@ -1,17 +1,21 @@
 """Which version answers, since when and why: promotions are only ever added, and the newest one counts."""
 
 import hashlib
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import delete, func, insert, select, update
 
 from data.load import SHIPPED, load_rows
 from data.schema import DataError
 from model import artifact
+from model.damage import DamagedError
 from model.recipe import ModelError
 from model.store import Store, StoreError
-from model.tables import DATA_SET, JOB, MODEL_VERSION, PROMOTION
+from model.tables import DATA_SET, EVALUATION, JOB, MODEL_VERSION, PROMOTION
+from model.train import Model
 from model.versions import add_data_set, add_version, data_sets, version, versions
 
 THE_APP = "the app"  # who promotes the shipped model
@@ -29,25 +33,21 @@ class Promotion:
     reason: str
 
 
-def open_store(url=None):
+def open_store(url: str | None = None, *, create: bool = True) -> Store:
     """Open the store, and take the shipped model in if it is not there yet.
 
     The first model of a new store is promoted. A later one, of an upgraded app on an old store, waits.
 
     Parameters
     ----------
-    url : str, optional
+    url, create
         See `model.store.Store`.
-
-    Returns
-    -------
-    model.store.Store
 
     Raises
     ------
     StoreError
     """
-    store = Store(url)
+    store = Store(url, create=create)
     files = (artifact.FOLDER / "petrol.json", SHIPPED)
     shipped = hashlib.sha256(b"\0".join(path.read_bytes() if path.exists() else b"" for path in files)).hexdigest()
     known = select(func.count()).where(MODEL_VERSION.c.shipped == shipped)
@@ -111,8 +111,14 @@ def promotions(store):
         return [Promotion(*row) for row in connection.execute(select(*columns).order_by(PROMOTION.c.id))]
 
 
-def active(store):
+def active(store: Store, without: Collection[int] = ()) -> tuple[int, int]:
     """Numbers of the version that answers and of the one promoted last; they differ where the latter is broken.
+
+    Parameters
+    ----------
+    store
+    without
+        Versions that are not to answer.
 
     Returns
     -------
@@ -122,45 +128,76 @@ def active(store):
     query = select(PROMOTION.c.version_id, MODEL_VERSION.c.broken).join(MODEL_VERSION).order_by(PROMOTION.c.id.desc())
     with store.reading() as connection:
         newest = connection.execute(query.limit(1)).one_or_none()
-        if not newest or not newest.broken:
+        if not newest or not (newest.broken or newest.version_id in without):
             return (newest.version_id, newest.version_id) if newest else (0, 0)
-        usable = connection.execute(query.where(MODEL_VERSION.c.broken.is_(None)).limit(1)).one_or_none()
-        return usable.version_id if usable else 0, newest.version_id
+        usable = query.where(MODEL_VERSION.c.broken.is_(None), MODEL_VERSION.c.id.not_in(without)).limit(1)
+        answering = connection.execute(usable).one_or_none()
+        return answering.version_id if answering else 0, newest.version_id
 
 
-def active_model(store, load, shipped=lambda: artifact.load(load_rows())):
-    """Load the version that answers; one that cannot be used is marked, and the one promoted before it answers.
+class Answering(NamedTuple):
+    """The model that answers, what is not in order (empty when all is), and whether that may be over at any moment."""
+
+    model: Model
+    notice: str
+    is_temporary: bool
+
+
+def active_model(
+    store: Store,
+    load: Callable[[int], Model],
+    shipped: Callable[[], Model] = lambda: artifact.load(load_rows()),
+    former: Model | None = None,
+) -> Answering:
+    """Load the version that answers; where it cannot be used, the one promoted before it answers.
+
+    One whose bytes are damaged is marked as broken, for everybody and for good. Any other trouble in loading, such as
+    too many open files or a library that this machine lacks, is this process's own and may pass: nothing is written.
 
     Parameters
     ----------
-    store : model.store.Store
-    load : callable
-        From the number of a version to its `model.train.Model`; may keep what it has loaded.
-    shipped : callable, optional
+    store
+    load
+        From the number of a version to its model; may keep what it has loaded.
+    shipped
         Loads the shipped model, for where no version can be used.
+    former
+        The version that answered until now, which goes on where the one to answer cannot be loaded at the moment.
 
     Returns
     -------
-    model : model.train.Model
-        Where no version can be used it is the shipped one.
-    notice : str
-        What is not in order; empty when all is.
+    Answering
+        Where no version can be used, with the shipped model.
     """
+    trouble, failed = "", []
     while True:
-        number, newest = active(store)
+        number, newest = active(store, failed)
         try:
             model = load(number) if number else shipped()
             break
-        except ModelError as error:
-            if not number:
-                raise
+        except DamagedError as error:
             broken = update(MODEL_VERSION).where(MODEL_VERSION.c.id == number).values(broken=str(error)[:500])
             with store.writing() as connection:
                 connection.execute(broken)
-    if number == newest:
-        return model, ""
-    instead = f"version {number}, promoted before it, answers" if number else "the shipped model answers"
-    return model, f"Version {newest} cannot be used: {version(store, newest).broken} So {instead}."
+        except (ModelError, OSError, ImportError, MemoryError) as error:
+            if not number:
+                raise
+            reason = str(error.__cause__ or error).split("\n")[0].rstrip(".") or "not enough memory"
+            trouble = trouble or f"Version {number} cannot be loaded at the moment ({reason}). It is tried again; until"
+            if former:
+                model = former
+                break
+            failed.append(number)
+    if number == newest and not trouble:
+        return Answering(model, "", is_temporary=False)
+    name, notice = f"version {model.version}" if model.version else "the shipped model", ""
+    if broken := version(store, newest).broken:
+        notice = f"Version {newest} cannot be used: {broken}"
+        if not trouble:
+            notice += f" So {name}{', promoted before it,' if model.version else ''} answers."
+    if trouble:
+        notice = f"{notice} {trouble} then {name} answers.".lstrip()
+    return Answering(model, notice, is_temporary=bool(trouble))
 
 
 def remove_version(store, number):
@@ -184,6 +221,9 @@ def _remove_versions(connection, numbers):
     rivals = MODEL_VERSION.c.rival_id.in_(numbers)
     connection.execute(update(MODEL_VERSION).where(rivals).values(rival_id=None))
     connection.execute(delete(MODEL_VERSION).where(MODEL_VERSION.c.id.in_(numbers)))
+    own = EVALUATION.c.sha256.in_(select(MODEL_VERSION.c.evaluation_sha256))
+    used = select(EVALUATION.c.rows_sha256).where(own)  # also what another recipe was held against
+    connection.execute(delete(EVALUATION).where(EVALUATION.c.rows_sha256.not_in(used)))
 
 
 def remove_data_set(store, data_set_id):

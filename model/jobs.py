@@ -2,30 +2,20 @@
 
 import os
 import socket
-import subprocess
-import sys
-import time
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from pathlib import Path
+from datetime import datetime
 
-from sqlalchemy import and_, insert, or_, select, update
+from sqlalchemy import and_, func, insert, or_, select, update
 
 from model import recipe
 from model.recipe import ModelError
-from model.store import VARIABLE, StoreError
+from model.store import Store, StoreError
 from model.tables import DATA_SET, JOB, now
 from model.versions import add_packed, packed
 
-STALE = timedelta(seconds=20)  # a worker beats every half second; one silent for so long is gone
-TO_BEGIN = timedelta(seconds=60)  # and one that is just starting may have to read its libraries from a slow disk
 MAX_WAITING = 20  # over all visitors
 UNWRITTEN = 3  # exit code of a worker that could not keep what it has trained
 OPEN = ("waiting", "running")
-AGAIN = 3  # [s] after which who seemed silent is looked at again: perhaps the store was away, and nobody could beat
-_silent = {}  # worker and heartbeat -> when this process first saw that silence
-_closed = set()  # stores for which this process starts no worker any more
-_started = {}  # process that this one has started and not yet seen end -> store and job
 
 
 @dataclass(frozen=True)
@@ -128,11 +118,17 @@ def job(store, number):
     return next(iter(jobs(store, JOB.c.id == number)), None)
 
 
-def last_ended(store):
+def last_ended(store: Store) -> Job | None:
     """Return the job that ended last, or None."""
-    ended = JOB.c.ended_at
-    newest = select(JOB.c.id).where(ended.is_not(None)).order_by(ended.desc(), JOB.c.id.desc()).limit(1)
-    return next(iter(jobs(store, JOB.c.id == newest.scalar_subquery())), None)
+    last = select(func.max(JOB.c.end_number)).scalar_subquery()
+    return next(iter(jobs(store, JOB.c.end_number == last)), None)
+
+
+def ending(state: str, message: str) -> dict[str, object]:
+    """What changes in a job that ends."""
+    other = JOB.alias()
+    end_number = select(func.coalesce(func.max(other.c.end_number), 0) + 1).scalar_subquery()
+    return {"state": state, "ended_at": now(), "end_number": end_number, "message": message}
 
 
 def following(store):
@@ -148,11 +144,11 @@ def cancel(store, number):
     bool
         False where it had ended already.
     """
-    change = {"state": "cancelled", "ended_at": now(), "message": "Cancelled."}
-    return _change(store, and_(JOB.c.id == number, JOB.c.state.in_(OPEN)), **change)
+    return change(store, and_(JOB.c.id == number, JOB.c.state.in_(OPEN)), **ending("cancelled", "Cancelled."))
 
 
-def _change(store, condition, **values):
+def change(store, condition, **values):
+    """Change the jobs that meet a condition on their table; whether there were any."""
     with store.writing() as connection:
         return connection.execute(update(JOB).where(condition).values(values)).rowcount > 0
 
@@ -170,7 +166,7 @@ def beat(store, number, worker, **values):
     bool
         False where the job was cancelled or given up for lost: the worker must stop.
     """
-    return _change(store, own(number, worker), heartbeat=now(), **values)
+    return change(store, own(number, worker), heartbeat=now(), **values)
 
 
 def take(store, number):
@@ -185,116 +181,4 @@ def take(store, number):
     mine = and_(JOB.c.state == "running", JOB.c.worker == f"{socket.gethostname()}:")
     nobody = and_(JOB.c.state == "waiting", ~select(JOB.c.id).where(JOB.c.state == "running").correlate(None).exists())
     taken = {"state": "running", "worker": worker, "started_at": now(), "heartbeat": now()}
-    return worker if _change(store, and_(JOB.c.id == number, or_(mine, nobody)), **taken) else ""
-
-
-def dispatch(store, *, starting=True):
-    """Give up jobs whose worker is gone, and start a worker for the next one if none runs.
-
-    Any process may call this at any time: one transaction decides.
-
-    Parameters
-    ----------
-    store : model.store.Store
-    starting : bool, default=True
-        Whether a worker may be started.
-
-    Returns
-    -------
-    int or None
-        The job that was started.
-    """
-    if store.url in _closed:
-        return None
-    _reap(store)
-    current = open_jobs(store)
-    if not current or (current[0].state == "running" and _is_alive(current[0])):
-        return None
-    with store.writing() as connection:
-        columns = [JOB.c[name] for name in Job.__dataclass_fields__]
-        query = select(*columns).where(JOB.c.state.in_(OPEN)).order_by(JOB.c.id)
-        current = [Job(*row) for row in connection.execute(query)]
-        for lost in (one for one in current if one.state == "running"):
-            if _is_alive(lost):
-                return None
-            values = _given_up(lost, "The worker was ended from outside")
-            connection.execute(update(JOB).where(JOB.c.id == lost.id).values(values))
-        following = next((one.id for one in current if one.state == "waiting"), None)
-        if following is None or not starting:
-            return None
-        begun = {"state": "running", "worker": f"{socket.gethostname()}:", "started_at": now(), "heartbeat": now()}
-        connection.execute(update(JOB).where(JOB.c.id == following).values(begun))
-    command = [sys.executable, "-m", "model.worker", str(following)]
-    options = {"cwd": Path(__file__).parent.parent, "env": os.environ | {VARIABLE: store.url}}
-    try:
-        process = subprocess.Popen(  # noqa: S603 - our own module and a number
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True, **options
-        )
-    except OSError as error:
-        _not_begun(store, following, f"No worker could be started ({error.strerror}). Try again in a moment.")
-        return None
-    _started[process] = store.url, following
-    return following
-
-
-def _reap(store):
-    """Close the jobs of workers that have ended without doing that themselves, where their exit code says why."""
-    for process in list(_started):
-        if process.poll() is None:
-            continue
-        url, number = _started.get(process, ("", 0))
-        if url == store.url:  # of a job that it has taken, its heart tells
-            _not_begun(store, number, f"Its worker ended before it began (exit code {process.returncode}).")
-            if process.returncode == UNWRITTEN:
-                why = "the disk is full, or another program held it. Start it again when that is over."
-                told = f"What was trained could not be written to the store: {why}"
-                _change(store, _of(process), state="failed", ended_at=now(), message=told)
-        _started.pop(process, None)  # not before that is written: a full disk must not leave the job without an end
-
-
-def _not_begun(store, number, message):
-    """Close a job whose worker never took it."""
-    _change(store, own(number, f"{socket.gethostname()}:"), state="failed", ended_at=now(), message=message)
-
-
-def end_workers(store):
-    """End the workers that this process has started and say so in their jobs: it is about to end itself."""
-    _closed.add(store.url)  # else a page that is being drawn would begin the next job
-    ending = [(process, number) for process, (url, number) in list(_started.items()) if url == store.url]
-    for process, _ in ending:
-        process.kill()  # with its helpers, which follow; what it was writing is undone
-    for process, number in ending:
-        process.wait()
-        _started.pop(process, None)
-        for lost in jobs(store, or_(own(number, f"{socket.gethostname()}:"), _of(process))):
-            _change(store, and_(JOB.c.id == lost.id, JOB.c.state == "running"), **_given_up(lost, "The app was ended"))
-
-
-def _of(process):
-    """Condition on the job table: it is running, and this process has it."""
-    return and_(JOB.c.state == "running", JOB.c.worker == f"{socket.gethostname()}:{process.pid}")
-
-
-def _given_up(lost, what):
-    where = f"after fold {lost.done} of {lost.total}" if lost.total else "before its first fold"
-    return {"state": "failed", "ended_at": now(), "message": f"{what} {where}. Nothing was kept; start it again."}
-
-
-def _is_alive(running):
-    """Whether a running job has a worker: it beats, and where it is of this machine its process exists."""
-    host, _, process = running.worker.rpartition(":")
-    silent, patience = now() - running.heartbeat, STALE if process else TO_BEGIN
-    is_here = host == socket.gethostname() and process and os.name == "posix"
-    if is_here and not _is_there(int(process)):
-        return False
-    if silent > patience or (silent < -patience and not is_here):  # from the future: the clock was set back
-        return time.monotonic() - _silent.setdefault((running.worker, running.heartbeat), time.monotonic()) < AGAIN
-    return True
-
-
-def _is_there(process):
-    try:
-        os.kill(process, 0)
-    except OSError as error:
-        return not isinstance(error, ProcessLookupError)
-    return True
+    return worker if change(store, and_(JOB.c.id == number, or_(mine, nobody)), **taken) else ""

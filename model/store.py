@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from data.load import EXPECTED
 from data.schema import DataError
+from model.migrations import migrate
 from model.recipe import ModelError
 from model.tables import METADATA, SCHEMA, SCHEMA_VERSION, engine_of, transaction
 
@@ -83,24 +84,54 @@ class Store:
         self._exists = not self.is_file or _may_be_there(self.location)
         if not (self._exists or create):
             raise StoreError(f"There is no store {self.location}. Check its name.")
-        self._file = None
+        self._file = self._log = None
+        self._was_lost = self.is_new = False  # new: made just now
         try:
-            with self.reading() as connection:
-                (self._check_file if self.is_file else self._check_encoding)(connection)
             with self.writing() as connection:
                 self._check_schema(connection, create)
         except StoreError:
             self._engine.dispose()
             raise
-        self._file = _identity(self.location) if self.is_file else None
+        if self.is_file:
+            self._file, self._log = _identity(self.location), _identity(f"{self.location}-wal")
+
+    @property
+    def is_replaced(self) -> bool:
+        """Whether another file has taken the place of the one that was opened."""
+        return self._file is not None and _identity(self.location) not in (None, self._file)
+
+    def require_file(self) -> None:
+        """Refuse to go on where the file that was opened is no longer in its place.
+
+        Raises
+        ------
+        StoreError
+            Until it is back.
+        """
+        if self._file is None:
+            return
+        if _identity(self.location) != self._file:
+            # Its connections stay open meanwhile: as long as they do, no other file can be given its identity.
+            self._was_lost = True
+            message = (
+                f"The store {self.location} was moved or removed while it was open. Put it back, or a backup in its "
+                "place. (If the app is started anew instead, it makes a new store.)"
+            )
+            raise StoreError(message, hides=True)
+        if self._was_lost:
+            self._was_lost = False
+            self._engine.dispose()  # they may have a log that is no longer beside it
+
+    def remove_log(self) -> None:
+        """Remove the log of the former file, which SQLite would play into the one that has taken its place."""
+        if self.is_replaced and self._log and _identity(f"{self.location}-wal") == self._log:
+            for part in ("-wal", "-shm"):
+                Path(f"{self.location}{part}").unlink(missing_ok=True)
 
     @contextmanager
     def reading(self, *, writes=False):
         """Open a transaction; whatever goes wrong in the database becomes a `StoreError`."""
-        if self._file and _identity(self.location) != self._file:
-            self._engine.dispose()
-            message = f"The store {self.location} was moved or removed while it was open."
-            raise StoreError(message, hides=True)
+        self.require_file()
         kind = transaction(self._engine, writes=writes)
         with self.explaining(), self._engine.connect().execution_options(**kind) as connection, connection.begin():
             yield connection
@@ -139,6 +170,22 @@ class Store:
         """Open a transaction that may write, and that no other writer can come between."""
         return self.reading(writes=True)
 
+    def check(self) -> None:
+        """Read the whole file, of which opening it reads a small part; a database server looks after its own files.
+
+        Raises
+        ------
+        StoreError
+            If it is damaged.
+        """
+        if self.is_file:
+            with self.reading() as connection:
+                self._check_file(connection)
+
+    def close(self) -> None:
+        """Close all connections; of a file, the last one puts everything into it."""
+        self._engine.dispose()
+
     def _explain(self, error):
         if not self.is_file:
             return self._explain_server(error)
@@ -152,7 +199,7 @@ class Store:
             return f"The store {self.location} is held by another program ({reason}). Try again in a moment."
         return (
             f"The store {self.location} cannot be read ({reason}). Put a backup in its place, or move it away and "
-            "the app will begin a new one with the shipped model."
+            "start the app anew: it makes a new one with the shipped model."
         )
 
     def _explain_server(self, error):
@@ -183,15 +230,27 @@ class Store:
             )
 
     def _check_schema(self, connection, create):
+        if not self.is_file:
+            self._check_encoding(connection)
         tables = set(inspect(connection).get_table_names())
         if not (tables or create):
             raise StoreError(f"There is no store in {self.location}. Check its name.")
         if not tables:
+            self.is_new = True
             METADATA.create_all(connection)
             connection.execute(insert(SCHEMA).values(version=SCHEMA_VERSION, columns=EXPECTED))
             return
         found = connection.execute(select(SCHEMA.c.version, SCHEMA.c.columns)).all() if SCHEMA.name in tables else []
-        if found != [(SCHEMA_VERSION, EXPECTED)]:
+        if len(found) == 1 and found[0].columns == EXPECTED and 1 <= found[0].version < SCHEMA_VERSION:
+            if self.is_file:
+                self._check_file(connection)  # what is damaged must not be written to
+            try:
+                migrate(connection, found[0].version)
+            except (OSError, ImportError, MemoryError) as error:
+                reason = f"{type(error).__name__}: {_first_line(error)}"
+                message = f"The store {self.location} cannot be brought up to this release at the moment ({reason})."
+                raise StoreError(f"{message} Try again.", hides=True) from error
+        elif found != [(SCHEMA_VERSION, EXPECTED)]:
             says = "tables of something else"
             if found:
                 says = f"schema version {found[0].version}" if found[0].version != SCHEMA_VERSION else found[0].columns

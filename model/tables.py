@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import ArgumentError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 4  # a change of it is a step of `model.migrations`
 DRIVERS = "sqlite", "postgresql+psycopg"  # those whose transactions are understood here
 _PATIENCE = 15  # [s] to wait for another writer
 _REACH = 5  # [s] to wait for a database server to answer
@@ -77,7 +77,23 @@ DATA_SET = Table(
     Column("n_rows", Integer, nullable=False),
     Column("created_at", UTCDateTime, nullable=False, default=now),
     Column("parquet", LargeBinary, nullable=False),
+    Column("parquet_sha256", String(64)),  # of those bytes; None where they were damaged before it was kept
     sqlite_autoincrement=True,  # a number is never given twice
+)
+
+EVALUATION = Table(
+    "evaluation",
+    METADATA,
+    Column("id", Number, primary_key=True),
+    Column("algorithm", String, nullable=False),
+    Column("parameters", JSON, nullable=False),
+    Column("seed", Number, nullable=False),
+    Column("rows_sha256", String(64), nullable=False, index=True),
+    Column("folds", JSON, nullable=False),
+    Column("libraries", JSON, nullable=False),
+    Column("predictions", LargeBinary, nullable=False),  # out of fold, shape (n_repeats, n_rows), as npy
+    Column("sha256", String(64), nullable=False, unique=True),  # of all of the above
+    sqlite_autoincrement=True,
 )
 
 MODEL_VERSION = Table(
@@ -90,17 +106,18 @@ MODEL_VERSION = Table(
     Column("data_set_id", ForeignKey("data_set.id"), nullable=False, index=True),
     Column("excluded", JSON, nullable=False),  # places of rows of the data set that were left out
     Column("record", JSON, nullable=False),  # scores, folds, probes, library versions: the sidecar but for its arrays
-    Column("arrays", LargeBinary, nullable=False),  # residuals, importance and out-of-fold predictions, as npz
+    Column("arrays", LargeBinary, nullable=False),  # importance, as npz
     Column("model", LargeBinary, nullable=False),  # joblib
     Column("sha256", String(64), nullable=False),  # of the joblib bytes
-    Column("record_sha256", String(64), nullable=False),  # of recipe, rows, record and arrays
-    Column("rival_id", ForeignKey("model_version.id")),  # whose recipe was evaluated on the same rows
+    Column("record_sha256", String(64), nullable=False),  # of recipe, rows, record, arrays and evaluation
+    Column("rival_id", ForeignKey("model_version.id")),  # which was active, and evaluated on the same rows
     Column("job_id", ForeignKey("job.id"), index=True),
     Column("created_by", String, nullable=False),
     Column("created_at", UTCDateTime, nullable=False, default=now),
     Column("shipped", String(64)),  # which shipped files it came from
     Column("notice", String, nullable=False, default=""),  # what a user must know about how it was obtained
     Column("broken", String),  # why it cannot be used, once that was found
+    Column("evaluation_sha256", ForeignKey("evaluation.sha256")),  # None where what was migrated was damaged
     sqlite_autoincrement=True,
 )
 
@@ -130,6 +147,7 @@ JOB = Table(
     Column("started_at", UTCDateTime),
     Column("heartbeat", UTCDateTime),
     Column("ended_at", UTCDateTime),
+    Column("end_number", Number),  # in the order of their ends, which a clock that was set back does not tell
     sqlite_autoincrement=True,
 )
 
@@ -212,7 +230,8 @@ def _prepare_sqlite(engine):
         connection.isolation_level = None  # BEGIN is ours
         cursor = connection.cursor()
         _begin_log(cursor)
-        for setting in ("synchronous = NORMAL", "foreign_keys = ON"):
+        # Whatever was committed goes on into the file itself at once: who moves the file alone then loses nothing.
+        for setting in ("synchronous = NORMAL", "foreign_keys = ON", "wal_autocheckpoint = 1"):
             cursor.execute(f"PRAGMA {setting}")
         cursor.close()
 

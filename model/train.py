@@ -229,7 +229,7 @@ def train(
         "target": {"name": TARGET.name, "unit": TARGET.unit},
         "data": {"sha256": fingerprint(rows), "n_rows": len(rows)},
         "libraries": libraries(),
-        "folds": {"n_repeats": n_repeats, "n_splits": N_SPLITS, "seed": 0},
+        "folds": evaluate.folds_of(n_repeats),
         "scores": {name: scores(y, values) for name, values in predictions.items()},
         "mae_difference": {
             name: mae_difference(y, predictions["model"], predictions[name]) for name in recipe.BASELINES

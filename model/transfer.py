@@ -2,11 +2,16 @@
 
 import hashlib
 import json
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from sqlalchemy import bindparam, func, insert, select, text
 
 from model import jobs
+from model.dispatcher import Dispatcher
 from model.store import Store, StoreError
 from model.tables import JOB, METADATA, SCHEMA
 
@@ -44,10 +49,13 @@ def copy(source_url, target_url):
         not what was sent.
     """
     source = Store(source_url, create=False)
-    jobs.dispatch(source, starting=False)  # one whose worker is gone is not under way
+    Dispatcher().dispatch(source, starting=False)  # one whose worker is gone is not under way
     if jobs.jobs(source, JOB.c.state == "running"):
         raise StoreError(f"The store {source.location} has a training under way. Wait for its end, or cancel it.")
-    target = Store(target_url)
+    return _copy(source, Store(target_url))
+
+
+def _copy(source: Store, target: Store) -> list[Copied]:
     with source.reading() as giving, target.writing() as taking:
         for table in _TABLES:
             if taking.execute(select(func.count()).select_from(table)).scalar():
@@ -56,6 +64,47 @@ def copy(source_url, target_url):
         if sent != [_summed(table, _rows(taking, table)) for table in _TABLES]:
             raise StoreError(f"What arrived in {target.location} is not what was sent. Nothing was kept; try again.")
     return sent
+
+
+def backup(store: Store, target: Path) -> None:
+    """Write a store, which may be in use, to a new file of SQLite as it is at this moment: all of it, or nothing.
+
+    Parameters
+    ----------
+    store
+        A file, or in PostgreSQL.
+    target
+        Must not be there yet.
+
+    Raises
+    ------
+    StoreError
+        If the file cannot be written, or the store cannot be read or is damaged.
+    """
+    try:
+        if target.exists():
+            raise FileExistsError
+        store.check()
+        with TemporaryDirectory(prefix="backup-", dir=target.parent) as folder:
+            part = Path(folder) / "store.db"
+            if store.is_file:
+                with store.reading() as connection, closing(sqlite3.connect(part)) as copied:
+                    connection.connection.driver_connection.backup(copied)
+            else:
+                copied = Store(f"sqlite:///{part}")
+                _copy(store, copied)
+                copied.close()
+            try:
+                target.hardlink_to(part)  # unlike renaming, this never replaces what has come there meanwhile
+            except FileExistsError:
+                raise
+            except OSError:  # some disks know no links
+                part.rename(target)
+    except FileExistsError:
+        raise StoreError(f"{target} is there already. Name a new file; nothing was written.") from None
+    except (OSError, sqlite3.Error) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise StoreError(f"{target} cannot be written ({reason}). Name a file in a folder that can be.") from error
 
 
 def _send(source, giving, taking, table):

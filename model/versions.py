@@ -12,6 +12,8 @@ from sqlalchemy import func, insert, select
 from data.load import fingerprint
 from data.schema import FEATURE_NAMES, ROW
 from model import artifact
+from model.damage import DamagedError, explaining_trouble
+from model.evaluations import add_evaluation, predictions_of
 from model.importance import KINDS
 from model.recipe import ALGORITHMS, ModelError
 from model.store import StoreError
@@ -47,6 +49,7 @@ class Version:
     shipped: str | None
     notice: str
     broken: str | None
+    evaluation_sha256: str | None
 
     @property
     def recipe(self):
@@ -81,9 +84,9 @@ def packed(rows, origin):
     buffer, bare = io.BytesIO(), rows.copy(deep=False)
     bare.attrs = {}
     bare.to_parquet(buffer, index=False)
-    return {
-        "sha256": fingerprint(rows), "origin": origin[:200], "n_rows": len(rows), "parquet": buffer.getvalue(),
-    }  # fmt: skip
+    parquet = buffer.getvalue()
+    values = {"sha256": fingerprint(rows), "origin": origin[:200], "n_rows": len(rows), "parquet": parquet}
+    return values | {"parquet_sha256": hashlib.sha256(parquet).hexdigest()}
 
 
 def add_packed(connection, values):
@@ -138,25 +141,25 @@ def rows_of(store, data_set_id, excluded=()):
     ------
     StoreError
         If there is no such data set.
-    ModelError
+    DamagedError
         If the rows no longer are what was stored.
+    ModelError
+        If they cannot be read at the moment, or one to leave out is not there.
     """
     import pandas as pd
 
-    columns = DATA_SET.c.parquet, DATA_SET.c.sha256
+    columns = DATA_SET.c.parquet, DATA_SET.c.parquet_sha256, DATA_SET.c.sha256
     with store.reading() as connection:
         found = connection.execute(select(*columns).where(DATA_SET.c.id == data_set_id)).one_or_none()
     if not found:
         raise StoreError(f"Data set {data_set_id} is not in the store {store.location}.")
-    rows = None
-    try:
+    damage = DamagedError(f"The rows of data set {data_set_id} are not the ones that were stored.")
+    if hashlib.sha256(found.parquet).hexdigest() != found.parquet_sha256:
+        raise damage
+    with explaining_trouble(f"The rows of data set {data_set_id}"):
         rows = pd.read_parquet(io.BytesIO(found.parquet)).astype({ROW: object})
-    except MemoryError:
-        raise  # says nothing about the file
-    except Exception:  # noqa: BLE001, S110 - whatever a broken file makes the reader say, it means the same
-        pass
-    if rows is None or fingerprint(rows) != found.sha256:
-        raise ModelError(f"The rows of data set {data_set_id} are not the ones that were stored.")
+    if fingerprint(rows) != found.sha256:
+        raise damage
     if missing := sorted(set(excluded) - set(rows.index)):
         raise ModelError(
             f"There is no row {missing[0]} to leave out: data set {data_set_id} has rows 0 to {len(rows) - 1}."
@@ -182,23 +185,26 @@ def add_version(connection, model, data_set_id, *, by, **more):
     int
         Number of the version.
     """
-    kept = {f"predictions/{name}": values for name, values in model.record["predictions"].items()}
-    for kind, by_input in model.record["importance"].items():
-        kept |= {f"importance/{kind}/{name}": values for name, values in by_input.items()}
-    packed = io.BytesIO()
-    np.savez(packed, **kept)  # numbers at random hardly become fewer, and packing a million of them takes seconds
-    record = {name: value for name, value in model.record.items() if name not in {"predictions", "importance"}}
-    content = artifact.to_bytes(model.pipeline)
+    record, arrays = dict(model.record), io.BytesIO()
+    importance = record.pop("importance").items()
+    kept = {f"importance/{kind}/{name}": values for kind, by_input in importance for name, values in by_input.items()}
+    np.savez(arrays, **kept)  # numbers at random hardly become fewer, and packing a million of them takes seconds
+    predictions = record.pop("predictions")["model"]
     values = {name: record.pop(name) for name in ("algorithm", "parameters", "seed")}
+    evaluation = add_evaluation(
+        connection, tuple(values.values()), record["data"]["sha256"], record["folds"], record["libraries"], predictions
+    )
+    content = artifact.to_bytes(model.pipeline)
     values |= {"data_set_id": data_set_id, "created_by": by, "record": record, "excluded": []} | more
-    values |= {"arrays": packed.getvalue(), "model": content, "sha256": hashlib.sha256(content).hexdigest()}
+    values |= {"arrays": arrays.getvalue(), "model": content, "sha256": hashlib.sha256(content).hexdigest()}
+    values["evaluation_sha256"] = evaluation
     values["record_sha256"] = _checksum(values)
     return connection.execute(insert(MODEL_VERSION).values(values)).inserted_primary_key[0]
 
 
 def _checksum(values):
     """SHA-256 of all that a version says of itself but for its joblib bytes, which have their own."""
-    names = "algorithm", "parameters", "seed", "excluded", "record", "sha256"
+    names = "algorithm", "parameters", "seed", "excluded", "record", "sha256", "evaluation_sha256"
     text = json.dumps([values[name] for name in names], sort_keys=True)
     return hashlib.sha256(text.encode() + values["arrays"]).hexdigest()
 
@@ -215,9 +221,13 @@ def versions(store, *conditions):
 
 def _version(row, data_set):
     own = {name: value for name, value in row._mapping.items() if name in Version.__dataclass_fields__}  # noqa: SLF001 - SQLAlchemy's public name
-    recipe = {name: row._mapping[name] for name in ("algorithm", "parameters", "seed")}  # noqa: SLF001
-    record = recipe | row.record | {"model_sha256": row.sha256}
-    return Version(**own | {"record": record, "excluded": tuple(row.excluded), "data_set": data_set})
+    return Version(**own | {"record": _sidecar(row), "excluded": tuple(row.excluded), "data_set": data_set})
+
+
+def _sidecar(row):
+    """The record of a version but for what that holds row by row."""
+    recipe = {"algorithm": row.algorithm, "parameters": row.parameters, "seed": row.seed}
+    return recipe | row.record | {"model_sha256": row.sha256}
 
 
 def of_job(store, number):
@@ -232,27 +242,32 @@ def version(store, number):
     raise StoreError(f"There is no version {number} in the store {store.location}.")
 
 
-def arrays_of(store, number):
-    """What the record of a version holds row by row: ``predictions`` (out of fold) and ``importance``.
+def record_of(store, number):
+    """Return the whole record of a version: also ``predictions`` (out of fold) and ``importance``, row by row.
 
     Raises
     ------
+    StoreError
+        If there is no such version.
+    DamagedError
+        If it is not the one that was stored.
     ModelError
-        If it cannot be read.
+        If it cannot be read at the moment.
     """
+    columns = [column for column in MODEL_VERSION.c if column.name != "model"]
     with store.reading() as connection:
-        packed = connection.execute(select(MODEL_VERSION.c.arrays).where(MODEL_VERSION.c.id == number)).scalar_one()
-    try:
-        arrays = dict(np.load(io.BytesIO(packed)))
-        importance = {
-            kind: {name: arrays[f"importance/{kind}/{name}"] for name in ("plain", *FEATURE_NAMES)} for kind in KINDS
-        }
-        predictions = {name.split("/")[1]: kept for name, kept in arrays.items() if name.startswith("predictions/")}
-    except MemoryError:
-        raise  # says nothing about the archive
-    except Exception as error:  # noqa: BLE001 - a broken archive can fail in any way
-        raise ModelError(f"The scores of version {number} cannot be read ({type(error).__name__}).") from None
-    return {"predictions": predictions, "importance": importance}
+        row = connection.execute(select(*columns).where(MODEL_VERSION.c.id == number)).one_or_none()
+    if not row:
+        raise StoreError(f"There is no version {number} in the store {store.location}.")
+    if _checksum(row._mapping) != row.record_sha256:  # noqa: SLF001
+        raise DamagedError(f"The record of version {number} is not the one that was stored.")
+    with explaining_trouble(f"The record of version {number}"):
+        arrays = dict(np.load(io.BytesIO(row.arrays)))
+    importance = {
+        kind: {name: arrays[f"importance/{kind}/{name}"] for name in ("plain", *FEATURE_NAMES)} for kind in KINDS
+    }
+    predictions = {"model": predictions_of(store, row.evaluation_sha256)}
+    return _sidecar(row) | {"predictions": predictions, "importance": importance}
 
 
 def load(store, number):
@@ -272,18 +287,18 @@ def load(store, number):
     ------
     StoreError
         If there is no such version.
+    DamagedError
+        If it is damaged beyond its recipe.
     ModelError
-        If it cannot be used: broken beyond its recipe.
+        If it cannot be used at the moment.
     """
-    found = version(store, number)
+    found, record = version(store, number), record_of(store, number)
     with store.reading() as connection:
-        kept = connection.execute(select(MODEL_VERSION).where(MODEL_VERSION.c.id == number)).mappings().one()
-    if _checksum(kept) != kept["record_sha256"]:
-        raise ModelError(f"The record of version {number} is not the one that was stored.")
+        content = connection.execute(select(MODEL_VERSION.c.model).where(MODEL_VERSION.c.id == number)).scalar_one()
     rows = rows_of(store, found.data_set.id, found.excluded)
-    record = found.record | arrays_of(store, number)
     if np.shape(record["predictions"]["model"])[1] != len(rows):
-        raise ModelError(f"The scores of version {number} are of other rows.")
-    model = artifact.restore(f"The model of version {number}", kept["model"], record, rows)
+        raise DamagedError(f"The scores of version {number} are of other rows.")
+    with explaining_trouble(f"The model of version {number}"):
+        model = artifact.restore(f"The model of version {number}", content, record, rows)
     notice = " ".join(filter(None, (found.notice, model.notice)))
     return replace(model, version=number, notice=notice)

@@ -15,13 +15,15 @@ from data.load import fingerprint
 from data.schema import TARGET
 from model import cluster, duration, evaluate, history, jobs, processes, recipe
 from model.cluster import ClusterError
+from model.damage import DamagedError
+from model.evaluations import add_evaluation, evaluated
 from model.importance import predictions_and_losses
 from model.jobs import beat, own
 from model.recipe import ModelError
 from model.store import StoreError
-from model.tables import JOB, MODEL_VERSION, now
+from model.tables import JOB, MODEL_VERSION
 from model.train import features, libraries, require_usable, train, train_again
-from model.versions import add_version, arrays_of, rows_of, version, versions
+from model.versions import add_version, record_of, rows_of, version, versions
 
 _BEAT = 0.5  # [s]
 _PERSISTS = 90  # [s] in keeping what was trained, while the store's server is away
@@ -60,9 +62,9 @@ def _do(store, number, worker, helpers):
     ending, over = threading.Event(), threading.Event()
     threading.Thread(target=_beat, args=(store, number, worker, ending, over), daemon=True).start()
     try:
-        trained, notes = _work(store, jobs.job(store, number), worker, helpers)
+        trained, evaluations, notes = _work(store, jobs.job(store, number), worker, helpers)
         ending.set()
-        _end(store, number, worker, "done", notes, trained)
+        _end(store, number, worker, "done", notes, trained, evaluations)
     except Exception as error:  # whatever it is, nobody may wait for this job for ever
         if not isinstance(error, (ValueError, StoreError, ClusterError, MemoryError)):
             logging.getLogger(__name__).exception("job %d", number)
@@ -91,14 +93,16 @@ def _beat(store, number, worker, ending, over):
     os._exit(1)  # its helpers follow, and joblib's tracker then frees the memory that they shared
 
 
-def _end(store, number, worker, state, notes, trained=()):
+def _end(store, number, worker, state, notes, trained=(), evaluations=()):
     """Keep what was trained and close the job in one transaction, or neither where the job is no longer ours."""
     deadline = time.monotonic() + _PERSISTS
     for n_tries in itertools.count():
         try:
             with store.writing() as connection:
-                ended = {"state": state, "ended_at": now(), "message": " ".join(notes)[:2000]}
-                if connection.execute(update(JOB).where(own(number, worker)).values(ended)).rowcount:
+                ended = update(JOB).where(own(number, worker)).values(jobs.ending(state, " ".join(notes)[:2000]))
+                if connection.execute(ended).rowcount:
+                    for evaluation in evaluations:
+                        add_evaluation(connection, *evaluation)
                     for model, more in trained:
                         add_version(connection, model, job_id=number, **more)
         except StoreError as error:
@@ -110,12 +114,14 @@ def _end(store, number, worker, state, notes, trained=()):
 
 
 def _work(store, job, worker, helpers):
-    """Train what the job asks for, and the active recipe on the same rows and folds to hold it against.
+    """Train what the job asks for, and evaluate the active recipe on the same rows and folds to hold it against.
 
     Returns
     -------
     list of (model.train.Model, dict)
         What was trained, with what else `add_version` is to keep.
+    list of tuple
+        What else was evaluated, as `add_evaluation` is to keep it.
     list of str
         What was left out, and why.
     """
@@ -123,58 +129,57 @@ def _work(store, job, worker, helpers):
     rows = rows_of(store, request["data_set_id"], request["excluded"])
     require_usable(rows)
     recipes, notes = _possible(request, len(rows))
-    rival, known = _rival(store), _evaluations(store, rows)
-    found = _kept(store, known, [*recipes, *([rival.recipe] if rival else [])])
+    same = fingerprint(rows), evaluate.folds_of(evaluate.n_repeats_for(len(rows))), libraries()
+    active, known = _active(store), _records(store, same, recipes)
     if len(request["algorithms"]) > 1:
         recipes = [one for one in recipes if _is_new(known, one, notes)]
-    unknown, others = [one for one in recipes if not _is_evaluated(known, one)], []
-    if rival and rival.recipe not in recipes and _key(rival.recipe) not in found and _fits(rival, len(rows), notes):
-        others = [rival.recipe]
+    unknown = [one for one in recipes if _key(one) not in known]
+    is_evaluated, others = active and _is_evaluated(store, active.recipe, same), []
+    if active and not is_evaluated and active.recipe not in recipes and _fits(active, len(rows), notes):
+        others = [active.recipe]
     progress = _Progress(store, job.id, worker, len(others) + len(unknown))
     with _cluster(request, rows, helpers, is_needed=others or unknown) as send:
         # All at once, so that no worker of a cluster waits for what is done here between two recipes.
         fits = {_key(one): send(one) for one in others}
         fits |= {_key(one): send(one, keep=predictions_and_losses) for one in unknown}
-        for one in others:
-            found[_key(one)] = _evaluated(rows, one, progress, fits.pop(_key(one)))
+        evaluations = [(one, *same, _evaluated(rows, one, progress, fits.pop(_key(one)))) for one in others]
         trained = []
         for one in recipes:
             try:
-                model = _again(store, known, one, rows) or _train(rows, one, progress, fits.pop(_key(one), None))
+                model = _again(known, one, rows) or _train(rows, one, progress, fits.pop(_key(one), None))
             except ValueError as error:  # a ModelError, or what scikit-learn cannot fit on some fold
                 if len(recipes) == 1:
                     raise
                 notes.append(f"{recipe.ALGORITHMS[one[0]].label} was left out: {error}")
             else:
                 trained.append(model)
-                found[_key(one)] = model.record["predictions"]["model"]
     more = {name: request[name] for name in ("data_set_id", "excluded", "by")}
-    if rival and _key(rival.recipe) in found:
-        more["rival_id"] = rival.id
-        for model in trained:
-            model.record["predictions"]["rival"] = found[_key(rival.recipe)]
-    return [(model, more) for model in trained], notes
+    if is_evaluated or others or (active and active.recipe in map(_recipe, trained)):
+        more["rival_id"] = active.id
+    return [(model, more) for model in trained], evaluations, notes
 
 
-def _fits(rival, n_rows, notes):
+def _fits(active, n_rows, notes):
     """Whether the active recipe can be evaluated on so many rows; else it is told why not."""
     try:
-        recipe.cost(*rival.recipe[:2], n_rows)
+        recipe.cost(*active.recipe[:2], n_rows)
     except ModelError as error:
         notes.append(f"The active recipe was not evaluated on these rows: {error}")
         return False
     return True
 
 
-def _is_evaluated(known, one):
-    """Whether a version of this recipe on these rows is there."""
-    return known.get(_key(one), (0, ""))[1] == "model"
+def _is_evaluated(store, one, same):
+    """Whether the evaluation of a recipe is there; one that is damaged is made anew."""
+    with suppress(DamagedError):
+        return evaluated(store, one, *same) is not None
+    return False
 
 
 def _is_new(known, one, notes):
-    """Whether none is; else it is named."""
-    if _is_evaluated(known, one):
-        number = known[_key(one)][0]
+    """Whether no version is of this recipe on these rows; else it is named."""
+    if _key(one) in known:
+        number, _ = known[_key(one)]
         notes.append(f"Version {number} is a {recipe.ALGORITHMS[one[0]].label} on these rows already.")
         return False
     return True
@@ -207,55 +212,36 @@ def _possible(request, n_rows):
     return recipes, notes
 
 
-def _rival(store):
+def _active(store):
     number = history.active(store)[0]
     return version(store, number) if number else None
+
+
+def _recipe(model):
+    return tuple(model.record[name] for name in ("algorithm", "parameters", "seed"))
 
 
 def _key(one):
     return json.dumps(one, sort_keys=True)
 
 
-def _evaluations(store, rows):
-    """Where the out-of-fold predictions of recipes on these rows, folds and libraries are already.
-
-    Returns
-    -------
-    dict
-        Key of a recipe -> (number of a version, "model" or "rival").
-    """
-    same = fingerprint(rows), evaluate.n_repeats_for(len(rows)), libraries()
-    by_number = {one.id: one for one in versions(store, MODEL_VERSION.c.broken.is_(None))}
-    own, as_rival = {}, {}
-    for number, one in by_number.items():
-        if (one.record["data"]["sha256"], one.record["folds"]["n_repeats"], one.record["libraries"]) == same:
-            own[_key(one.recipe)] = number, "model"
-            if one.rival_id in by_number:
-                as_rival[_key(by_number[one.rival_id].recipe)] = number, "rival"
-    return as_rival | own
+def _records(store, same, recipes):
+    """Of the versions with the same rows, folds and libraries: key of a recipe -> (newest number, its record)."""
+    newest = {
+        _key(one.recipe): one.id
+        for one in versions(store, MODEL_VERSION.c.broken.is_(None))
+        if (one.record["data"]["sha256"], one.record["folds"], one.record["libraries"]) == same
+    }
+    records = {}
+    for key in {_key(one) for one in recipes} & newest.keys():
+        with suppress(DamagedError):  # else it is trained as if it were not there
+            records[key] = newest[key], record_of(store, newest[key])
+    return records
 
 
-def _kept(store, known, recipes):
-    """Out-of-fold predictions on these rows by key of the recipe; what cannot be read is no longer known."""
-    found = {}
-    for key in map(_key, recipes):
-        number, name = known.get(key, (0, ""))
-        try:
-            if number:
-                found[key] = arrays_of(store, number)["predictions"][name]
-        except ModelError:  # broken: it is evaluated anew
-            del known[key]
-    return found
-
-
-def _again(store, known, one, rows):
+def _again(known, one, rows):
     """Fit a recipe anew that a version has evaluated on these rows; None where none has."""
-    number, name = known.get(_key(one), (0, ""))
-    if name != "model":
-        return None
-    record = version(store, number).record | arrays_of(store, number)
-    record["predictions"] = {"model": record["predictions"]["model"]}
-    return train_again(record, rows)
+    return train_again(known[_key(one)][1], rows) if _key(one) in known else None
 
 
 @contextmanager

@@ -24,7 +24,7 @@ st.markdown(f":gray[{wording.rows_in_words(n_all)}]")
 bar = st.container(horizontal=True, vertical_alignment="center", key="explore_bar")
 with bar:
     limits, names = choice.filters(model.rows, data)
-survey = resources.survey(model, limits, names)
+survey = resources.owner.survey(model, limits, names)
 n, selected = len(survey.rows), st.session_state[choice.SELECTED]
 shown = [place for place in selected if place in survey.rows.index]
 hidden = frozenset(selected).difference(shown)

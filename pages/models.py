@@ -126,7 +126,7 @@ def one_version(store, found, promoted, promotions):
     version, text = found[chosen], ""
     with left.container(horizontal=True):
         try:
-            loaded = resources.model_of(chosen)
+            loaded = resources.owner.version(chosen)
         except ModelError as error:
             st.error(f"Version {chosen} cannot be used. {error}", icon=":material/broken_image:")
         else:
@@ -150,7 +150,7 @@ def one_version(store, found, promoted, promotions):
                 st.button("Remove it", on_click=remove, args=arguments, key="models_remove")
     if text:
         with right:
-            evidence.promote(store, resources.evidence_on(chosen, model))
+            evidence.promote(store, resources.owner.evidence_on(chosen, model))
         with st.container(border=True):
             text = text.replace(":material", ":\N{WORD JOINER}material")  # else the browser's part makes icons of it
             st.markdown(text.replace("\n## ", "\n##### ").replace("# Version", "#### Version", 1))
@@ -182,6 +182,8 @@ def page(store):
     promoted = {one.version_id: one for one in promotions}
     found = {one.id: one for one in reversed(versions.versions(store))}
     record(promotions)
+    if store.is_new:
+        st.caption(f"There was no store {plain(store.location)} when the app was started, so it made this one.")
     if not found:
         st.info("There is no version yet.")
         return

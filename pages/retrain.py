@@ -63,7 +63,9 @@ def finish(store, found, current):
         del st.query_params["job"]
         if trained := [one.id for one in found if str(one.job_id) == mine]:
             same = judging.comparable(found, trained[-1], 0)
-            best = next((one.version for one in resources.standings_of(same) if one.version in trained), trained[-1])
+            best = next(
+                (one.version for one in resources.owner.standings_of(same) if one.version in trained), trained[-1]
+            )
             st.query_params["candidate"] = str(best)
 
 
@@ -104,13 +106,13 @@ def page(store):
                 st.markdown(HOW_TO if may_change else "Nothing but the model that answers was trained here so far.")
             return
         chosen = choose({one.id: one for one in reversed(found)})
-        shown = resources.evidence_on(chosen, model)
+        shown = resources.owner.evidence_on(chosen, model)
         evidence.promote(store, shown)
     (version,) = (one for one in found if one.id == chosen)
     against = f"version {model.version}" if model.version else "the shipped model"
     st.markdown(f"#### {version.label}" + ("" if shown.is_active else f" against {against}"))
     same = judging.comparable(found, chosen, model.version)
-    evidence.show(shown, resources.standings_of(same) if len(same) > 1 else ())
+    evidence.show(shown, resources.owner.standings_of(same) if len(same) > 1 else ())
 
 
 model = resources.active_model()

@@ -11,9 +11,12 @@ import psutil
 from sqlalchemy import create_engine, text, update
 
 from model import history, jobs
+from model.dispatcher import Dispatcher
 from model.train import train
 from model.versions import add_data_set, add_version
 from tests.conftest import ROOT
+
+_dispatchers = {}  # address of a store -> what starts its workers in this process
 
 
 def copy_file(source, target):
@@ -57,11 +60,27 @@ def wait_until(condition, seconds=60, what="it"):
     raise AssertionError(f"{what} did not happen within {seconds} s")
 
 
+def dispatcher_of(store):
+    """Return what starts workers for a store in this process."""
+    return _dispatchers.setdefault(store.url, Dispatcher())
+
+
+def dispatch(store):
+    """Have the queue looked after once; return the number of the job that was begun, or None."""
+    return dispatcher_of(store).dispatch(store)
+
+
+def wait_for_processes(store):
+    """Wait for the end of all processes that were started for a store."""
+    for process in list(dispatcher_of(store)._started):
+        process.wait(20)
+
+
 def ended(store, number, seconds=60):
     """Wait for the end of a job and return it."""
 
     def look():
-        jobs.dispatch(store)
+        dispatch(store)
         found = jobs.job(store, number)
         return found if found.state not in jobs.OPEN else None
 

@@ -8,12 +8,14 @@ import shlex
 import urllib.error
 import urllib.request
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
 
+from bench.visit import Visit
 from data.schema import FEATURE_NAMES, FEATURES, row_name
 from model import history
 from model.evaluate import scores
@@ -58,7 +60,7 @@ def test_one_scenario_gets_the_pages_answer_to_the_last_bit(server, model, cover
     status, _, content = ask(f"{server}/api/predict?coverage={coverage}", DEFAULTS)
     answer = predict(model, DEFAULTS, coverage)
     assert status == 200
-    assert content == answer.to_record() | {"version": 1}
+    assert content == answer.to_record() | {"version": 1, "notice": ""}
     assert content["average"] + sum(content["contributions"].values()) == pytest.approx(content["value"], abs=1e-9)
 
 
@@ -178,7 +180,7 @@ def test_the_model_is_described_with_units_ranges_and_scores(server, model):
 
 
 def test_ready_means_that_the_active_model_still_answers_as_when_it_was_kept(server):
-    assert ask(f"{server}/api/ready")[::2] == (200, {"ready": True, "version": 1, "n_probes": 6})
+    assert ask(f"{server}/api/ready")[::2] == (200, {"ready": True, "version": 1, "notice": "", "n_probes": 6})
 
 
 @pytest.mark.slow
@@ -194,10 +196,50 @@ def test_the_interface_follows_a_promotion(store, rows, tmp_path):
         assert ask(f"{url}/api/ready")[0] == 200
 
 
+@pytest.mark.slow
+@pytest.mark.sqlite
+def test_a_store_that_is_removed_while_the_app_runs_is_told_with_every_answer(store, rows, tmp_path):
+    history.promote(store, add_quick(store, rows, "least_squares"), "a test", "to miss it")
+    path, told = Path(store.location), "was moved or removed while it was open"
+
+    def answers(url):
+        return [ask(f"{url}/api/{what}", body)[2] for what, body in WHATS.items()]
+
+    with running_server(log=tmp_path / "log") as url:
+        before = answers(url)
+        content = path.read_bytes()
+        path.unlink()
+        after = answers(url)
+        assert [told in answer["notice"] for answer in after] == [True] * 3
+        assert [answer | {"notice": ""} for answer in after] == before
+        assert ask(f"{url}/api/ready")[0] == 200  # it answers: who takes it out for that may have no other
+        page, retrain = asyncio.run(texts(url, "", "retrain"))
+        assert told in page
+        assert "Version 2: least squares" in page
+        assert "Retraining is off." in retrain
+        assert not path.exists()
+        path.write_bytes(content)
+        assert answers(url) == before
+    assert "Traceback" not in (tmp_path / "log").read_text(encoding="utf-8")
+
+
+WHATS = {"predict": DEFAULTS, "model": None, "ready": None}
+
+
+async def texts(url, *pages):
+    """Return all that pages say to a visitor."""
+    found = []
+    for page in pages:
+        visit = await Visit.open(url, page)
+        found.append(visit.text)
+        await visit.close()
+    return found
+
+
 def test_a_model_that_answers_otherwise_than_it_was_kept_is_not_ready(model, monkeypatch):
     probes = model.record["probes"]
     wrong = model.record | {"probes": probes | {"predictions": [value + 0.01 for value in probes["predictions"]]}}
-    monkeypatch.setattr(resources, "current_model", lambda: replace(model, record=wrong))
+    monkeypatch.setattr(resources.owner, "current", lambda: replace(model, record=wrong))
     sent = []
 
     async def receive():

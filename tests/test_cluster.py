@@ -20,7 +20,18 @@ from model.importance import predictions_and_losses
 from model.train import features
 from tests.clusters import Gated, Machines, Unfit, tasks_of, wait_for_workers
 from tests.conftest import ROOT, free_port
-from tests.stores import add_quick, ended, is_over, output_of, python, run, wait_until, worker_of
+from tests.stores import (
+    add_quick,
+    dispatch,
+    ended,
+    is_over,
+    output_of,
+    python,
+    run,
+    wait_for_processes,
+    wait_until,
+    worker_of,
+)
 from tests.test_worker import assert_equal
 
 pytestmark = [
@@ -74,8 +85,7 @@ def connected():
 @pytest.fixture
 def store(store):
     yield store
-    for process in list(jobs._started):
-        process.wait(20)
+    wait_for_processes(store)
 
 
 @pytest.fixture
@@ -156,7 +166,7 @@ def test_a_comparison_keeps_the_same_in_the_same_order(machines, store, rows, mo
 def test_a_cancelled_job_leaves_nothing_in_the_cluster(machines, store, monkeypatch):
     monkeypatch.setenv(cluster.VARIABLE, machines.address)
     number = jobs.submit(store, "v", 1, ["forest"], seed=1)
-    jobs.dispatch(store)
+    dispatch(store)
     worker = worker_of(store, number)
     wait_until(lambda: jobs.job(store, number).done, what="the first fold")
     assert jobs.job(store, number).total == 50

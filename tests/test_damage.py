@@ -9,8 +9,9 @@ import sys
 import pytest
 
 from model import history, versions
-from model.store import StoreError
-from tests.stores import fresh
+from model.active import ActiveModel
+from model.store import Store, StoreError
+from tests.stores import fresh, sql
 from tests.test_store import answers_as, refused
 
 
@@ -34,13 +35,38 @@ def test_a_file_that_lacks_its_last_bytes_is_refused_or_all_is_there(template, t
     path = tmp_path / "store.db"
     path.write_bytes(template.read_bytes()[:-200])
     with contextlib.suppress(StoreError):
-        answers_as(history.open_store(f"sqlite:///{path}"), model)
+        store = history.open_store(f"sqlite:///{path}")
+        store.check()
+        answers_as(store, model)
 
 
 def test_an_empty_file_becomes_a_store(tmp_path, model):
     path = tmp_path / "store.db"
     path.touch()
     assert answers_as(history.open_store(f"sqlite:///{path}"), model) == ""
+
+
+def cut_out_a_page(path):
+    """Break a page of the model's bytes, which opening the file does not come across."""
+    content = bytearray(path.read_bytes())
+    (root,) = (row[0] for row in sql(path, "SELECT rootpage FROM sqlite_master WHERE name = 'data_set'"))
+    content[(root - 1) * 4096] = 0xFF  # no kind of page
+    path.write_bytes(content)
+
+
+def test_a_server_that_starts_on_a_file_damaged_anywhere_says_so_and_the_shipped_model_answers(
+    template, tmp_path, model
+):
+    path, store = fresh(template, tmp_path)
+    store._engine.dispose()
+    cut_out_a_page(path)
+    opened = Store(f"sqlite:///{path}")  # as a worker and each command do: it costs no reading of the whole
+    with pytest.raises(StoreError, match=r"cannot be read \(.*Put a backup in its place"):
+        opened.check()
+    answering = ActiveModel(f"sqlite:///{path}").current()
+    assert answering.version == 0
+    assert f"The store {path} cannot be read (" in answering.notice
+    assert answering.notice.endswith("Until then the shipped model answers.")
 
 
 def flip(template, path, model, place, bit):
@@ -50,6 +76,7 @@ def flip(template, path, model, place, bit):
     path.write_bytes(content)
     try:
         store = history.open_store(f"sqlite:///{path}")
+        store.check()  # as the server does
         answers_as(store, model)
     except StoreError as error:
         message = str(error)

@@ -56,7 +56,7 @@ def test_the_newest_promotion_answers_and_an_older_version_can_come_back(store, 
     answers = []
     for version in (number, 1, number, number, 1):
         history.promote(store, version, "Ann", f"to {version}")
-        model, notice = history.active_model(store, partial(versions.load, store))
+        model, notice, _ = history.active_model(store, partial(versions.load, store))
         assert (notice, model.notice) == ("", "")
         answers.append(model.version)
     assert answers == [number, 1, number, number, 1]
@@ -115,6 +115,7 @@ def test_data_are_removed_with_their_versions_unless_one_must_stay(store, rows):
     history.remove_data_set(store, 2)
     assert [found.id for found in versions.data_sets(store)] == [1, 3]
     assert [found.id for found in versions.versions(store)] == [1, other]
+    assert sql(store, "SELECT count(*) FROM evaluation") == [(2,)]
     again = add_quick(store, fewer)
     assert versions.version(store, again).data_set.id == 4
     assert again > other > one
@@ -136,7 +137,7 @@ import json
 from functools import partial
 from model import history, versions
 store = history.open_store()
-model, notice = history.active_model(store, partial(versions.load, store))
+model, notice, _ = history.active_model(store, partial(versions.load, store))
 print(json.dumps([model.version, notice, [one.id for one in versions.versions(store)],
     [one.id for one in history.waiting_shipped(store)], len(history.promotions(store))]))
 """

@@ -11,11 +11,25 @@ import pytest
 from sqlalchemy import update
 
 from model import history, jobs, versions
+from model.dispatcher import STALE
 from model.recipe import ModelError
 from model.store import StoreError
 from model.tables import JOB, now
 from tests.conftest import running_server
-from tests.stores import ended, is_over, output_of, python, run, wait_until, worker_of
+from tests.stores import (
+    change,
+    dispatch,
+    dispatcher_of,
+    ended,
+    is_over,
+    output_of,
+    python,
+    run,
+    sql,
+    wait_for_processes,
+    wait_until,
+    worker_of,
+)
 
 LONG = {"n_estimators": 400}
 
@@ -25,8 +39,7 @@ def store(store):
     yield store
     for job in jobs.open_jobs(store):
         jobs.cancel(store, job.id)
-    for process in list(jobs._started):
-        process.wait(20)
+    wait_for_processes(store)
 
 
 def set_running(store, number, worker, heartbeat):
@@ -105,21 +118,37 @@ def test_a_waiting_job_is_cancelled_once_and_never_begins(store):
     assert jobs.cancel(store, number)
     assert not jobs.cancel(store, number)
     assert not jobs.cancel(store, 99)
-    assert jobs.dispatch(store) is None
+    assert dispatch(store) is None
     job = jobs.job(store, number)
     assert (job.state, job.message, job.worker) == ("cancelled", "Cancelled.", "")
     assert job.ended_at >= job.created_at
 
 
+def test_the_job_that_ended_last_is_the_last_one_whatever_the_clock_says(store):
+    first, second, third, fourth = (jobs.submit(store, f"v{n}", 1, ["mean"]) for n in range(4))
+    assert jobs.last_ended(store) is None
+    jobs.cancel(store, third)
+    change(store, JOB, third, ended_at=now() + timedelta(days=1))  # then the clock was set back
+    jobs.cancel(store, second)
+    assert jobs.last_ended(store).id == second
+    set_running(store, first, f"{socket.gethostname()}:{2**22 + 1}", now())  # a process that cannot be
+    dispatcher_of(store).dispatch(store, starting=False)
+    assert jobs.last_ended(store).id == first
+    jobs.cancel(store, fourth)
+    assert jobs.last_ended(store).id == fourth
+    assert not jobs.cancel(store, second)  # an end that is over takes no number
+    assert sql(store, "SELECT id, end_number FROM job ORDER BY id") == [(1, 3), (2, 2), (3, 1), (4, 4)]
+
+
 def test_the_worker_of_another_computer_is_believed_until_it_is_silent(store):
     number, following = jobs.submit(store, "v1", 1, ["ridge"]), jobs.submit(store, "v2", 1, ["ridge"])
     set_running(store, number, "elsewhere:1", now())
-    assert jobs.dispatch(store) is None
+    assert dispatch(store) is None
     assert jobs.take(store, following) == ""
-    set_running(store, number, "elsewhere:1", now() - jobs.STALE - timedelta(seconds=1))
-    assert jobs.dispatch(store) is None  # perhaps the store was away, and it beats again in a moment
+    set_running(store, number, "elsewhere:1", now() - STALE - timedelta(seconds=1))
+    assert dispatch(store) is None  # perhaps the store was away, and it beats again in a moment
     assert jobs.job(store, number).state == "running"
-    wait_until(lambda: jobs.dispatch(store) == following, what="its end")
+    wait_until(lambda: dispatch(store) == following, what="its end")
     lost = jobs.job(store, number)
     assert lost.state == "failed"
     assert lost.message.startswith("The worker was ended from outside before its first fold. Nothing was kept")
@@ -129,7 +158,7 @@ def test_the_worker_of_another_computer_is_believed_until_it_is_silent(store):
 @pytest.mark.slow
 def test_a_new_server_goes_on_with_the_queue_of_one_that_is_gone_before_anybody_comes(store, tmp_path):
     number, following = jobs.submit(store, "v1", 1, ["ridge"]), jobs.submit(store, "v2", 1, ["ridge"])
-    set_running(store, number, "elsewhere:1", now() - jobs.STALE - timedelta(seconds=1))
+    set_running(store, number, "elsewhere:1", now() - STALE - timedelta(seconds=1))
     with running_server(log=tmp_path / "log"):
         wait_until(lambda: jobs.job(store, following).state == "done", what="the next training")
     assert jobs.job(store, number).state == "failed"
@@ -141,7 +170,7 @@ def test_a_worker_of_this_computer_that_is_gone_is_noticed_at_once(store):
     gone = python("pass")
     gone.communicate()
     set_running(store, number, f"{socket.gethostname()}:{gone.pid}", now())
-    assert jobs.dispatch(store) is None
+    assert dispatch(store) is None
     assert jobs.job(store, number).state == "failed"
 
 
@@ -158,12 +187,13 @@ def test_a_job_is_taken_by_one_worker(store):
 DISPATCHER = """
 import sys
 from pathlib import Path
-from model import history, jobs
+from model import history
+from model.dispatcher import Dispatcher
 store, ready, begin = history.open_store(), *map(Path, sys.argv[1:])
 ready.touch()
 while not begin.exists():
     pass
-print(jobs.dispatch(store), flush=True)
+print(Dispatcher().dispatch(store), flush=True)
 """
 
 
@@ -184,7 +214,7 @@ def test_of_several_processes_that_dispatch_at_once_one_begins_one_job(store, tm
 @pytest.mark.postgresql
 def test_jobs_are_worked_off_one_after_another_in_their_order_without_further_calls(store):
     numbers = [jobs.submit(store, visitor, 1, ["ridge"], seed=seed) for seed, visitor in enumerate("abc")]
-    assert jobs.dispatch(store) == numbers[0]
+    assert dispatch(store) == numbers[0]
 
     def done():
         states = [job.state for job in jobs.jobs(store)]  # all of one moment
@@ -215,7 +245,7 @@ def test_a_job_that_is_ended_leaves_no_process_and_no_shared_memory_behind(store
         jobs.submit(store, visitor, 1, [algorithm], parameters=parameters)
         for visitor, algorithm, parameters in (("a", "forest", LONG), ("b", "mean", {}))
     )
-    jobs.dispatch(store)
+    dispatch(store)
     processes = helpers_of(store, number)
     assert shared_memory(processes[0].pid)
     assert jobs.cancel(store, number) if how == "cancelled" else processes[0].kill() is None

@@ -12,11 +12,11 @@ import pytest
 from sqlalchemy import exc, text
 
 from bench.visit import Visit
-from model import history, jobs, tables
+from model import dispatcher, history, jobs, tables
 from model.store import Store, StoreError
 from tests.conftest import running_server
 from tests.postgresql import PASSWORD, running_postgresql
-from tests.stores import add_quick, python, sql, wait_until
+from tests.stores import add_quick, dispatch, python, sql, wait_until
 
 pytestmark = pytest.mark.sqlite  # either kind of run has both; once is enough
 
@@ -34,7 +34,7 @@ def test_not_even_the_whole_record_of_promotions_can_be_emptied(store):
 
 def test_a_database_of_another_program_is_left_alone(url):
     sql(Store(url), "UPDATE schema_version SET version = 7")
-    with pytest.raises(StoreError, match="has schema version 7; this program knows schema version 1"):
+    with pytest.raises(StoreError, match="has schema version 7; this program knows schema version 4"):
         history.open_store(url)
 
 
@@ -149,7 +149,7 @@ def test_a_server_that_was_started_anew_is_asked_again_without_a_word():
 
 @pytest.mark.slow
 def test_a_worker_that_could_not_beat_while_the_server_was_away_is_not_given_up(monkeypatch):
-    monkeypatch.setattr(jobs, "STALE", timedelta(seconds=0.5))
+    monkeypatch.setattr(dispatcher, "STALE", timedelta(seconds=0.5))
     with running_postgresql() as server:
         store = history.open_store(server.new())
         number = jobs.submit(store, "v1", 1, ["ridge"])
@@ -158,7 +158,7 @@ def test_a_worker_that_could_not_beat_while_the_server_was_away_is_not_given_up(
         started = time.monotonic()
         wait_until(lambda: time.monotonic() - started > 1, what="a second away")
         server.start()
-        assert jobs.dispatch(store) is None
+        assert dispatch(store) is None
         assert jobs.beat(store, number, beating)
         assert jobs.job(store, number).state == "running"
         store._engine.dispose()

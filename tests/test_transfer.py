@@ -46,10 +46,11 @@ def test_a_store_moves_to_postgresql_and_back_with_all_that_it_holds(file, url, 
     there = transfer.copy(file, url)
     assert transfer.copy(url, back) == there
     assert everything(file) == everything(url) == everything(back)
-    assert {one.table: one.n_rows for one in there} == {"data_set": 1, "model_version": 2, "promotion": 2, "job": 2}
+    n_rows = {"data_set": 1, "evaluation": 2, "model_version": 2, "promotion": 2, "job": 2}
+    assert {one.table: one.n_rows for one in there} == n_rows
     for address in (file, url, back):
         store = history.open_store(address)
-        active, notice = history.active_model(store, partial(versions.load, store))
+        active, notice, _ = history.active_model(store, partial(versions.load, store))
         assert (active.version, active.notice, notice) == (2, "", "")
         assert (predict_rows(versions.load(store, 1), model.X) == predict_rows(model, model.X)).all()
         assert add_quick(store, rows.iloc[3:].reset_index(drop=True)) == 4  # 3 was removed, and is not given again
@@ -99,7 +100,7 @@ def test_what_arrives_changed_is_not_kept(file, url):
     sql(Store(url), "CREATE TRIGGER spoil BEFORE INSERT ON job FOR EACH ROW EXECUTE FUNCTION spoil()")
     with pytest.raises(StoreError, match=r"What arrived in .* is not what was sent"):
         transfer.copy(file, url)
-    assert everything(url) == {"data_set": [], "model_version": [], "promotion": [], "job": []}
+    assert everything(url) == {"data_set": [], "evaluation": [], "model_version": [], "promotion": [], "job": []}
 
 
 def test_what_is_wrong_with_the_source_is_said_of_the_source(file, url):

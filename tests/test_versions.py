@@ -4,6 +4,7 @@ import io
 import re
 from functools import partial
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,15 +13,16 @@ from sqlalchemy import select
 from data.load import fingerprint, load_rows
 from data.schema import DataError
 from model import history, versions
+from model.damage import DamagedError
 from model.predict import predict_rows
 from model.recipe import ModelError
 from model.store import StoreError
-from model.tables import DATA_SET, MODEL_VERSION
+from model.tables import DATA_SET, EVALUATION, MODEL_VERSION
 from tests.stores import add_quick, change, sql
 
 
 def active(store):
-    return history.active_model(store, partial(versions.load, store))
+    return history.active_model(store, partial(versions.load, store))[:2]
 
 
 def flip_a_bit(store, table, column, number):
@@ -110,6 +112,7 @@ def test_a_flipped_bit_of_a_model_is_noticed_and_its_recipe_fitted_anew(store, r
     [
         (DATA_SET, "parquet", "The rows of data set 2 are not the ones that were stored."),
         (MODEL_VERSION, "arrays", "version 2"),
+        (EVALUATION, "predictions", "is not the one that was stored."),
     ],
 )
 def test_a_version_broken_beyond_its_recipe_gives_way_to_the_one_before(store, rows, table, column, reason):
@@ -161,14 +164,40 @@ def test_a_record_that_was_changed_is_noticed(store, column, changed):
     assert notice.startswith("Version 1 cannot be used: ")
 
 
-def test_no_memory_to_read_a_version_does_not_mark_it_broken(store, monkeypatch):
+SHORT = MemoryError(), OSError(24, "Too many open files"), ModuleNotFoundError("No module named 'pyarrow'")
+
+
+@pytest.mark.parametrize(
+    ("library", "function", "trouble"),
+    [(library, name, short) for library, name in ((pd, "read_parquet"), (np, "load")) for short in SHORT]
+    + [(joblib, "load", short) for short in SHORT[:2]],
+)
+def test_trouble_of_who_reads_is_no_damage_and_may_be_over_the_next_time(
+    store, monkeypatch, library, function, trouble
+):
+    def failing(*_, **__):
+        raise trouble
+
+    with monkeypatch.context() as patch:
+        patch.setattr(library, function, failing)
+        with pytest.raises(ModelError, match=r"^The .* cannot be read at the moment \(.*\)\. Try again\.$") as told:
+            versions.load(store, 1)
+        assert not isinstance(told.value, DamagedError)
+        assert type(trouble).__name__ in str(told.value)
+    answering, notice = active(store)
+    assert (answering.version, answering.notice, notice) == (1, "", "")
+    assert versions.version(store, 1).broken is None
+
+
+def test_a_version_that_cannot_be_read_for_lack_of_memory_is_not_called_broken(store, monkeypatch):
     def short(*_, **__):
         raise MemoryError
 
     with monkeypatch.context() as patch:
         patch.setattr(pd, "read_parquet", short)
-        with pytest.raises(MemoryError):
-            active(store)
+        answering, notice = active(store)
+        assert answering.version == 0
+        assert notice.startswith("Version 1 cannot be loaded at the moment (not enough memory). It is tried again")
     assert active(store)[0].version == 1
     assert versions.version(store, 1).broken is None
 

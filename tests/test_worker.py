@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from model import evaluate, history, jobs, recipe, versions
+from model.evidence import gather
 from model.predict import predict_rows
-from model.tables import DATA_SET, MODEL_VERSION
+from model.tables import DATA_SET, EVALUATION, MODEL_VERSION
 from model.train import features, train
-from tests.stores import change, ended, run
+from tests.stores import change, ended, run, sql
 
 pytestmark = pytest.mark.slow
 FEW = {"n_estimators": 5}
@@ -47,9 +48,10 @@ def test_a_training_gives_what_it_gives_in_the_foreground_and_a_second_one_evalu
     second = newest(store)
     assert second.version > first.version
     assert_equal(second, first)
-    shipped = versions.load(store, 1).record["predictions"]["model"]
+    shipped = versions.load(store, 1)
     for each in (first, second):
-        assert (np.array(each.record["predictions"]["rival"]) == shipped).all()
+        assert (gather(store, each, shipped).rival == shipped.record["predictions"]["model"]).all()
+    assert sql(store, "SELECT count(*) FROM evaluation") == [(2,)]
 
 
 @pytest.mark.postgresql
@@ -67,9 +69,10 @@ def test_the_rival_is_the_active_recipe_evaluated_on_the_same_rows(store, rows):
     assert len(used) == 46
     unfitted = recipe.pipeline("extra_trees", FEW, 5)
     expected = evaluate.out_of_fold(unfitted, features(used), used["petrol_consumption"].to_numpy(float))
-    assert (np.array(newest(store).record["predictions"]["rival"]) == expected).all()
+    active = versions.load(store, number)
+    assert (gather(store, newest(store), active).rival == expected).all()
     assert run(store, data_set, ["mean"], excluded=(2, 30)).total == 50  # the rival is not evaluated again
-    assert (np.array(newest(store).record["predictions"]["rival"]) == expected).all()
+    assert (gather(store, newest(store), active).rival == expected).all()
 
 
 def test_all_that_are_compared_are_kept(store, rows):
@@ -107,6 +110,7 @@ def test_a_broken_version_does_not_hinder_a_training_of_its_recipe_or_beside_it(
     broken = versions.versions(store)[-1].id
     history.promote(store, broken, "Ann", "better")
     change(store, MODEL_VERSION, broken, arrays=b"\0")
+    change(store, EVALUATION, 2, predictions=b"\0")
     for algorithm, total in (("mean", 100), ("ridge", 50)):
         job = run(store, 1, [algorithm])
         assert (job.state, job.total, job.message) == ("done", total, "")

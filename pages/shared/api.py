@@ -121,7 +121,7 @@ def _scenario(values):
 
 @_guarded
 def _predict(request, content):
-    model = resources.current_model()
+    model = resources.owner.current()
     try:
         sent = load_json(content)
     except DataError as error:
@@ -141,7 +141,8 @@ def _predict(request, content):
         more = f" The first {DataError.SHOWN} are listed." if len(problems) > DataError.SHOWN else ""
         return _refuse(422, f"{len(problems):,} problem{'s' * (len(problems) > 1)}.{more}", problems)
     if not is_list:
-        return _Answer(predict(model, scenarios[0], coverage).to_record() | {"version": model.version})
+        answer = predict(model, scenarios[0], coverage).to_record()
+        return _Answer(answer | {"version": model.version, "notice": model.notice})
     answers = score(model, np.array([[one[name] for name in FEATURE_NAMES] for one in scenarios]), coverage)
     names = [row_name(str(model.records[place][ROW])) for place in answers.nearest]
     parts = (answers.value, answers.low, answers.high, answers.distance)
@@ -150,12 +151,13 @@ def _predict(request, content):
         {"value": value, "low": low, "high": high, "nearest": {"name": name, "distance_sd": distance}, "support": level}
         for value, low, high, distance, name, level in figures
     ]
-    return _Answer({"version": model.version, "unit": TARGET.unit, "coverage": coverage, "predictions": listed})
+    told = {"version": model.version, "notice": model.notice, "unit": TARGET.unit, "coverage": coverage}
+    return _Answer(told | {"predictions": listed})
 
 
 @_guarded
 def _model(request, content):
-    model = resources.current_model()
+    model = resources.owner.current()
     record = model.record
     kept = ("algorithm", "parameters", "seed", "data", "scores", "folds", "trained_at", "libraries")
     return _Answer(
@@ -173,19 +175,23 @@ def _model(request, content):
 
 @_guarded
 def _ready(request, content):
-    """Say whether the model that answers still answers as when it was kept, the way that the pages ask it."""
-    model = resources.current_model()
+    """Say whether the model that answers still answers as when it was kept, the way that the pages ask it.
+
+    Also where something is not in order, such as a store that is gone: it is told, and a replica that answers stays.
+    """
+    model = resources.owner.current()
     probes = model.record["probes"]
     off = np.abs(predict_rows(model, np.array(probes["inputs"])) - probes["predictions"]).max()
     if not off <= 1e-6:  # also where it is no number
         return _refuse(503, f"The model is off by {off:.3g} {TARGET.unit} on rows whose predictions were kept with it.")
-    return _Answer({"ready": True, "version": model.version, "n_probes": len(probes["predictions"])})
+    answers = {"ready": True, "version": model.version, "notice": model.notice}
+    return _Answer(answers | {"n_probes": len(probes["predictions"])})
 
 
 @_guarded
 def _openapi(request, content):
     outer = request.scope.get("root_path", "").removesuffix("/api")
-    return _Answer(document(coverages(len(resources.current_model().rows)), outer))
+    return _Answer(document(coverages(len(resources.owner.current().rows)), outer))
 
 
 async def _not_here(request, error):

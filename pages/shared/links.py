@@ -56,7 +56,7 @@ def told_by_link(model, answer):
     try:
         if number is None:
             raise StoreError("that is not a number")
-        then = predict(resources.model_of(number), answer.scenario).value
+        then = predict(resources.owner.version(number), answer.scenario).value
     except (ModelError, StoreError):
         return f"The link was made with version {plain(asked[:20])}, which is not known here or cannot be used. {now}."
     return f"The link was made with version {number}, which said **{then:.0f}**. {now}."

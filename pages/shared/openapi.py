@@ -55,6 +55,7 @@ def _schemas(levels):
         for column in FEATURES
     }
     version = whole | {"description": "of the model that answered; 0 where there is no store of versions"}
+    notice = text | {"description": "what is not in order with the model or its store, for people; empty when all is"}
     level = {"enum": list(levels), "description": "share of held-out errors that the band is to hold"}
     ends = {"value": amount, "low": amount, "high": amount}
     contributions = {column.name: amount for column in FEATURES}
@@ -68,7 +69,7 @@ def _schemas(levels):
     described = {
         "version": version,
         "label": text,
-        "notice": text,
+        "notice": notice,
         "features": {"type": "array", "items": {"type": "object"}},
         "target": {"type": "object"},
         "coverages": {"type": "array", "items": number},
@@ -86,14 +87,14 @@ def _schemas(levels):
         "Prediction": _object(
             {"scenario": _reference("Scenario"), **ends, "coverage": level, "unit": text}
             | {"nearest": {"type": "array", "items": near}, "support": support, "average": amount}
-            | {"contributions": _object(contributions), "version": version}
+            | {"contributions": _object(contributions), "version": version, "notice": notice}
         ),
         "Predictions": _object(
-            {"version": version, "unit": text, "coverage": level}
+            {"version": version, "notice": notice, "unit": text, "coverage": level}
             | {"predictions": {"type": "array", "items": _object({**ends, "nearest": near, "support": support})}}
         ),
         "Model": _object(described),
-        "Ready": _object({"ready": {"const": True}, "version": version, "n_probes": whole}),
+        "Ready": _object({"ready": {"const": True}, "version": version, "notice": notice, "n_probes": whole}),
         "Error": _object({"error": text, "problems": {"type": "array", "items": _object(problem)}}, ("problems",)),
     }
 
@@ -156,7 +157,7 @@ def document(levels, base=""):
         "paths": {
             "/api/predict": {"post": asking},
             "/api/model": reading("model", "The model that answers", "Model"),
-            "/api/ready": reading("ready", "Whether it still answers as when it was kept", "Ready"),
+            "/api/ready": reading("ready", "Whether it still answers as when it was kept, store or no store", "Ready"),
         },
         "components": {"schemas": _schemas(levels)},
     }

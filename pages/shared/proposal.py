@@ -49,7 +49,7 @@ def rows(store, below):
         found, origin = _upload()
     else:
         try:
-            found, origin = resources.rows_of(choice), sets[choice].origin
+            found, origin = resources.owner.rows_of(choice), sets[choice].origin
         except ModelError as error:
             st.error(f"{error} Choose other rows.")
             found, origin = None, ""

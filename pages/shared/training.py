@@ -19,7 +19,7 @@ def watch(store):
     list of model.jobs.Job
         They.
     """
-    jobs.dispatch(store, starting=not door.is_shut())
+    resources.dispatch(store)
     current = jobs.open_jobs(store)
     if current:
         st.fragment(_poll, run_every=0.5)(store, [job.id for job in current])
@@ -28,7 +28,7 @@ def watch(store):
 
 def _poll(store, former):
     with resources.telling():
-        jobs.dispatch(store, starting=not door.is_shut())
+        resources.dispatch(store)
         current = jobs.open_jobs(store)
         if [job.id for job in current] != former:
             st.rerun()  # the whole page: something has ended, or has been asked for

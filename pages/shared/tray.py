@@ -219,7 +219,7 @@ def _answered(one, others, unknown):
     model = resources.active_model()
     if one.version not in (0, model.version):
         try:
-            model = resources.model_of(one.version)
+            model = resources.owner.version(one.version)
         except (ModelError, StoreError):
             unknown.add(one.version)
     level = possible_level(model, one.coverage or st.session_state.coverage)
