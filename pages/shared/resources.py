@@ -20,7 +20,7 @@ from model.predict import predict
 from model.recipe import ModelError
 from model.store import StoreError
 from model.survey import Survey
-from pages.shared import door
+from pages.shared import door, session
 
 _LOG = logging.getLogger(__name__)
 _MANY = 50_000  # rows
@@ -232,7 +232,7 @@ def standings_of(found):
 
 def visitor():
     """Return what tells this visitor from others, for as long as the page is not loaded anew."""
-    return st.session_state.setdefault("visitor", secrets.token_hex(8))
+    return st.session_state.setdefault(session.VISITOR, secrets.token_hex(8))
 
 
 def warm_up():
