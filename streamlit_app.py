@@ -4,7 +4,7 @@ import streamlit as st
 
 from data.schema import QUESTION, DataError
 from model.predict import predict
-from pages.shared import controls, links, resources, wording
+from pages.shared import controls, links, resources, session, wording
 from pages.shared.frame import frame
 from pages.shared.goal import goal
 from pages.shared.live_readout import details, live_readout, style
@@ -25,7 +25,7 @@ def what_if():
     left, right = st.columns([0.42, 0.58], gap="medium")
     with left:
         scenario = controls.scenario(model)
-        words = st.container(key="answer")
+        words = st.container(key=session.ANSWER)
         coverage = controls.coverage(model)
     try:
         answer = predict(model, scenario, coverage)

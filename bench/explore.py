@@ -22,7 +22,7 @@ VIEWS = {
 _DRAWN = """([names, n]) => {
   if (document.querySelector("[data-testid=stApp]")?.dataset.testScriptState !== "notRunning") return null;
   for (const name of names) {
-    const plot = document.querySelector(`.st-key-explore_${name} .js-plotly-plot`);
+    const plot = document.querySelector(`.st-key-app-explore_${name} .js-plotly-plot`);
     if (!plot?.querySelector(".main-svg, .annotation")) return null;
     const rows = plot.data.find((trace) => trace.customdata && trace.type === "scatter");
     if (n && rows && rows.customdata.length !== n) return null;
@@ -72,7 +72,7 @@ class Visit:
     def filter_delays(self, counts):
         """Move the lower end of the first filter a step up and down, for two numbers of rows; return the delays [s]."""
         self.page.get_by_role("button", name="Filter").click()
-        end = self.page.locator(f"[class*=st-key-explore_{FEATURES[0].name}] input[type=range]").first
+        end = self.page.locator(f"[class*=st-key-app-explore_range-{FEATURES[0].name}] input[type=range]").first
         end.focus()
         delays = []
         for i in range(_N_CHANGES):

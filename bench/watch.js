@@ -11,13 +11,13 @@
 
   // Number, native words and title of the contributions carry one answer, and each typed field its slider's value.
   function agrees() {
-    const words = /^About (-?\d+) /.exec(text(".st-key-answer").trim());
+    const words = /^About (-?\d+) /.exec(text(".st-key-app-answer").trim());
     const title = /^Why (-?\d+) /.exec(text(".reasons h3"));
     const now = text("[data-testid=live-prediction]");
     if (!now || words?.[1] !== now || title?.[1] !== now) return false;
     return Object.entries(SCALES).every(([key, scale]) => {
       const slider = document.querySelector(`.st-key-${key} input[type=range]`);
-      const typed = document.querySelector(`.st-key-${key}_typed input`);
+      const typed = document.querySelector(`.st-key-app-typed-${key} input`);
       return slider && typed && Math.abs(parseFloat(typed.value) - slider.value * scale) < 1e-6;
     });
   }

@@ -1,8 +1,9 @@
 """Which column of the schema a header names, in any accepted spelling."""
 
 import re
+from collections.abc import Iterable
 
-from data.schema import COLUMNS, ROW, ROW_ALIASES
+from data.schema import COLUMNS, INPUT, ROW, ROW_ALIASES
 
 
 def _fold(header):
@@ -14,7 +15,14 @@ _NAME_OF = {_fold(alias): ROW for alias in (ROW, *ROW_ALIASES)} | {
     _fold(alias): column.name for column in COLUMNS for alias in (column.name, column.label, *column.aliases)
 }
 
+_IN_FULL = {f"{INPUT}{column.name}".lower(): column.name for column in COLUMNS}
 
-def name_of(header):
-    """Return the schema's name for a header, or None."""
-    return _NAME_OF.get(_fold(header))
+
+def names_of(headers: Iterable[object]) -> list[str | None]:
+    """Return the schema's name for each header, or None.
+
+    Beside ``input.version`` the header ``version`` is not that column: it is the app's, as in a file that it wrote.
+    """
+    titles = [str(title).strip().lower() for title in headers]
+    in_full = {_IN_FULL[title] for title in titles if title in _IN_FULL}
+    return [_IN_FULL.get(title) or (None if title in in_full else _NAME_OF.get(_fold(title))) for title in titles]

@@ -6,7 +6,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from data.headers import name_of
+from data.headers import names_of
 from data.schema import DataError
 from data.text import CONTROL, MAX_ROWS, TOO_MANY_ROWS
 
@@ -115,7 +115,7 @@ def unpack(raw, wanted, problems):
         options = {"thrift_string_size_limit": 2**22, "thrift_container_size_limit": _MAX_PARTS}
         options["page_checksum_verification"] = True  # where there are any
         file = ParquetFile(pa.BufferReader(raw), **options)
-        described, names = file.metadata, [name_of(title) for title in file.schema_arrow.names]
+        described, names = file.metadata, names_of(file.schema_arrow.names)
         if described.num_rows > MAX_ROWS:
             raise DataError([TOO_MANY_ROWS])
         if described.num_row_groups * described.num_columns > _MAX_PARTS:

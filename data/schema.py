@@ -5,6 +5,8 @@ To bring another small regression table, edit this file and the CSV beside it, t
 """
 
 import math
+import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
 
@@ -53,6 +55,9 @@ class DataError(ValueError):
         super().__init__("\n".join(shown + ([f"... and {more:,} more problems."] if more else [])))
 
 
+INPUT = "input."  # before the name of a column where the same name means something else
+
+
 @dataclass(frozen=True)
 class Column:
     """A numeric column: its meaning, its unit, and the values it may take."""
@@ -74,6 +79,16 @@ class Column:
     slider_format: str = "plain"
     default: float = math.nan
     direction: int = 0  # +1 or -1 where raising it is known to raise or lower the target
+
+    def __post_init__(self) -> None:
+        """Refuse a name with a dot or another sign: the app's own names have one, so that no column can take them."""
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", self.name):
+            cure = "Begin with a letter, and use only letters from A to Z, digits and underscores."
+            raise DataError([f"schema.py: a column cannot be called {self.name!r}. {cure}"])
+
+    def name_beside(self, others: Collection[str]) -> str:
+        """Return the name, or ``"input.version"`` where ``version`` is among the names of others in small letters."""
+        return f"{INPUT}{self.name}" if self.name.lower() in others else self.name
 
     @property
     def is_share(self):

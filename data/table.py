@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from data import parquet
-from data.headers import name_of
+from data.headers import names_of
 from data.schema import ROW, DataError
 from data.text import MAX_BYTES, decode, split
 
@@ -151,7 +151,7 @@ def read_table(source, wanted, *, max_bytes=MAX_BYTES, limit=None):
         header, cells, overflow = split(text, separator, problems, remarks)
     if not header:
         raise DataError([_empty(expected)])
-    names = [name_of(title) for title in header]
+    names = names_of(header)
     fields = f"more than the {len(header)} fields of the header, beyond them"
     cure = "A number with a comma needs quotation marks."
     problems.report(list(overflow), "", lambda row: f'{fields} "{overflow[row]}". {cure}')
@@ -165,7 +165,7 @@ def read_table(source, wanted, *, max_bytes=MAX_BYTES, limit=None):
             problems.append((1, "", f"column {name} {cure}"))
     if not len(cells):
         problems.append((1, "", "The file has a header and no rows. Add at least one row."))
-    places = {name: place for place, name in enumerate(map(name_of, cells.columns)) if name}
+    places = {name: place for place, name in enumerate(names_of(cells.columns)) if name}
     whole = cells.index.difference([*overflow, *(row for row, _, _ in problems)])
     ignored = [title for title, name in zip(header, names, strict=True) if title and not name]
     return Table(
@@ -181,7 +181,7 @@ def _separator(text):
     def n_known(sign):
         records = csv.reader(io.StringIO(text, newline=""), delimiter=sign)
         header = next((fields for fields in records if "".join(fields).strip()), [])
-        return sum(name_of(title) is not None for title in header)
+        return sum(name is not None for name in names_of(header))
 
     return max(",;\t", key=n_known)
 

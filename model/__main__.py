@@ -12,7 +12,7 @@ from pathlib import Path
 
 from data.inputs import load_inputs
 from data.load import SHIPPED, load_rows
-from data.schema import FEATURES, ROWS, TARGET, DataError, row_name
+from data.schema import FEATURES, INPUT, ROWS, TARGET, DataError, row_name
 from model import artifact, history, jobs, recipe, transfer, versions
 from model.card import card, export
 from model.check import damages
@@ -22,6 +22,8 @@ from model.recipe import ALGORITHMS, ModelError
 from model.score import score_file, to_csv
 from model.store import Store, StoreError
 from model.train import require_usable, train
+
+_OPTIONS = ("help", "coverage", "json", "file", "out", "from", "to")  # of `predict`: no input's, which is --input.file
 
 
 def main(arguments=None):
@@ -59,9 +61,8 @@ def _parser():
     asking = command("predict", _predict, "predict one scenario, or a file of them, with the active model")
     for column in FEATURES:
         unit = "share of people, 0 to 1" if column.is_share else column.unit
-        asking.add_argument(
-            f"--{column.name}", default=column.default, metavar="N", help=f"{unit} (default {column.default:g})"
-        )
+        option, words = f"--{column.name_beside(_OPTIONS)}", f"{unit} (default {column.default:g})"
+        asking.add_argument(option, dest=f"{INPUT}{column.name}", default=column.default, metavar="N", help=words)
     asking.add_argument("--coverage", type=float, choices=COVERAGES, default=0.9, help="of the band (default 0.9)")
     asking.add_argument("--json", action="store_true", help="print JSON")
     asking.add_argument("--file", type=Path, metavar="CSV", help="score its rows, in place of one scenario")
@@ -263,7 +264,8 @@ def _predict(options):
         raise ModelError(f"coverage: {options.coverage:g} needs more than {len(model.rows)} rows.")
     if options.file or options.out:
         return _score(options, model)
-    answer = predict(model, {column.name: getattr(options, column.name) for column in FEATURES}, options.coverage)
+    scenario = {column.name: getattr(options, f"{INPUT}{column.name}") for column in FEATURES}
+    answer = predict(model, scenario, options.coverage)
     if options.json:
         print(json.dumps(answer.to_record()))
         return 0

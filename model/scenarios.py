@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from data.inputs import load_inputs, load_json
-from data.schema import FEATURE_NAMES, DataError
+from data.schema import FEATURE_NAMES, FEATURES, DataError
 from model.explain import coalition_rows, shapley
 from model.predict import COVERAGES, Scenario, predict_many
 from model.score import harmless
@@ -16,6 +16,7 @@ MAX_NAME = 60  # characters
 MAX_BYTES = 2**20  # of a file of scenarios
 _BESIDE = ("name", "coverage", "version")  # the inputs in a file
 _FIGURES = ("prediction", "low", "high")
+_IN_FILE = {column.name: column.name_beside((*_BESIDE, *_FIGURES)) for column in FEATURES}
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def to_records(kept):
     return [
         {
             "name": one.name,
-            **one.scenario,
+            **{_IN_FILE[name]: value for name, value in one.scenario.items()},
             "coverage": one.coverage,
             "version": one.version,
             **dict(zip(_FIGURES, (one.value, one.low, one.high), strict=True)),
@@ -175,7 +176,7 @@ def _from_json(content):
             problems.append(f"{where}: {str(one)[:60]!r} is not a scenario. Give an object with the inputs.")
             continue
         try:
-            scenario = Scenario({name: one[name] for name in FEATURE_NAMES if name in one})
+            scenario = Scenario({name: one[title] for name, title in _IN_FILE.items() if title in one})
             found.append(_made(where, *(one.get(name) for name in _BESIDE), scenario))
         except DataError as error:
             problems += [f"{where}, {problem.removeprefix(where).lstrip(', ')}" for problem in error.problems]
@@ -191,7 +192,8 @@ def _from_csv(content):
     inputs = load_inputs(content)
     cells = inputs.table.cells
     _require_room(cells)
-    columns = {name.strip().lower(): cells.iloc[:, place] for place, name in reversed(list(enumerate(cells.columns)))}
+    beside = [place for place in range(cells.shape[1]) if place not in inputs.table.places.values()]
+    columns = {cells.columns[place].strip().lower(): cells.iloc[:, place] for place in reversed(beside)}
     found, problems = [], []
     for place, (row, reason) in enumerate(zip(cells.index, inputs.reasons, strict=True)):
         if reason:

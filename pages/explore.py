@@ -9,7 +9,7 @@ from data.statistics import commonest
 from model.importance import KINDS, importance
 from model.predict import predict_rows
 from model.recipe import ModelError
-from pages.shared import charts, choice, controls, resources, tables, wording
+from pages.shared import charts, choice, controls, resources, session, tables, wording
 from pages.shared.drawing import Points, blank
 from pages.shared.frame import frame
 
@@ -21,11 +21,11 @@ doubts = wording.doubts(notes, model.rows)
 
 st.title("Explore", anchor=False)
 st.markdown(f":gray[{wording.rows_in_words(n_all)}]")
-bar = st.container(horizontal=True, vertical_alignment="center", key="explore_bar")
+bar = st.container(horizontal=True, vertical_alignment="center", key=session.EXPLORE_BAR)
 with bar:
     limits, names = choice.filters(model.rows, data)
 survey = resources.owner.survey(model, limits, names)
-n, selected = len(survey.rows), st.session_state[choice.SELECTED]
+n, selected = len(survey.rows), st.session_state[session.EXPLORE_SELECTED]
 shown = [place for place in selected if place in survey.rows.index]
 hidden = frozenset(selected).difference(shown)
 points = Points(survey.rows.loc[survey.sample], frozenset(selected), doubts)
@@ -48,8 +48,8 @@ def picture(key, figure, alt, table=None, *, can_select=True):
 def one_input():
     """One input against the target, with the line, the model's average response, and the scenario."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        column = st.selectbox("Input", FEATURES, format_func=label, key="explore_input", persist_state="session")
-        with_names = st.toggle("Names", key="explore_with_names", persist_state="session")
+        column = st.selectbox("Input", FEATURES, format_func=label, key=session.EXPLORE_INPUT, persist_state="session")
+        with_names = st.toggle("Names", key=session.EXPLORE_WITH_NAMES, persist_state="session")
     scenario = controls.last_scenario()
     answer = predict_rows(model, np.array([[scenario[feature.name] for feature in FEATURES]]))[0]
     curves, why = None, ""
@@ -61,7 +61,7 @@ def one_input():
         f"{TARGET.label} against {column.label.lower()} of {n:,} {ROWS}, with a straight line and the model's response"
     )
     figure = charts.one_against_target(points, column, curves, (scenario[column.name], answer), with_names=with_names)
-    picture("explore_one", figure, alt, tables.of_curves(column, curves) if curves else None)
+    picture(session.EXPLORE_ONE, figure, alt, tables.of_curves(column, curves) if curves else None)
     st.caption(why or wording.one_input(column))
 
 
@@ -69,11 +69,11 @@ def columns():
     """What each column means and how it is spread."""
     st.markdown(tables.markdown(tables.of_statistics(survey.statistics)))
     st.caption(wording.meanings())
-    column = st.selectbox("Spread of", COLUMNS, format_func=label, key="explore_column", persist_state="session")
+    column = st.selectbox("Spread of", COLUMNS, format_func=label, key=session.EXPLORE_COLUMN, persist_state="session")
     values = survey.rows[column.name]
     figure = charts.distribution(points, column, values.to_numpy(float))
     alt = f"Histogram of {column.label.lower()} of {n:,} {ROWS}"
-    picture("explore_spread", figure, alt, tables.of_bins(column, values.to_numpy(float)))
+    picture(session.EXPLORE_SPREAD, figure, alt, tables.of_bins(column, values.to_numpy(float)))
     st.caption(f"{wording.spread(column, *commonest(values), n)} Whiskers reach the extremes.")
 
 
@@ -83,11 +83,11 @@ def pairs():
     left, right = st.columns([0.58, 0.42], gap="medium")
     with left:
         alt = f"Each column against each other for {n:,} {ROWS}, histograms on the diagonal"
-        picture("explore_pairs", charts.matrix(points, survey.rows), alt)
+        picture(session.EXPLORE_PAIRS, charts.matrix(points, survey.rows), alt)
     with right:
         alt = f"Correlations of {len(COLUMNS)} columns, Pearson and Spearman, of {n:,} {ROWS}"
         figure = charts.heat_map(*survey.correlations, n)
-        picture("explore_heat", figure, alt, tables.of_correlations(*survey.correlations), can_select=False)
+        picture(session.EXPLORE_HEAT, figure, alt, tables.of_correlations(*survey.correlations), can_select=False)
 
 
 def pull():
@@ -95,7 +95,7 @@ def pull():
     try:
         regression = survey.regression
     except ModelError as error:
-        st.plotly_chart(blank(str(error)), key="explore_influence", alt="No regression of these rows")
+        st.plotly_chart(blank(str(error)), key=session.EXPLORE_INFLUENCE, alt="No regression of these rows")
         return
     codes = survey.rows[ROW].tolist()
     positions = survey.rows.index.get_indexer(points.rows.index)
@@ -103,7 +103,7 @@ def pull():
     with left:
         alt = f"Leverage against studentised residual of {n:,} {ROWS}, larger for a larger Cook's distance"
         table = tables.of_influence(codes, regression, positions)
-        picture("explore_influence", charts.influence(points, regression, positions), alt, table)
+        picture(session.EXPLORE_INFLUENCE, charts.influence(points, regression, positions), alt, table)
         st.caption(wording.thresholds(regression))
     with right:
         st.markdown(wording.influence(codes, regression))
@@ -131,11 +131,11 @@ def matters():
     """What the active model leans on."""
     st.markdown(wording.importance(model))
     if n < 2:
-        st.plotly_chart(blank(f"One {ROW} cannot say what matters."), key="explore_importance", alt="No figures")
+        st.plotly_chart(blank(f"One {ROW} cannot say what matters."), key=session.EXPLORE_IMPORTANCE, alt="No figures")
         return
     rises = [importance(model.record["importance"][kind], survey.rows.index) for kind in KINDS]
     alt = f"Rise of the model's error with each input exchanged, judged by {n:,} {ROWS}"
-    picture("explore_importance", charts.importances(*rises), alt, tables.of_importance(*rises), can_select=False)
+    picture(session.EXPLORE_IMPORTANCE, charts.importances(*rises), alt, tables.of_importance(*rises), can_select=False)
     st.caption(wording.misleading(*rises))
 
 
@@ -186,11 +186,13 @@ if not n:
 
 left, right = st.columns([0.4, 0.6], gap="medium")
 with left:
-    shade = st.selectbox("Colour by", COLUMNS[::-1], format_func=label, key="explore_shade", persist_state="session")
+    shade = st.selectbox(
+        "Colour by", COLUMNS[::-1], format_func=label, key=session.EXPLORE_SHADE, persist_state="session"
+    )
     alt = f"Tile map of {n:,} {ROWS}, darker for more {shade.label.lower()}"
-    picture("explore_map", charts.tile_map(points, shade), alt)
+    picture(session.EXPLORE_MAP, charts.tile_map(points, shade), alt)
 st.caption(wording.at_a_glance(survey, doubts))
-for tab, draw in zip(st.tabs(list(VIEWS), key="view", bind="query-params"), VIEWS.values(), strict=True):
+for tab, draw in zip(st.tabs(list(VIEWS), key=session.VIEW, bind="query-params"), VIEWS.values(), strict=True):
     if tab.open:
         with tab:
             draw()

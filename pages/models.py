@@ -11,7 +11,7 @@ from model.card import card, export
 from model.recipe import ALGORITHMS, ModelError
 from model.store import StoreError
 from model.tables import now
-from pages.shared import door, evidence, evidence_charts, resources, tables, verdicts
+from pages.shared import door, evidence, evidence_charts, resources, session, tables, verdicts
 from pages.shared.frame import asked_for, frame
 from pages.shared.wording import plain
 
@@ -49,7 +49,7 @@ def record(promotions):
     st.markdown("#### What was active when")
     st.plotly_chart(
         evidence_charts.timeline(promotions, now()),
-        key="models_timeline",
+        key=session.MODELS_TIMELINE,
         alt=f"Which version answered when: {len(promotions)} promotions",
         config={"displaylogo": False},
     )
@@ -105,23 +105,23 @@ def remove(store, what, function, number):
     """Delete, and say what went or why it stays."""
     try:
         door.change(function, store, number)
-        st.session_state.models_removed = f"{what} was removed."
+        st.session_state[session.MODELS_REMOVED] = f"{what} was removed."
     except StoreError as error:
-        st.session_state.models_removed = str(error)
+        st.session_state[session.MODELS_REMOVED] = str(error)
 
 
 def one_version(store, found, promoted, promotions):
     """Choose a version, read its card, take it away, promote it, roll back to it, or remove it."""
     usual = model.version if model.version in found else next(iter(found))
-    chosen = asked_for("version", found, usual)
-    st.session_state.models_version = chosen
+    chosen = asked_for(session.VERSION, found, usual)
+    st.session_state[session.MODELS_VERSION] = chosen
     left, right = st.columns(2, gap="large")
     left.selectbox(
         "Version",
         list(found),
         format_func=lambda number: f"{found[number].label}, {status(found[number], promoted)}",
-        key="models_version",
-        on_change=lambda: st.query_params.update(version=str(st.session_state.models_version)),
+        key=session.MODELS_VERSION,
+        on_change=lambda: st.query_params.update({session.VERSION: str(st.session_state[session.MODELS_VERSION])}),
     )
     version, text = found[chosen], ""
     with left.container(horizontal=True):
@@ -147,7 +147,7 @@ def one_version(store, found, promoted, promotions):
                     f"Removes **{version.label}** with its scores. It was never promoted. There is no way back."
                 )
                 arguments = store, version.label, history.remove_version, chosen
-                st.button("Remove it", on_click=remove, args=arguments, key="models_remove")
+                st.button("Remove it", on_click=remove, args=arguments, key=session.MODELS_REMOVE)
     if text:
         with right:
             evidence.promote(store, resources.owner.evidence_on(chosen, model))
@@ -168,15 +168,16 @@ def data_sets(store):
         name = f"Data set {data_set.id}, {plain(data_set.origin)} ({data_set.n_rows:,} {ROWS}){goes}"
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(name, width="stretch")
-            with st.popover("Remove", key=f"models_remove_set_{data_set.id}"):
+            with st.popover("Remove", key=session.part(session.MODELS_REMOVE_SET, data_set.id)):
                 st.markdown(f"Removes {name}. There is no way back.")
                 arguments = store, name, history.remove_data_set, data_set.id
-                st.button("Remove it", key=f"models_remove_data_{data_set.id}", on_click=remove, args=arguments)
+                key = session.part(session.MODELS_REMOVE_DATA, data_set.id)
+                st.button("Remove it", key=key, on_click=remove, args=arguments)
 
 
 def page(store):
     """From the whole record to one version."""
-    if told := st.session_state.pop("models_removed", None):
+    if told := st.session_state.pop(session.MODELS_REMOVED, None):
         st.info(told, icon=":material/delete:")
     promotions = history.promotions(store)
     promoted = {one.version_id: one for one in promotions}

@@ -8,7 +8,7 @@ from model import evidence as judging
 from model.recipe import ModelError
 from model.store import StoreError
 from model.train import require_usable
-from pages.shared import door, evidence, proposal, resources, training, verdicts
+from pages.shared import door, evidence, proposal, resources, session, training, verdicts
 from pages.shared.frame import asked_for, frame
 
 HOW_TO = (
@@ -23,7 +23,7 @@ def submit(store, data, excluded, recipes):
     try:
         options = {"parameters": parameters, "seed": seed, "excluded": excluded, "by": door.author("a visitor")}
         number = door.change(jobs.submit, store, resources.visitor(), data, algorithms, **options)
-        st.query_params["job"] = str(number)
+        st.query_params[session.JOB] = str(number)
     except (DataError, ModelError, StoreError) as error:
         st.error(str(error))
 
@@ -58,22 +58,22 @@ def propose(store, below):
 
 def finish(store, found, current):
     """Turn to the best of what the job in the address has trained, once it has ended; a reload keeps the address."""
-    mine = st.query_params.get("job")
+    mine = st.query_params.get(session.JOB)
     if mine and mine not in [str(job.id) for job in current]:
-        del st.query_params["job"]
+        del st.query_params[session.JOB]
         if trained := [one.id for one in found if str(one.job_id) == mine]:
             same = judging.comparable(found, trained[-1], 0)
             best = next(
                 (one.version for one in resources.owner.standings_of(same) if one.version in trained), trained[-1]
             )
-            st.query_params["candidate"] = str(best)
+            st.query_params[session.CANDIDATE] = str(best)
 
 
 def choose(found):
     """Draw the choice of the candidate and read it."""
     usual = next((number for number in found if number != model.version), model.version)
-    chosen = asked_for("candidate", found, usual)
-    st.session_state.retrain_candidate = chosen
+    chosen = asked_for(session.CANDIDATE, found, usual)
+    st.session_state[session.RETRAIN_CANDIDATE] = chosen
     return st.selectbox(
         "Candidate",
         list(found),
@@ -81,8 +81,8 @@ def choose(found):
             f"{found[number].label}{', active' if number == model.version else ''}: "
             f"{verdicts.trained_on(found[number])}"
         ),
-        key="retrain_candidate",
-        on_change=lambda: st.query_params.update(candidate=str(st.session_state.retrain_candidate)),
+        key=session.RETRAIN_CANDIDATE,
+        on_change=lambda: st.query_params.update({session.CANDIDATE: str(st.session_state[session.RETRAIN_CANDIDATE])}),
     )
 
 

@@ -10,7 +10,7 @@ from data.schema import FEATURE_NAMES, ROW, TARGET, DataError
 from data.statistics import histogram
 from data.text import MAX_BYTES
 from model.score import score_file, support_counts, to_csv
-from pages.shared import controls, resources
+from pages.shared import controls, resources, session
 from pages.shared.drawing import ACCENT, LEGEND, MUTED, POINT, figure
 from pages.shared.frame import frame
 from pages.shared.wording import plain
@@ -21,18 +21,18 @@ COLOURS = {"near": POINT, "far": MUTED, "very far": ACCENT}
 
 def take():
     """Keep what was sent for this session, also over a visit to another page."""
-    file = st.session_state.score_file
+    file = st.session_state[session.SCORE_FILE]
     if file is None:  # taken away by the visitor; a visit to another page does not call this
-        st.session_state.pop("score_sent", None)
-        st.session_state.pop("score_done", None)
+        st.session_state.pop(session.SCORE_SENT, None)
+        st.session_state.pop(session.SCORE_DONE, None)
     else:
-        st.session_state.score_sent = file.name, file.getvalue(), file.file_id
+        st.session_state[session.SCORE_SENT] = file.name, file.getvalue(), file.file_id
 
 
 def scored(name, content, file, coverage):
     """Score the file, with a bar, unless this model has done so at this level; or say why not."""
     wanted = file, model, coverage
-    done, result = st.session_state.get("score_done", (None, None))
+    done, result = st.session_state.get(session.SCORE_DONE, (None, None))
     if done != wanted:
         bar = st.progress(0.0, f"Reading {plain(name)}")
         try:
@@ -42,7 +42,7 @@ def scored(name, content, file, coverage):
         except DataError as error:
             result = str(error)
         bar.empty()
-        st.session_state.score_done = wanted, result
+        st.session_state[session.SCORE_DONE] = wanted, result
     return result
 
 
@@ -104,7 +104,7 @@ def summary(name, result, coverage):
 def preview(result):
     """Show the first rows, or the first that could not be scored."""
     ways = ["First rows"] + (["Not scored"] if result.n_problems else [])
-    way = st.segmented_control("Preview", ways, default=ways[0], key="score_preview", required=True)
+    way = st.segmented_control("Preview", ways, default=ways[0], key=session.SCORE_PREVIEW, required=True)
     rows = result.rows if way == ways[0] else result.rows[result.rows[result.added[-1]] != ""]
     figures = {name: st.column_config.NumberColumn(format="%.1f") for name in result.figures}
     shown = rows.head(N_SHOWN)
@@ -122,18 +122,18 @@ left, right = st.columns([0.6, 0.4], gap="large")
 left.file_uploader(
     f"CSV file, at most {MAX_BYTES // 2**20} MB",
     type=["csv", "txt", "tsv"],
-    key="score_file",
+    key=session.SCORE_FILE,
     on_change=take,
     help="Columns in any order; comma, semicolon or tab; decimal points or commas. Other columns are carried through.",
 )
 with right:
-    coverage = controls.coverage(model, "score_coverage")
+    coverage = controls.coverage(model, session.SCORE_COVERAGE)
     st.markdown(f":gray[It needs the columns {', '.join(f'`{name}`' for name in FEATURE_NAMES)}.]")
     st.download_button(
         "Download a template", lambda: template(load_rows().drop(columns=TARGET.name)), "template.csv", "text/csv",
         type="tertiary", icon=":material/download:", on_click="ignore",
     )  # fmt: skip
-if sent := st.session_state.get("score_sent"):
+if sent := st.session_state.get(session.SCORE_SENT):
     result = scored(*sent, coverage)
     if isinstance(result, str):
         st.error(f"{plain(sent[0])} was not scored.")
@@ -143,7 +143,7 @@ if sent := st.session_state.get("score_sent"):
         if len(result.answers.value):
             st.plotly_chart(
                 picture(result.answers),
-                key="score_picture",
+                key=session.SCORE_PICTURE,
                 alt=f"How often each prediction occurs among {len(result.answers.value):,} rows",
                 config={"displaylogo": False},
             )

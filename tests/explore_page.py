@@ -34,7 +34,7 @@ def opened(view, *steps):
 
 
 def limit(name, low, high):
-    return lambda app: _named(app.slider, name).set_value((low, high))
+    return lambda app: _named(app.slider, f"range.{name}").set_value((low, high))
 
 
 def only(*codes):
@@ -43,13 +43,13 @@ def only(*codes):
 
 def _named(widgets, name):
     """A part of the filter, whose keys end in the number of the filter."""
-    (found,) = [widget for widget in widgets if widget.key.startswith(f"explore_{name}_")]
+    (found,) = [widget for widget in widgets if widget.key.startswith(f"app.explore_{name}.")]
     return found
 
 
 def select(*places):
     def write(app):
-        app.session_state["explore_selected"] = sorted(places)
+        app.session_state["app.explore_selected"] = sorted(places)
 
     return write
 

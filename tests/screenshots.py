@@ -24,7 +24,7 @@ FILE = "\n".join(["Name;Petrol_tax;income;highways;licence", "County;?;4300;4700
 
 def decide(page):
     """Keep two scenarios and seek a goal."""
-    lines = page.locator(".st-key-tray_table tbody tr")
+    lines = page.locator(".st-key-app-tray_table tbody tr")
     for n, (state, name) in enumerate((("Ohio", "Ohio as it is"), ("Wyoming", "Wyoming")), 1):
         choose(page, state)
         page.get_by_label("Name", exact=True).fill(name)
@@ -48,10 +48,10 @@ def nothing(page):
 PAGES = {
     "what-if": ("/", nothing, "text=Facts about this model"),
     "decide": ("/", decide, "text=Apply to the sliders"),
-    "explore": ("/explore", nothing, ".st-key-explore_one path.point"),
-    "retrain": ("/retrain", nothing, ".st-key-evidence_standings .main-svg"),
+    "explore": ("/explore", nothing, ".st-key-app-explore_one path.point"),
+    "retrain": ("/retrain", nothing, ".st-key-app-evidence_standings .main-svg"),
     "models": ("/models", nothing, "text=Model with its record and rows"),
-    "score": ("/score", send, ".st-key-score_picture .main-svg"),
+    "score": ("/score", send, ".st-key-app-score_picture .main-svg"),
 }
 
 

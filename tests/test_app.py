@@ -23,7 +23,7 @@ def scenario_of(app):
 
 
 def words_of(app):
-    return app.container(key="answer").markdown[0].value
+    return app.container(key="app.answer").markdown[0].value
 
 
 def assert_page_says(app, answer):
@@ -34,7 +34,7 @@ def assert_page_says(app, answer):
 def test_the_first_page_answers_the_defaults(app, model):
     app.run()
     assert scenario_of(app) == DEFAULTS
-    assert app.selectbox(key="start_from").value == "Typical state"
+    assert app.selectbox(key="app.start_from").value == "Typical state"
     assert_page_says(app, predict(model, DEFAULTS))
     assert not app.warning
     assert not app.error
@@ -46,25 +46,25 @@ def test_moving_a_slider_changes_the_answer_to_the_models(app, model, column):
     for value in (column.low, column.high):
         app.slider(key=column.name).set_value(value).run()
         assert_page_says(app, predict(model, DEFAULTS | {column.name: value}))
-        assert app.number_input(key=f"{column.name}_typed").value == pytest.approx(value * column.scale)
-        assert app.selectbox(key="start_from").value is None
+        assert app.number_input(key=f"app.typed.{column.name}").value == pytest.approx(value * column.scale)
+        assert app.selectbox(key="app.start_from").value is None
 
 
 def test_each_state_is_a_preset_by_its_full_name_with_its_own_figures(app, model):
     app.run()
-    assert app.selectbox(key="start_from").options == ["Typical state", *sorted(map(row_name, model.rows["state"]))]
+    assert app.selectbox(key="app.start_from").options == ["Typical state", *sorted(map(row_name, model.rows["state"]))]
     for name, code in (("Oklahoma", "OK"), ("Indiana", "IN"), ("Wyoming", "WY")):
-        app.selectbox(key="start_from").set_value(name).run()
+        app.selectbox(key="app.start_from").set_value(name).run()
         own = model.rows.set_index("state").loc[code, NAMES].to_dict()
         assert scenario_of(app) == own
-        assert app.selectbox(key="start_from").value == name
+        assert app.selectbox(key="app.start_from").value == name
         assert_page_says(app, predict(model, own))
         assert f"Closest is {name} (0.0 s.d. away)" in words_of(app)
 
 
 def test_reset_returns_to_the_typical_state(app, model):
     app.run()
-    app.selectbox(key="start_from").set_value("Texas").run()
+    app.selectbox(key="app.start_from").set_value("Texas").run()
     app.button[0].click().run()
     assert scenario_of(app) == DEFAULTS
     assert_page_says(app, predict(model, DEFAULTS))
@@ -72,16 +72,16 @@ def test_reset_returns_to_the_typical_state(app, model):
 
 def test_a_typed_value_moves_the_slider_exactly(app, model):
     app.run()
-    app.number_input(key="driver_licence_share_typed").set_value(60.25).run()
+    app.number_input(key="app.typed.driver_licence_share").set_value(60.25).run()
     assert app.slider(key="driver_licence_share").value == 0.6025
     assert_page_says(app, predict(model, DEFAULTS | {"driver_licence_share": 0.6025}))
 
 
 def test_a_typed_value_out_of_range_is_told_and_kept_while_the_slider_stays(app, model):
     app.run()
-    app.number_input(key="petrol_tax_typed").set_value(12.0).run()
+    app.number_input(key="app.typed.petrol_tax").set_value(12.0).run()
     assert app.slider(key="petrol_tax").value == 7.5
-    assert app.number_input(key="petrol_tax_typed").value == 12
+    assert app.number_input(key="app.typed.petrol_tax").value == 12
     message = "Petrol tax: 12 is outside the slider. Type a number from 5.0 to 10.0 (cents per gallon)."
     assert [error.value for error in app.error] == [message]
     assert_page_says(app, predict(model, DEFAULTS))
@@ -89,7 +89,7 @@ def test_a_typed_value_out_of_range_is_told_and_kept_while_the_slider_stays(app,
     assert [error.value for error in app.error] == [message]
     app.slider(key="petrol_tax").set_value(8.0).run()
     assert not app.error
-    assert app.number_input(key="petrol_tax_typed").value == 8
+    assert app.number_input(key="app.typed.petrol_tax").value == 8
 
 
 @pytest.mark.parametrize("coverage", [0.8, 0.9, 0.95])

@@ -79,7 +79,7 @@ def test_curves_that_will_move_with_the_answer_are_dimmed_until_it_is_there(serv
 def test_a_drag_sends_nothing_and_a_release_sends_one_message(server, open_page):
     sent = []
     page = open_page(server, on_socket=lambda socket: socket.on("framesent", lambda frame: sent.append(frame)))  # noqa: PLW0108 - Playwright marks its listeners, a built-in cannot be
-    expect(page.locator(".st-key-answer")).to_contain_text("About")
+    expect(page.locator(".st-key-app-answer")).to_contain_text("About")
     page.wait_for_load_state("networkidle")
     sent.clear()
     x, y = thumb(page, "driver_licence_share")
@@ -100,7 +100,9 @@ def test_fifty_moves_later_there_is_still_one_watcher_a_slider(server, open_page
     slider(page, "petrol_tax").focus()
     for move in range(50):
         page.keyboard.press("ArrowRight" if move % 10 < 5 else "ArrowLeft")
-        expect(page.locator(".st-key-petrol_tax_typed input")).to_have_value(f"{held_value(page, 'petrol_tax'):.1f}")
+        expect(page.locator(".st-key-app-typed-petrol_tax input")).to_have_value(
+            f"{held_value(page, 'petrol_tax'):.1f}"
+        )
     assert page.evaluate("window.watching.size") == len(FEATURES)
     assert page.evaluate("new Set(window.watching.values()).size") == len(FEATURES)
 
@@ -137,7 +139,7 @@ def test_at_rest_the_number_is_the_servers_also_between_the_steps(server, open_p
 
 def test_a_typed_value_counts_exactly_and_one_out_of_range_is_told(server, open_page, model):
     page = open_page(server)
-    field = page.locator(".st-key-petrol_tax_typed input")
+    field = page.locator(".st-key-app-typed-petrol_tax input")
     field.fill("6.58")
     field.press("Enter")
     answer = predict(model, DEFAULTS | {"petrol_tax": 6.58})
@@ -153,20 +155,20 @@ def test_a_typed_value_counts_exactly_and_one_out_of_range_is_told(server, open_
 
 def test_a_value_typed_without_enter_counts_when_another_control_is_used(server, open_page, model):
     page = open_page(server)
-    page.locator(".st-key-petrol_tax_typed input").fill("9")
+    page.locator(".st-key-app-typed-petrol_tax input").fill("9")
     page.get_by_role("radio", name="80 %").click()
     assert_page_agrees(page, predict(model, DEFAULTS | {"petrol_tax": 9.0}, 0.8))
-    expect(page.locator(".st-key-petrol_tax_typed input")).to_have_value("9.0")
+    expect(page.locator(".st-key-app-typed-petrol_tax input")).to_have_value("9.0")
 
 
 @pytest.mark.parametrize("delay", [0, 40, 120])
 def test_another_control_used_before_the_answer_does_not_take_a_typed_value_back(server, open_page, model, delay):
     page = open_page(server)
-    page.locator(".st-key-petrol_tax_typed input").fill("9")
+    page.locator(".st-key-app-typed-petrol_tax input").fill("9")
     page.keyboard.press("Enter")
     page.get_by_role("radio", name="80 %").click(delay=delay)
     assert_page_agrees(page, predict(model, DEFAULTS | {"petrol_tax": 9.0}, 0.8))
-    expect(page.locator(".st-key-petrol_tax_typed input")).to_have_value("9.0")
+    expect(page.locator(".st-key-app-typed-petrol_tax input")).to_have_value("9.0")
     expect(page.locator(".st-key-petrol_tax").get_by_test_id("stSliderThumbValue")).to_have_text(
         re.compile(r"^9(\.0)?$")
     )
@@ -175,12 +177,12 @@ def test_another_control_used_before_the_answer_does_not_take_a_typed_value_back
 def test_an_arrow_on_another_slider_right_after_enter_moves_both(server, open_page, model):
     """The link is left out: Streamlit's own writing of it can miss the second of two such moves."""
     page = open_page(server)
-    page.locator(".st-key-petrol_tax_typed input").fill("9")
+    page.locator(".st-key-app-typed-petrol_tax input").fill("9")
     page.keyboard.press("Enter")
     slider(page, "driver_licence_share").focus()
     page.keyboard.press("ArrowRight")
-    expect(page.locator(".st-key-driver_licence_share_typed input")).to_have_value("56.6")
-    expect(page.locator(".st-key-petrol_tax_typed input")).to_have_value("9.0")
+    expect(page.locator(".st-key-app-typed-driver_licence_share input")).to_have_value("56.6")
+    expect(page.locator(".st-key-app-typed-petrol_tax input")).to_have_value("9.0")
     answer = predict(model, DEFAULTS | {"petrol_tax": 9.0, "driver_licence_share": 0.566})
     expect(page.locator(".reasons h3")).to_have_text(f"Why {answer.value:.0f} and not the average {answer.average:.0f}")
 
@@ -205,7 +207,7 @@ def test_a_link_survives_reload_and_another_visitor(server, open_page, model):
 def test_going_back_brings_the_former_scenario_back_and_reset_the_typical_one(server, open_page, model):
     page = open_page(server)
     for tax in ("9", "8"):
-        page.locator(".st-key-petrol_tax_typed input").fill(tax)
+        page.locator(".st-key-app-typed-petrol_tax input").fill(tax)
         page.keyboard.press("Enter")
         assert_page_agrees(page, predict(model, DEFAULTS | {"petrol_tax": float(tax)}))
     page.go_back()
@@ -225,7 +227,9 @@ def test_the_level_of_the_band_widens_it_and_tells_the_measured_coverage(server,
     page.get_by_role("radio", name="95 %").click()
     answer = predict(model, DEFAULTS, 0.95)
     assert_page_agrees(page, answer)
-    expect(page.locator(".st-key-answer")).to_contain_text("The 95 % band, set by the other 47 states, held 46 of 48.")
+    expect(page.locator(".st-key-app-answer")).to_contain_text(
+        "The 95 % band, set by the other 47 states, held 46 of 48."
+    )
 
 
 def test_on_a_phone_the_number_and_the_moved_slider_are_in_sight_together(server, open_page):

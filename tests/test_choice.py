@@ -67,12 +67,12 @@ def test_what_is_selected_stays_so_behind_a_filter_and_is_said():
 
 
 def test_names_beside_the_points_are_on_demand():
-    app = opened("One at a time", lambda app: app.toggle(key="explore_with_names").set_value(True))
+    app = opened("One at a time", lambda app: app.toggle(key="app.explore_with_names").set_value(True))
     dots = figure(app, "explore_one")["data"][3]
     assert list(dots["text"]) == CODES
     app = opened(
         "One at a time",
-        lambda app: app.toggle(key="explore_with_names").set_value(True),
+        lambda app: app.toggle(key="app.explore_with_names").set_value(True),
         select(CODES.index("WY"), CODES.index("TX")),
     )
     assert {text for text in figure(app, "explore_one")["data"][3]["text"] if text} == {"WY", "TX"}

@@ -32,17 +32,17 @@ def arrive(open_page, server, address="/"):
 
 
 def keep(visitor, name):
-    n = visitor.page.locator(".st-key-tray_table tbody tr").count()
+    n = visitor.page.locator(".st-key-app-tray_table tbody tr").count()
     field = visitor.page.get_by_label("Name", exact=True)
     field.fill(name)
     visitor.presses("Keep this scenario")
-    expect(visitor.page.locator(".st-key-tray_table tbody tr")).to_have_count(n + 1)
+    expect(visitor.page.locator(".st-key-app-tray_table tbody tr")).to_have_count(n + 1)
     expect(field).to_have_value("")
 
 
 def lines(page):
     """The cells of the tray's table."""
-    rows = [row.locator("td").all_inner_texts() for row in page.locator(".st-key-tray_table tbody tr").all()]
+    rows = [row.locator("td").all_inner_texts() for row in page.locator(".st-key-app-tray_table tbody tr").all()]
     return [[text.replace("\N{NO-BREAK SPACE}", " ").replace("\N{WORD JOINER}", "") for text in row] for row in rows]
 
 
@@ -82,18 +82,18 @@ def test_scenarios_are_kept_changed_and_shown_again_and_nobody_else_sees_them(an
 
     ann.page.get_by_text("Show, rename, move or remove").click()
     ann.presses("Move down")
-    expect(page.locator(".st-key-tray_table tbody tr").nth(1)).to_contain_text("Base *case*")
+    expect(page.locator(".st-key-app-tray_table tbody tr").nth(1)).to_contain_text("Base *case*")
     assert names(page) == ["Scenario 2", "Base *case*", "Base *case* (2)"]
     page.get_by_label("New name", exact=True).fill("=1+1 :red[x] <b> www.a.org a@b.org")
     ann.presses("Rename")
-    expect(page.locator(".st-key-tray_table tbody tr").nth(1)).to_contain_text("=1+1")
+    expect(page.locator(".st-key-app-tray_table tbody tr").nth(1)).to_contain_text("=1+1")
     assert names(page)[1] == "=1+1 :red[x] <b> www.a.org a@b.org"
-    expect(page.locator(".st-key-tray_table a")).to_have_count(0)
+    expect(page.locator(".st-key-app-tray_table a")).to_have_count(0)
     ann.presses("Show on the sliders")
     expect(number(page)).to_have_text(f"{said.value:.0f}")
     assert float(slider(page, "petrol_tax").input_value()) == DEFAULTS["petrol_tax"]
     ann.presses("Remove")
-    expect(page.locator(".st-key-tray_table tbody tr")).to_have_count(2)
+    expect(page.locator(".st-key-app-tray_table tbody tr")).to_have_count(2)
     assert names(page) == ["Scenario 2", "Base *case* (2)"]
 
     bob = arrive(open_page, server)
@@ -130,7 +130,7 @@ def test_scenarios_are_downloaded_and_loaded_and_a_bad_file_loses_nothing(ann, m
     for content, file, n in ((table, "a.csv", 2), (listed, "b.json", 3)):
         ann.uploads(content, file)
         ann.sees("1 scenario loaded.")
-        expect(page.locator(".st-key-tray_table tbody tr")).to_have_count(n)
+        expect(page.locator(".st-key-app-tray_table tbody tr")).to_have_count(n)
         expect(page.get_by_test_id("stFileUploaderFile")).to_have_count(0)  # the field takes the next one
     assert names(page) == ["=1 Ä", "=1 Ä (2)", "=1 Ä (3)"]
     assert len({tuple(cells[1:]) for cells in lines(page)}) == 1
@@ -138,7 +138,7 @@ def test_scenarios_are_downloaded_and_loaded_and_a_bad_file_loses_nothing(ann, m
     ann.uploads(json.dumps([record, record | {"petrol_tax": 99}]).encode(), "<b>.json")
     ann.sees("<b>.json was not loaded:")
     ann.sees("scenario 2, petrol_tax: 99 is not possible. Give a number from 0 to 50 cents per gallon.")
-    expect(page.locator(".st-key-tray_table tbody tr")).to_have_count(3)
+    expect(page.locator(".st-key-app-tray_table tbody tr")).to_have_count(3)
     ann.uploads(json.dumps([record | {"version": 77}]).encode(), "c.json")
     ann.sees("Not known here or not usable: version 77.")
 
@@ -154,7 +154,7 @@ def test_what_is_pressed_in_the_same_instant_hits_what_was_meant(ann):
         const button = (name) => [...document.querySelectorAll("button")].find((one) => one.innerText.trim() === name);
         for (const name of ["Remove", "Rename", "Move up"]) button(name).click();
     }""")
-    expect(page.locator(".st-key-tray_table tbody tr")).to_have_count(2)
+    expect(page.locator(".st-key-app-tray_table tbody tr")).to_have_count(2)
     assert names(page) == ["A", "B"]
     expect(page.get_by_test_id("stException")).to_have_count(0)
 
@@ -171,11 +171,11 @@ def test_a_scenario_is_kept_as_the_sliders_are_however_quickly(ann, model):
 def test_a_goal_is_found_and_one_click_applies_it(ann, model):
     page = ann.page
     ann.types("Goal (gal)", "500")
-    page.locator(".st-key-goal_held").get_by_text("Petrol tax").click()
+    page.locator(".st-key-app-goal_held").get_by_text("Petrol tax").click()
     ann.presses("Find the smallest change")
     found = seek(model, DEFAULTS, 500, ["petrol_tax"])
     ann.sees("To reach 500 or less: ")
-    card = page.locator(".st-key-goal")
+    card = page.locator(".st-key-app-goal")
     expect(card).to_contain_text(f"About {found.value:.0f} gallons per person per year")
     expect(card).to_contain_text(f"In all {found.change:.2f} s.d. from {answer(model)}.")
     assert number(page).inner_text() == answer(model)
@@ -192,7 +192,7 @@ def test_a_goal_is_found_and_one_click_applies_it(ann, model):
     ann.presses("Find the smallest change")
     ann.sees("300 cannot be reached within the sliders; the closest is")
     for column in FEATURES[1:]:
-        page.locator(".st-key-goal_held").get_by_text(column.label).click()
+        page.locator(".st-key-app-goal_held").get_by_text(column.label).click()
     ann.presses("Find the smallest change")
     ann.sees("Every input is held, so nothing can change. Let at least one move.")
 
@@ -256,7 +256,7 @@ def test_after_a_promotion_links_and_kept_scenarios_say_then_and_now(visitor, st
     slider(ann.page, "petrol_tax").focus()
     ann.page.keyboard.press("ArrowRight")
     ann.sees("Version 2: least squares is now active.")
-    expect(ann.page.locator(".st-key-tray_table th")).to_contain_text(["Now, version 2"])
+    expect(ann.page.locator(".st-key-app-tray_table th")).to_contain_text(["Now, version 2"])
     (cells,) = lines(ann.page)
     assert [cells[1], *cells[3:5]] == [answer(model), "version 1", answer(line)]
     ann.page.get_by_text("Download or load").click()
@@ -266,7 +266,7 @@ def test_after_a_promotion_links_and_kept_scenarios_say_then_and_now(visitor, st
     assert [old[0], old[1], *old[3:5]] == ["Old", answer(model), "version 1", answer(line)]
     page = visitor(link).page
     said = f"The link was made with version 1, which said {answer(model, petrol_tax=8.5)}. "
-    expect(page.locator(".st-key-answer")).to_contain_text(f"{said}Version 2 says {answer(line, petrol_tax=8.5)}.")
+    expect(page.locator(".st-key-app-answer")).to_contain_text(f"{said}Version 2 says {answer(line, petrol_tax=8.5)}.")
 
 
 def test_a_file_with_good_and_bad_rows_comes_back_whole(server, open_page, model):

@@ -52,7 +52,7 @@ def test_columns_in_figures():
 @pytest.mark.parametrize("place", range(5), ids=NAMES)
 def test_a_column_is_spread_as_counted_by_hand(place):
     column, values = COLUMNS[place], TABLE[:, place] * SCALES[place]
-    app = opened("Columns", lambda app: app.selectbox(key="explore_column").set_value(column))
+    app = opened("Columns", lambda app: app.selectbox(key="app.explore_column").set_value(column))
     bars, box, rug = figure(app, "explore_spread")["data"]
     for middle, width, count in zip(bars["x"], bars["width"], bars["y"], strict=True):
         low, high = middle - width / 2, middle + width / 2
@@ -77,7 +77,7 @@ def test_nineteen_states_share_a_tax_of_seven():
 @pytest.mark.parametrize("place", range(4), ids=NAMES[:4])
 def test_one_input_against_consumption(model, place):
     column, x = FEATURES[place], X[:, place]
-    app = opened("One at a time", lambda app: app.selectbox(key="explore_input").set_value(column))
+    app = opened("One at a time", lambda app: app.selectbox(key="app.explore_input").set_value(column))
     band, straight, response, dots, here = figure(app, "explore_one")["data"]
     np.testing.assert_allclose(dots["x"], x * column.scale)
     np.testing.assert_allclose(dots["y"], Y)

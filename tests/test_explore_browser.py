@@ -13,11 +13,11 @@ from tests.stores import wait_until
 
 pytestmark = pytest.mark.browser
 VIEWS = {  # and what each shows
-    "One at a time": ".st-key-explore_one .main-svg",
-    "Columns": ".st-key-explore_spread .main-svg",
-    "All pairs": ".st-key-explore_pairs .main-svg",
-    "Who pulls the line": ".st-key-explore_influence .main-svg",
-    "What matters": ".st-key-explore_importance .main-svg",
+    "One at a time": ".st-key-app-explore_one .main-svg",
+    "Columns": ".st-key-app-explore_spread .main-svg",
+    "All pairs": ".st-key-app-explore_pairs .main-svg",
+    "Who pulls the line": ".st-key-app-explore_influence .main-svg",
+    "What matters": ".st-key-app-explore_importance .main-svg",
     "About the data": "em:has-text('Applied Linear Regression')",
 }
 DEFAULTS = {column.name: column.default for column in FEATURES}
@@ -36,14 +36,14 @@ def explore(server, open_page):
 
 
 def picture(page, name):
-    return page.locator(f".st-key-explore_{name} .js-plotly-plot")
+    return page.locator(f".st-key-app-explore_{name} .js-plotly-plot")
 
 
 def drawn(page, name):
     """Return the rows in a picture: place -> opacity, in its first trace of rows."""
     return page.evaluate(
         """(name) => {
-          const plot = document.querySelector(`.st-key-explore_${name} .js-plotly-plot`);
+          const plot = document.querySelector(`.st-key-app-explore_${name} .js-plotly-plot`);
           const rows = plot?.data?.find((trace) => trace.customdata && trace.type === "scatter");
           return rows && rows.customdata.map((place, i) => [place, rows.marker.opacity[i]]);
         }""",
@@ -59,7 +59,7 @@ def lit(page, name):
 
 
 def bar(page):
-    return page.locator(".st-key-explore_bar")
+    return page.locator(".st-key-app-explore_bar")
 
 
 def turn_to(page, view):
@@ -97,7 +97,7 @@ def assert_selected(page, model, names, pictures):
     expect(bar(page)).to_contain_text("Selected: " if names else "No state is selected.")
     for name in pictures:
         wait_until(lambda name=name: lit(page, name) == places, 30, f"the selection in {name}")
-    ticked = page.locator(".st-key-explore_table [role=row][aria-selected=true]")
+    ticked = page.locator(".st-key-app-explore_table [role=row][aria-selected=true]")
     expect(ticked).to_have_count(len(names))
     for code in names:
         expect(bar(page)).to_contain_text(row_name(code))
@@ -130,7 +130,7 @@ def test_a_cold_server_answers_a_deep_link(explore, tmp_path):
 def test_a_filter_changes_count_table_and_pictures_alike(explore, model):
     page = explore()
     page.get_by_role("button", name="Filter").click()
-    page.locator("[class*=st-key-explore_petrol_tax] input[type=range]").first.focus()
+    page.locator("[class*=st-key-app-explore_range-petrol_tax] input[type=range]").first.focus()
     for _ in range(20):
         page.keyboard.press("ArrowRight")
     kept = model.rows[model.rows["petrol_tax"] >= 7]
@@ -138,7 +138,7 @@ def test_a_filter_changes_count_table_and_pictures_alike(explore, model):
     settle(page)
     for name in ("map", "one"):
         assert sorted(place for place, _ in drawn(page, name)) == kept.index.tolist()
-    expect(page.locator(".st-key-explore_table [role=grid]")).to_have_attribute("aria-rowcount", str(len(kept) + 1))
+    expect(page.locator(".st-key-app-explore_table [role=grid]")).to_have_attribute("aria-rowcount", str(len(kept) + 1))
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Show all").click()
     expect(bar(page)).to_contain_text("All 48 states")
@@ -152,7 +152,7 @@ def test_a_filter_changes_count_table_and_pictures_alike(explore, model):
 def test_a_filter_by_name_keeps_those_states(explore, model):
     page = explore()
     page.get_by_role("button", name="Filter").click()
-    field = page.locator("[class*=st-key-explore_names] input")
+    field = page.locator("[class*=st-key-app-explore_names] input")
     for name in ("Ohio", "Texas"):
         field.fill(name)
         page.get_by_role("option", name=name, exact=True).click()
@@ -199,7 +199,7 @@ def test_a_click_on_a_bar_or_on_the_scenario_lets_nothing_go(explore, model):
 def test_a_box_selects_the_states_in_it(explore, model):
     page = explore()
     picture(page, "map").hover()
-    page.locator(".st-key-explore_map [data-title='Box Select']").click()
+    page.locator(".st-key-app-explore_map [data-title='Box Select']").click()
     area = picture(page, "map").locator(".nsewdrag").bounding_box()
     page.mouse.move(area["x"] + 1, area["y"] + 1)
     page.mouse.down()
@@ -210,7 +210,7 @@ def test_a_box_selects_the_states_in_it(explore, model):
 
 def test_ticks_in_the_table_select_and_pictures_tick(explore, model):
     page = explore()
-    area = page.locator(".st-key-explore_table [data-testid=stDataFrame]").bounding_box()
+    area = page.locator(".st-key-app-explore_table [data-testid=stDataFrame]").bounding_box()
     for line, codes in ((1, ["ME"]), (3, ["ME", "VT"])):
         page.mouse.click(area["x"] + 16, area["y"] + 35 * line + 17)
         assert_selected(page, model, codes, ["map", "one"])
@@ -227,9 +227,9 @@ def test_two_visitors_select_for_themselves(explore, model):
 
 def test_the_point_you_are_here_moves_when_the_sliders_did(server, open_page, model):
     page = open_page(server)
-    star = "document.querySelector('.st-key-explore_one .js-plotly-plot').data.at(-1)"
+    star = "document.querySelector('.st-key-app-explore_one .js-plotly-plot').data.at(-1)"
     for tax in ("9", "6"):
-        page.locator(".st-key-petrol_tax_typed input").fill(tax)
+        page.locator(".st-key-app-typed-petrol_tax input").fill(tax)
         page.keyboard.press("Enter")
         expect(page).to_have_url(re.compile(f"petrol_tax={tax}"))
         page.get_by_test_id("stSidebar").get_by_role("link", name="Explore").click()
@@ -239,7 +239,7 @@ def test_the_point_you_are_here_moves_when_the_sliders_did(server, open_page, mo
         assert page.evaluate(f"{star}.y[0]") == pytest.approx(answer)
         page.get_by_test_id("stSidebar").get_by_role("link", name="What if").click()
         expect(page.get_by_test_id("live-prediction")).to_have_text(f"{answer:.0f}")
-        expect(page.locator(".st-key-petrol_tax_typed input")).to_have_value(f"{float(tax):.1f}")
+        expect(page.locator(".st-key-app-typed-petrol_tax input")).to_have_value(f"{float(tax):.1f}")
 
 
 @pytest.mark.parametrize("code", ["WY", "OK"])
@@ -249,7 +249,7 @@ def test_a_what_if_starts_from_the_selected_state(explore, model, code):
     page.get_by_role("link", name=f"Start a what-if from {row_name(code)}").click()
     own = model.rows.set_index("state").loc[code, list(FEATURE_NAMES)].to_dict()
     expect(page.get_by_test_id("live-prediction")).to_have_text(f"{predict(model, own).value:.0f}")
-    expect(page.locator(".st-key-answer")).to_contain_text(f"Closest is {row_name(code)} (0.0 s.d. away)")
+    expect(page.locator(".st-key-app-answer")).to_contain_text(f"Closest is {row_name(code)} (0.0 s.d. away)")
     expect(page.get_by_test_id("stAlert")).to_have_count(0)
 
 
@@ -258,7 +258,7 @@ def test_the_download_is_what_is_shown(explore, model):
 
     page = explore()
     page.get_by_role("button", name="Filter").click()
-    page.locator("[class*=st-key-explore_names] input").fill("Ohio")
+    page.locator("[class*=st-key-app-explore_names] input").fill("Ohio")
     page.get_by_role("option", name="Ohio", exact=True).click()
     expect(bar(page)).to_contain_text("1 of 48 states")
     page.keyboard.press("Escape")

@@ -47,7 +47,7 @@ def test_the_record_of_promotions_is_shown_as_it_is(store, visitor):
     for line, one in zip(cells.all(), reversed(recorded), strict=True):
         told = line.locator("td").all_inner_texts()
         assert told == [f"{one.at:%Y-%m-%d %H:%M:%S}", str(one.version_id), one.by, one.reason]
-    bars = ann.page.locator(".st-key-models_timeline .js-plotly-plot").evaluate(
+    bars = ann.page.locator(".st-key-app-models_timeline .js-plotly-plot").evaluate(
         "(plot) => plot.data.map((d) => d.y[0])"
     )
     assert bars == ["Version 1", "Version 2", "Version 1"]

@@ -101,7 +101,7 @@ def test_visitors_are_spread_and_each_keeps_what_is_theirs(arrives, model):
         scores_a_file(visitor)
         visitor.page.get_by_role("link", name="What if").click()
         expect(slider(visitor.page, "petrol_tax")).to_have_value(str(at["petrol_tax"]))
-        expect(visitor.page.locator(".st-key-tray_table tbody tr")).to_have_count(1)
+        expect(visitor.page.locator(".st-key-app-tray_table tbody tr")).to_have_count(1)
         assert names(visitor.page) == [f"of visitor {number}"]
         assert replica_of(visitor) == home
 

@@ -27,18 +27,20 @@ def button(app, label):
 
 def use(app, rows):
     """Bring rows as an upload would."""
-    app.session_state["retrain_uploaded"] = "rows.csv", rows, ""
-    app.selectbox(key="retrain_rows").set_value(0).run()
+    app.session_state["app.retrain_uploaded"] = "rows.csv", rows, ""
+    app.selectbox(key="app.retrain_rows").set_value(0).run()
     assert not app.exception
 
 
 @pytest.mark.parametrize("name", OFFERED)
 def test_each_parameter_has_its_field_with_the_tables_bounds_and_default(app, name):
-    app.selectbox(key="retrain_algorithm").set_value(name).run()
-    fields = {field.key: field for field in app.number_input if field.key != "retrain_seed"}
-    assert list(fields) == [f"retrain_{name}_{parameter.name}" for parameter in ALGORITHMS[name].parameters]
+    app.selectbox(key="app.retrain_algorithm").set_value(name).run()
+    fields = {field.key: field for field in app.number_input if field.key != "app.retrain_seed"}
+    assert list(fields) == [
+        f"app.retrain_parameter.{name}.{parameter.name}" for parameter in ALGORITHMS[name].parameters
+    ]
     for parameter in ALGORITHMS[name].parameters:
-        field = fields[f"retrain_{name}_{parameter.name}"]
+        field = fields[f"app.retrain_parameter.{name}.{parameter.name}"]
         assert (field.min, field.max, field.value) == (parameter.low, parameter.high, parameter.default)
         assert field.label == parameter.label
     assert not button(app, "Retrain").disabled
@@ -55,10 +57,10 @@ def test_a_model_too_large_to_keep_is_refused_before_it_starts_and_others_can_be
     offer.click().run()
     assert not app.error
     assert not button(app, "Retrain").disabled
-    value = app.number_input(key="retrain_forest_max_samples").value
+    value = app.number_input(key="app.retrain_parameter.forest.max_samples").value
     assert offer.label.startswith(f"Take share of rows per tree {value:g}, about ")
     assert app.warning[0].value.startswith(f"This takes about {offer.label.rpartition('about ')[2]} and ")
-    app.selectbox(key="retrain_algorithm").set_value("histogram_boosting").run()
+    app.selectbox(key="app.retrain_algorithm").set_value("histogram_boosting").run()
     assert not app.error
     assert not button(app, "Retrain").disabled
 
@@ -69,7 +71,7 @@ def test_a_long_training_is_announced_with_its_time_and_memory(app, rows):
     assert re.match(
         r"This takes about \d+ s and \d\.\d GB of memory on 19,200 states\. Histogram boosting, fewer", told
     )
-    app.number_input(key="retrain_forest_n_estimators").set_value(10).run()
+    app.number_input(key="app.retrain_parameter.forest.n_estimators").set_value(10).run()
     assert not app.warning
 
 
@@ -89,16 +91,16 @@ def test_rows_that_nothing_can_be_learned_of_leave_nothing_to_press(app, rows, e
 
 
 def test_the_usual_settings_are_those_of_the_default_recipe(app):
-    assert app.selectbox(key="retrain_algorithm").value == recipe.DEFAULT
-    assert app.number_input(key="retrain_seed").value == 0
-    assert app.selectbox(key="retrain_rows").value == 1
+    assert app.selectbox(key="app.retrain_algorithm").value == recipe.DEFAULT
+    assert app.number_input(key="app.retrain_seed").value == 0
+    assert app.selectbox(key="app.retrain_rows").value == 1
 
 
 def test_a_refused_file_is_told_and_other_rows_can_be_chosen(app, rows):
-    app.session_state["retrain_uploaded"] = "rows.csv", None, 'row 2, petrol_tax: "x" is not a number.'
-    app.selectbox(key="retrain_rows").set_value(0).run()
+    app.session_state["app.retrain_uploaded"] = "rows.csv", None, 'row 2, petrol_tax: "x" is not a number.'
+    app.selectbox(key="app.retrain_rows").set_value(0).run()
     assert "was not taken. Nothing was stored" in app.error[0].value
     assert button(app, "Retrain").disabled
-    app.selectbox(key="retrain_rows").set_value(1).run()
+    app.selectbox(key="app.retrain_rows").set_value(1).run()
     assert not app.error
     assert not button(app, "Retrain").disabled

@@ -31,6 +31,8 @@ def test_a_proposal_from_training_to_roll_back_as_two_visitors_see_it(visitor, s
     ann.sees("Random forest: fold", timeout=LONG)
     assert candidate_of(ann.page) == 2
     cid.has_chosen("Candidate", "Version 2 (random forest): shipped, 48 states")
+    cid.goes_to("/retrain?candidate=2&evidence_of_several=Curves")  # as the first release wrote it
+    expect(cid.page.locator(".st-key-app-evidence_curves .main-svg").first).to_be_visible(timeout=20_000)
     ann.sees("cannot be told apart on 48 states")
     candidate = model_of(store_url, 2)
     assert candidate.record["seed"] == 5
@@ -70,11 +72,11 @@ def test_all_algorithms_are_compared_and_the_tie_is_drawn(visitor, store_url):
     errors = {one.id: one.record["scores"]["model"]["mae"]["value"] for one in found}
     assert best == min(errors, key=errors.get)
     ann.sees("No winner: on 48 states")
-    drawn = ann.page.locator(".st-key-evidence_standings .js-plotly-plot").evaluate("(plot) => plot.data[0].x")
+    drawn = ann.page.locator(".st-key-app-evidence_standings .js-plotly-plot").evaluate("(plot) => plot.data[0].x")
     assert drawn == pytest.approx(sorted(errors.values()))
     for tab, key in (
-        ("Scores", "Bands"), ("Predictions", "evidence_residuals"), ("Curves", "evidence_curves"),
-        ("What would move", "evidence_moves"),
+        ("Scores", "Bands"), ("Predictions", "app-evidence_residuals"), ("Curves", "app-evidence_curves"),
+        ("What would move", "app-evidence_moves"),
     ):  # fmt: skip
         ann.page.get_by_role("tab", name=tab).click()
         found = ann.page.get_by_text(key) if key == "Bands" else ann.page.locator(f".st-key-{key} .main-svg").first

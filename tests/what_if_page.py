@@ -32,7 +32,7 @@ def assert_page_agrees(page, answer):
     expect(number(page)).to_have_text(f"{answer.value:.0f}")
     expect(page.get_by_test_id("live-low")).to_have_text(f"{answer.low:.0f}")
     expect(page.get_by_test_id("live-high")).to_have_text(f"{answer.high:.0f}")
-    expect(page.locator(".st-key-answer")).to_contain_text(f"About {answer.value:.0f} gallons per person per year")
+    expect(page.locator(".st-key-app-answer")).to_contain_text(f"About {answer.value:.0f} gallons per person per year")
     expect(page.locator(".reasons h3")).to_have_text(f"Why {answer.value:.0f} and not the average {answer.average:.0f}")
     for name, value in answer.scenario.items():
         if value == DEFAULTS[name]:
@@ -42,9 +42,9 @@ def assert_page_agrees(page, answer):
 
 
 def choose(page, preset):
-    field = page.locator(".st-key-start_from input")
+    field = page.locator(".st-key-app-start_from input")
     field.scroll_into_view_if_needed()  # a list that is open would close by it
     field.click()
     field.fill(preset)
     page.get_by_role("option", name=preset, exact=True).click()
-    expect(page.locator(".st-key-answer")).to_contain_text(f"Closest is {preset} (0.0 s.d. away)")
+    expect(page.locator(".st-key-app-answer")).to_contain_text(f"Closest is {preset} (0.0 s.d. away)")

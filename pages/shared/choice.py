@@ -7,11 +7,10 @@ import weakref
 import streamlit as st
 
 from data.schema import COLUMNS, FEATURES, ROW, ROWS, row_name
-from pages.shared import tables
+from pages.shared import session, tables
 
 _N_LISTED = 1000  # names that a list can offer; above that they are typed
 _ON_ITS_WAY = 0.5  # [s] in which a browser may still send what the table held before
-SELECTED = "explore_selected"
 _drawn = weakref.WeakKeyDictionary()  # survey -> its table, for all sessions: of a million rows, 0.1 GB
 
 
@@ -32,17 +31,17 @@ def filters(rows, of):
     names : tuple of str
         Names of rows to keep; empty for all.
     """
-    if st.session_state.get("explore_of") != of:
+    if st.session_state.get(session.EXPLORE_OF) != of:
         _forget()
-        st.session_state.explore_of = of
-    with st.popover("Filter", icon=":material/filter_alt:", key="explore_filter"):
+        st.session_state[session.EXPLORE_OF] = of
+    with st.popover("Filter", icon=":material/filter_alt:", key=session.EXPLORE_FILTER):
         cells = [cell for _ in range(3) for cell in st.columns(2, gap="medium")]
         limits = [_range(cell, column, rows[column.name]) for cell, column in zip(cells, COLUMNS, strict=False)]
         known = sorted({row_name(code) for code in rows[ROW]}) if len(rows) <= _N_LISTED else []
         names = cells[len(COLUMNS)].multiselect(
             f"Only these {ROWS}",
             known,
-            key=_key("names"),
+            key=_key(session.EXPLORE_NAMES),
             placeholder=f"All {ROWS}",
             accept_new_options=not known,
             persist_state="session",
@@ -66,20 +65,20 @@ def _range(cell, column, values):
         (bottom, top),
         step,
         format=column.slider_format if column in FEATURES else "%,.0f",
-        key=_key(column.name),
+        key=_key(session.EXPLORE_RANGE, column.name),
         persist_state="session",
     )
     return None if chosen == (bottom, top) else (column.name, *chosen)
 
 
-def _key(name):
+def _key(key: str, *parts: str) -> str:
     """Key of a part of the filter."""
-    return f"explore_{name}_{st.session_state.get('explore_nth_filter', 0)}"
+    return session.part(key, *parts, st.session_state.get(session.EXPLORE_NTH_FILTER, 0))
 
 
 def show_all():
     """Take the filter away, by a new one: a browser that does not show the old one keeps what it held."""
-    st.session_state.explore_nth_filter = st.session_state.get("explore_nth_filter", 0) + 1
+    st.session_state[session.EXPLORE_NTH_FILTER] = st.session_state.get(session.EXPLORE_NTH_FILTER, 0) + 1
 
 
 def _forget():
@@ -95,13 +94,13 @@ def select(places):
     places : iterable of int
         Index of the rows.
     """
-    st.session_state[SELECTED] = sorted(set(places))
+    st.session_state[session.EXPLORE_SELECTED] = sorted(set(places))
 
 
 def clear():
     """Select nothing."""
     select(())
-    st.session_state.explore_first = []
+    st.session_state[session.EXPLORE_FIRST] = []
 
 
 def on_pick(key, hidden):
@@ -116,10 +115,11 @@ def on_pick(key, hidden):
         places = {point["customdata"] for point in picked.points if point.get("customdata") is not None}
         if picked.points and not places:
             return
-        if len(places) == 1 and not (picked.box or picked.lasso) and places | hidden == set(st.session_state[SELECTED]):
+        selected = set(st.session_state[session.EXPLORE_SELECTED])
+        if len(places) == 1 and not (picked.box or picked.lasso) and places | hidden == selected:
             places = set()
         select(places | hidden)
-        st.session_state.explore_first = sorted(places)
+        st.session_state[session.EXPLORE_FIRST] = sorted(places)
 
     return take
 
@@ -139,7 +139,7 @@ def rows_table(survey, selected, doubts):
         Place -> list of what is to be doubted.
     """
     rows = survey.rows
-    if len(first := rows.index.intersection(st.session_state.explore_first)):
+    if len(first := rows.index.intersection(st.session_state[session.EXPLORE_FIRST])):
         rows = rows.loc[first.append(rows.index.difference(first))]
         table = tables.of_rows(rows, doubts)
     else:
@@ -165,22 +165,22 @@ def rows_table(survey, selected, doubts):
         return
     places = rows.index.tolist()
     # Other rows are another table: ticks still on their way from the former one are of its rows, and must not count.
-    key = f"explore_table_{hash(tuple(places)):x}"
+    key = session.part(session.EXPLORE_TABLE, f"{hash(tuple(places)):x}")
     ticked = [i for i, place in enumerate(places) if place in set(selected)]
     former = st.session_state.get(key, {}).get("selection", {}).get("rows", [])
     if former != ticked:
-        st.session_state.explore_former = former, time.monotonic()
+        st.session_state[session.EXPLORE_FORMER] = former, time.monotonic()
         st.session_state[key] = {"selection": {"rows": ticked}}
 
     def take():
         now = st.session_state[key].selection.rows
-        former, written = st.session_state.get("explore_former", (None, 0))
+        former, written = st.session_state.get(session.EXPLORE_FORMER, (None, 0))
         # The ticks from before the page's own writing, on their way back: not made by anybody.
         if now == ticked or (now == former and time.monotonic() - written < _ON_ITS_WAY):
             return
         select([places[i] for i in now] + [place for place in selected if place not in set(places)])
 
-    with st.container(key="explore_table"):
+    with st.container(key=session.EXPLORE_TABLE):
         st.dataframe(table, key=key, on_select=take, selection_mode="multi-row", **options)
 
 

@@ -2,12 +2,14 @@
 
 import re
 import time
+from collections.abc import Mapping
 from functools import lru_cache
 
 import streamlit as st
 
 from data.schema import FEATURES, ROW, row_name
 from model.predict import coverages
+from pages.shared import session
 
 TYPICAL = f"Typical {ROW}"
 _ON_ITS_WAY = 0.5  # [s] in which a browser may still send what a field held before
@@ -31,31 +33,37 @@ def scenario(model):
     head = st.container(horizontal=True, vertical_alignment="bottom")
     values = {column.name: _input(column) for column in FEATURES}
     # Drawn last and shown first: it names the preset that the sliders are on, wherever they came from.
-    st.session_state.start_from = next((name for name, preset in presets.items() if preset == values), None)
+    st.session_state[session.START_FROM] = next((name for name, preset in presets.items() if preset == values), None)
     head.selectbox(
         "Start from",
         list(presets),
-        key="start_from",
+        key=session.START_FROM,
         placeholder=f"Choose a {ROW}",
         on_change=_take_preset,
         args=(presets,),
     )
     head.button("Reset", on_click=set_sliders, args=(presets[TYPICAL],), help=f"Back to the {TYPICAL.lower()}")
-    st.session_state.answered = dict(values)
+    st.session_state[session.ANSWERED] = dict(values)
     return values
 
 
 def last_scenario():
     """Return where the sliders are, or were when the What-if page was left, or their defaults."""
-    answered = st.session_state.get("answered") or {column.name: column.default for column in FEATURES}
-    return {name: _settled(name) if name in st.session_state else value for name, value in answered.items()}
+    answered = st.session_state.get(session.ANSWERED) or {column.name: column.default for column in FEATURES}
+    is_drawn = {name: key in st.session_state for name, key in session.INPUT_KEYS.items()}
+    return {name: _settled(name) if is_drawn[name] else value for name, value in answered.items()}
 
 
 def link_to(row):
     """Parameters of a link to the What-if page at a row's own figures; None where a slider cannot show them."""
     if all(column.low <= row[column.name] <= column.high for column in FEATURES):
-        return {column.name: f"{row[column.name]:.12g}" for column in FEATURES}
+        return parameters(row)
     return None
+
+
+def parameters(scenario: Mapping[str, float]) -> dict[str, str]:
+    """Write the inputs as parameters of an address."""
+    return {key: f"{scenario[name]:.12g}" for name, key in session.INPUT_KEYS.items()}
 
 
 def level_text(level):
@@ -63,7 +71,7 @@ def level_text(level):
     return f"{level * 100:g} %"
 
 
-def coverage(model, key="coverage"):
+def coverage(model, key=session.COVERAGE):
     """Draw the choice of the band's level and read it: the share of unseen rows that it is to hold [1]."""
     return st.segmented_control(
         "Level of the band",
@@ -83,13 +91,14 @@ def _has_moved(*names):
     The page writes those two after each move. A key held down sends the next move before they arrive, with their
     former values, which look as if somebody had entered them: they must not take the slider back.
     """
-    return any(st.session_state[name] != st.session_state.answered[name] for name in names)
+    answered = st.session_state[session.ANSWERED]
+    return any(st.session_state[session.INPUT_KEYS[name]] != answered[name] for name in names)
 
 
 def _take_preset(presets):
     """Move the sliders to the chosen preset."""
-    if st.session_state.start_from and not _has_moved(*st.session_state.answered):
-        set_sliders(presets[st.session_state.start_from])
+    if st.session_state[session.START_FROM] and not _has_moved(*st.session_state[session.ANSWERED]):
+        set_sliders(presets[st.session_state[session.START_FROM]])
 
 
 @lru_cache(maxsize=4)
@@ -104,10 +113,10 @@ def _presets(model):
 
 def _check_link():
     """Say what a link asks for that the sliders cannot show; they drop it without a word."""
-    if "answered" in st.session_state:
+    if session.ANSWERED in st.session_state:
         return
     for column in FEATURES:
-        if (asked := st.query_params.get(column.name)) is not None:
+        if (asked := st.query_params.get(session.INPUT_KEYS[column.name])) is not None:
             try:
                 is_possible = column.low <= float(asked) <= column.high
             except ValueError:
@@ -124,7 +133,7 @@ def _report(column, value, problem, cure):
     low, high = (column.text(end) for end in (column.low, column.high))
     in_a_link = f" (in a link from {column.low:g} to {column.high:g})" if column.is_share and cure == "Choose" else ""
     message = f"{column.label}: {problem}. {cure} a number from {low} to {high} ({column.unit}){in_a_link}."
-    st.session_state[f"{column.name}_problem"] = message, value
+    st.session_state[session.part(session.PROBLEM, column.name)] = message, value
 
 
 def set_sliders(values):
@@ -136,25 +145,29 @@ def set_sliders(values):
         Column name -> number within the slider, in the stored unit.
     """
     for name, value in values.items():
-        st.session_state[f"{name}_moved"] = st.session_state.get(name), value, time.monotonic()
-        st.session_state[name] = value
-        st.session_state.pop(f"{name}_problem", None)
+        key = session.INPUT_KEYS[name]
+        st.session_state[session.part(session.MOVED, name)] = st.session_state.get(key), value, time.monotonic()
+        st.session_state[key] = value
+        st.session_state.pop(session.part(session.PROBLEM, name), None)
 
 
 def _settled(name):
     """Where a slider is: not where the page has just moved it from."""
-    value = st.session_state[name]
-    old, new, moved = st.session_state.get(f"{name}_moved", (None, None, 0))
+    value = st.session_state[session.INPUT_KEYS[name]]
+    old, new, moved = st.session_state.get(session.part(session.MOVED, name), (None, None, 0))
     # Another control was used before the browser knew of the move: its message still had the slider where it was.
     return new if old != new and value == old and time.monotonic() - moved < _ON_ITS_WAY else value
 
 
 def _input(column):
     """One slider and its field; returns the slider's value."""
-    name, typed = column.name, f"{column.name}_typed"
-    if name in st.session_state and st.session_state[name] != (value := _settled(name)):
-        st.session_state[name] = value
-    with st.container(horizontal=True, wrap=False, vertical_alignment="bottom", key=f"{name}_row"):
+    name, key = column.name, session.INPUT_KEYS[column.name]
+    row, typed, former, problem_key = (
+        session.part(of, name) for of in (session.INPUT_ROW, session.TYPED, session.FORMER, session.PROBLEM)
+    )
+    if key in st.session_state and st.session_state[key] != (value := _settled(name)):
+        st.session_state[key] = value
+    with st.container(horizontal=True, wrap=False, vertical_alignment="bottom", key=row):
         value = st.slider(
             f"{column.label} ({column.unit})",
             column.low,
@@ -162,18 +175,18 @@ def _input(column):
             column.default,
             column.step,
             format=column.slider_format,
-            key=name,
+            key=key,
             bind="query-params",
             help=column.help,
         )
-        problem, held_at = st.session_state.get(f"{name}_problem", (None, None))
+        problem, held_at = st.session_state.get(problem_key, (None, None))
         if held_at != value:
             problem = None
-            st.session_state.pop(f"{name}_problem", None)
+            st.session_state.pop(problem_key, None)
         shown = column.shown(value)
         if not problem or typed not in st.session_state:
             if st.session_state.get(typed) != shown:
-                st.session_state[f"{name}_former"] = st.session_state.get(typed), time.monotonic()
+                st.session_state[former] = st.session_state.get(typed), time.monotonic()
             st.session_state[typed] = shown
         st.number_input(
             f"{column.label}, exact value, {column.unit}",
@@ -193,8 +206,8 @@ def _input(column):
 
 def _take_typed(column):
     """Move the slider to the typed value, or keep what was typed and say why it cannot."""
-    typed = st.session_state[f"{column.name}_typed"]
-    former, written = st.session_state.get(f"{column.name}_former", (None, 0))
+    typed = st.session_state[session.part(session.TYPED, column.name)]
+    former, written = st.session_state.get(session.part(session.FORMER, column.name), (None, 0))
     # The value before the page's own writing, on its way back: not typed by anybody.
     is_stale = typed == former and time.monotonic() - written < _ON_ITS_WAY
     if is_stale or _has_moved(column.name):
@@ -202,4 +215,5 @@ def _take_typed(column):
     if column.low <= (value := round(typed / column.scale, 12)) <= column.high:
         set_sliders({column.name: value})
     else:
-        _report(column, st.session_state[column.name], f"{typed:,.10g} is outside the slider", "Type")
+        value = st.session_state[session.INPUT_KEYS[column.name]]
+        _report(column, value, f"{typed:,.10g} is outside the slider", "Type")

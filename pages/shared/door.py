@@ -11,6 +11,7 @@ from pathlib import Path
 import streamlit as st
 
 from model.store import StoreError
+from pages.shared import session
 from pages.shared.wording import plain
 
 VARIABLE = "PETROL_RETRAIN"
@@ -165,7 +166,7 @@ def draw():
         else:
             st.caption(f"Whoever opens this page can train, promote, roll back and remove ({VARIABLE}=open).")
         return not reason
-    if st.query_params.pop("sign_in", None):
+    if st.query_params.pop(session.SIGN_IN, None):
         st.error("Signing in did not work. Try again; if it stays so, the app’s log says why.")
     is_signed_in, problem = st.user.get("is_logged_in") and reason != _EXPIRED, misconfigured()
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -175,14 +176,14 @@ def draw():
             st.caption(f"Signed in as {plain(author(''))}.", width="content")
         with st.container(horizontal=True, width="content"):
             if is_signed_in:
-                st.button("Sign out", on_click=_sign_out, key="door_out")
+                st.button("Sign out", on_click=_sign_out, key=session.DOOR_OUT)
             elif not problem:
-                st.button("Sign in", type="primary", on_click=_sign_in, key="door_in")
+                st.button("Sign in", type="primary", on_click=_sign_in, key=session.DOOR_IN)
     if reason and not is_signed_in and not problem:
         home = _home(_section())
         if home != st.context.headers.get("Host"):
             st.caption(f"Signing in leads to this app at {plain(home)}: open it there.")
-        if st.session_state.get("tray"):
+        if st.session_state.get(session.TRAY):
             st.caption("Signing in opens the page anew: download the scenarios that you keep first.")
     return not reason
 
@@ -192,7 +193,7 @@ def _sign_in():
         st.login()
     except Exception:  # noqa: BLE001 - whatever is wrong with the settings, a visitor sees no more than that
         _LOG.exception("signing in")
-        st.query_params["sign_in"] = "failed"
+        st.query_params[session.SIGN_IN] = "failed"
 
 
 def _sign_out():

@@ -6,7 +6,7 @@ import streamlit as st
 from data.schema import ROW, ROWS, TARGET, row_name
 from model import history
 from model.store import StoreError
-from pages.shared import controls, door, evidence_charts, tables, verdicts
+from pages.shared import controls, door, evidence_charts, session, tables, verdicts
 
 
 def show(evidence, standings=()):
@@ -21,7 +21,8 @@ def show(evidence, standings=()):
     views = {"Scores": _scores, "Predictions": _predictions, "Curves": _curves, "What would move": _moves}
     if standings:
         views = {"All candidates": lambda found: _standings(found, standings)} | views
-    key = "evidence_of_several" if standings else "evidence"  # other tabs are other tabs, also for the browser
+    # Other tabs are other tabs, also for the browser.
+    key = session.EVIDENCE_OF_SEVERAL if standings else session.EVIDENCE
     for tab, draw in zip(st.tabs(list(views), key=key, bind="query-params"), views.values(), strict=True):
         if tab.open:
             with tab:
@@ -34,7 +35,7 @@ def _picture(key, figure, alt):
 
 def _standings(evidence, standings):
     st.markdown(verdicts.tie(standings, evidence.n_rows))
-    _picture("evidence_standings", evidence_charts.standings(standings), "Typical miss of each candidate")
+    _picture(session.EVIDENCE_STANDINGS, evidence_charts.standings(standings), "Typical miss of each candidate")
     baseline = evidence.candidate.record["scores"]["mean"]
     st.markdown(tables.markdown(verdicts.standings_table(standings, evidence.active.version, baseline)))
     st.caption(f"Shaded: cannot be told apart from the best. MAE and RMSE in {TARGET.unit}, ± one standard error.")
@@ -57,10 +58,10 @@ def _predictions(evidence):
     left, right = st.columns(2, gap="medium")
     with left:
         alt = f"Observed against out-of-fold predicted {TARGET.label.lower()} of {evidence.n_rows:,} {ROWS}"
-        _picture("evidence_observed", evidence_charts.observed_against_predicted(evidence), alt)
+        _picture(session.EVIDENCE_OBSERVED, evidence_charts.observed_against_predicted(evidence), alt)
     with right:
         alt = f"Residuals over predictions of {evidence.n_rows:,} {ROWS}"
-        _picture("evidence_residuals", evidence_charts.residuals(evidence), alt)
+        _picture(session.EVIDENCE_RESIDUALS, evidence_charts.residuals(evidence), alt)
     caption = f"Each {ROW} was predicted by fits that had not seen it; the mean of all rounds is drawn."
     if len(evidence.shown) < evidence.n_rows:
         caption += (
@@ -77,14 +78,14 @@ def _curves(evidence):
         f"({TARGET.unit})."
     )
     alt = "Response curves of both models through your what-if scenario, a panel an input"
-    _picture("evidence_curves", evidence_charts.curves(evidence, scenario), alt)
+    _picture(session.EVIDENCE_CURVES, evidence_charts.curves(evidence, scenario), alt)
 
 
 def _moves(evidence):
     now, then = evidence.answers(controls.last_scenario())
     change = f"{then - now:+z.1f}".replace("-", "−")
     st.markdown(f"{verdicts.moves(evidence)} Your what-if scenario would move by {change}.")
-    _picture("evidence_moves", evidence_charts.moves(evidence), f"Change of the prediction of each {ROW}")
+    _picture(session.EVIDENCE_MOVES, evidence_charts.moves(evidence), f"Change of the prediction of each {ROW}")
     names = [row_name(str(code)) for code in np.asarray(evidence.active.rows[ROW])]
     with st.popover("Show as table", type="tertiary", icon=":material/table_rows:"):
         st.markdown(tables.markdown(verdicts.moves_table(evidence, names)))
@@ -100,26 +101,26 @@ def promote(store, evidence):
     """
     number, active = evidence.candidate.version, evidence.active.version
     st.markdown(verdicts.headline(evidence))
-    seen = st.session_state.get("promote_seen_against", active)
-    st.session_state.promote_seen_against = active
+    seen = st.session_state.get(session.PROMOTE_SEEN_AGAINST, active)
+    st.session_state[session.PROMOTE_SEEN_AGAINST] = active
     if evidence.is_active or door.refusal():
         return
     was_active = any(one.version_id == number for one in history.promotions(store))
     verb = "Roll back to" if was_active else "Promote"
-    with st.form(f"promote_{number}", border=True):
+    with st.form(session.part(session.PROMOTE, number), border=True):
         st.markdown(
             f"**{verb} version {number}** :gray[Everybody’s predictions change at once. The Models page leads back.]"
         )
         by = door.author("")
         left, right = (st, st) if by else st.columns([0.7, 0.3])
-        reason = left.text_input("Reason", key=f"promote_reason_{number}")
+        reason = left.text_input("Reason", key=session.part(session.PROMOTE_REASON, number))
         if not by:
-            by = right.text_input("Your name", key="promote_by", persist_state="session")
+            by = right.text_input("Your name", key=session.PROMOTE_BY, persist_state="session")
         against = verdicts.conditions(evidence)
         agreed = True
         if against:
             told = f"I have seen that {' and that '.join(against)}."
-            agreed = st.checkbox(told, key=f"promote_agreed_{number}_{active}")
+            agreed = st.checkbox(told, key=session.part(session.PROMOTE_AGREED, number, active))
         pressed = st.form_submit_button(f"{verb} version {number}", type="primary")
     if not pressed:
         return

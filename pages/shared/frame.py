@@ -3,6 +3,7 @@
 import streamlit as st
 
 from data.schema import PERIOD, ROWS
+from pages.shared import session
 from pages.shared.wording import plain
 
 PAGES = (
@@ -55,8 +56,8 @@ def frame(title, model):
             st.page_link(path, label=label, width="stretch")
         name = f"Version {model.version}: {model.label}" if model.version else f"Shipped {model.label}"
         st.caption(f"{name}  \n{len(model.rows):,} {ROWS}, {PERIOD}")
-    if st.session_state.setdefault("active_version", model.version) != model.version:
-        st.session_state.active_version = model.version
+    if st.session_state.setdefault(session.ACTIVE_VERSION, model.version) != model.version:
+        st.session_state[session.ACTIVE_VERSION] = model.version
         st.toast(f"{name} is now active.", icon=":material/swap_horiz:")
     if model.notice:
         st.warning(model.notice, icon=":material/build:")

@@ -5,7 +5,7 @@ import streamlit as st
 from data.schema import FEATURES, TARGET, DataError
 from model.goal import seek
 from model.predict import possible_level, predict
-from pages.shared import controls, resources, wording
+from pages.shared import controls, resources, session, wording
 
 
 @st.fragment
@@ -16,23 +16,23 @@ def goal(model):
     ----------
     model : model.train.Model
     """
-    if resources.active_model() is not model or st.session_state.pop("goal_applied", False):
+    if resources.active_model() is not model or st.session_state.pop(session.GOAL_APPLIED, False):
         st.rerun()
-    with st.container(border=True, key="goal"):
+    with st.container(border=True, key=session.GOAL):
         st.markdown("#### What would it take?")
-        with st.form("goal_form", border=False):
+        with st.form(session.GOAL_FORM, border=False):
             left, middle, right = st.columns([0.16, 0.6, 0.24], vertical_alignment="bottom")
-            left.number_input(f"Goal ({TARGET.short_unit})", value=500, step=10, key="goal_value")
+            left.number_input(f"Goal ({TARGET.short_unit})", value=500, step=10, key=session.GOAL_VALUE)
             middle.pills(
                 "Hold as it is",
                 [column.name for column in FEATURES],
                 selection_mode="multi",
                 format_func={column.name: column.label for column in FEATURES}.get,
-                key="goal_held",
+                key=session.GOAL_HELD,
                 wrap=True,
             )
             right.form_submit_button("Find the smallest change", on_click=_seek, width="stretch")
-        found, problem = st.session_state.get("goal_found", (None, ""))
+        found, problem = st.session_state.get(session.GOAL_FOUND, (None, ""))
         if problem:
             st.error(problem)
         elif found:
@@ -47,13 +47,13 @@ def _seek():
     """Search from where the sliders are; called back, so that the page shows it at once."""
     model, state = resources.active_model(), st.session_state
     try:
-        sought = seek(model, controls.last_scenario(), state.goal_value, state.goal_held)
-        state.goal_found = (
-            (sought, predict(model, sought.scenario, possible_level(model, state.coverage)), model.version),
+        sought = seek(model, controls.last_scenario(), state[session.GOAL_VALUE], state[session.GOAL_HELD])
+        state[session.GOAL_FOUND] = (
+            (sought, predict(model, sought.scenario, possible_level(model, state[session.COVERAGE])), model.version),
             "",
         )
     except DataError as error:
-        state.goal_found = None, str(error)
+        state[session.GOAL_FOUND] = None, str(error)
 
 
 def _show(model, sought, answer, version):
@@ -64,12 +64,12 @@ def _show(model, sought, answer, version):
     if sought.scenario == sought.start:
         return
     st.markdown(wording.answer_in_words(model, answer))
-    st.button("Apply to the sliders", key="goal_apply", on_click=_apply, args=(sought.scenario,))
+    st.button("Apply to the sliders", key=session.GOAL_APPLY, on_click=_apply, args=(sought.scenario,))
 
 
 def _apply(scenario):
     controls.set_sliders(scenario)
-    st.session_state.goal_applied = True  # the sliders are elsewhere on the page
+    st.session_state[session.GOAL_APPLIED] = True  # the sliders are elsewhere on the page
 
 
 def in_words(sought):

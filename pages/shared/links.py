@@ -7,7 +7,7 @@ import streamlit as st
 from model.predict import predict
 from model.recipe import ModelError
 from model.store import StoreError
-from pages.shared import controls, resources
+from pages.shared import controls, resources, session
 from pages.shared.wording import plain
 
 
@@ -23,10 +23,10 @@ def link(model, answer):
     -------
     str
     """
-    parameters = {name: f"{value:.12g}" for name, value in answer.scenario.items()}
-    parameters["coverage"] = controls.level_text(answer.coverage)
+    parameters = controls.parameters(answer.scenario)
+    parameters[session.COVERAGE] = controls.level_text(answer.coverage)
     if model.version:
-        parameters["version"] = str(model.version)
+        parameters[session.VERSION] = str(model.version)
     return urlencode(parameters)
 
 
@@ -43,11 +43,11 @@ def told_by_link(model, answer):
     str
         Markdown; empty where there is nothing to say. Once the sliders have moved, the version leaves the address.
     """
-    asked = st.query_params.get("version")
+    asked = st.query_params.get(session.VERSION)
     if not asked:
         return ""
-    if st.session_state.setdefault("link_opened_at", answer.scenario) != answer.scenario:
-        del st.query_params["version"]
+    if st.session_state.setdefault(session.LINK_OPENED_AT, answer.scenario) != answer.scenario:
+        del st.query_params[session.VERSION]
         return ""
     number = int(asked) if asked.isascii() and asked.isdecimal() and len(asked) < 10 else None
     if number == model.version:

@@ -8,11 +8,12 @@ from data.schema import COLUMNS, ROW, ROWS, DataError, row_name
 from data.text import MAX_BYTES, MAX_ROWS
 from model import duration, recipe, versions
 from model.recipe import ModelError
-from pages.shared import resources, tables, verdicts
+from pages.shared import resources, session, tables, verdicts
 from pages.shared.wording import plain
 
 UPLOAD = 0  # in the place of a data set's number
 _N_EDITED = 1000  # rows that a page can show for editing
+_USE, _NAME = "row.use", "row.name"  # in the table to edit, beside columns, which have no dot
 _SLOW = 60  # [s] from which a training is announced
 _BYTES_A_ROW = 800  # of memory, whatever is trained
 
@@ -42,7 +43,7 @@ def rows(store, below):
         format_func=lambda number: (
             f"{sets[number].origin} ({sets[number].n_rows:,} {ROWS})" if number else "A CSV or Parquet file"
         ),
-        key="retrain_rows",
+        key=session.RETRAIN_ROWS,
         persist_state="session",
     )
     if choice == UPLOAD:
@@ -66,7 +67,7 @@ def _upload():
     st.file_uploader(
         f"CSV or Parquet file, at most {MAX_BYTES // 2**20} MB and {MAX_ROWS:,} {ROWS}",
         type=["csv", "txt", "tsv", "parquet"],
-        key="retrain_file",
+        key=session.RETRAIN_FILE,
         on_change=_take_file,
         help="Columns in any order. CSV: comma, semicolon or tab; decimal points or commas.",
     )
@@ -74,7 +75,7 @@ def _upload():
         "Download a template", lambda: template(load_rows()), "template.csv", "text/csv", type="tertiary",
         icon=":material/download:", on_click="ignore",
     )  # fmt: skip
-    name, found, problem = st.session_state.get("retrain_uploaded", ("", None, ""))
+    name, found, problem = st.session_state.get(session.RETRAIN_UPLOADED, ("", None, ""))
     if problem:
         st.error(f"{plain(name)} was not taken. Nothing was stored, and the active model is as it was.")
         st.code(problem, language=None, wrap_lines=True, height="content" if problem.count("\n") < 5 else 400)
@@ -88,13 +89,13 @@ def _upload():
 
 
 def _take_file():
-    file = st.session_state.retrain_file
+    file = st.session_state[session.RETRAIN_FILE]
     if file is None:
         return  # what was taken stays until another file comes
     try:
-        st.session_state.retrain_uploaded = file.name, load_rows(file), ""
+        st.session_state[session.RETRAIN_UPLOADED] = file.name, load_rows(file), ""
     except DataError as error:
-        st.session_state.retrain_uploaded = file.name, None, str(error)
+        st.session_state[session.RETRAIN_UPLOADED] = file.name, None, str(error)
 
 
 def _edit(found, source, below):
@@ -103,36 +104,38 @@ def _edit(found, source, below):
         st.caption(f"Up to {_N_EDITED:,} {ROWS} can be edited here. Edit the file instead.")
         return found, ()
     name = f"{source}_{fingerprint(found)[:12]}"
-    key, kept = f"retrain_table_{name}", f"retrain_edited_{name}"
+    key, kept, started = (
+        session.part(of, name) for of in (session.RETRAIN_TABLE, session.RETRAIN_EDITED, session.RETRAIN_START)
+    )
     shown = to_shown(found)
-    if not st.toggle(f"Edit or leave out {ROWS}", key="retrain_edits", persist_state="session"):
+    if not st.toggle(f"Edit or leave out {ROWS}", key=session.RETRAIN_EDITS, persist_state="session"):
         return found, ()
     if key not in st.session_state:  # first seen, or seen again after another page
         start = st.session_state.get(kept)
         if start is None:
-            start = shown.assign(use=True)
-        st.session_state[f"{key}_start"] = start
-    start = st.session_state[f"{key}_start"]
-    table = start.assign(name=[row_name(code) for code in start[ROW]])
+            start = shown.assign(**{_USE: True})
+        st.session_state[started] = start
+    start = st.session_state[started]
+    table = start.assign(**{_NAME: [row_name(code) for code in start[ROW]]})
     edited = below.data_editor(
         table,
         key=key,
         height=320,
-        column_order=["use", "name", *(column.name for column in COLUMNS)],
-        disabled=["name"],
+        column_order=[_USE, _NAME, *(column.name for column in COLUMNS)],
+        disabled=[_NAME],
         column_config={
             "_index": st.column_config.NumberColumn("Row", help="As in a file, where the header is row 1."),
-            "use": st.column_config.CheckboxColumn("Use", default=True, pinned=True),
-            "name": st.column_config.TextColumn(ROW.capitalize(), pinned=True),
+            _USE: st.column_config.CheckboxColumn("Use", default=True, pinned=True),
+            _NAME: st.column_config.TextColumn(ROW.capitalize(), pinned=True),
         }
         | {
             column.name: st.column_config.NumberColumn(tables.SHORT[column.name], help=column.help, format="%.10g")
             for column in COLUMNS
         },
         alt=f"{len(found):,} {ROWS}, to be edited",
-    ).drop(columns="name")
+    ).drop(columns=_NAME)
     st.session_state[kept] = edited
-    excluded = tuple(i for i, use in enumerate(edited["use"]) if not use)
+    excluded = tuple(i for i, use in enumerate(edited[_USE]) if not use)
     names = [column.name for column in COLUMNS]
     n_changed = int((edited[names].to_numpy(float) != shown[names].to_numpy(float)).any(axis=1).sum())
     left_out = f"{len(excluded):,} of {len(found):,} {ROWS} left out"
@@ -152,7 +155,7 @@ def algorithm():
         "Algorithm",
         recipe.OFFERED,
         format_func=lambda one: verdicts.capital(recipe.ALGORITHMS[one].label),
-        key="retrain_algorithm",
+        key=session.RETRAIN_ALGORITHM,
         persist_state="session",
     )
     entry = recipe.ALGORITHMS[name]
@@ -164,7 +167,7 @@ def algorithm():
         0,
         2**32 - 1,
         0,
-        key="retrain_seed",
+        key=session.RETRAIN_SEED,
         persist_state="session",
         help="Of whatever is random: equal seeds give equal models.",
     )
@@ -187,7 +190,7 @@ def _parameter(cell, algorithm, parameter):
 
 
 def _key(algorithm, parameter):
-    return f"retrain_{algorithm}_{parameter.name}"
+    return session.part(session.RETRAIN_PARAMETER, algorithm, parameter.name)
 
 
 def announce(name, parameters, n_rows):

@@ -15,7 +15,7 @@ from model.dispatcher import AGAIN
 from model.recipe import ModelError
 from model.store import Store, StoreError
 from model.train import Model
-from pages.shared import door
+from pages.shared import door, session
 
 _LOG = logging.getLogger(__name__)
 owner = ActiveModel()  # opens the store when it is first asked
@@ -68,7 +68,7 @@ def dispatch(store: Store) -> None:
 
 def visitor() -> str:
     """Return what tells this visitor from others, for as long as the page is not loaded anew."""
-    return st.session_state.setdefault("visitor", secrets.token_hex(8))
+    return st.session_state.setdefault(session.VISITOR, secrets.token_hex(8))
 
 
 def warm_up() -> None:

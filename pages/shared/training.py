@@ -6,7 +6,7 @@ import streamlit as st
 
 from model import cluster, jobs
 from model.tables import now
-from pages.shared import door, resources, verdicts
+from pages.shared import door, resources, session, verdicts
 
 _RECENT = timedelta(minutes=10)  # for so long an ended job is told of
 
@@ -48,7 +48,8 @@ def _draw(store, job, place):
             st.markdown(f"{title}  \n:gray[waits, {place} before it]")
     with right:
         if not door.refusal():
-            st.button("Cancel", key=f"retrain_cancel_{job.id}", on_click=_cancel, args=(store, job.id))
+            key = session.part(session.RETRAIN_CANCEL, job.id)
+            st.button("Cancel", key=key, on_click=_cancel, args=(store, job.id))
 
 
 def _whose(job):
@@ -68,7 +69,7 @@ def _train_here(store, failed):
     with resources.telling():
         data, algorithms = failed.request["data_set_id"], failed.request["algorithms"]
         number = door.change(jobs.submit, store, resources.visitor(), data, algorithms, **same, by=by, here=True)
-        st.query_params["job"] = str(number)
+        st.query_params[session.JOB] = str(number)
 
 
 def outcome(store):

@@ -10,7 +10,7 @@ from model.recipe import ModelError
 from model.scenarios import MAX_KEPT, MAX_NAME, Kept
 from model.score import score
 from model.store import StoreError
-from pages.shared import controls, resources, tables
+from pages.shared import controls, resources, session, tables
 from pages.shared.live_readout import comparison
 from pages.shared.wording import plain
 
@@ -24,19 +24,23 @@ def tray(model):
     model : model.train.Model
     """
     state = st.session_state
-    if resources.active_model() is not model or state.pop("tray_shown", False):
+    if resources.active_model() is not model or state.pop(session.TRAY_SHOWN, False):
         st.rerun()
-    kept = state.setdefault("tray", [])
-    with st.container(border=True, key="tray_card"):
+    kept = state.setdefault(session.TRAY, [])
+    with st.container(border=True, key=session.TRAY_CARD):
         st.markdown("#### Kept scenarios")
-        with st.form("tray_form", border=False):
+        with st.form(session.TRAY_FORM, border=False):
             left, right = st.columns([0.76, 0.24], vertical_alignment="bottom")
             left.text_input(
-                "Name", key="tray_name", max_chars=MAX_NAME, placeholder="For the scenario on the sliders, if you like"
+                "Name",
+                key=session.TRAY_NAME,
+                max_chars=MAX_NAME,
+                placeholder="For the scenario on the sliders, if you like",
             )
             right.form_submit_button("Keep this scenario", on_click=_keep, width="stretch")
-        message, table = st.container(), st.container(key="tray_table")  # always there: what follows stays in its place
-        kind, told = state.pop("tray_told", ("", ""))
+        # Always there: what follows stays in its place.
+        message, table = st.container(), st.container(key=session.TRAY_TABLE)
+        kind, told = state.pop(session.TRAY_TOLD, ("", ""))
         if told:
             getattr(message, kind)(told)
         if kept:
@@ -45,10 +49,10 @@ def tray(model):
             f"{'Kept' if kept else 'Nothing is kept yet. What you keep stays'} until this page is closed or loaded "
             "anew, and only you see it. Download it to keep it longer."
         )
-        with st.expander("Download or load", key="tray_files"):
+        with st.expander("Download or load", key=session.TRAY_FILES):
             _carry(kept)
         if kept:
-            with st.expander("Show, rename, move or remove", key="tray_changes"):
+            with st.expander("Show, rename, move or remove", key=session.TRAY_CHANGES):
                 _change(kept)
         if len(kept) > 1:
             _compare(model, kept)
@@ -56,17 +60,20 @@ def tray(model):
 
 def _keep():
     model, state = resources.active_model(), st.session_state
-    if len(state.tray) >= MAX_KEPT:
-        state.tray_told = "error", f"{MAX_KEPT} scenarios are kept, which is all there is room for. Remove one first."
+    kept = state[session.TRAY]
+    if len(kept) >= MAX_KEPT:
+        text = f"{MAX_KEPT} scenarios are kept, which is all there is room for. Remove one first."
+        state[session.TRAY_TOLD] = "error", text
         return
-    answer = predict(model, controls.last_scenario(), possible_level(model, state.coverage))
-    name = scenarios.clean_name(state.tray_name, [one.name for one in state.tray], f"Scenario {len(state.tray) + 1}")
-    state.tray_name = ""
+    answer = predict(model, controls.last_scenario(), possible_level(model, state[session.COVERAGE]))
+    taken = [one.name for one in kept]
+    name = scenarios.clean_name(state[session.TRAY_NAME], taken, f"Scenario {len(kept) + 1}")
+    state[session.TRAY_NAME] = ""
     _add([Kept(name, answer.scenario, answer.coverage, model.version, answer.value, answer.low, answer.high)])
 
 
 def _add(more):
-    st.session_state.tray = [*st.session_state.tray, *more]
+    st.session_state[session.TRAY] = [*st.session_state[session.TRAY], *more]
 
 
 def _now(model, kept):
@@ -105,24 +112,25 @@ def _lines(model, kept):
 
 def _change(kept):
     names, state = [one.name for one in kept], st.session_state
-    if state.get("tray_chosen") not in names:
-        state.tray_chosen = names[0]
-    name = st.selectbox("Scenario", names, key="tray_chosen")
+    if state.get(session.TRAY_CHOSEN) not in names:
+        state[session.TRAY_CHOSEN] = names[0]
+    name = st.selectbox("Scenario", names, key=session.TRAY_CHOSEN)
     with st.container(horizontal=True):
-        st.button("Show on the sliders", key="tray_show", on_click=_show)
-        st.button("Move up", key="tray_up", on_click=_move, args=(-1,), disabled=name == names[0])
-        st.button("Move down", key="tray_down", on_click=_move, args=(1,), disabled=name == names[-1])
+        st.button("Show on the sliders", key=session.TRAY_SHOW, on_click=_show)
+        st.button("Move up", key=session.TRAY_UP, on_click=_move, args=(-1,), disabled=name == names[0])
+        st.button("Move down", key=session.TRAY_DOWN, on_click=_move, args=(1,), disabled=name == names[-1])
         # Its key changes: pressed again before the page has, it does not remove the next one, too.
-        st.button("Remove", key=f"tray_remove_{state.setdefault('tray_removals', 0)}", on_click=_remove)
-    with st.form("tray_rename", border=False):
+        key = session.part(session.TRAY_REMOVE, state.setdefault(session.TRAY_REMOVALS, 0))
+        st.button("Remove", key=key, on_click=_remove)
+    with st.form(session.TRAY_RENAME, border=False):
         left, right = st.columns([0.76, 0.24], vertical_alignment="bottom")
-        left.text_input("New name", key="tray_new_name", max_chars=MAX_NAME)
+        left.text_input("New name", key=session.TRAY_NEW_NAME, max_chars=MAX_NAME)
         right.form_submit_button("Rename", on_click=_rename, width="stretch")
 
 
 def _show():
     state = st.session_state
-    one = next((one for one in state.tray if one.name == state.tray_chosen), None)
+    one = next((one for one in state[session.TRAY] if one.name == state[session.TRAY_CHOSEN]), None)
     if one is None:
         return
     beyond = [
@@ -133,27 +141,28 @@ def _show():
     ]
     if beyond:
         text = f"{plain(one.name)} is beyond the sliders: {plain('; '.join(beyond))}. Compare it here instead."
-        state.tray_told = "error", text
+        state[session.TRAY_TOLD] = "error", text
         return
     controls.set_sliders(one.scenario)
-    state.tray_shown = True  # the sliders are elsewhere on the page
+    state[session.TRAY_SHOWN] = True  # the sliders are elsewhere on the page
 
 
 def _move(by):
-    st.session_state.tray = scenarios.moved(st.session_state.tray, st.session_state.tray_chosen, by)
+    state = st.session_state
+    state[session.TRAY] = scenarios.moved(state[session.TRAY], state[session.TRAY_CHOSEN], by)
 
 
 def _remove():
     state = st.session_state
-    state.tray = [one for one in state.tray if one.name != state.tray_chosen]
-    state.tray_removals += 1
+    state[session.TRAY] = [one for one in state[session.TRAY] if one.name != state[session.TRAY_CHOSEN]]
+    state[session.TRAY_REMOVALS] += 1
 
 
 def _rename():
-    state, old = st.session_state, st.session_state.tray_chosen
-    state.tray, new = scenarios.renamed(state.tray, old, state.tray_new_name)
-    state.tray_new_name = ""
-    for key in ("tray_chosen", "tray_from", "tray_to"):
+    state, old = st.session_state, st.session_state[session.TRAY_CHOSEN]
+    state[session.TRAY], new = scenarios.renamed(state[session.TRAY], old, state[session.TRAY_NEW_NAME])
+    state[session.TRAY_NEW_NAME] = ""
+    for key in (session.TRAY_CHOSEN, session.TRAY_FROM, session.TRAY_TO):
         if state.get(key) == old:
             state[key] = new
 
@@ -173,8 +182,8 @@ def _carry(kept):
                 on_click="ignore",
                 icon=":material/download:",
             )
-    generation = st.session_state.setdefault("tray_generation", 0)
-    key = f"tray_file_{generation}"
+    generation = st.session_state.setdefault(session.TRAY_GENERATION, 0)
+    key = session.part(session.TRAY_FILE, generation)
     st.file_uploader(
         "Load scenarios",
         max_upload_size=scenarios.MAX_BYTES // 2**20,
@@ -190,26 +199,25 @@ def _load(key):
     """Take a file as a whole or not at all, and answer what is in it."""
     state = st.session_state
     file = state[key]
-    state.tray_generation += 1  # the uploader is empty again
+    state[session.TRAY_GENERATION] += 1  # the uploader is empty again
     if file is None:
         return
     try:
         found = scenarios.read(file.read(scenarios.MAX_BYTES + 1))
-        if len(state.tray) + len(found) > MAX_KEPT:
-            text = f"There is room for {MAX_KEPT - len(state.tray)} more, the file has {len(found)}. Remove some first."
-            raise DataError([text])
+        if (room := MAX_KEPT - len(state[session.TRAY])) < len(found):
+            raise DataError([f"There is room for {room} more, the file has {len(found)}. Remove some first."])
         more, unknown = [], set()
         for one in found:
-            more.append(_answered(one, [*state.tray, *more], unknown))
+            more.append(_answered(one, [*state[session.TRAY], *more], unknown))
         _add(more)
     except DataError as error:
         problems = "\n".join(f"- {plain(problem)}" for problem in error.problems[: DataError.SHOWN])
-        state.tray_told = "error", f"{plain(file.name)} was not loaded:\n{problems}"
+        state[session.TRAY_TOLD] = "error", f"{plain(file.name)} was not loaded:\n{problems}"
         return
-    state.tray_told = "success", f"{len(more)} scenario{'s' * (len(more) > 1)} loaded."
+    state[session.TRAY_TOLD] = "success", f"{len(more)} scenario{'s' * (len(more) > 1)} loaded."
     if unknown:
         numbers = ", ".join(map(str, sorted(unknown)))
-        state.tray_told = (
+        state[session.TRAY_TOLD] = (
             "warning", f"{len(more)} loaded. Not known here or not usable: version {numbers}. The active one answered.",
         )  # fmt: skip
 
@@ -222,7 +230,7 @@ def _answered(one, others, unknown):
             model = resources.owner.version(one.version)
         except (ModelError, StoreError):
             unknown.add(one.version)
-    level = possible_level(model, one.coverage or st.session_state.coverage)
+    level = possible_level(model, one.coverage or st.session_state[session.COVERAGE])
     answer = predict(model, one.scenario, level)
     name = scenarios.clean_name(one.name, [other.name for other in others], f"Scenario {len(others) + 1}")
     return Kept(name, one.scenario, level, model.version, answer.value, answer.low, answer.high)
@@ -232,13 +240,14 @@ def _compare(model, kept):
     """Two scenarios side by side, and why the prediction moves from one to the other."""
     kept, state = {one.name: one for one in kept}, st.session_state
     st.markdown("##### Compare two")
-    for key, other, order in (("tray_from", "tray_to", list(kept)), ("tray_to", "tray_from", list(reversed(kept)))):
+    start, end = session.TRAY_FROM, session.TRAY_TO
+    for key, other, order in ((start, end, list(kept)), (end, start, list(reversed(kept)))):
         if state.get(key) not in kept:
             state[key] = next(name for name in order if name != state.get(other))
     left, right = st.columns(2)
     pair = [
         kept[column.selectbox(label, list(kept), key=key)]
-        for column, label, key in ((left, "From", "tray_from"), (right, "To", "tray_to"))
+        for column, label, key in ((left, "From", start), (right, "To", end))
     ]
     before, after = pair
     first, last, contributions = scenarios.why_moved(model, before.scenario, after.scenario)

@@ -12,6 +12,7 @@ import numpy as np
 import streamlit as st
 
 from data.schema import FEATURES, ROW, ROWS, TARGET, row_name
+from pages.shared import session
 
 _HERE = Path(__file__).parent
 
@@ -56,6 +57,7 @@ def live_readout(model, answer, link):
         "curves": [
             {
                 "key": column.name,
+                "slider": session.css_class(session.INPUT_KEYS[column.name]),
                 "label": column.label,
                 "ends": [column.text_with_unit(column.low), column.text_with_unit(column.high)],
                 "start": column.low,
@@ -66,7 +68,7 @@ def live_readout(model, answer, link):
             for column in FEATURES
         ],
     }
-    _readout(key="live_readout", data=json.dumps(data, separators=(",", ":")))
+    _readout(key=session.LIVE_READOUT, data=json.dumps(data, separators=(",", ":")))
 
 
 def details(model, answer):
@@ -90,7 +92,7 @@ def details(model, answer):
     n_all, n = len(model.rows), len(model.background)
     of = f" The average is over a fixed random sample of {n:,} of the {n_all:,} {ROWS}." if n < n_all else ""
     _draw_details(
-        "details",
+        session.DETAILS,
         f"Why {answer.value:.0f} and not the average {answer.average:.0f}",
         labels,
         answer.contributions,
@@ -117,7 +119,7 @@ def comparison(before, after, contributions, table):
         old, new = (column.text_with_unit(scenario[column.name]) for scenario, _ in (before, after))
         labels[column.name] = f"{old}, unchanged" if old == new else f"{old} → {new}"
     title = "Nothing differs" if before[0] == after[0] else f"Why {after[1]:.0f} and not {before[1]:.0f}"
-    _draw_details("comparison", title, labels, contributions, "Side by side", table)
+    _draw_details(session.COMPARISON, title, labels, contributions, "Side by side", table)
 
 
 def _draw_details(key, title, labels, contributions, table_title, rows, more=""):

@@ -78,8 +78,8 @@ function build(parent) {
 // One watcher a slider, on the hidden input that moves with the thumb. Where a slider is not found, the number
 // still follows on release, from the server.
 function watchSliders(view) {
-  for (const { key } of view.data.curves) {
-    const slider = document.querySelector(`.st-key-${key}`);
+  for (const { key, slider: name } of view.data.curves) {
+    const slider = document.querySelector(`.${name}`);
     const input = slider?.querySelector("input[type=range]");
     const old = view.watchers.get(key);
     if (!input || old?.input === input) continue;

@@ -1,0 +1,183 @@
+"""Every key of the session and every name in an address: what it holds, and which module writes it.
+
+Three kinds of keys, none of which can be another:
+
+- The app's own begin with ``app.``; a column has no dot in its name. One of many of a kind ends in what tells it from
+  the others: ``app.promote.2``.
+- An input's slider has the input's name. Streamlit writes a slider's key into the address, and where that name is one
+  of the app's there, the input is ``input.version``.
+- A widget of the app that Streamlit writes into the address has the name that it has there, too: ``coverage``.
+"""
+
+from typing import NamedTuple
+
+from data.schema import FEATURES
+
+PREFIX = "app."
+
+
+class Entry(NamedTuple):
+    """What a key or a name in the address holds, and the modules that write it."""
+
+    holds: str
+    writers: str
+
+
+KEYS: dict[str, Entry] = {}  # of the session, the app's own
+PARAMETERS: dict[str, Entry] = {}  # of an address, the app's
+
+
+def _own(name: str, holds: str, writers: str) -> str:
+    KEYS[PREFIX + name] = Entry(holds, writers)
+    return PREFIX + name
+
+
+def _parameter(name: str, holds: str, writers: str) -> str:
+    PARAMETERS[name] = Entry(holds, writers)
+    return name
+
+
+# In an address. The level and the views are bound to their widgets, and so are keys of the session, too.
+COVERAGE = _parameter("coverage", "level of the band on the What-if page", "controls")
+SCORE_COVERAGE = _parameter("score_coverage", "level of the band on the Score page", "score")
+VIEW = _parameter("view", "view of the Explore page", "explore")
+EVIDENCE = _parameter("evidence", "view of the evidence on the only candidate", "evidence")
+EVIDENCE_OF_SEVERAL = _parameter("evidence_of_several", "view of the evidence on one of several", "evidence")
+VERSION = _parameter("version", "version that gave a link's number; version on the Models page", "links, models")
+JOB = _parameter("job", "number of this visitor's job until it ends", "retrain, training")
+CANDIDATE = _parameter("candidate", "version on the Retrain page", "retrain")
+SIGN_IN = _parameter("sign_in", "that signing in failed", "door")
+PARAMETERS |= {
+    "from": Entry("where a change starts", "nobody yet"),
+    "to": Entry("where a change goes", "nobody yet"),
+    "embed": Entry("how the page is embedded", "Streamlit"),
+    "embed_options": Entry("how the page is embedded", "Streamlit"),
+}
+
+# All pages
+ACTIVE_VERSION = _own("active_version", "version that was active at the last run, for the word on a new one", "frame")
+VISITOR = _own("visitor", "what tells this visitor from others", "resources")
+DOOR_IN = _own("door_in", "button", "door")
+DOOR_OUT = _own("door_out", "button", "door")
+
+# What if
+START_FROM = _own("start_from", "preset that the sliders are on, or None", "controls")
+ANSWERED = _own("answered", "input -> where the sliders were at the last answer", "controls")
+TYPED = _own("typed", "exact value beside each slider [shown unit]", "controls")
+FORMER = _own("former", "value before the page's last writing of each field, and when", "controls")
+MOVED = _own("moved", "old and new value of each slider that the page moved, and when", "controls")
+PROBLEM = _own("problem", "message below each slider, and the value at which it stays", "controls")
+INPUT_ROW = _own("input_row", "container of each slider and its field", "controls")
+LINK_OPENED_AT = _own("link_opened_at", "scenario that a link with a version opened at", "links")
+ANSWER = _own("answer", "container of the answer in words", "streamlit_app")
+LIVE_READOUT = _own("live_readout", "component", "live_readout")
+DETAILS = _own("details", "component", "live_readout")
+COMPARISON = _own("comparison", "component", "live_readout")
+
+# What would it take
+GOAL = _own("goal", "container", "goal")
+GOAL_FORM = _own("goal_form", "form", "goal")
+GOAL_VALUE = _own("goal_value", "prediction to reach [unit of the target]", "goal")
+GOAL_HELD = _own("goal_held", "inputs that stay as they are", "goal")
+GOAL_FOUND = _own("goal_found", "what was sought, its answer and its version, or None; and a problem", "goal")
+GOAL_APPLY = _own("goal_apply", "button", "goal")
+GOAL_APPLIED = _own("goal_applied", "that the sliders were moved, until the page has run", "goal")
+
+# Kept scenarios
+TRAY = _own("tray", "list of model.scenarios.Kept", "tray")
+TRAY_CARD = _own("tray_card", "container", "tray")
+TRAY_TABLE = _own("tray_table", "container", "tray")
+TRAY_FORM = _own("tray_form", "form", "tray")
+TRAY_NAME = _own("tray_name", "name of the scenario to keep", "tray")
+TRAY_TOLD = _own("tray_told", "kind and text of a message, until it is shown", "tray")
+TRAY_SHOWN = _own("tray_shown", "that the sliders were moved, until the page has run", "tray")
+TRAY_CHANGES = _own("tray_changes", "container", "tray")
+TRAY_CHOSEN = _own("tray_chosen", "name of the scenario to change", "tray")
+TRAY_SHOW = _own("tray_show", "button", "tray")
+TRAY_UP = _own("tray_up", "button", "tray")
+TRAY_DOWN = _own("tray_down", "button", "tray")
+TRAY_REMOVE = _own("tray_remove", "button, another after each removal", "tray")
+TRAY_REMOVALS = _own("tray_removals", "how many were removed", "tray")
+TRAY_RENAME = _own("tray_rename", "form", "tray")
+TRAY_NEW_NAME = _own("tray_new_name", "new name of the scenario", "tray")
+TRAY_FILES = _own("tray_files", "container", "tray")
+TRAY_FILE = _own("tray_file", "file of scenarios, another field after each", "tray")
+TRAY_GENERATION = _own("tray_generation", "how many files were loaded", "tray")
+TRAY_FROM = _own("tray_from", "name of the scenario that a comparison starts from", "tray")
+TRAY_TO = _own("tray_to", "name of the scenario that it goes to", "tray")
+
+# Explore
+EXPLORE_BAR = _own("explore_bar", "container", "explore")
+EXPLORE_OF = _own("explore_of", "fingerprint of the rows that filter and selection are of", "choice")
+EXPLORE_FILTER = _own("explore_filter", "popover", "choice")
+EXPLORE_NTH_FILTER = _own("explore_nth_filter", "how many filters were taken away", "choice")
+EXPLORE_RANGE = _own("explore_range", "both ends of a column in each filter [stored unit]", "choice")
+EXPLORE_NAMES = _own("explore_names", "names of rows to keep in each filter", "choice")
+EXPLORE_SELECTED = _own("explore_selected", "places of the selected rows", "choice")
+EXPLORE_FIRST = _own("explore_first", "places of the rows that the table shows first", "choice")
+EXPLORE_TABLE = _own("explore_table", "container; with the rows shown, the ticks of their table", "choice")
+EXPLORE_FORMER = _own("explore_former", "ticks before the page's last writing, and when", "choice")
+EXPLORE_MAP = _own("explore_map", "picture and what was picked in it", "explore")
+EXPLORE_SHADE = _own("explore_shade", "column that shades the map", "explore")
+EXPLORE_INPUT = _own("explore_input", "input of the picture", "explore")
+EXPLORE_WITH_NAMES = _own("explore_with_names", "whether names stand beside the points", "explore")
+EXPLORE_COLUMN = _own("explore_column", "column of the histogram", "explore")
+EXPLORE_ONE = _own("explore_one", "picture and what was picked in it", "explore")
+EXPLORE_SPREAD = _own("explore_spread", "picture and what was picked in it", "explore")
+EXPLORE_PAIRS = _own("explore_pairs", "picture and what was picked in it", "explore")
+EXPLORE_HEAT = _own("explore_heat", "picture", "explore")
+EXPLORE_INFLUENCE = _own("explore_influence", "picture and what was picked in it", "explore")
+EXPLORE_IMPORTANCE = _own("explore_importance", "picture", "explore")
+
+# Retrain
+RETRAIN_ROWS = _own("retrain_rows", "number of the data set to train on; 0 for a file", "proposal")
+RETRAIN_FILE = _own("retrain_file", "file of rows as it was sent", "proposal")
+RETRAIN_UPLOADED = _own("retrain_uploaded", "name of that file, its rows or None, and a problem", "proposal")
+RETRAIN_EDITS = _own("retrain_edits", "whether rows are edited in the page", "proposal")
+RETRAIN_TABLE = _own("retrain_table", "edits of each set of rows", "proposal")
+RETRAIN_START = _own("retrain_start", "each set of rows as the editor started with it", "proposal")
+RETRAIN_EDITED = _own("retrain_edited", "each set of rows as it was edited last", "proposal")
+RETRAIN_ALGORITHM = _own("retrain_algorithm", "name of the algorithm", "proposal")
+RETRAIN_PARAMETER = _own("retrain_parameter", "each parameter of each algorithm", "proposal")
+RETRAIN_SEED = _own("retrain_seed", "seed", "proposal")
+RETRAIN_CANDIDATE = _own("retrain_candidate", "version to judge, as in the address", "retrain")
+RETRAIN_CANCEL = _own("retrain_cancel", "button of each job", "training")
+
+# Evidence, on Retrain and Models
+EVIDENCE_STANDINGS = _own("evidence_standings", "picture", "evidence")
+EVIDENCE_OBSERVED = _own("evidence_observed", "picture", "evidence")
+EVIDENCE_RESIDUALS = _own("evidence_residuals", "picture", "evidence")
+EVIDENCE_CURVES = _own("evidence_curves", "picture", "evidence")
+EVIDENCE_MOVES = _own("evidence_moves", "picture", "evidence")
+PROMOTE = _own("promote", "form of each version", "evidence")
+PROMOTE_SEEN_AGAINST = _own("promote_seen_against", "version that was active when the evidence was seen", "evidence")
+PROMOTE_REASON = _own("promote_reason", "why each version is promoted", "evidence")
+PROMOTE_BY = _own("promote_by", "who promotes", "evidence")
+PROMOTE_AGREED = _own("promote_agreed", "tick of each version against the active one", "evidence")
+
+# Models
+MODELS_TIMELINE = _own("models_timeline", "picture", "models")
+MODELS_VERSION = _own("models_version", "version to look at, as in the address", "models")
+MODELS_REMOVE = _own("models_remove", "button", "models")
+MODELS_REMOVE_SET = _own("models_remove_set", "popover of each data set", "models")
+MODELS_REMOVE_DATA = _own("models_remove_data", "button of each data set", "models")
+MODELS_REMOVED = _own("models_removed", "what was removed or why not, until it is shown", "models")
+
+# Score a file
+SCORE_FILE = _own("score_file", "file as it was sent", "score")
+SCORE_SENT = _own("score_sent", "name, content and id of that file, also over a visit to another page", "score")
+SCORE_DONE = _own("score_done", "file, model and level that were scored, and the result or a problem", "score")
+SCORE_PREVIEW = _own("score_preview", "which rows are shown", "score")
+SCORE_PICTURE = _own("score_picture", "picture", "score")
+
+INPUT_KEYS = {column.name: column.name_beside(PARAMETERS) for column in FEATURES}  # of the sliders, and in an address
+
+
+def part(key: str, *parts: object) -> str:
+    """Return the key of one of many of a kind: ``part(PROMOTE, 2)`` -> ``"app.promote.2"``."""
+    return ".".join([key, *map(str, parts)])
+
+
+def css_class(key: str) -> str:
+    """Return the class by which a style sheet or a script knows what has this key."""
+    return f"st-key-{key.replace('.', '-')}"
