@@ -209,6 +209,7 @@ print([each.broken for each in versions.versions(store)])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.sqlite
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc and limits of Linux")
 def test_too_many_open_files_brand_no_version_and_pass(store, rows):

@@ -40,6 +40,7 @@ def flags(values):
     return [part for name, value in values.items() for part in (f"--{name}", value)]
 
 
+@pytest.mark.slow
 def test_predict_prints_number_band_and_nearest_state(model):
     answer = predict(model, MAINE)
     done = run("predict", *flags(MAINE))
@@ -65,7 +66,7 @@ def test_a_scenario_far_from_all_states_is_said_to_be(model):
 
 
 def test_bad_input_is_told_in_full_with_exit_code_2():
-    done = run("predict", "--petrol_tax", "nine", "--driver_licence_share", "52.5")
+    done = called("predict", "--petrol_tax", "nine", "--driver_licence_share", "52.5")
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.splitlines() == [

@@ -26,6 +26,8 @@ def at_once(function):
         return list(pool.map(call, range(N_THREADS)))
 
 
+@pytest.mark.slow
+@pytest.mark.postgresql
 def test_many_threads_begin_one_job_with_one_worker_and_none_is_lost(store):
     numbers = [jobs.submit(store, visitor, 1, ["mean"]) for visitor in "ab"]
     dispatcher = dispatcher_of(store)
@@ -64,6 +66,7 @@ def test_what_was_about_to_begin_a_job_when_the_app_ended_starts_no_worker_and_t
     assert dispatcher.dispatch(store) is None
 
 
+@pytest.mark.slow
 def test_who_ends_its_workers_says_so_in_their_jobs_and_leaves_none_behind(store):
     number, dispatcher = jobs.submit(store, "a", 1, ["forest"]), Dispatcher()
     assert dispatcher.dispatch(store) == number

@@ -140,6 +140,8 @@ def test_the_job_that_ended_last_is_the_last_one_whatever_the_clock_says(store):
     assert sql(store, "SELECT id, end_number FROM job ORDER BY id") == [(1, 3), (2, 2), (3, 1), (4, 4)]
 
 
+@pytest.mark.slow
+@pytest.mark.postgresql
 def test_the_worker_of_another_computer_is_believed_until_it_is_silent(store):
     number, following = jobs.submit(store, "v1", 1, ["ridge"]), jobs.submit(store, "v2", 1, ["ridge"])
     set_running(store, number, "elsewhere:1", now())

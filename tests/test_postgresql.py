@@ -18,7 +18,7 @@ from tests.conftest import running_server
 from tests.postgresql import PASSWORD, running_postgresql
 from tests.stores import add_quick, dispatch, python, sql, wait_until
 
-pytestmark = pytest.mark.sqlite  # either kind of run has both; once is enough
+pytestmark = [pytest.mark.sqlite, pytest.mark.slow]  # either kind of run has both; once is enough
 
 
 @pytest.fixture
@@ -130,7 +130,6 @@ def test_a_database_that_cannot_hold_all_names_is_refused_with_the_cure(postgres
             history.open_store(postgresql.url(name))
 
 
-@pytest.mark.slow
 def test_a_server_that_was_started_anew_is_asked_again_without_a_word():
     with running_postgresql() as server:
         store = history.open_store(server.new())
@@ -147,7 +146,6 @@ def test_a_server_that_was_started_anew_is_asked_again_without_a_word():
         store._engine.dispose()
 
 
-@pytest.mark.slow
 def test_a_worker_that_could_not_beat_while_the_server_was_away_is_not_given_up(monkeypatch):
     monkeypatch.setattr(dispatcher, "STALE", timedelta(seconds=0.5))
     with running_postgresql() as server:
@@ -164,7 +162,6 @@ def test_a_worker_that_could_not_beat_while_the_server_was_away_is_not_given_up(
         store._engine.dispose()
 
 
-@pytest.mark.slow
 def test_who_stands_still_in_the_middle_of_writing_does_not_hold_the_others_for_ever(url, monkeypatch):
     monkeypatch.setattr(tables, "_PATIENCE", 1)  # [s]; a quarter of what one that stands still is given
     history.open_store(url)
@@ -195,7 +192,6 @@ def test_with_sqlite_the_driver_is_not_even_imported(tmp_path):
     assert out == "False\n"
 
 
-@pytest.mark.slow
 def test_a_server_that_never_answers_is_not_waited_for_at_every_move(tmp_path):
     with socket.socket() as silent, running(silent, tmp_path) as url:
         asyncio.run(moves_with_the_shipped_model(url))
@@ -207,7 +203,6 @@ def test_a_server_that_never_answers_is_not_waited_for_at_every_move(tmp_path):
     assert "Traceback" not in (tmp_path / "log").read_text(encoding="utf-8")
 
 
-@pytest.mark.slow
 def test_while_the_server_is_away_the_version_answers_that_did_before(tmp_path, rows):
     with running_postgresql() as server:
         url = server.new()

@@ -201,6 +201,7 @@ def store_of(project):
     return f"sqlite:///{project}/store.db"
 
 
+@pytest.mark.slow
 def test_inputs_may_have_the_names_of_the_apps_own(renamed, browser, tmp_path):
     values = {RENAMED[name]: float(value) for name, value in OLD.items()}
     options = [f"--{'input.' * (name == 'coverage')}{name}={value}" for name, value in values.items()]

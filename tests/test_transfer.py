@@ -14,7 +14,7 @@ from model.store import Store, StoreError
 from tests.conftest import ROOT
 from tests.stores import add_quick, python, sql
 
-pytestmark = pytest.mark.sqlite  # either kind of run has both; once is enough
+pytestmark = [pytest.mark.sqlite, pytest.mark.slow]  # either kind of run has both; once is enough
 
 
 @pytest.fixture
