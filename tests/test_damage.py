@@ -47,9 +47,9 @@ def test_an_empty_file_becomes_a_store(tmp_path, model):
 
 
 def cut_out_a_page(path):
-    """Break a page of the model's bytes, which opening the file does not come across."""
+    """Break a page of the queue, which neither opening the file nor answering comes across."""
     content = bytearray(path.read_bytes())
-    (root,) = (row[0] for row in sql(path, "SELECT rootpage FROM sqlite_master WHERE name = 'data_set'"))
+    (root,) = (row[0] for row in sql(path, "SELECT rootpage FROM sqlite_master WHERE name = 'job'"))
     content[(root - 1) * 4096] = 0xFF  # no kind of page
     path.write_bytes(content)
 
