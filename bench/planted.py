@@ -66,8 +66,10 @@ def pytest_runtest_protocol(item, nextitem):
             measuring.switch_context("")
 
 def pytest_collection_finish(session):
-    with open(os.path.join(os.path.dirname(__file__), "fixtures.json"), "w") as file:
-        json.dump({item.nodeid: item.fixturenames for item in session.items}, file)
+    path = os.path.join(os.path.dirname(__file__), "fixtures.json")
+    known = json.load(open(path)) if os.path.exists(path) else {}
+    with open(path, "w") as file:
+        json.dump(known | {item.nodeid: item.fixturenames for item in session.items}, file)
 """
 SHARED = {"server", "machines", "replicas", "crew"}  # fixtures that start what several tests reach the product through
 
@@ -133,8 +135,10 @@ def cover(folder: Path) -> None:
     )
     noting = {"COVERAGE_PROCESS_START": str(folder / "settings"), "PYTHONPATH": str(folder)}
     try:
-        command = [sys.executable, "-m", "pytest", "-q", "-n", "3", "-p", "noting", f"--junitxml={folder}/times.xml"]
-        subprocess.run(command, cwd=ROOT, env=os.environ | noting, check=False)
+        for number, mark in enumerate(("not browser", "browser")):
+            command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "-m", mark, "-p", "noting"]
+            command += [f"--junitxml={folder}/{number}.xml"]
+            subprocess.run(command, cwd=ROOT, env=os.environ | noting, check=False)
     finally:
         begins.unlink()
     for command in ("combine", "report"):

@@ -20,13 +20,14 @@ from model.evaluations import add_evaluation, evaluated
 from model.importance import predictions_and_losses
 from model.jobs import beat, own
 from model.recipe import ModelError
-from model.store import StoreError
+from model.store import Store, StoreError
 from model.tables import JOB, MODEL_VERSION
 from model.train import features, libraries, require_usable, train, train_again
-from model.versions import add_version, record_of, rows_of, version, versions
+from model.versions import add_version, data_sets, record_of, rows_of, version, versions
 
 _BEAT = 0.5  # [s]
 _PERSISTS = 90  # [s] in keeping what was trained, while the store's server is away
+_WORTH_HELPERS = 1.5  # [s] of fits; helpers take about as long to start
 _N_TRIES = 5  # more where it is not; each waits as long as the store waits for another writer
 
 
@@ -44,12 +45,9 @@ def main(number):
     if not worker:
         print(f"Job {number} is not waiting.", file=sys.stderr)
         return 2
-    helpers = threading.Thread(target=processes.wake)
-    if not cluster.address():
-        helpers.start()
     try:
         while worker:
-            _do(store, number, worker, helpers)
+            _do(store, number, worker)
             number = jobs.following(store)
             worker = number and jobs.take(store, number)
     except StoreError as error:
@@ -58,11 +56,11 @@ def main(number):
     return 0
 
 
-def _do(store, number, worker, helpers):
+def _do(store, number, worker):
     ending, over = threading.Event(), threading.Event()
     threading.Thread(target=_beat, args=(store, number, worker, ending, over), daemon=True).start()
     try:
-        trained, evaluations, notes = _work(store, jobs.job(store, number), worker, helpers)
+        trained, evaluations, notes = _work(store, jobs.job(store, number), worker)
         ending.set()
         _end(store, number, worker, "done", notes, trained, evaluations)
     except Exception as error:  # whatever it is, nobody may wait for this job for ever
@@ -113,7 +111,7 @@ def _end(store, number, worker, state, notes, trained=(), evaluations=()):
             return
 
 
-def _work(store, job, worker, helpers):
+def _work(store, job, worker):
     """Train what the job asks for, and evaluate the active recipe on the same rows and folds to hold it against.
 
     Returns
@@ -126,6 +124,7 @@ def _work(store, job, worker, helpers):
         What was left out, and why.
     """
     request = job.request
+    helpers = _woken(store, request)
     rows = rows_of(store, request["data_set_id"], request["excluded"])
     require_usable(rows)
     recipes, notes = _possible(request, len(rows))
@@ -138,15 +137,16 @@ def _work(store, job, worker, helpers):
     if active and not is_evaluated and active.recipe not in recipes and _fits(active, len(rows), notes):
         others = [active.recipe]
     progress = _Progress(store, job.id, worker, len(others) + len(unknown))
+    n_jobs = _n_jobs([*others, *unknown], len(rows))
     with _cluster(request, rows, helpers, is_needed=others or unknown) as send:
         # All at once, so that no worker of a cluster waits for what is done here between two recipes.
         fits = {_key(one): send(one) for one in others}
         fits |= {_key(one): send(one, keep=predictions_and_losses) for one in unknown}
-        evaluations = [(one, *same, _evaluated(rows, one, progress, fits.pop(_key(one)))) for one in others]
+        evaluations = [(one, *same, _evaluated(rows, one, progress, n_jobs, fits.pop(_key(one)))) for one in others]
         trained = []
         for one in recipes:
             try:
-                model = _again(known, one, rows) or _train(rows, one, progress, fits.pop(_key(one), None))
+                model = _again(known, one, rows) or _train(rows, one, progress, n_jobs, fits.pop(_key(one), None))
             except ValueError as error:  # a ModelError, or what scikit-learn cannot fit on some fold
                 if len(recipes) == 1:
                     raise
@@ -185,12 +185,29 @@ def _is_new(known, one, notes):
     return True
 
 
-def _train(rows, one, progress, fits):
-    return train(rows, *one, n_jobs=processes.N_PROCESSES, progress=progress.of(one), fits=fits)
+def _n_jobs(recipes: list[tuple], n_rows: int) -> int:
+    """How many processes are worth their start for the fits of these recipes."""
+    seconds = sum(duration.estimate(algorithm, parameters, n_rows) for algorithm, parameters, _ in recipes)
+    return processes.N_PROCESSES if seconds > _WORTH_HELPERS else 1
 
 
-def _evaluated(rows, one, progress, fits):
-    options = {"n_repeats": evaluate.n_repeats_for(len(rows)), "n_jobs": processes.N_PROCESSES, "fits": fits}
+def _woken(store: Store, request: dict) -> threading.Thread | None:
+    """Have helpers start while the rows are read, where what is asked for is worth it and not for a cluster."""
+    n_rows = next((data.n_rows for data in data_sets(store) if data.id == request["data_set_id"]), 0)
+    asked = [(algorithm, request["parameters"], 0) for algorithm in request["algorithms"]]
+    if cluster.address() or not n_rows or (len(asked) == 1 and _n_jobs(asked, n_rows) == 1):
+        return None
+    helpers = threading.Thread(target=processes.wake)
+    helpers.start()
+    return helpers
+
+
+def _train(rows, one, progress, n_jobs, fits):
+    return train(rows, *one, n_jobs=n_jobs, progress=progress.of(one), fits=fits)
+
+
+def _evaluated(rows, one, progress, n_jobs, fits):
+    options = {"n_repeats": evaluate.n_repeats_for(len(rows)), "n_jobs": n_jobs, "fits": fits}
     X, y = features(rows), rows[TARGET.name].to_numpy(float)
     return evaluate.out_of_fold(recipe.pipeline(*one), X, y, progress=progress.of(one), **options)
 
@@ -248,7 +265,7 @@ def _again(known, one, rows):
 def _cluster(request, rows, helpers, *, is_needed):
     """Yield what has the folds of a recipe fitted in the cluster, or leaves them to this machine."""
     if request.get("here") or not cluster.address() or not is_needed:
-        if helpers.ident:
+        if helpers:
             helpers.join()
         with processes.used():
             yield lambda one, **keep: None

@@ -1,7 +1,7 @@
-"""``python -m tests``: every test, on as many processes as the machine is good for, and what that cost.
+"""``python -m tests``: every test, and what that cost; arguments are for pytest, as in ``python -m tests -k goal``.
 
-Two runs at once, since either alone leaves processors idle: all tests with the stores in files of SQLite, and those in
-which a store has a part with PostgreSQL. Arguments go to the former alone: ``python -m tests -k goal``.
+Two rows of runs stand beside each other, since either alone leaves processors idle. Browser tests have processes of their
+own: Playwright's event loop runs on in theirs, where no other may begin.
 """
 
 import ctypes
@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 
@@ -20,7 +20,11 @@ from tests.conftest import ROOT
 
 _ADOPT = 36  # Linux's PR_SET_CHILD_SUBREAPER
 _PATIENCE = 30  # [s] with processes that a test has told to end
-_PROCESSES = str((os.cpu_count() or 1) + 1)  # a browser and its server wait for each other half of the time
+_NO_TESTS = 5  # exit code of pytest
+ROWS = (  # run one after the other: what keeps the stores, which tests, in how many processes
+    (("sqlite", "not browser", 2), ("postgresql", "not browser", 2)),
+    (("sqlite", "browser", 2), ("postgresql", "browser", 0)),
+)
 
 
 def _adopt_orphans() -> None:
@@ -29,20 +33,31 @@ def _adopt_orphans() -> None:
         ctypes.CDLL(None).prctl(_ADOPT, 1, 0, 0, 0)
 
 
-def _pytest(*arguments: str, output: int | None = None, **environment: str) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "pytest", *arguments]
-    return subprocess.Popen(command, cwd=ROOT, env={**os.environ, **environment}, stdout=output, stderr=output)
+def _run(row: tuple[tuple[str, str, int], ...], arguments: list[str]) -> bool:
+    """Do the runs of a row and print what each says, in one piece; return whether all is well."""
+    is_well = True
+    for store, mark, n in row:
+        title, start = f"{mark} tests with their stores in {store}", time.monotonic()
+        print(f"Begun: {title}.", flush=True)
+        command = [sys.executable, "-m", "pytest", "-n", str(n), "-m", mark, *arguments]
+        with tempfile.TemporaryFile() as said:
+            environment = os.environ | {"PETROL_TEST_STORE": store}
+            code = subprocess.run(command, cwd=ROOT, env=environment, stdout=said, stderr=said, check=False).returncode
+            said.seek(0)
+            text = said.read().decode(errors="replace")
+        print(f"\n{text}Ended: {title}, after {_minutes(time.monotonic() - start)}.\n", flush=True)
+        is_well &= code == 0 or (code == _NO_TESTS and bool(arguments))
+    return is_well
 
 
-def _wait_for(runs: Mapping[str, subprocess.Popen[bytes]]) -> int:
-    """Wait for the runs and for what they have left behind; return how many runs failed."""
-    n_failed = sum(run.wait() != 0 for run in runs.values())
+def _end_what_is_left() -> bool:
+    """Wait for processes that the tests have left behind, and end and name those that stay; return whether none did."""
     _, lasting = psutil.wait_procs(psutil.Process().children(recursive=True), _PATIENCE)
     for process in lasting:
         print(f"Left behind: {process.pid} {' '.join(process.cmdline())[:200]}", flush=True)
         process.kill()
     psutil.wait_procs(lasting)
-    return n_failed + len(lasting)
+    return not lasting
 
 
 def _minutes(seconds: float) -> str:
@@ -50,24 +65,17 @@ def _minutes(seconds: float) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Run the tests, print what they say and what they cost, and return how many runs failed."""
+    """Run the tests, print what they say and what they cost; 0 when all is well."""
     _adopt_orphans()
     programs.main()
     start, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    with tempfile.TemporaryFile() as said:
-        runs = {"SQLite": _pytest("-n", _PROCESSES, *arguments)}
-        if not arguments:
-            print(
-                "PostgreSQL: the tests in which a store has a part run meanwhile; what they say comes last.", flush=True
-            )
-            runs["PostgreSQL"] = _pytest("-n", "1", output=said.fileno(), PETROL_TEST_STORE="postgresql")
-        n_failed = _wait_for(runs)
-        said.seek(0)
-        print(said.read().decode(errors="replace"), flush=True)
+    with ThreadPoolExecutor(len(ROWS)) as rows:
+        is_well = all(list(rows.map(lambda row: _run(row, arguments), ROWS)))
+    is_well &= _end_what_is_left()
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime
     print(f"All tests: {_minutes(time.monotonic() - start)} of wall time, {_minutes(cpu)} of processor time.")
-    return n_failed
+    return int(not is_well)
 
 
 if __name__ == "__main__":

@@ -114,10 +114,13 @@ def test_each_algorithm_is_the_same_to_the_last_bit_and_the_data_travel_once(mac
     }
     sent = {name: there.send(one, X, y, **options) for name, one in unfitted.items()}
     with machines.client() as client:
-        held = [[key for key in keys if "petrol-data" in key] for keys in client.has_what().values()]
-        assert len(held) == 2
-        assert held[0] == held[1]
-        assert len(held[0]) == 1
+
+        def held():
+            return [[key for key in keys if "petrol-data" in key] for keys in client.has_what().values()]
+
+        wait_until(lambda: len(held()) == 2 and all(held()), what="the data on both workers")
+        (first,), (second,) = held()
+        assert first == second
         for name, fits in sent.items():
             here = out_of_fold(unfitted[name], X, y, **options)
             assert (out_of_fold(unfitted[name], X, y, **options, fits=fits) == here).all(), name
