@@ -1,7 +1,7 @@
 """``python -m tests``: every test, and what that cost; arguments are for pytest, as in ``python -m tests -k goal``.
 
-Two rows of runs stand beside each other, since either alone leaves processors idle. Browser tests have processes of their
-own: Playwright's event loop runs on in theirs, where no other may begin.
+Two rows of runs stand beside each other, since either alone leaves processors idle. Browser tests have processes of
+their own: Playwright's event loop runs on in theirs, where no other may begin.
 """
 
 import ctypes

@@ -199,7 +199,7 @@ def _environment():
 
 
 def _wait_until_healthy(process, url, log):
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         assert process.poll() is None, f"the server did not start:\n{log.read_text(errors='replace')[-4000:]}"
         with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}/_stcore/health", timeout=5) as reply:
@@ -207,7 +207,7 @@ def _wait_until_healthy(process, url, log):
                 return
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(0.05)
-    pytest.fail(f"the server was not healthy within a minute:\n{log.read_text(errors='replace')[-4000:]}")
+    pytest.fail(f"the server was not healthy within two minutes:\n{log.read_text(errors='replace')[-4000:]}")
 
 
 @pytest.fixture(scope="session")
@@ -224,7 +224,7 @@ def browser():
 
     from tests import chromium, programs
 
-    expect.set_options(timeout=10_000)
+    expect.set_options(timeout=30_000)  # on a machine that has other things to do
 
     path = programs.required(chromium.find(), "Chromium")
     with sync_playwright() as playwright:
@@ -273,7 +273,7 @@ def open_page(browser, window):
         if on_socket:
             page.on("websocket", on_socket)
         page.goto(url)
-        page.get_by_test_id(ready).first.wait_for(timeout=20_000)
+        page.get_by_test_id(ready).first.wait_for(timeout=60_000)
         return page
 
     yield open_page

@@ -11,7 +11,8 @@ from model.store import Store
 from model.train import train
 
 DEFAULTS = {column.name: column.default for column in FEATURES}
-LONG = 60_000  # [ms] for a training, on a machine that has other things to do
+PATIENT = 30_000  # [ms] for an answer
+LONG = 300_000  # [ms] for a training, on a machine that has other things to do
 
 
 class Visitor:
@@ -36,7 +37,7 @@ class Visitor:
         self.page.get_by_role("option", name=option).first.click()
 
     def has_chosen(self, label, option):
-        expect(self.page.get_by_role("combobox", name=label)).to_have_value(option, timeout=10_000)
+        expect(self.page.get_by_role("combobox", name=label)).to_have_value(option, timeout=PATIENT)
 
     def presses(self, name):
         self.page.get_by_role("button", name=name, exact=True).click()
@@ -46,10 +47,10 @@ class Visitor:
         field.fill(text)
         field.press("Tab")
 
-    def sees(self, text, timeout=10_000):
+    def sees(self, text, timeout=PATIENT):
         expect(self.page.get_by_text(text).first).to_be_visible(timeout=timeout)
 
-    def sees_no(self, text, timeout=10_000):
+    def sees_no(self, text, timeout=PATIENT):
         expect(self.page.get_by_text(text)).to_have_count(0, timeout=timeout)
 
     def uploads(self, content, name="rows.csv"):

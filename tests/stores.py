@@ -50,7 +50,7 @@ def add_quick(store, rows, algorithm="ridge", parameters=None, *, seed=0, **more
         return add_version(connection, model, data_set, by="a test", **more)
 
 
-def wait_until(condition, seconds=60, what="it"):
+def wait_until(condition, seconds=120, what="it"):
     """Return what the condition returns as soon as that is true."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -76,7 +76,7 @@ def wait_for_processes(store):
         process.wait(20)
 
 
-def ended(store, number, seconds=60):
+def ended(store, number, seconds=120):
     """Wait for the end of a job and return it."""
 
     def look():
@@ -124,7 +124,7 @@ def python(code, *arguments, cwd=ROOT, **options):
     return subprocess.Popen(command, cwd=cwd, stdout=subprocess.PIPE, text=True, **options)
 
 
-def output_of(process, seconds=60):
+def output_of(process, seconds=120):
     """Wait for a process, require that it went well, and return what it printed."""
     out, _ = process.communicate(timeout=seconds)
     assert process.returncode == 0, out

@@ -29,7 +29,7 @@ def explore(server, open_page):
 
     def explore(view="One at a time", url=server, **options):
         page = open_page(f"{url}/explore?view={view.replace(' ', '+')}", ready="stPlotlyChart", **options)
-        expect(picture(page, "map").locator("path.point").first).to_be_visible(timeout=20_000)
+        expect(picture(page, "map").locator("path.point").first).to_be_visible()
         return page
 
     return explore
@@ -71,7 +71,7 @@ def turn_to(page, view):
 
 def settle(page):
     """Wait until the server has answered and the page has drawn it."""
-    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning", timeout=30_000)
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
 
 
 def mark(page, name, place):
@@ -233,7 +233,7 @@ def test_the_point_you_are_here_moves_when_the_sliders_did(server, open_page, mo
         page.keyboard.press("Enter")
         expect(page).to_have_url(re.compile(f"petrol_tax={tax}"))
         page.get_by_test_id("stSidebar").get_by_role("link", name="Explore").click()
-        expect(picture(page, "one").locator("path.point").first).to_be_visible(timeout=20_000)
+        expect(picture(page, "one").locator("path.point").first).to_be_visible()
         answer = predict(model, DEFAULTS | {"petrol_tax": float(tax)}).value
         assert page.evaluate(f"{star}.x[0]") == float(tax)
         assert page.evaluate(f"{star}.y[0]") == pytest.approx(answer)

@@ -60,7 +60,7 @@ def arrives(replicas, browser):
         contexts.append(browser.new_context(viewport={"width": 1280, "height": 900}))
         page = contexts[-1].new_page()
         page.goto(url)
-        page.get_by_test_id(ready).first.wait_for(timeout=20_000)
+        page.get_by_test_id(ready).first.wait_for(timeout=60_000)
         return page
 
     yield lambda address, at=None: Visitor(open_page, at or replicas.address).goes_to(address)

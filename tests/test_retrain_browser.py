@@ -32,7 +32,7 @@ def test_a_proposal_from_training_to_roll_back_as_two_visitors_see_it(visitor, s
     assert candidate_of(ann.page) == 2
     cid.has_chosen("Candidate", "Version 2 (random forest): shipped, 48 states")
     cid.goes_to("/retrain?candidate=2&evidence_of_several=Curves")  # as the first release wrote it
-    expect(cid.page.locator(".st-key-app-evidence_curves .main-svg").first).to_be_visible(timeout=20_000)
+    expect(cid.page.locator(".st-key-app-evidence_curves .main-svg").first).to_be_visible()
     ann.sees("cannot be told apart on 48 states")
     candidate = model_of(store_url, 2)
     assert candidate.record["seed"] == 5
@@ -80,7 +80,7 @@ def test_all_algorithms_are_compared_and_the_tie_is_drawn(visitor, store_url):
     ):  # fmt: skip
         ann.page.get_by_role("tab", name=tab).click()
         found = ann.page.get_by_text(key) if key == "Bands" else ann.page.locator(f".st-key-{key} .main-svg").first
-        expect(found).to_be_visible(timeout=20_000)
+        expect(found).to_be_visible()
 
 
 def test_cancel_ends_the_process_and_keeps_nothing(visitor, store_url):

@@ -63,7 +63,7 @@ def test_damaged_data_end_in_a_message_and_not_in_a_stack_trace(project, browser
     with running_server(cwd=project, log=tmp_path / "log") as url:
         page = browser.new_page()
         page.goto(url)
-        expect(page.get_by_text("The shipped data cannot be used")).to_be_visible(timeout=20_000)
+        expect(page.get_by_text("The shipped data cannot be used")).to_be_visible()
         expect(page.get_by_text('row 2, petrol_tax: "nine" is not a number.')).to_be_visible()
         assert "Traceback" not in page.content()
         page.close()
