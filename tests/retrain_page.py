@@ -55,7 +55,9 @@ class Visitor:
 
     def uploads(self, content, name="rows.csv"):
         file = {"name": name, "mimeType": "text/csv", "buffer": content}
-        self.page.locator("input[type=file]").set_input_files(file)
+        field = self.page.locator("input[type=file]")
+        expect(field).to_have_count(1)  # the one that took the last file is gone
+        field.set_input_files(file)
 
     def promotes(self, number, reason, by="Ann", verb="Promote", *, agrees=False):
         expect(self.page.get_by_role("button", name=f"{verb} version {number}", exact=True)).to_be_visible()
