@@ -22,6 +22,7 @@ ARGUMENTS = (
     "--disable-sync",
     "--no-first-run",
 )
+_DRIVER = "PLAYWRIGHT_NODEJS_PATH"  # what Playwright runs in place of its own Node
 
 
 def find() -> str | None:
@@ -35,11 +36,13 @@ def find() -> str | None:
 
 
 def _starts_driver() -> bool:
-    driver = os.environ.get("PLAYWRIGHT_NODEJS_PATH") or Path(playwright.__file__).parent / "driver" / "node"
-    if not _starts(driver) and packages.DEBIAN.exists():
-        driver = packages.launcher(driver)
-        os.environ["PLAYWRIGHT_NODEJS_PATH"] = str(driver)
-    return _starts(driver)
+    own = Path(playwright.__file__).parent / "driver" / "node"
+    if _DRIVER in os.environ or _starts(own):
+        return True
+    if not packages.DEBIAN.exists() or not _starts(with_libraries := packages.launcher(own)):
+        return False
+    os.environ[_DRIVER] = str(with_libraries)
+    return True
 
 
 def _candidates() -> Iterator[str]:

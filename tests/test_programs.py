@@ -3,9 +3,10 @@
 import os
 import subprocess
 
+import playwright
 import pytest
 
-from tests import packages, programs
+from tests import chromium, packages, programs
 from tests.conftest import ROOT
 
 
@@ -50,3 +51,21 @@ def test_an_unpacked_program_gets_the_libraries_beside_it_and_its_arguments(tmp_
     folders = [f"{tmp_path}/{lib}/{os.uname().machine}-linux-gnu" for lib in ("usr/lib", "lib")]
     shown = subprocess.run([packages.launcher(program), "a b"], capture_output=True, text=True, check=True).stdout
     assert shown == f"{':'.join(folders)}|a b\n"
+
+
+@pytest.mark.parametrize(
+    ("needs", "is_found"), [("true", True), ('test -n "$LD_LIBRARY_PATH"', True), ("false", False)]
+)
+def test_a_chromium_counts_where_playwright_starts_with_what_was_unpacked(needs, is_found, tmp_path, monkeypatch):
+    node = tmp_path / "driver" / "node"
+    node.parent.mkdir()
+    node.write_text(f"#!/bin/sh\n{needs}\n")
+    node.chmod(0o755)
+    monkeypatch.setattr(playwright, "__file__", str(tmp_path / "__init__.py"))
+    monkeypatch.setattr(packages, "DEBIAN", tmp_path)
+    monkeypatch.setenv("CHROMIUM", "/a/chromium")
+    monkeypatch.setenv("PLAYWRIGHT_NODEJS_PATH", "")  # brought back afterwards
+    monkeypatch.delenv("PLAYWRIGHT_NODEJS_PATH")
+    monkeypatch.delenv("LD_LIBRARY_PATH", raising=False)
+    assert chromium.find() == ("/a/chromium" if is_found else None)
+    assert chromium.find() == ("/a/chromium" if is_found else None)  # also when asked again
