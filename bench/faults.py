@@ -34,8 +34,10 @@ def _last(store):
     return history.promotions(store)[-1].reason
 
 
-def _fill(disk):
-    """Write until nothing fits any more."""
+def _fill(disk, store):
+    """Write until nothing fits any more, not even into what the store's log has used before."""
+    while sql(store, "PRAGMA wal_checkpoint(TRUNCATE)")[0][0]:  # somebody is reading it
+        pass
     with contextlib.suppress(OSError), (disk / "filler").open("ab", buffering=0) as filler:
         while filler.write(bytes(4096)):
             pass
@@ -69,7 +71,7 @@ async def _on_full_disk(url, store, disk, second):
     await visit.choose("Algorithm", "Ridge")
     await visit.choose("Rows", "A CSV or Parquet file")
     await visit.upload("mine.csv", _TABLE.to_csv(index=False).encode())
-    _fill(disk)
+    _fill(disk, store)
     await visit.press("Retrain")
     found["an upload"] = "cannot be written (database or disk is full)" in visit.text and not visit.exceptions()
     filler.unlink()
@@ -80,8 +82,10 @@ async def _on_full_disk(url, store, disk, second):
             await asyncio.sleep(0.01)
     _, worker = running
     worker.suspend()  # or, on a slow machine, it might be done before the disk is full
-    _fill(disk)
-    worker.resume()
+    try:
+        _fill(disk, store)
+    finally:
+        worker.resume()
     async with asyncio.timeout(120):
         while "cannot be written (database or disk is full)" not in visit.text:
             await asyncio.sleep(0.3)
@@ -91,7 +95,7 @@ async def _on_full_disk(url, store, disk, second):
     kept = [one.id for one in versions.versions(store) if one.job_id == number]
     told = "What was trained could not be written to the store: the disk is full"
     found["a training"] = job.state == "failed" and told in visit.text and not kept and not visit.exceptions()
-    _fill(disk)
+    _fill(disk, store)
     told = await _try_promotion(visit, second, "on a full disk")
     found["a promotion"] = "cannot be written (database or disk is full)" in told and _last(store) != "on a full disk"
     filler.unlink()
