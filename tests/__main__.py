@@ -50,14 +50,13 @@ def _run(row: tuple[tuple[str, str, int], ...], arguments: list[str]) -> bool:
     return is_well
 
 
-def _end_what_is_left() -> bool:
-    """Wait for processes that the tests have left behind, and end and name those that stay; return whether none did."""
+def _end_what_is_left() -> None:
+    """Wait for processes that the tests have left behind, and end and name those that stay."""
     _, lasting = psutil.wait_procs(psutil.Process().children(recursive=True), _PATIENCE)
     for process in lasting:
         print(f"Left behind: {process.pid} {' '.join(process.cmdline())[:200]}", flush=True)
         process.kill()
     psutil.wait_procs(lasting)
-    return not lasting
 
 
 def _minutes(seconds: float) -> str:
@@ -71,7 +70,7 @@ def main(arguments: list[str]) -> int:
     start, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
     with ThreadPoolExecutor(len(ROWS)) as rows:
         is_well = all(list(rows.map(lambda row: _run(row, arguments), ROWS)))
-    is_well &= _end_what_is_left()
+    _end_what_is_left()
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime
     print(f"All tests: {_minutes(time.monotonic() - start)} of wall time, {_minutes(cpu)} of processor time.")

@@ -29,6 +29,7 @@ from tests.stores import (
     wait_for_processes,
     wait_until,
     worker_of,
+    worker_process,
 )
 
 LONG = {"n_estimators": 400}
@@ -37,9 +38,12 @@ LONG = {"n_estimators": 400}
 @pytest.fixture
 def store(store):
     yield store
+    running = worker_process(store)  # it may have been started by another process than this one
     for job in jobs.open_jobs(store):
         jobs.cancel(store, job.id)
     wait_for_processes(store)
+    if running and running[1].pid != os.getpid():
+        wait_until(lambda: is_over(running[1]), what="the end of the worker")
 
 
 def set_running(store, number, worker, heartbeat):
