@@ -10,17 +10,19 @@ import time
 from pathlib import Path
 
 import numpy as np
+import schemathesis
 
 from bench import addresses, crowd, faults, files, kills
 from data.load import load_rows
 from model import artifact, history
-from tests import programs, test_damage, test_load, test_parquet
+from tests import programs, test_api, test_damage, test_load, test_parquet, test_soak
 from tests.conftest import running_server
 from tests.stores import copy_file
 
 _N_KILLS = 200
 _N_FILES, _N_MUTATIONS = 230, 2000
-_N_CSV, _N_PARQUET, _N_BITS = 10_000, 400, 600
+_N_CSV, _N_PARQUET, _N_BITS, _N_CELLS = 10_000, 400, 600, 1000
+_N_REQUESTS = 300  # of each kind
 _N_VISITORS, _SECONDS = 100, 300
 
 
@@ -75,6 +77,8 @@ def _of_tables(_):
     said = test_parquet.refusals_of_damaged_files(rows, _N_PARQUET)
     yield f"damaged Parquet files (refused: {len(said)})", _N_PARQUET, None
     yield "... refused in other words than ours", sum(not each.startswith("The Parquet file ") for each in said), 0
+    test_soak.try_cells(artifact.load(rows), _N_CELLS)
+    yield "texts in a cell, each read as it stands or refused", _N_CELLS, None
     yield "a million rows not read, or one more taken", int(not test_parquet.reads_a_million_and_not_one_more(rows)), 0
 
 
@@ -92,6 +96,16 @@ def _of_addresses(folder):
         n, complaints = addresses.run(url)
     yield "hostile addresses of five pages", n, None
     yield "... exceptions or empty pages" + "".join(f"\n    {c}" for c in complaints), len(complaints), 0
+    yield "... stack traces in the log", _tracebacks(folder), 0
+
+
+def _of_requests(folder):
+    with running_server(log=folder / "log", PETROL_STORE_URL=f"sqlite:///{folder}/store.db") as url:
+        description = schemathesis.openapi.from_url(f"{url}/api/openapi.json")
+        for path, method, mode, expected in test_api.REQUESTS:
+            seen = test_api.fuzz(description, path, method, mode, _N_REQUESTS)
+            yield f"requests to {path}, {mode.value}, answered as described", _N_REQUESTS, None
+            yield "... without the answers expected, or with a fault", int(not expected <= seen or max(seen) >= 500), 0
     yield "... stack traces in the log", _tracebacks(folder), 0
 
 
@@ -121,6 +135,7 @@ def _tracebacks(folder):
 PARTS = {
     "files": _of_files,
     "addresses": _of_addresses,
+    "requests": _of_requests,
     "faults": _of_faults,
     "crowd": _of_crowd,
     "flips": _of_flips,

@@ -111,10 +111,10 @@ class Dispatcher:
         """
         with self._lock:
             self._is_closed = True  # else a page that is being drawn would begin the next job
-            ending, self._started = self._started, {}
-        for process in ending:
+            workers, self._started = self._started, {}
+        for process in workers:
             process.kill()  # with its helpers, which follow; what it was writing is undone
-        for process, number in ending.items():
+        for process, number in workers.items():
             process.wait()
             for lost in jobs(store, or_(own(number, _nobody()), _of(process))):
                 is_running = and_(JOB.c.id == lost.id, JOB.c.state == "running")
