@@ -5,7 +5,9 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 from sqlalchemy import create_engine, text, update
@@ -16,6 +18,7 @@ from model.train import train
 from model.versions import add_data_set, add_version
 from tests.conftest import ROOT
 
+N_THREADS = 12  # of `at_once`
 _dispatchers = {}  # address of a store -> what starts its workers in this process
 
 
@@ -136,3 +139,15 @@ def fresh(template, folder):
     path = folder / "store.db"
     shutil.copy(template, path)
     return path, history.open_store(f"sqlite:///{path}")
+
+
+def at_once(function):
+    """Call a function from many threads at the same moment and return what each got."""
+    gate = threading.Barrier(N_THREADS)
+
+    def call(_):
+        gate.wait()
+        return function()
+
+    with ThreadPoolExecutor(N_THREADS) as pool:
+        return list(pool.map(call, range(N_THREADS)))

@@ -16,9 +16,7 @@ from model.recipe import ModelError
 from model.store import StoreError
 from model.tables import MODEL_VERSION
 from model.train import train
-from tests.stores import add_quick, change, copy_file, output_of, python, sql, wait_until
-
-N_THREADS = 12
+from tests.stores import add_quick, at_once, change, copy_file, output_of, python, sql, wait_until
 
 
 @pytest.fixture
@@ -37,18 +35,6 @@ def others(store, rows):
 
 def promote(store, number):
     history.promote(store, number, "Ann", "a test")
-
-
-def at_once(function):
-    """Call a function from many threads at the same moment and return what each got."""
-    gate = threading.Barrier(N_THREADS)
-
-    def call(_):
-        gate.wait()
-        return function()
-
-    with ThreadPoolExecutor(N_THREADS) as pool:
-        return list(pool.map(call, range(N_THREADS)))
 
 
 def test_many_threads_that_ask_at_once_get_one_load_of_each_version(store, owner, others):

@@ -9,21 +9,7 @@ from sqlalchemy import event
 
 from model import jobs, versions
 from model.dispatcher import Dispatcher
-from tests.stores import dispatcher_of, ended, wait_for_processes, wait_until
-
-N_THREADS = 12
-
-
-def at_once(function):
-    """Call a function from many threads at the same moment and return what each got."""
-    gate = threading.Barrier(N_THREADS)
-
-    def call(_):
-        gate.wait()
-        return function()
-
-    with ThreadPoolExecutor(N_THREADS) as pool:
-        return list(pool.map(call, range(N_THREADS)))
+from tests.stores import N_THREADS, at_once, dispatcher_of, ended, wait_for_processes, wait_until
 
 
 @pytest.mark.slow
