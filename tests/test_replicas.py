@@ -163,8 +163,10 @@ def test_two_replicas_train_one_after_the_other(arrives, replicas, store):
     first, second = [job.id for job in wait_until(lambda: jobs.jobs(store)[-2:] if len(jobs.jobs(store)) > 1 else None)]
 
     def over():
-        states = [job.state for job in jobs.jobs(store, JOB.c.id.in_((first, second)))]  # of one moment
+        both = jobs.jobs(store, JOB.c.id.in_((first, second)))  # of one moment
+        states = [job.state for job in both]
         assert states.count("running") <= 1
+        assert "failed" not in states, [job.message for job in both]
         return states == ["done", "done"]
 
     wait_until(over, 120, "both trainings")
