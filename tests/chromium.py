@@ -12,7 +12,8 @@ from playwright.sync_api import sync_playwright
 
 from tests import packages
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "microsoft-edge")
+SHELL = "chromium-headless-shell"  # without windows: a page costs half of what it does the whole browser
+NAMES = (SHELL, "chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "microsoft-edge")
 ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -26,7 +27,7 @@ _DRIVER = "PLAYWRIGHT_NODEJS_PATH"  # what Playwright runs in place of its own N
 
 
 def find() -> str | None:
-    """Return the path of a Chromium that starts: named by CHROMIUM, on the PATH, unpacked, or Playwright's own.
+    """Return the path of a Chromium that starts: named by CHROMIUM, unpacked, on the PATH, or Playwright's own.
 
     Afterwards Playwright starts, too, with a library that was unpacked where the machine lacks one.
     """
@@ -46,10 +47,10 @@ def _starts_driver() -> bool:
 
 
 def _candidates() -> Iterator[str]:
-    yield from filter(None, map(shutil.which, NAMES))
-    unpacked = packages.DEBIAN / "usr" / "lib" / "chromium" / "chromium"
+    unpacked = packages.DEBIAN / "usr" / "lib" / "chromium" / SHELL
     if unpacked.exists():
         yield str(packages.launcher(unpacked))
+    yield from filter(None, map(shutil.which, NAMES))
     with sync_playwright() as started:
         own = started.chromium.executable_path
     if Path(own).exists():
@@ -62,8 +63,8 @@ def _starts(path: str | Path) -> bool:
 
 
 def fetch() -> None:
-    """Unpack Debian's Chromium with a font, and what Playwright needs; else have Playwright download its own."""
-    packages.unpack("chromium", "fonts-liberation", "libatomic1")
+    """Unpack Debian's shell of Chromium with a font, and what Playwright needs; else have Playwright get its own."""
+    packages.unpack(SHELL, "chromium-common", "fonts-liberation", "libatomic1")
     if not find():
         packages.run(sys.executable, "-m", "playwright", "install", "chromium")
 

@@ -242,9 +242,9 @@ def window(browser):
     context.close()
 
 
-@pytest.fixture
-def open_page(browser, window):
-    """Return a function that opens an address; afterwards no page may have logged an error."""
+@contextlib.contextmanager
+def opening_pages(browser, window):
+    """Yield a function that opens an address; afterwards no page may have logged an error."""
     pages, complaints = [], []
 
     def note(message):
@@ -279,8 +279,15 @@ def open_page(browser, window):
     yield open_page
     for page in pages:
         page.close()
-    window.clear_cookies()
     assert complaints == []
+
+
+@pytest.fixture
+def open_page(browser, window):
+    """Return a function that opens an address for this test."""
+    with opening_pages(browser, window) as open_page:
+        yield open_page
+    window.clear_cookies()
 
 
 @pytest.fixture(scope="session")

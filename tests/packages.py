@@ -39,10 +39,10 @@ def run(*command: str | Path, cwd: Path | None = None) -> bool:
 
 
 def unpack(*names: str) -> None:
-    """Unpack packages of Debian with all that they need and this machine lacks."""
+    """Unpack packages of Debian, also where they are installed, with all that they need and this machine lacks."""
     if not shutil.which("apt-get") or not _fetch_lists():
         return
-    run(*_APT_GET, "install", "-qqy", "--no-install-recommends", "--download-only", *names)
+    run(*_APT_GET, "install", "-qqy", "--no-install-recommends", "--download-only", "--reinstall", *names)
     for file in (_APT / "archives").glob("*.deb"):
         if not file.name.startswith(("libc6_", "libc-bin_")):  # the machine's own fits its loader
             subprocess.run(["dpkg", "-x", file, DEBIAN], check=False)
