@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from data.schema import FEATURE_NAMES, FEATURES, TARGET, row_name
 from model.predict import predict
-from tests.conftest import running_server
+from tests.conftest import opening_pages
 from tests.stores import wait_until
 
 pytestmark = pytest.mark.browser
@@ -23,14 +23,36 @@ VIEWS = {  # and what each shows
 DEFAULTS = {column.name: column.default for column in FEATURES}
 
 
-@pytest.fixture
-def explore(server, open_page):
-    """Return a function that opens the page at a view and waits for its pictures."""
+@pytest.fixture(scope="module")
+def opened(server, browser, window):
+    """Return a page that tests use one after the other: to load one is most of a test's work."""
+    with opening_pages(browser, window) as open_page:
+        yield drawn_page(open_page, server)
 
-    def explore(view="One at a time", url=server, **options):
-        page = open_page(f"{url}/explore?view={view.replace(' ', '+')}", ready="stPlotlyChart", **options)
-        expect(picture(page, "map").locator("path.point").first).to_be_visible()
-        return page
+
+def drawn_page(open_page, url, view="One at a time", **options):
+    """Open the page at a view and wait for its pictures."""
+    page = open_page(f"{url}/explore?view={view.replace(' ', '+')}", ready="stPlotlyChart", **options)
+    expect(picture(page, "map").locator("path.point").first).to_be_visible()
+    return page
+
+
+@pytest.fixture
+def explore(opened):
+    """Return a function that turns that page to a view, as a newcomer sees it."""
+
+    def explore(view="One at a time"):
+        if "/explore" not in opened.url:
+            opened.get_by_test_id("stSidebar").get_by_role("link", name="Explore").click()
+        expect(picture(opened, "map").locator("path.point").first).to_be_visible()
+        opened.keyboard.press("Escape")
+        for name in ("Show all", "Clear selection"):
+            if (button := opened.get_by_role("button", name=name, exact=True)).is_visible():
+                button.click()
+        turn_to(opened, view)
+        expect(bar(opened)).to_contain_text("All 48 states")
+        expect(bar(opened)).to_contain_text("No state is selected.")
+        return opened
 
     return explore
 
@@ -104,8 +126,8 @@ def assert_selected(page, model, names, pictures):
         expect(ticked.filter(has_text=row_name(code)).first).to_be_attached()
 
 
-def test_each_view_is_a_link_and_draws_its_pictures_with_a_name(explore):
-    page = explore("Columns")
+def test_each_view_is_a_link_and_draws_its_pictures_with_a_name(server, open_page):
+    page = drawn_page(open_page, server, "Columns")
     for view in VIEWS:
         turn_to(page, view)
         for plot in page.locator(".js-plotly-plot").all():
@@ -116,15 +138,6 @@ def test_each_view_is_a_link_and_draws_its_pictures_with_a_name(explore):
     assert "view=About" in page.url
     page.goto(page.url)
     expect(page.get_by_role("tab", name="About the data")).to_have_attribute("aria-selected", "true")
-
-
-@pytest.mark.slow
-def test_a_cold_server_answers_a_deep_link(explore, tmp_path):
-    with running_server(log=tmp_path / "log") as url:
-        page = explore("All pairs", url=url)
-        expect(picture(page, "pairs").locator("path.point").first).to_be_visible()
-        page.close()
-    assert "Traceback" not in (tmp_path / "log").read_text(encoding="utf-8")
 
 
 def test_a_filter_changes_count_table_and_pictures_alike(explore, model):
@@ -196,8 +209,8 @@ def test_a_click_on_a_bar_or_on_the_scenario_lets_nothing_go(explore, model):
     assert_selected(page, model, ["WY"], ["map", "one"])
 
 
-def test_a_box_selects_the_states_in_it(explore, model):
-    page = explore()
+def test_a_box_selects_the_states_in_it(server, open_page, model):
+    page = drawn_page(open_page, server)
     picture(page, "map").hover()
     page.locator(".st-key-app-explore_map [data-title='Box Select']").click()
     area = picture(page, "map").locator(".nsewdrag").bounding_box()
@@ -218,15 +231,16 @@ def test_ticks_in_the_table_select_and_pictures_tick(explore, model):
     assert_selected(page, model, ["WY"], ["map", "one"])
 
 
-def test_two_visitors_select_for_themselves(explore, model):
-    first, second = explore(), explore()
+def test_two_visitors_select_for_themselves(explore, server, open_page, model):
+    first, second = explore(), drawn_page(open_page, server)
     click_point(first, "map", place_of(model, "WY"))
     assert_selected(first, model, ["WY"], ["map"])
     assert_selected(second, model, [], ["map"])
 
 
-def test_the_point_you_are_here_moves_when_the_sliders_did(server, open_page, model):
-    page = open_page(server)
+def test_the_point_you_are_here_moves_when_the_sliders_did(explore, model):
+    page = explore()
+    page.get_by_test_id("stSidebar").get_by_role("link", name="What if").click()
     star = "document.querySelector('.st-key-app-explore_one .js-plotly-plot').data.at(-1)"
     for tax in ("9", "6"):
         page.locator(".st-key-app-typed-petrol_tax input").fill(tax)
@@ -240,6 +254,7 @@ def test_the_point_you_are_here_moves_when_the_sliders_did(server, open_page, mo
         page.get_by_test_id("stSidebar").get_by_role("link", name="What if").click()
         expect(page.get_by_test_id("live-prediction")).to_have_text(f"{answer:.0f}")
         expect(page.locator(".st-key-app-typed-petrol_tax input")).to_have_value(f"{float(tax):.1f}")
+    page.get_by_role("button", name="Reset").click()  # for who comes next
 
 
 @pytest.mark.parametrize("code", ["WY", "OK"])
@@ -278,21 +293,19 @@ def test_a_state_is_named_on_hover_with_all_its_figures_and_units(explore, model
     assert TARGET.unit in hover.text_content()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_on_a_phone_nothing_is_wider_than_the_screen(explore, scheme):
-    page = explore(width=390, height=844, media={"color_scheme": scheme})
-    for view in VIEWS:
-        turn_to(page, view)
-        assert page.evaluate("document.documentElement.scrollWidth") <= 390
-        for plot in page.locator(".js-plotly-plot").all():
-            box = plot.bounding_box()
-            assert box["x"] >= 0
-            assert box["x"] + box["width"] <= 391
-
-
-def test_tiles_do_not_overlap_on_a_phone(explore):
-    page = explore(width=390, height=844)
+def test_on_a_phone_nothing_is_wider_than_the_screen_and_no_tile_lies_on_another(server, open_page):
+    page = drawn_page(open_page, server, width=390, height=844)
     boxes = [mark.bounding_box() for mark in picture(page, "map").locator("path.point").all()]
     middles = np.array([(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2) for box in boxes])
     apart = np.abs(middles[:, None] - middles).max(axis=2) + np.eye(len(middles)) * 999
     assert apart.min() >= max(box["width"] for box in boxes)
+    for scheme, views in (("light", list(VIEWS)), ("dark", reversed(VIEWS))):
+        page.emulate_media(color_scheme=scheme)
+        expect(page.get_by_test_id("stApp")).to_have_css("color-scheme", scheme)
+        for view in views:
+            turn_to(page, view)
+            assert page.evaluate("document.documentElement.scrollWidth") <= 390
+            for plot in page.locator(".js-plotly-plot").all():
+                box = plot.bounding_box()
+                assert box["x"] >= 0
+                assert box["x"] + box["width"] <= 391

@@ -21,13 +21,14 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 @pytest.fixture
 def store(store_url, rows):
-    """Return a store with the shipped model, a ridge that was promoted and rolled back, and a line on fewer rows."""
+    """Return a store with the shipped model, a ridge promoted and rolled back, and lines on fewer and on all rows."""
     store = history.open_store()
     fewer = rows.iloc[5:].reset_index(drop=True)
     with store.writing() as connection:
         versions.add_version(connection, train(rows, "ridge"), 1, by="Ann")
         data_set = versions.add_data_set(connection, fewer, "fewer_<b>.csv")
         versions.add_version(connection, train(fewer, "least_squares"), data_set, by="Bob")
+        versions.add_version(connection, train(rows, "least_squares"), 1, by="Bob")
     history.promote(store, 2, "Ann", "smoother")
     history.promote(store, 1, "Bob", "**not** _better_ <b>")
     return store
@@ -38,7 +39,7 @@ def text_of(download):
         return file.read()
 
 
-def test_the_record_of_promotions_is_shown_as_it_is(store, visitor):
+def test_record_card_and_files_are_as_they_are_and_work_elsewhere(store, visitor, store_url, tmp_path):
     ann = visitor("/models")
     ann.page.get_by_role("button", name="Show as table").click()
     cells = ann.page.get_by_test_id("stPopoverBody").locator("tbody tr")
@@ -51,10 +52,10 @@ def test_the_record_of_promotions_is_shown_as_it_is(store, visitor):
         "(plot) => plot.data.map((d) => d.y[0])"
     )
     assert bars == ["Version 1", "Version 2", "Version 1"]
+    ann.page.keyboard.press("Escape")
+    ann.sees("There is nothing to compare it with.")
 
-
-def test_card_and_files_are_those_of_the_version_and_work_elsewhere(store, visitor, store_url, tmp_path):
-    ann = visitor("/models?version=2")
+    ann.chooses("Version", "Version 2 (ridge)")
     ann.has_chosen("Version", "Version 2 (ridge), was active")
     with ann.page.expect_download() as waiting:
         ann.presses("Model card")
@@ -68,37 +69,31 @@ def test_card_and_files_are_those_of_the_version_and_work_elsewhere(store, visit
     np.testing.assert_array_equal(predict_rows(taken, ridge.X), predict_rows(ridge, ridge.X))
     assert answer(taken) == answer(ridge)
 
+    for asked in ("x", "1" * 5000):
+        ann.goes_to(f"/models?version={asked}")
+        ann.sees(f"There is no version {asked[:20]} here, or no longer. Shown is 1.")
+        ann.has_chosen("Version", "Version 1 (random forest), active")
 
-def test_what_was_promoted_stays_and_the_rest_can_be_removed_by_hand(store, visitor):
-    ann = visitor("/models?version=2")
+
+def test_what_was_promoted_stays_the_rest_can_be_removed_and_no_number_comes_again(store, visitor, rows):
+    ann = visitor("/models?version=4")
+    ann.has_chosen("Version", "Version 4 (least squares), candidate")
+    ann.page.get_by_role("button", name="Remove").first.click()
+    ann.presses("Remove it")
+    ann.sees("Version 4 (least squares) was removed.")
+    with store.writing() as connection:
+        assert versions.add_version(connection, train(rows, "least_squares"), 1, by="Ann") == 5
+
+    ann.goes_to("/models?version=2")
     ann.has_chosen("Version", "Version 2 (ridge), was active")
     expect(ann.page.get_by_role("button", name="Remove")).to_have_count(1)  # of the data set alone
     ann.page.get_by_role("button", name="Remove").click()
     ann.sees("and with it version 3")
     ann.presses("Remove it")
     ann.sees("was removed.")
-    assert [one.id for one in versions.versions(store)] == [1, 2]
+    assert [one.id for one in versions.versions(store)] == [1, 2, 5]
     assert [one.id for one in versions.data_sets(store)] == [1]
     ann.sees_no("Data sets that can be removed")
-
-
-def test_a_candidate_alone_is_removed_and_its_number_never_comes_again(store, visitor, rows):
-    ann = visitor("/models?version=3")
-    ann.has_chosen("Version", "Version 3 (least squares), candidate")
-    ann.page.get_by_role("button", name="Remove").first.click()
-    ann.presses("Remove it")
-    ann.sees("Version 3 (least squares) was removed.")
-    with store.writing() as connection:
-        assert versions.add_version(connection, train(rows, "least_squares"), 1, by="Ann") == 4
-
-
-def test_a_link_to_no_version_shows_the_active_one_and_says_so(store, visitor):
-    ann = visitor("/models")
-    ann.sees("There is nothing to compare it with.")
-    for asked in ("x", "1" * 5000):
-        ann.goes_to(f"/models?version={asked}")
-        ann.sees(f"There is no version {asked[:20]} here, or no longer. Shown is 1.")
-        ann.has_chosen("Version", "Version 1 (random forest), active")
 
 
 def test_a_damaged_version_is_refitted_and_one_beyond_repair_gives_way_visibly(store, visitor, store_url):

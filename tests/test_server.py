@@ -1,5 +1,6 @@
 """Real servers: ready when healthy, the same page by either way of starting it, and alive with damaged files."""
 
+import itertools
 import re
 from urllib.parse import quote
 
@@ -10,6 +11,7 @@ from bench import addresses
 from data.schema import FEATURES
 from model.predict import predict
 from tests.conftest import running_server
+from tests.test_explore_browser import drawn_page
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 DEFAULTS = {column.name: column.default for column in FEATURES}
@@ -28,33 +30,33 @@ def test_the_page_is_the_same_however_it_is_started(command, open_page, model, t
         page.close()  # before its server, or it would complain of having lost it
 
 
-def test_the_log_of_a_start_and_a_visit_holds_no_warning(open_page, tmp_path):
+def test_a_deep_link_is_answered_by_a_cold_server_and_its_log_holds_no_warning(open_page, tmp_path):
     log = tmp_path / "log"
     with running_server(log=log) as url:
-        open_page(url).close()
+        drawn_page(open_page, url, "All pairs").close()
     assert re.findall(r"(?i)warning|error|exception|traceback|deprecat", log.read_text(encoding="utf-8")) == []
 
 
 @pytest.mark.parametrize(
     ("damage", "notice"),
     [
-        (lambda folder: (folder / "petrol.joblib").unlink(), "petrol.joblib cannot be read"),
         (lambda folder: (folder / "petrol.joblib").write_bytes(b"not a model"), "SHA-256 differs"),
         (lambda folder: [path.unlink() for path in folder.glob("petrol.*")], "petrol.json is missing"),
     ],
-    ids=["no model", "another file", "no model and no record"],
+    ids=["another file", "no model and no record"],
 )
-def test_a_damaged_model_is_refitted_and_the_page_and_the_log_say_so(
+def test_a_damaged_model_is_refitted_before_anybody_asks_and_the_page_and_the_log_say_so(
     project, open_page, model, tmp_path, damage, notice
 ):
     damage(project / "model")
     log = tmp_path / "log"
     with running_server(cwd=project, log=log) as url:
+        told = log.read_text(encoding="utf-8")  # healthy means that the model was loaded, and nobody has opened a page
+        assert told.index(notice) < told.index("Application startup complete")
         page = open_page(url)
         assert shown(page) == f"{predict(model, DEFAULTS).value:.0f}"
         expect(page.get_by_text(notice)).to_be_visible()
         page.close()
-    assert notice in log.read_text(encoding="utf-8")
 
 
 def test_damaged_data_end_in_a_message_and_not_in_a_stack_trace(project, browser, tmp_path):
@@ -69,22 +71,12 @@ def test_damaged_data_end_in_a_message_and_not_in_a_stack_trace(project, browser
         page.close()
 
 
-def test_health_means_that_the_model_was_loaded_before_anybody_asked(project, tmp_path):
-    """A model that cannot be kept as it is says so in the log: here it must, although nobody has opened a page."""
-    (project / "model" / "petrol.joblib").unlink()
-    log = tmp_path / "log"
-    with running_server(cwd=project, log=log):
-        told = log.read_text(encoding="utf-8")
-    assert told.index("The same recipe was fitted anew") < told.index("Application startup complete")
-
-
 def test_scripts_in_an_address_are_shown_or_forgotten_and_never_run(server, open_page):
+    scripts = itertools.cycle(value for value in addresses.VALUES if "pwned" in value)
     for page, names in addresses.PAGES.items():
-        scripts = [value for value in addresses.VALUES if "pwned" in value]
-        for first in (0, 3):
-            query = "&".join(f"{name}={quote(scripts[(first + i) % len(scripts)])}" for i, name in enumerate(names))
-            shown = open_page(f"{server}/{page}?{query}", ready="stHeading")
-            expect(shown.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
-            expect(shown.get_by_test_id("stException")).to_have_count(0)
-            assert shown.evaluate("window.pwned") is None
-            shown.close()
+        query = "&".join(f"{name}={quote(next(scripts))}" for name in names)
+        shown = open_page(f"{server}/{page}?{query}", ready="stHeading")
+        expect(shown.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+        expect(shown.get_by_test_id("stException")).to_have_count(0)
+        assert shown.evaluate("window.pwned") is None
+        shown.close()

@@ -63,20 +63,22 @@ def app(tmp_path_factory, project_of, rows):
 
 
 @pytest.fixture
-def visit(browser, app):
-    """Return a function that opens an address as somebody new."""
-    contexts = []
+def visit(window, app):
+    """Return a function that opens an address as somebody new, who has no cookie of those before."""
 
     def visit(address=PAGE, cookies=(), host="127.0.0.1"):
-        contexts.append(browser.new_context())
-        contexts[-1].add_cookies([{"name": name, "value": value, "url": app[0]} for name, value in cookies])
-        page = contexts[-1].new_page()
+        for page in window.pages:
+            page.close()
+        window.clear_cookies()
+        window.add_cookies([{"name": name, "value": value, "url": app[0]} for name, value in cookies])
+        page = window.new_page()
         page.goto(app[0].replace("127.0.0.1", host) + address)
         return page
 
     yield visit
-    for context in contexts:
-        context.close()
+    for page in window.pages:
+        page.close()
+    window.clear_cookies()
 
 
 def button(page, name):
