@@ -1,7 +1,9 @@
 """A visitor without a browser who can do everything: Streamlit's own websocket protocol, for any page."""
 
 import asyncio
+import contextlib
 import http.client
+import re
 import secrets
 from urllib.parse import urlsplit
 
@@ -11,6 +13,16 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 _PATIENCE = 60  # [s] for any answer
 _ENDED = {"FINISHED_SUCCESSFULLY", "FINISHED_FRAGMENT_RUN_SUCCESSFULLY"}
+
+
+def _token(url):
+    """Return what a page of the app proves with that it is one."""
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=_PATIENCE)
+    with contextlib.closing(connection):
+        connection.request("GET", "/_stcore/health", headers={"Origin": url})
+        cookies = connection.getresponse().headers.get_all("set-cookie", ())
+    (token,) = re.findall("^_streamlit_xsrf=([^;]*)", "\n".join(cookies), re.MULTILINE)
+    return token.strip('"')
 
 
 class Visit:
@@ -30,7 +42,7 @@ class Visit:
         self._page, self.query, self._is_part = "", "", False
 
     @classmethod
-    async def open(cls, url, page="", query=""):
+    async def open(cls, url, page="", query="", cookie=""):
         """Arrive at a page, with what its address says.
 
         Parameters
@@ -41,6 +53,8 @@ class Visit:
             As in its address: empty for the first.
         query : str
             What stands behind the question mark.
+        cookie : str
+            What the browser has of earlier visits, as ``name=value``.
 
         Returns
         -------
@@ -48,6 +62,10 @@ class Visit:
         """
         where = f"ws://{urlsplit(url).netloc}/_stcore/stream"
         options = {"subprotocols": ["streamlit"], "origin": url, "max_size": None}
+        if cookie:  # which counts with a proof that it is this site's own page that sends it
+            token = await asyncio.to_thread(_token, url)
+            options["subprotocols"] += [token]
+            options["additional_headers"] = {"Cookie": f"{cookie}; _streamlit_xsrf={token}"}
         visit = cls(url, await websockets.connect(where, **options))
         await visit.go(page, query)
         return visit
@@ -141,19 +159,13 @@ class Visit:
 
     def _put(self, path, name, content):
         """Send the content as a browser's form does."""
-        token, border = "", secrets.token_hex(8)
+        token, border = _token(self._url), secrets.token_hex(8)
         connection = http.client.HTTPConnection(urlsplit(self._url).netloc, timeout=_PATIENCE)
         try:
-            connection.request("GET", "/_stcore/health", headers={"Origin": self._url})
-            reply = connection.getresponse()
-            reply.read()
-            for cookie in reply.headers.get_all("set-cookie", ()):
-                if cookie.startswith("_streamlit_xsrf="):
-                    token = cookie.partition("=")[2].partition(";")[0]
             head = f'--{border}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'
             body = head.encode() + content + f"\r\n--{border}--\r\n".encode()
             headers = {"Content-Type": f"multipart/form-data; boundary={border}", "Origin": self._url}
-            headers |= {"Cookie": f"_streamlit_xsrf={token}", "X-Xsrftoken": token.strip('"')}
+            headers |= {"Cookie": f"_streamlit_xsrf={token}", "X-Xsrftoken": token}
             connection.request("PUT", path, body, headers)
             reply = connection.getresponse()
             reply.read()

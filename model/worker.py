@@ -195,7 +195,7 @@ def _woken(store: Store, request: dict) -> threading.Thread | None:
     """Have helpers start while the rows are read, where what is asked for is worth it and not for a cluster."""
     n_rows = next((data.n_rows for data in data_sets(store) if data.id == request["data_set_id"]), 0)
     asked = [(algorithm, request["parameters"], 0) for algorithm in request["algorithms"]]
-    if cluster.address() or not n_rows or (len(asked) == 1 and _n_jobs(asked, n_rows) == 1):
+    if cluster.address() or not n_rows or _n_jobs(asked, n_rows) == 1:
         return None
     helpers = threading.Thread(target=processes.wake)
     helpers.start()

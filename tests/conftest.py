@@ -1,5 +1,6 @@
 """What tests share: the shipped rows and model, real servers on free ports, and a real Chromium."""
 
+import asyncio
 import contextlib
 import os
 import shutil
@@ -9,6 +10,7 @@ import sys
 import time
 import urllib.request
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -182,6 +184,12 @@ def start_server(command=None, cwd=ROOT, log=None, port=None, base="", **environ
         end(process)
         raise
     return process, url
+
+
+def run_aside(coroutine):
+    """Run a coroutine in another thread: Playwright's event loop runs on in that of its tests."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, coroutine).result()
 
 
 def end(process):

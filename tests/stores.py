@@ -54,12 +54,13 @@ def add_quick(store, rows, algorithm="ridge", parameters=None, *, seed=0, **more
 
 
 def wait_until(condition, seconds=120, what="it"):
-    """Return what the condition returns as soon as that is true."""
-    deadline = time.monotonic() + seconds
+    """Return what the condition returns soon after that is true: whoever works on it needs the processor, too."""
+    deadline, pause = time.monotonic() + seconds, 0.01
     while time.monotonic() < deadline:
         if found := condition():
             return found
-        time.sleep(0.01)
+        time.sleep(pause)
+        pause = min(0.1, 1.2 * pause)
     raise AssertionError(f"{what} did not happen within {seconds} s")
 
 

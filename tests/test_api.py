@@ -184,29 +184,21 @@ def test_ready_means_that_the_active_model_still_answers_as_when_it_was_kept(ser
 
 
 @pytest.mark.slow
-def test_the_interface_follows_a_promotion(store, rows, tmp_path):
-    number = add_quick(store, rows)
-    with running_server(log=tmp_path / "log") as url:
-        first = ask(f"{url}/api/predict", DEFAULTS)[2]
-        history.promote(store, number, "a test", "to see it")
-        second = ask(f"{url}/api/predict", DEFAULTS)[2]
-        assert (first["version"], second["version"]) == (1, number)
-        assert first["value"] != second["value"]
-        assert ask(f"{url}/api/model")[2]["version"] == number
-        assert ask(f"{url}/api/ready")[0] == 200
-
-
-@pytest.mark.slow
 @pytest.mark.sqlite
-def test_a_store_that_is_removed_while_the_app_runs_is_told_with_every_answer(store, rows, tmp_path):
-    history.promote(store, add_quick(store, rows, "least_squares"), "a test", "to miss it")
+def test_the_interface_follows_a_promotion_and_says_with_every_answer_that_the_store_is_gone(store, rows, tmp_path):
+    number = add_quick(store, rows, "least_squares")
     path, told = Path(store.location), "was moved or removed while it was open"
 
     def answers(url):
         return [ask(f"{url}/api/{what}", body)[2] for what, body in WHATS.items()]
 
     with running_server(log=tmp_path / "log") as url:
+        first, *_ = answers(url)
+        history.promote(store, number, "a test", "to see it, and to miss it")
         before = answers(url)
+        assert (first["version"], before[0]["version"], before[1]["version"]) == (1, number, number)
+        assert first["value"] != before[0]["value"]
+
         content = path.read_bytes()
         path.unlink()
         after = answers(url)

@@ -107,7 +107,7 @@ def xy(rows):
 def test_each_algorithm_is_the_same_to_the_last_bit_and_the_data_travel_once(machines, connected, rows):
     X, y = xy(rows)
     there, options = connected(machines.address), {"n_repeats": 1, "keep": predictions_and_losses}
-    few = {"n_estimators": 20, "max_iter": 20}
+    few = {"n_estimators": 5, "max_iter": 5}
     unfitted = {
         name: recipe.pipeline(name, {key: n for key, n in few.items() if key in recipe.ALGORITHMS[name].defaults})
         for name in recipe.OFFERED

@@ -24,7 +24,7 @@ from tests.conftest import free_port, running_server
 from tests.stores import is_over, wait_until, worker_of
 
 pytestmark = pytest.mark.slow
-SLOW = {"n_estimators": 1000}
+SLOW = {"n_estimators": 500}
 
 
 def ask(url, path, method="GET", **headers):
@@ -120,7 +120,8 @@ def test_the_server_and_its_workers_ask_nobody_outside(store, tmp_path):
     (tmp_path / "sitecustomize.py").write_text(AUDIT)
     noted = tmp_path / "noted"
     audited = {"PYTHONPATH": str(tmp_path), "AUDIT": str(noted)}
-    with running_server(log=tmp_path / "log", **audited) as url:
+    number = jobs.submit(store, "visitor", 1, ["ridge"])
+    with running_server(log=tmp_path / "log", **audited) as url:  # whose start goes on with the queue
 
         async def visit():
             for page in ("", "explore", "retrain", "models", "score"):
@@ -129,8 +130,6 @@ def test_the_server_and_its_workers_ask_nobody_outside(store, tmp_path):
 
         asyncio.run(visit())
         refuses_socket(url, "http://evil.example")  # Streamlit would look up the address of this machine outside
-        number = jobs.submit(store, "visitor", 1, ["ridge"])
-    with running_server(log=tmp_path / "log2", **audited):  # whose start goes on with the queue
         wait_until(lambda: jobs.job(store, number).state not in jobs.OPEN, what="the job, by itself")
     assert jobs.job(store, number).state == "done"
     asked = {json.loads(line) for line in noted.read_text().splitlines()}
@@ -143,13 +142,22 @@ def test_the_server_and_its_workers_ask_nobody_outside(store, tmp_path):
     }
 
 
-def test_with_the_names_of_its_hosts_set_no_other_is_answered(store_url, tmp_path):
-    hosts = {"STREAMLIT_SERVER_ALLOWED_HOSTS": "example.org, *.example.com"}
-    with running_server(log=tmp_path / "log", **hosts) as url:
+def test_no_other_host_is_answered_than_those_named_and_a_queue_that_is_switched_off_stands(store, tmp_path):
+    number = jobs.submit(store, "visitor", 1, ["mean"])
+    settings = {"STREAMLIT_SERVER_ALLOWED_HOSTS": "example.org, *.example.com", "PETROL_RETRAIN": "off"}
+    with running_server(log=tmp_path / "log", **settings) as url:
         for host, status in (("example.org", 200), ("a.example.com:8501", 200), ("127.0.0.1", 200), ("evil.org", 400)):
             assert ask(url, "/api/ready", Host=host)[0] == status
             assert ask(url, "/", Host=host)[0] == status
         asyncio.run(move(url))  # of this machine itself
+
+        async def look():
+            visit = await Visit.open(url, "retrain")
+            assert "waits, 0 before it" in visit.text
+            await visit.close()
+
+        asyncio.run(look())
+        assert jobs.job(store, number).state == "waiting"
 
 
 @pytest.mark.parametrize(
@@ -194,30 +202,20 @@ def refuses_to_start(project, **environment):
 def test_settings_with_which_it_would_answer_nothing_are_told_at_the_start(project):
     secrets = project / ".streamlit" / "secrets.toml"
     told = ".streamlit/secrets.toml cannot be used"
-    for content in (b'auth = "yes"', b"\xff\xfe", b'[auth]\nexpose_tokens = "foo"\n', b"[auth"):
-        secrets.write_bytes(content)
-        assert told in refuses_to_start(project)
-    secrets.unlink()
-    secrets.mkdir()
+    secrets.write_bytes(b'auth = "yes"')
     assert told in refuses_to_start(project)
+    secrets.unlink()
+    code = "from pages.shared import door; print(door.unreadable())"
+    for content in (b"\xff\xfe", b'[auth]\nexpose_tokens = "foo"\n', b"[auth"):
+        code += f"; open({str(secrets)!r}, 'wb').write({content!r}); print(door.unreadable())"
+    code += f"; import os; os.unlink({str(secrets)!r}); os.mkdir({str(secrets)!r}); print(door.unreadable())"
+    said = subprocess.run([sys.executable, "-c", code], cwd=project, capture_output=True, text=True, check=True).stdout
+    assert [line.partition(" (")[0] for line in said.split("\n")] == ["", *[told] * 4, ""], said
     secrets.rmdir()
     told = "STREAMLIT_SERVER_BASE_URL_PATH: 'a b' is no path. Write it like petrol or apps/petrol."
     assert told in refuses_to_start(project, STREAMLIT_SERVER_BASE_URL_PATH="a b")
     told = "STREAMLIT_SERVER_ALLOWED_HOSTS: '*a.org' is no name. Write it like example.org or *.example.org."
     assert told in refuses_to_start(project, STREAMLIT_SERVER_ALLOWED_HOSTS="b.org *a.org")
-
-
-def test_where_changes_are_switched_off_the_queue_stands(store, tmp_path):
-    number = jobs.submit(store, "visitor", 1, ["mean"])
-    with running_server(log=tmp_path / "log", PETROL_RETRAIN="off") as url:
-
-        async def look():
-            visit = await Visit.open(url, "retrain")
-            assert "waits, 0 before it" in visit.text
-            await visit.close()
-
-        asyncio.run(look())
-        assert jobs.job(store, number).state == "waiting"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
@@ -245,5 +243,3 @@ def test_told_to_end_it_ends_within_five_seconds_and_says_so_in_the_job(store, t
     assert re.fullmatch(r"The app was ended after fold \d+ of 50\. Nothing was kept; start it again\.", lost.message)
     wait_until(lambda: all(is_over(process) for process in [worker, *helpers]), 10, "the end of the worker")
     assert jobs.job(store, waiting).state == "waiting"
-    with running_server(log=tmp_path / "log2"):  # whose start goes on with the queue
-        wait_until(lambda: jobs.job(store, waiting).state == "done", what="the job that waited")

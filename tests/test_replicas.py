@@ -12,10 +12,11 @@ from websockets import WebSocketException
 from bench.kills import Memory, Outcome, check, promote, train
 from bench.visit import Visit
 from data.schema import FEATURES
-from model import history, jobs, recipe
+from model import history, jobs
 from model.predict import predict
 from model.tables import JOB
 from tests.clusters import Machines, wait_for_workers
+from tests.conftest import run_aside
 from tests.nginx import answers
 from tests.replicas import running_replicas
 from tests.retrain_page import Visitor
@@ -133,46 +134,60 @@ def test_who_loses_their_replica_is_on_the_other_within_ten_seconds_with_their_s
     assert replica_of(ann) == other
 
 
-def test_what_is_promoted_on_one_answers_on_the_other_and_who_comes_second_is_told(
-    arrives, replicas, store, rows, model
-):
+def test_what_is_promoted_on_one_answers_on_the_other_and_who_comes_second_is_told(replicas, store, rows):
     line, other = add_quick(store, rows, "least_squares"), add_quick(store, rows)
     active, _ = history.active(store)
-    ann, bob, cid = (
-        arrives(address, at=replicas.url(name))
-        for address, name in ((f"/models?version={line}", "a"), (f"/models?version={other}", "b"), ("/", "b"))
-    )
-    ann.promotes(line, "straight", agrees=True)
-    ann.sees(f"Version {line}: least squares is now active.")
-    slider(cid.page, "petrol_tax").press("ArrowRight")
-    cid.sees(f"Version {line}: least squares is now active.")
-    bob.promotes(other, "has not seen it", by="Bob", agrees=True)
-    bob.sees(f"Version {line} became active meanwhile.")
+
+    async def promotes(visit, number, by):
+        visit.write("Reason", "has seen it")
+        visit.write("Your name", by)
+        visit.tick("I have seen that")
+        await visit.press(f"Promote version {number}")
+
+    async def look():
+        ann = await Visit.open(replicas.url("a"), "models", f"version={line}")
+        bob = await Visit.open(replicas.url("b"), "models", f"version={other}")
+        cid = await Visit.open(replicas.url("b"))
+        await promotes(ann, line, "Ann")
+        assert f"Version {line}: least squares is now active." in ann.text
+        await cid.move({"petrol_tax": 7.6})
+        assert f"Version {line}: least squares is now active." in cid.text
+        await promotes(bob, other, "Bob")
+        assert f"Version {line} became active meanwhile." in bob.text
+        for visit in (ann, bob, cid):
+            await visit.close()
+
+    run_aside(look())
     assert [one.by for one in history.promotions(store)][-1] == "Ann"
     history.promote(store, active, "a test", "as before")
 
 
-def test_two_replicas_train_one_after_the_other(arrives, replicas, store):
-    ann, bob = (arrives("/retrain", at=replicas.url(name)) for name in ("a", "b"))
-    for visitor in (ann, bob):
-        visitor.chooses("Algorithm", "Ridge")
-        visitor.sees(recipe.ALGORITHMS["ridge"].help)
-        expect(visitor.page.get_by_label("Seed", exact=True)).to_have_count(1)
-        visitor.types("Seed", "17" if visitor is ann else "18")
-        visitor.presses("Retrain")
-    first, second = [job.id for job in wait_until(lambda: jobs.jobs(store)[-2:] if len(jobs.jobs(store)) > 1 else None)]
+def test_two_replicas_train_one_after_the_other(replicas, store):
+    async def look():
+        ann, bob = [await Visit.open(replicas.url(name), "retrain") for name in ("a", "b")]
+        for visit, seed in ((ann, 17), (bob, 18)):
+            await visit.choose("Algorithm", "Ridge")
+            await visit.count("Seed", seed)
+            await visit.press("Retrain")
+        numbers = [int(re.search(r"job=(\d+)", visit.query)[1]) for visit in (ann, bob)]
+        async with asyncio.timeout(120):
+            while True:
+                both = jobs.jobs(store, JOB.c.id.in_(numbers))  # of one moment
+                states = [job.state for job in both]
+                assert states.count("running") <= 1
+                assert "failed" not in states, [job.message for job in both]
+                if states == ["done", "done"]:
+                    break
+                for visit in (ann, bob):
+                    await visit.run()
+        for visit in (ann, bob):
+            await visit.run()
+            assert re.search(r"candidate=\d+", visit.query)
+            await visit.close()
+        return both
 
-    def over():
-        both = jobs.jobs(store, JOB.c.id.in_((first, second)))  # of one moment
-        states = [job.state for job in both]
-        assert states.count("running") <= 1
-        assert "failed" not in states, [job.message for job in both]
-        return states == ["done", "done"]
-
-    wait_until(over, 120, "both trainings")
-    assert jobs.job(store, first).ended_at <= jobs.job(store, second).started_at
-    for visitor in (ann, bob):
-        expect(visitor.page).to_have_url(re.compile(r"candidate=\d+"))
+    first, second = run_aside(look())
+    assert first.ended_at <= second.started_at
 
 
 async def _work(url, store, memory, over):

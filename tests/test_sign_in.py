@@ -10,10 +10,11 @@ import pytest
 from playwright.sync_api import expect
 from streamlit.web.server.starlette.starlette_app_utils import create_signed_value
 
+from bench.visit import Visit
 from model import history
 from model.store import Store
 from tests import programs
-from tests.conftest import free_port, running_server
+from tests.conftest import free_port, run_aside, running_server
 from tests.stores import add_quick, wait_until
 from tests.test_proxy import answers
 
@@ -66,11 +67,10 @@ def app(tmp_path_factory, project_of, rows):
 def visit(window, app):
     """Return a function that opens an address as somebody new, who has no cookie of those before."""
 
-    def visit(address=PAGE, cookies=(), host="127.0.0.1"):
+    def visit(address=PAGE, host="127.0.0.1"):
         for page in window.pages:
             page.close()
         window.clear_cookies()
-        window.add_cookies([{"name": name, "value": value, "url": app[0]} for name, value in cookies])
         page = window.new_page()
         page.goto(app[0].replace("127.0.0.1", host) + address)
         return page
@@ -158,22 +158,26 @@ def cookie(app, secret, **claims):
     return name, create_signed_value(secret, name, json.dumps(said)).decode()
 
 
-def test_a_forged_cookie_signs_nobody_in(visit, app):
+def test_a_forged_cookie_signs_nobody_in_and_none_outlives_its_sign_in(app):
     name, real = cookie(app, SECRET)
-    page = visit(cookies=[(name, real)])
-    expect(page.get_by_text(told("Signed in as ann@example.org."))).to_be_visible()  # so this is how they are signed
     middle = len(real) // 4
     changed = real[:middle] + ("A" if real[middle] != "A" else "B") + real[middle + 1 :]
-    for forged in (cookie(app, "another secret of the same length!!")[1], changed, real[:-1], "{}", ""):
-        page = visit(cookies=[(name, forged)])
-        expect(button(page, "Sign in")).to_be_visible()
-        expect(page.get_by_text("Signed in as")).to_have_count(0)
+    foreign, former = cookie(app, "another secret of the same length!!")[1], cookie(app, SECRET, exp=time.time() - 1)[1]
 
+    async def seen(value):
+        visit = await Visit.open(app[0], *PAGE.removeprefix("/").split("?"), cookie=f"{name}={value}")
+        await visit.close()
+        return visit
 
-def test_a_cookie_outlives_no_sign_in(visit, app):
-    page = visit(cookies=[cookie(app, SECRET, exp=time.time() - 1)])
-    expect(page.get_by_text("Your sign-in has expired. Sign in again.")).to_be_visible()
-    expect(button(page, "Promote version 2")).to_have_count(0)
+    signed_in = run_aside(seen(real))
+    assert "Signed in as ann" in signed_in.text  # so this is how they are signed
+    assert signed_in.has("button", "Promote version 2")
+    for value in (foreign, changed, real[:-1], "{}", "", former):
+        refused = run_aside(seen(value))
+        assert "Signed in as" not in refused.text
+        assert refused.has("button", "Sign in")
+        assert not refused.has("button", "Promote version 2")
+        assert ("Your sign-in has expired. Sign in again." in refused.text) is (value == former)
 
 
 def test_who_is_allowed_promotes_under_their_own_address_and_signs_out(visit, app):
