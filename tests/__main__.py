@@ -23,7 +23,7 @@ _PATIENCE = 30  # [s] with processes that a test has told to end
 _NO_TESTS = 5  # exit code of pytest
 ROWS = (  # run one after the other: what keeps the stores, which tests, in how many processes
     (("sqlite", "not browser", 2), ("postgresql", "not browser", 2)),
-    (("sqlite", "browser", 1), ("postgresql", "browser", 0)),
+    (("sqlite", "browser", 0), ("postgresql", "browser", 0)),
 )
 
 
