@@ -20,7 +20,7 @@ run: .venv/app  ## start the app on http://localhost:8501 (PORT=... for another)
 test: .venv/dev lint  ## everything: style, unit tests, browser tests; what a store has a part in on PostgreSQL, too
 	$(BIN)/python -m tests
 
-test-fast: .venv/dev  ## without the browser, under a minute
+test-fast: .venv/dev  ## what is quick, in half a minute
 	$(BIN)/python -m pytest -n 2 -m "not browser and not slow"
 
 lint: .venv/dev  ## style, and the workflow of GitHub

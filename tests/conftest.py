@@ -38,9 +38,8 @@ def pytest_collection_modifyitems(config, items):
         concerned = [item for item in items if reaches_sql(item) or item.get_closest_marker("postgresql")]
         config.hook.pytest_deselected(items=[item for item in items if item not in concerned])
         items[:] = concerned
-    costs = Counter()  # of a file, more or less: its tests share what they start, and stay together in one process
-    for item in items:
-        costs[item.path] += 1 + 40 * any(item.get_closest_marker(mark) for mark in ("slow", "browser"))
+    costly = {(item.path, item.function) for item in items if item.get_closest_marker("slow")}
+    costs = Counter(path for path, _ in costly)  # of a file: its tests share what they start, and stay in one process
     items.sort(key=lambda item: -costs[item.path])
 
 

@@ -67,6 +67,7 @@ def test_a_flipped_bit_is_noticed_before_anything_is_loaded(folder, model, rows,
     assert_refitted(artifact.load(rows, folder), model, "SHA-256 differs")
 
 
+@pytest.mark.slow
 def test_a_truncated_an_empty_and_a_missing_file_are_refitted(folder, model, rows):
     path = folder / "petrol.joblib"
     path.write_bytes(path.read_bytes()[:-100])
@@ -119,6 +120,7 @@ def test_a_pickle_of_something_else_is_refitted(folder, model, rows, thing):
     assert_refitted(artifact.load(rows, folder), model, "cannot be loaded (AttributeError)")
 
 
+@pytest.mark.slow
 def test_without_any_record_the_default_is_trained_and_scored_anew(folder, model, rows):
     (folder / "petrol.json").unlink()
     loaded = artifact.load(rows, folder)
@@ -176,6 +178,7 @@ def test_other_rows_than_the_models_own_train_its_recipe_on_them(folder, rows):
     assert loaded.record["data"]["n_rows"] == len(loaded.residuals) == 45
 
 
+@pytest.mark.slow
 def test_the_record_says_all_that_is_needed_to_train_it_again(model, rows):
     record = model.record
     again = train(rows, record["algorithm"], record["parameters"], record["seed"], n_repeats=1)

@@ -19,12 +19,16 @@ def check():
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
+@pytest.mark.postgresql
 def test_a_store_in_order_is_said_to_be(store):
     done = check()
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == f"Nothing in the store {store.location} is damaged.\n"
 
 
+@pytest.mark.slow
+@pytest.mark.postgresql
 def test_everything_that_is_damaged_is_named_and_the_exit_code_says_so(store, rows):
     for n in range(1, 4):
         add_quick(store, rows.iloc[n:].reset_index(drop=True), "mean")

@@ -7,6 +7,8 @@ import pytest
 
 from tests.explore_page import CODES, CSV, VIEWS, decoded, figure, limit, only, opened, select, words
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_a_filter_applies_to_every_picture(view):

@@ -99,10 +99,12 @@ def flips(template, folder, model, seed, n):
     return outcomes
 
 
+@pytest.mark.slow
 def test_a_flipped_bit_is_refused_or_does_no_harm(template, tmp_path, model):
     flips(template, tmp_path, model, seed=1, n=6)  # a thousand in `make soak`
 
 
+@pytest.mark.slow
 def test_every_flipped_digit_of_the_scores_is_noticed(template, tmp_path, model):
     content = template.read_bytes()
     start = content.index(b'"mae": {"value": ')
@@ -112,6 +114,7 @@ def test_every_flipped_digit_of_the_scores_is_noticed(template, tmp_path, model)
         flip(template, tmp_path / f"{place}.db", model, place, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="a file system of a given size")
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may mount one")
 def test_a_full_disk_is_told_and_what_was_there_stays(template, tmp_path, model, rows):

@@ -32,6 +32,7 @@ def test_no_row_is_predicted_by_a_fit_that_has_seen_it(rows):
     assert np.isnan(predictions).all()
 
 
+@pytest.mark.slow
 def test_equal_seeds_give_equal_folds_however_many_processes_work(rows):
     X, y = features(rows), rows[TARGET.name].to_numpy()
     unfitted = recipe.pipeline("forest", {"n_estimators": 5})

@@ -23,6 +23,7 @@ def fitted(kept=slice(None)):
     return beta, errors, 1 - rss / ((Y[kept] - Y[kept].mean()) ** 2).sum(), np.sqrt(variance)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("view", VIEWS)
 def test_each_view_opens_without_a_complaint(view):
     app = opened(view)

@@ -44,6 +44,7 @@ def assert_is_what_it_says(model, sought, start, held):
     assert sought.reached == (side * (np.rint(sought.value) - sought.goal) >= 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["model", "line"])
 @pytest.mark.parametrize("n_free", [1, 2])
 @pytest.mark.parametrize("code", [None, "WY"])
@@ -70,6 +71,7 @@ def test_for_one_or_two_sliders_no_smaller_change_reaches_the_goal(request, kind
                 assert sought.change == pytest.approx(change[y == nearest].min(), abs=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("goal", [430, 460, 500, 550, 590, 620, 650, 700, 800])
 def test_with_all_four_free_chance_finds_nothing_much_nearer(model, goal):
     """The bound is what was seen against every cell of the forest: at worst 1.08 times the smallest change."""

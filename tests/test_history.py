@@ -169,6 +169,8 @@ for number in range(40):
 """
 
 
+@pytest.mark.slow
+@pytest.mark.postgresql
 def test_promotions_of_two_processes_at_once_stand_in_one_order_and_none_is_lost(store, rows):
     add_quick(store, rows)
     promoters = [python(PROMOTER, name) for name in ("Ann", "Bob")]

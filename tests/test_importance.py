@@ -17,6 +17,7 @@ def data(rows):
     return features(rows), rows[TARGET.name].to_numpy(float)
 
 
+@pytest.mark.slow
 def test_the_mean_loss_is_scikit_learns_on_the_same_folds(data):
     """Its random exchanges leave a row its own value once in n_test times: hence the factor."""
     X, y = data

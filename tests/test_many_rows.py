@@ -25,6 +25,7 @@ def large():
     return train(many_rows(6000, seed=4), "histogram_boosting", {"max_iter": 20})
 
 
+@pytest.mark.slow
 def test_a_fingerprint_is_of_the_whole_text_however_many_rows():
     """Across the border of a part, with names that need quotation marks, negative zeros and numbers of 17 digits."""
     rows = many_rows(120_001)
@@ -37,6 +38,8 @@ def test_a_fingerprint_is_of_the_whole_text_however_many_rows():
         assert fingerprint(some) == hashlib.sha256(text.encode()).hexdigest()
 
 
+@pytest.mark.slow
+@pytest.mark.postgresql
 def test_what_is_stored_row_by_row_comes_back_exactly(store, large):
     with store.writing() as connection:
         data_set = versions.add_data_set(connection, large.rows, "many")

@@ -122,6 +122,8 @@ def test_each_version_keeps_its_predictions_and_importance_to_the_last_bit(migra
     assert {name: record[name] for name in kept} == kept
 
 
+@pytest.mark.slow
+@pytest.mark.postgresql
 def test_the_evidence_on_each_version_is_what_it_was_to_the_last_bit(migrated):
     load = partial(versions.load, migrated)
     models = {number: load(number) for number in SOUND}
@@ -241,6 +243,8 @@ Store()
 """
 
 
+@pytest.mark.slow
+@pytest.mark.postgresql
 def test_two_processes_that_open_it_at_once_bring_it_up_once(old_url, tmp_path):
     marks = [tmp_path / "one", tmp_path / "two"]
     openers = [python(OPENER, mark, tmp_path / "begin") for mark in marks]

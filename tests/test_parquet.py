@@ -19,6 +19,7 @@ from data.schema import COLUMNS, ROW, DataError
 from data.text import MAX_ROWS
 from model.score import score_file
 
+pytestmark = pytest.mark.slow  # each file is read in a process of its own
 TEXT = pd.read_csv(SHIPPED, dtype=str)
 NUMBERS = [column.name for column in COLUMNS]
 

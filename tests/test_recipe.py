@@ -18,6 +18,7 @@ def test_a_recipe_is_unfitted_clones_and_predicts_finite_numbers(algorithm, rows
     assert np.isfinite(fitted.predict(features(rows))).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_equal_recipes_predict_alike_to_the_last_bit(algorithm, rows):
     X, y = features(rows), rows[TARGET.name]
@@ -69,6 +70,7 @@ def test_a_parameter_out_of_bounds_is_refused_with_its_bounds(algorithm, paramet
             recipe.pipeline(algorithm, {parameter.name: parameter.low + 0.5})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("algorithm", "parameter"), PARAMETERS, ids=lambda value: getattr(value, "name", value))
 def test_an_algorithm_fits_at_the_ends_of_each_bound(algorithm, parameter, rows):
     for value in {parameter.low, min(parameter.high, 60)}:
@@ -82,6 +84,7 @@ def test_an_impossible_seed_is_refused(seed):
         recipe.pipeline(seed=seed)
 
 
+@pytest.mark.slow
 def test_known_directions_hold_in_every_algorithm_that_promises_them(rows):
     X, y = features(rows), rows[TARGET.name]
     for algorithm, entry in ALGORITHMS.items():

@@ -75,6 +75,7 @@ def test_scenarios_move_within_the_list_and_are_renamed():
     assert names(three) == ["a", "b", "c"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("write", [to_csv, to_json])
 @settings(max_examples=50)
 @given(

@@ -45,6 +45,7 @@ def test_each_row_is_answered_to_the_last_bit_as_the_page_answers_it(model, cove
         assert answers.support[i] == alone.support
 
 
+@pytest.mark.slow
 def test_all_real_rows_are_told_apart_and_served_as_the_trained_pipeline_says(model):
     """What this app descends from gave raw inputs to a model of standardised ones: nearly one number for all."""
     served = score(model, model.X)
@@ -209,6 +210,7 @@ def test_impossible_shares_do_not_make_percentages_of_the_others(model):
     assert result.rows["problem"].astype(bool).tolist() == [False, True, True, True]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -243,6 +243,7 @@ def test_inputs_may_have_the_names_of_the_apps_own(renamed, window, tmp_path):
     assert "Traceback" not in (tmp_path / "log").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_a_file_of_scenarios_keeps_inputs_apart_from_what_stands_beside_them(renamed):
     values = {RENAMED[name]: float(value) for name, value in OLD.items()}
     told = run(
