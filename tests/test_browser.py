@@ -110,6 +110,7 @@ def test_a_drag_sends_nothing_and_a_release_sends_one_message(page, visit):
     before = number(page).inner_text()
     page.mouse.up()
     expect(page).to_have_url(re.compile("driver_licence_share="))
+    expect(page.locator(".reasons h3")).to_contain_text(f"Why {before} ")  # it is answered, and thus was sent
     assert len(sent) == 1
     expect(number(page)).to_have_text(before)
 
