@@ -34,10 +34,14 @@ def pytest_collection_modifyitems(config, items):
         is_costly = item.get_closest_marker("slow") or item.get_closest_marker("browser")
         return "store_url" in asked and not (is_aside or is_costly or item.get_closest_marker("sqlite"))
 
-    if KIND == "postgresql":
-        concerned = [item for item in items if reaches_sql(item) or item.get_closest_marker("postgresql")]
-        config.hook.pytest_deselected(items=[item for item in items if item not in concerned])
-        items[:] = concerned
+    def is_asked(item):
+        if KIND == "postgresql":
+            return reaches_sql(item) or item.get_closest_marker("postgresql")
+        return not (item.get_closest_marker("postgresql") and item.get_closest_marker("browser"))  # there, and once
+
+    asked = [item for item in items if is_asked(item)]
+    config.hook.pytest_deselected(items=[item for item in items if item not in asked])
+    items[:] = asked
     costly = {(item.path, item.function) for item in items if item.get_closest_marker("slow")}
     costs = Counter(path for path, _ in costly)  # of a file: its tests share what they start, and stay in one process
     items.sort(key=lambda item: -costs[item.path])
