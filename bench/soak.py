@@ -3,7 +3,9 @@
 ``python -m bench.soak crowd files`` does parts of it. All of it takes about half an hour.
 """
 
+import asyncio
 import os
+import re
 import sys
 import tempfile
 import time
@@ -13,8 +15,11 @@ import numpy as np
 import schemathesis
 
 from bench import addresses, crowd, faults, files, kills
+from bench.visit import Visit
 from data.load import load_rows
-from model import artifact, history
+from model import artifact, history, versions
+from model.recipe import OFFERED
+from model.store import Store
 from tests import programs, test_api, test_damage, test_load, test_parquet, test_soak
 from tests.conftest import running_server
 from tests.stores import copy_file
@@ -109,6 +114,32 @@ def _of_requests(folder):
     yield "... stack traces in the log", _tracebacks(folder), 0
 
 
+def _of_comparison(folder):
+    url_of_store = f"sqlite:///{folder}/store.db"
+
+    async def compare(url):
+        visit = await Visit.open(url, "retrain")
+        await visit.press("Compare all")
+        async with asyncio.timeout(600):
+            while not (found := re.search(r"candidate=(\d+)", visit.query)):
+                await asyncio.sleep(0.5)
+                await visit.run()
+        await visit.close()
+        return int(found[1])
+
+    with running_server(log=folder / "log", PETROL_STORE_URL=url_of_store) as url:
+        best = asyncio.run(compare(url))
+    errors = {
+        one.id: one.record["scores"]["model"]["mae"]["value"]
+        for one in (kept := versions.versions(Store(url_of_store)))
+    }
+    yield "algorithms compared", len(kept), None
+    # The active forest is not trained a second time: its evaluation is there.
+    yield "... left out, or trained though they were there", int([one.recipe[0] for one in kept] != list(OFFERED)), 0
+    yield "... the best not shown first", int(errors[best] > min(errors.values())), 0
+    yield "... stack traces in the log", _tracebacks(folder), 0
+
+
 def _of_crowd(folder):
     with running_server(log=folder / "log", PETROL_STORE_URL=f"sqlite:///{folder}/store.db") as url:
         found = crowd.run(url, _N_VISITORS, _SECONDS)
@@ -137,6 +168,7 @@ PARTS = {
     "addresses": _of_addresses,
     "requests": _of_requests,
     "faults": _of_faults,
+    "comparison": _of_comparison,
     "crowd": _of_crowd,
     "flips": _of_flips,
     "tables": _of_tables,
