@@ -129,10 +129,8 @@ def _of_comparison(folder):
 
     with running_server(log=folder / "log", PETROL_STORE_URL=url_of_store) as url:
         best = asyncio.run(compare(url))
-    errors = {
-        one.id: one.record["scores"]["model"]["mae"]["value"]
-        for one in (kept := versions.versions(Store(url_of_store)))
-    }
+    kept = versions.versions(Store(url_of_store))
+    errors = {one.id: one.record["scores"]["model"]["mae"]["value"] for one in kept}
     yield "algorithms compared", len(kept), None
     # The active forest is not trained a second time: its evaluation is there.
     yield "... left out, or trained though they were there", int([one.recipe[0] for one in kept] != list(OFFERED)), 0
