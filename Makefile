@@ -9,6 +9,8 @@ HOST   ?= 127.0.0.1
 BIN    := .venv/bin
 UV     := $(BIN)/uv
 
+export PYTHONDONTWRITEBYTECODE :=  # or each of a hundred processes of the tests would compile the project anew
+
 .PHONY: help run test test-fast lint format train lock bench bench-scale soak screenshots docker scale secrets audit clean
 
 help:  ## show this

@@ -22,7 +22,6 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
     "--no-first-run",
-    "--js-flags=--no-opt",  # a page is closed before code that was made faster pays for the making
 )
 _DRIVER = "PLAYWRIGHT_NODEJS_PATH"  # what Playwright runs in place of its own Node
 

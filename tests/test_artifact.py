@@ -18,6 +18,8 @@ from model.predict import predict, predict_rows
 from model.recipe import ModelError
 from model.train import train
 
+pytestmark = pytest.mark.slow
+
 DEFAULTS = {column.name: column.default for column in FEATURES}
 
 
@@ -67,7 +69,6 @@ def test_a_flipped_bit_is_noticed_before_anything_is_loaded(folder, model, rows,
     assert_refitted(artifact.load(rows, folder), model, "SHA-256 differs")
 
 
-@pytest.mark.slow
 def test_a_truncated_an_empty_and_a_missing_file_are_refitted(folder, model, rows):
     path = folder / "petrol.joblib"
     path.write_bytes(path.read_bytes()[:-100])
@@ -120,7 +121,6 @@ def test_a_pickle_of_something_else_is_refitted(folder, model, rows, thing):
     assert_refitted(artifact.load(rows, folder), model, "cannot be loaded (AttributeError)")
 
 
-@pytest.mark.slow
 def test_without_any_record_the_default_is_trained_and_scored_anew(folder, model, rows):
     (folder / "petrol.json").unlink()
     loaded = artifact.load(rows, folder)
@@ -170,7 +170,6 @@ def test_an_unusable_record_counts_for_nothing(folder, rows, monkeypatch, damage
     assert loaded.record["algorithm"] == "ridge"
 
 
-@pytest.mark.slow
 def test_other_rows_than_the_models_own_train_its_recipe_on_them(folder, rows):
     fewer = rows.iloc[:-3].reset_index(drop=True)
     loaded = artifact.load(fewer, folder)
@@ -178,7 +177,6 @@ def test_other_rows_than_the_models_own_train_its_recipe_on_them(folder, rows):
     assert loaded.record["data"]["n_rows"] == len(loaded.residuals) == 45
 
 
-@pytest.mark.slow
 def test_the_record_says_all_that_is_needed_to_train_it_again(model, rows):
     record = model.record
     again = train(rows, record["algorithm"], record["parameters"], record["seed"], n_repeats=1)

@@ -12,6 +12,8 @@ from data.schema import COLUMNS, FEATURES, row_name
 from tests.conftest import ROOT
 from tests.explore_page import CODES, NAMES, SCALES, TABLE, VIEWS, X, Y, figure, opened, select, table, words
 
+pytestmark = pytest.mark.slow
+
 
 def fitted(kept=slice(None)):
     """Coefficients, standard errors, R2 and residual s.d. by the normal equations."""
@@ -23,7 +25,6 @@ def fitted(kept=slice(None)):
     return beta, errors, 1 - rss / ((Y[kept] - Y[kept].mean()) ** 2).sum(), np.sqrt(variance)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("view", VIEWS)
 def test_each_view_opens_without_a_complaint(view):
     app = opened(view)
