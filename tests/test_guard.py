@@ -24,7 +24,7 @@ from tests.conftest import free_port, running_server
 from tests.stores import is_over, wait_until, worker_of
 
 pytestmark = pytest.mark.slow
-SLOW = {"n_estimators": 500}
+SLOW = {"n_estimators": 250}
 
 
 def ask(url, path, method="GET", **headers):

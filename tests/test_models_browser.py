@@ -56,6 +56,7 @@ def test_record_card_and_files_are_as_they_are_and_work_elsewhere(store, visitor
     ann.sees("There is nothing to compare it with.")
 
     ann.chooses("Version", "Version 2 (ridge)")
+    expect(ann.page.get_by_role("heading", name="Version 2: ridge")).to_be_visible()
     ann.has_chosen("Version", "Version 2 (ridge), was active")
     with ann.page.expect_download() as waiting:
         ann.presses("Model card")

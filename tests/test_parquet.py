@@ -114,23 +114,30 @@ def test_a_bad_table_is_told_in_the_words_of_the_csv(table):
     assert messages[0] == messages[1]
 
 
-@pytest.mark.parametrize(
-    ("values", "said"),
-    [
-        (pa.array([[7.0]] * 48), r"column petrol_tax holds list<.*double>, not numbers or text\. Write it as numbers"),
-        (pa.array([{"a": 7.0}] * 48), r"column petrol_tax holds struct<a: double>, not"),
-        (pa.array([0] * 48, pa.timestamp("ms")), r"column petrol_tax holds timestamp\[ms\], not"),
-        (pa.array([b"7"] * 48), r"column petrol_tax holds binary, not"),
-        (pa.array([True] * 48), r'row 2, petrol_tax: "true" is not a number\.'),
-        (pa.array([float("nan")] * 48), r'row 2, petrol_tax: "nan" is not a number\.'),
-        (pa.array(["7\x00"] * 48), r"control characters\. Take them out"),
-    ],
-    ids=["list", "struct", "time", "bytes", "truth", "nan", "NUL"],
+NO_NUMBERS = (
+    {
+        "petrol_tax": (pa.array([[7.0]] * 48), r"holds list<.*double>, not numbers or text. Write it as numbers"),
+        "average_income": (pa.array([{"a": 7.0}] * 48), "holds struct<a: double>, not"),
+        "paved_highways": (pa.array([0] * 48, pa.timestamp("ms")), r"holds timestamp\[ms\], not"),
+        "driver_licence_share": (pa.array([b"7"] * 48), "holds binary, not"),
+    },
+    {
+        "petrol_tax": (pa.array([True] * 48), r'row 2, petrol_tax: "true" is not a number\.'),
+        "average_income": (pa.array([float("nan")] * 48), r'row 2, average_income: "nan" is not a number\.'),
+    },
+    {"petrol_tax": (pa.array(["7\x00"] * 48), r"control characters\. Take them out")},
 )
-def test_what_holds_no_numbers_is_named(values, said, rows):
-    table = pa.Table.from_pandas(rows, preserve_index=False).set_column(1, "petrol_tax", values)
-    with pytest.raises(DataError, match=said):
+
+
+@pytest.mark.parametrize("columns", NO_NUMBERS, ids=["kinds", "values", "NUL"])
+def test_what_holds_no_numbers_is_named(columns, rows):
+    table = pa.Table.from_pandas(rows, preserve_index=False)
+    for name, (values, _) in columns.items():
+        table = table.set_column(table.column_names.index(name), name, values)
+    with pytest.raises(DataError) as caught:
         load_rows(packed(table))
+    for name, (_, said) in columns.items():
+        assert re.search(f"column {name} {said}" if said.startswith("holds") else said, str(caught.value))
 
 
 def refusals_of_damaged_files(rows, n):

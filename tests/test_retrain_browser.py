@@ -98,9 +98,6 @@ def test_cancel_ends_the_process_and_keeps_nothing(visitor, store_url):
     ann.sees("Job 1 (random forest, yours) was cancelled, and nothing of it was kept.")
     wait_until(lambda: is_over(process), 20, "the end of the worker")
     assert versions.versions(store, MODEL_VERSION.c.shipped.is_(None)) == []
-    ann.chooses("Algorithm", "Ridge")
-    ann.presses("Retrain")
-    assert candidate_of(ann.page) == 2  # the queue goes on
 
 
 def test_bad_files_are_reported_in_full_and_a_good_one_is_trained_on_and_asks_for_a_tick(visitor, store_url, rows):

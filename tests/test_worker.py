@@ -36,16 +36,15 @@ def assert_equal(one, other):
 
 
 def test_a_training_gives_what_it_gives_in_the_foreground_and_a_second_one_evaluates_nothing(store, rows):
-    job = run(store, 1, ["forest"], parameters=FEW, seed=3, by="Ann")
+    asked = [jobs.submit(store, by, 1, ["forest"], parameters=FEW, seed=3, by=by) for by in ("Ann", "Bob")]
+    job, again = (ended(store, number) for number in asked)  # one process does both
     assert (job.state, job.done, job.total, job.message) == ("done", 50, 50, "")
-    kept = versions.versions(store)[-1]
+    assert (again.state, again.done, again.total) == ("done", 0, 0)
+    kept = versions.versions(store)[1]
     assert (kept.job_id, kept.created_by, kept.rival_id, kept.shipped) == (job.id, "Ann", 1, None)
     assert history.active(store) == (1, 1)  # nothing is promoted by being trained
-    first = newest(store)
+    first, second = versions.load(store, kept.id), newest(store)
     assert_equal(first, train(rows, "forest", FEW, 3))
-    again = run(store, 1, ["forest"], parameters=FEW, seed=3)
-    assert (again.state, again.done, again.total) == ("done", 0, 0)
-    second = newest(store)
     assert second.version > first.version
     assert_equal(second, first)
     shipped = versions.load(store, 1)
@@ -61,18 +60,19 @@ def test_the_rival_is_the_active_recipe_evaluated_on_the_same_rows(store, rows):
         number = versions.add_version(connection, active, 1, by="Ann")
     history.promote(store, number, "Ann", "smoother")
     data_set = keep(store, rows.assign(petrol_tax=rows.petrol_tax + 0.25))
-    job = run(store, data_set, ["ridge"], excluded=(2, 30))
+    asked = [jobs.submit(store, each, data_set, [each], excluded=(2, 30)) for each in ("ridge", "mean")]
+    job, another = (ended(store, number) for number in asked)  # one process does both
     assert (job.state, job.done, job.total) == ("done", 100, 100)
-    kept = versions.versions(store)[-1]
+    assert another.total == 50  # the rival is not evaluated again
+    kept = versions.versions(store)[-2]
     assert (kept.rival_id, kept.excluded, kept.data_set.id) == (number, (2, 30), data_set)
     used = versions.rows_of(store, data_set, (2, 30))
     assert len(used) == 46
     unfitted = recipe.pipeline("extra_trees", FEW, 5)
     expected = evaluate.out_of_fold(unfitted, features(used), used["petrol_consumption"].to_numpy(float))
     active = versions.load(store, number)
-    assert (gather(store, newest(store), active).rival == expected).all()
-    assert run(store, data_set, ["mean"], excluded=(2, 30)).total == 50  # the rival is not evaluated again
-    assert (gather(store, newest(store), active).rival == expected).all()
+    for each in (kept.id, newest(store).version):
+        assert (gather(store, versions.load(store, each), active).rival == expected).all()
 
 
 def test_all_that_are_compared_are_kept(store, rows):
@@ -111,7 +111,8 @@ def test_a_broken_version_does_not_hinder_a_training_of_its_recipe_or_beside_it(
     history.promote(store, broken, "Ann", "better")
     change(store, MODEL_VERSION, broken, arrays=b"\0")
     change(store, EVALUATION, 2, predictions=b"\0")
-    for algorithm, total in (("mean", 100), ("ridge", 50)):
-        job = run(store, 1, [algorithm])
+    asked = {jobs.submit(store, each, 1, [each]): total for each, total in (("mean", 100), ("ridge", 50))}
+    for number, total in asked.items():
+        job = ended(store, number)
         assert (job.state, job.total, job.message) == ("done", total, "")
     assert_equal(newest(store), train(rows, "ridge"))
