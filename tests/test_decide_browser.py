@@ -8,6 +8,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from bench.kills import process_of
 from data.schema import FEATURES
 from model import history
 from model.goal import seek
@@ -159,13 +160,28 @@ def test_what_is_pressed_in_the_same_instant_hits_what_was_meant(ann):
     expect(page.get_by_test_id("stException")).to_have_count(0)
 
 
-def test_a_scenario_is_kept_as_the_sliders_are_however_quickly(ann, model):
-    slider(ann.page, "petrol_tax").focus()
-    for _ in range(3):
-        ann.page.keyboard.press("ArrowRight")
-    keep(ann, "Quick")
-    ((_, value, _, tax, *_),) = lines(ann.page)
-    assert (tax, value) == ("7.8", answer(model, petrol_tax=7.8))
+@pytest.mark.slow
+def test_a_scenario_is_kept_as_the_sliders_are_however_quickly_or_slowly_the_server_answers(visitor, model):
+    ann = visitor("/")
+    server, slid = process_of(ann.page.url), slider(ann.page, "petrol_tax")
+    for n_moves, suspends_after, moved in ((3, None, 7.8), (4, 0, 7.9), (5, 1, 8.0)):
+        ann.presses("Reset")
+        expect(number(ann.page)).to_have_text(answer(model))
+        n_kept = len(lines(ann.page))
+        slid.focus()
+        try:
+            for move in range(n_moves):
+                if move == suspends_after:
+                    server.suspend()  # it hears of what follows all at once, and the page has none of its answers
+                ann.page.keyboard.press("ArrowRight")
+            ann.page.get_by_label("Name", exact=True).fill(f"Kept {n_kept}")
+            ann.presses("Keep this scenario")
+        finally:
+            server.resume()
+        expect(ann.page.locator(".st-key-app-tray_table tbody tr")).to_have_count(n_kept + 1)
+        name, value, _, tax, *_ = lines(ann.page)[-1]
+        assert (name, tax, value) == (f"Kept {n_kept}", f"{moved}", answer(model, petrol_tax=moved))
+        expect(slid).to_have_value(f"{moved:g}")
 
 
 def test_a_goal_is_found_and_one_click_applies_it(ann, model):

@@ -13,6 +13,7 @@ from pages.shared import session
 
 TYPICAL = f"Typical {ROW}"
 _ON_ITS_WAY = 0.5  # [s] in which a browser may still send what a field held before
+_N_FORMER = 6  # values of a field that the page has replaced
 
 
 def scenario(model):
@@ -95,9 +96,19 @@ def _has_moved(*names):
     return any(st.session_state[session.INPUT_KEYS[name]] != answered[name] for name in names)
 
 
+def _is_behind():
+    """Whether the message was sent before the browser had what the page wrote into the fields last."""
+    return any(
+        (held := st.session_state.get(session.part(session.TYPED, column.name))) != column.shown(answered)
+        and held in st.session_state.get(session.part(session.FORMER, column.name), {})
+        for column, answered in zip(FEATURES, st.session_state[session.ANSWERED].values(), strict=True)
+    )
+
+
 def _take_preset(presets):
-    """Move the sliders to the chosen preset."""
-    if st.session_state[session.START_FROM] and not _has_moved(*st.session_state[session.ANSWERED]):
+    """Move the sliders to the chosen preset, unless it is the one that they have just left."""
+    is_chosen = not _has_moved(*st.session_state[session.ANSWERED]) and not _is_behind()
+    if st.session_state[session.START_FROM] and is_chosen:
         set_sliders(presets[st.session_state[session.START_FROM]])
 
 
@@ -186,7 +197,10 @@ def _input(column):
         shown = column.shown(value)
         if not problem or typed not in st.session_state:
             if st.session_state.get(typed) != shown:
-                st.session_state[former] = st.session_state.get(typed), time.monotonic()
+                # What the browser has, and what it is about to have: it may send either once more.
+                before = st.session_state.get(session.ANSWERED, {}).get(name, value)
+                replaced = dict.fromkeys((st.session_state.get(typed), column.shown(before)), time.monotonic())
+                st.session_state[former] = dict([*st.session_state.get(former, {}).items()][-_N_FORMER:]) | replaced
             st.session_state[typed] = shown
         st.number_input(
             f"{column.label}, exact value, {column.unit}",
@@ -207,9 +221,9 @@ def _input(column):
 def _take_typed(column):
     """Move the slider to the typed value, or keep what was typed and say why it cannot."""
     typed = st.session_state[session.part(session.TYPED, column.name)]
-    former, written = st.session_state.get(session.part(session.FORMER, column.name), (None, 0))
-    # The value before the page's own writing, on its way back: not typed by anybody.
-    is_stale = typed == former and time.monotonic() - written < _ON_ITS_WAY
+    replaced = st.session_state.get(session.part(session.FORMER, column.name), {}).get(typed, 0)
+    # A value before the page's own writing, on its way back: not typed by anybody.
+    is_stale = time.monotonic() - replaced < _ON_ITS_WAY
     if is_stale or _has_moved(column.name):
         return
     if column.low <= (value := round(typed / column.scale, 12)) <= column.high:
