@@ -105,10 +105,19 @@ def _is_behind():
     )
 
 
+def _stay_moved():
+    """Let no slider go back that the page has moved: a preset that comes with former values was sent before."""
+    for name, key in session.INPUT_KEYS.items():
+        old, new, _ = st.session_state.get(session.part(session.MOVED, name), (None, None, 0))
+        if st.session_state[key] == old != new:
+            st.session_state[session.part(session.MOVED, name)] = old, new, time.monotonic()
+
+
 def _take_preset(presets):
     """Move the sliders to the chosen preset, unless it is the one that they have just left."""
-    is_chosen = not _has_moved(*st.session_state[session.ANSWERED]) and not _is_behind()
-    if st.session_state[session.START_FROM] and is_chosen:
+    if _has_moved(*st.session_state[session.ANSWERED]):
+        _stay_moved()
+    elif st.session_state[session.START_FROM] and not _is_behind():
         set_sliders(presets[st.session_state[session.START_FROM]])
 
 
