@@ -56,6 +56,7 @@ class Visitor:
     def uploads(self, content, name="rows.csv"):
         file = {"name": name, "mimeType": "text/csv", "buffer": content}
         field = self.page.locator("input[type=file]")
+        expect(self.page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
         expect(field).to_have_count(1)  # the one that took the last file is gone
         field.set_input_files(file)
 

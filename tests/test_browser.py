@@ -39,8 +39,11 @@ Element.prototype.querySelector = function (selector) {
 def visit(server, browser, window):
     """Return a page that tests use one after the other, and what it has sent: to load one is most of a test's work."""
     sent = []
+
+    def listen(socket):
+        socket.on("framesent", lambda frame: sent.append(frame))  # noqa: PLW0108 - Playwright marks its listeners, a built-in cannot be
+
     with opening_pages(browser, window) as open_page:
-        listen = lambda socket: socket.on("framesent", lambda frame: sent.append(frame))  # noqa: E731, PLW0108 - Playwright marks its listeners, a built-in cannot be
         yield open_page(server, init_script=COUNT_WATCHERS, on_socket=listen), sent
 
 

@@ -11,7 +11,7 @@ from bench import addresses
 from data.schema import FEATURES
 from model.predict import predict
 from tests.conftest import running_server
-from tests.test_explore_browser import drawn_page
+from tests.test_explore_browser import drawn_page, picture
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 DEFAULTS = {column.name: column.default for column in FEATURES}
@@ -33,7 +33,9 @@ def test_the_page_is_the_same_however_it_is_started(command, open_page, model, t
 def test_a_deep_link_is_answered_by_a_cold_server_and_its_log_holds_no_warning(open_page, tmp_path):
     log = tmp_path / "log"
     with running_server(log=log) as url:
-        drawn_page(open_page, url, "All pairs").close()
+        page = drawn_page(open_page, url, "All pairs")
+        expect(picture(page, "pairs").locator("path.point").first).to_be_visible()
+        page.close()
     assert re.findall(r"(?i)warning|error|exception|traceback|deprecat", log.read_text(encoding="utf-8")) == []
 
 

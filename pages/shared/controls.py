@@ -205,10 +205,10 @@ def _input(column):
             st.session_state.pop(problem_key, None)
         shown = column.shown(value)
         if not problem or typed not in st.session_state:
-            if st.session_state.get(typed) != shown:
+            if typed in st.session_state and st.session_state[typed] != shown:
                 # What the browser has, and what it is about to have: it may send either once more.
                 before = st.session_state.get(session.ANSWERED, {}).get(name, value)
-                replaced = dict.fromkeys((st.session_state.get(typed), column.shown(before)), time.monotonic())
+                replaced = dict.fromkeys((st.session_state[typed], column.shown(before)), time.monotonic())
                 st.session_state[former] = dict([*st.session_state.get(former, {}).items()][-_N_FORMER:]) | replaced
             st.session_state[typed] = shown
         st.number_input(
