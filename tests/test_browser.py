@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from data.schema import FEATURES
 from model.predict import predict
 from tests.conftest import opening_pages
-from tests.what_if_page import DEFAULTS, assert_page_agrees, choose, held_value, number, slider, thumb
+from tests.what_if_page import DEFAULTS, assert_page_agrees, choose, held_value, number, press, slider, thumb
 
 pytestmark = pytest.mark.browser
 
@@ -58,6 +58,9 @@ def page(visit, model):
     page.get_by_role("button", name="Reset").click()
     assert_page_agrees(page, predict(model, DEFAULTS))
     expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+    for column in FEATURES:
+        field = page.locator(f".st-key-app-typed-{column.name} input")
+        expect(field).to_have_value(f"{column.shown(column.default):.{column.decimals}f}")
     return page
 
 
@@ -132,7 +135,7 @@ def test_many_moves_later_there_is_still_one_watcher_a_slider(page):
 def test_arrow_keys_move_one_step_and_the_page_settles_on_the_servers_answer(page, model):
     slider(page, "driver_licence_share").focus()
     for _ in range(20):
-        page.keyboard.press("ArrowRight")
+        press(page, "driver_licence_share", "ArrowRight")
     assert_page_agrees(page, predict(model, DEFAULTS | {"driver_licence_share": 0.585}))
 
 
@@ -141,7 +144,7 @@ def test_to_and_fro_on_the_keys_never_loses_the_page(page, model):
     slider(page, "average_income").focus()
     for turn in range(8):
         for _ in range(4):
-            page.keyboard.press("ArrowLeft" if turn % 2 else "ArrowRight")
+            press(page, "average_income", "ArrowLeft" if turn % 2 else "ArrowRight")
         there = DEFAULTS | {"average_income": 4300.0 if turn % 2 else 4380.0}
         assert_page_agrees(page, predict(model, there))
 
@@ -282,7 +285,7 @@ def test_where_the_sliders_cannot_be_watched_the_number_still_follows_on_release
     page = open_page(server, init_script=hide)
     slider(page, "driver_licence_share").focus()
     for _ in range(20):
-        page.keyboard.press("ArrowRight")
+        press(page, "driver_licence_share", "ArrowRight")
     assert_page_agrees(page, predict(model, DEFAULTS | {"driver_licence_share": 0.585}))
 
 

@@ -148,8 +148,9 @@ def test_what_is_pressed_in_the_same_instant_hits_what_was_meant(ann):
     page = ann.page
     for name in "ABC":
         keep(ann, name)
-    ann.page.get_by_text("Show, rename, move or remove").click()
-    page.set_viewport_size({"width": 1280, "height": 3000})  # an open list would close when it has to scroll
+    page.set_viewport_size({"width": 1280, "height": 3000})  # an open list closes when anything scrolls or moves
+    page.get_by_text("Show, rename, move or remove").click()
+    page.get_by_role("button", name="Rename").hover()  # which waits until it stays where it is
     ann.chooses("Scenario", "C")
     page.evaluate("""() => {
         const button = (name) => [...document.querySelectorAll("button")].find((one) => one.innerText.trim() === name);

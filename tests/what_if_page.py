@@ -27,6 +27,13 @@ def held_value(page, name):
     return float(slider(page, name).input_value())
 
 
+def press(page, name, key):
+    """Press a key on a slider that has the focus, and wait for its thumb: between two pictures a press can get lost."""
+    before = held_value(page, name)
+    page.keyboard.press(key)
+    expect(slider(page, name)).not_to_have_value(f"{before:g}")
+
+
 def assert_page_agrees(page, answer):
     """Number, band, words, reasons and link: all of the same answer."""
     expect(number(page)).to_have_text(f"{answer.value:.0f}")
