@@ -11,7 +11,7 @@ UV     := $(BIN)/uv
 
 export PYTHONDONTWRITEBYTECODE :=  # or each of a hundred processes of the tests would compile the project anew
 
-.PHONY: help run test test-fast lint format train lock bench bench-scale soak screenshots docker scale secrets audit clean
+.PHONY: help run test test-fast lint format train lock bench bench-scale bench-statistics soak screenshots docker scale secrets audit clean
 
 help:  ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -40,6 +40,9 @@ train: .venv/app  ## train the default model again and keep it
 bench: .venv/dev  ## measure speed and memory
 	$(BIN)/python -m tests.chromium
 	$(BIN)/python -m bench
+
+bench-statistics: .venv/dev  ## what intervals hold where the truth is known
+	$(BIN)/python -m bench.statistics
 
 bench-scale: .venv/dev  ## measure what growth costs: Dask workers, replicas and visitors, rows up to a million
 	$(BIN)/python -m tests.programs

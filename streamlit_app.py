@@ -14,7 +14,7 @@ model = resources.active_model()
 frame("What if", model)
 style()
 st.title("What if?", anchor=False)
-st.markdown(f":gray[{QUESTION}]")
+st.markdown(f":gray[{QUESTION} Drag a slider.]")
 
 
 @st.fragment
@@ -26,9 +26,9 @@ def what_if():
     with left:
         scenario = controls.scenario(model)
         words = st.container(key=session.ANSWER)
-        coverage = controls.coverage(model)
+        level = controls.coverage(model)
     try:
-        answer = predict(model, scenario, coverage)
+        answer = predict(model, scenario, level)
     except DataError as error:
         left.error(str(error))
         return
@@ -37,6 +37,7 @@ def what_if():
         words.info(told, icon=":material/link:")
     with right:
         live_readout(model, answer, links.link(model, answer))
+        st.caption(wording.limits_of(model))
     details(model, answer)
 
 

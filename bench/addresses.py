@@ -12,6 +12,7 @@ PAGES = {
     "retrain": ("candidate", "job", "evidence", "evidence_of_several"),
     "models": ("version",),
     "score": ("coverage",),
+    "method": ("view",),
 }
 VALUES = (
     *("", "0", "-1", "1e999", "NaN", "999999999999999999999999", "x" * 20_000, "1,2", "[1]", "{}", "null", "\0", "٩"),

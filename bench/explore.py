@@ -14,7 +14,7 @@ from tests.conftest import ROOT, running_server
 VIEWS = {
     "Columns": ("map", "spread"),
     "All pairs": ("map", "pairs", "heat"),
-    "Who pulls the line": ("map", "influence"),
+    "Influential states": ("map", "influence"),
     "What matters": ("map", "importance"),
     "One at a time": ("map", "one"),
 }

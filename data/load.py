@@ -13,6 +13,7 @@ from data.text import MAX_BYTES
 
 EXPECTED = ", ".join((ROW, *(column.name for column in COLUMNS)))
 _AT_ONCE = 50_000  # rows
+_FIGURES = [*FEATURE_NAMES, TARGET.name]
 SHIPPED = Path(__file__).with_name("petrol_consumption.csv")
 
 
@@ -50,6 +51,22 @@ def load_rows(source=SHIPPED, *, max_bytes=MAX_BYTES):
     if table.ignored:
         table.remarks.insert(0, f"Ignored columns: {', '.join(table.ignored)[:200]}.")
     return _assemble(table.column(ROW), found, table.remarks)
+
+
+def distinct(rows):
+    """Leave out each row whose figures are all those of an earlier one, whatever its name.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        As returned by `load_rows`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        With an index of its own.
+    """
+    return rows.drop_duplicates(_FIGURES, ignore_index=True)
 
 
 def fingerprint(rows):
@@ -101,8 +118,7 @@ def _assemble(names, found, remarks):
         remarks.append(f'No column "{ROW}": each row is called by its number in the file.')
     rows.insert(0, ROW, names.astype(object))
 
-    figures = [*FEATURE_NAMES, TARGET.name]
-    first = pd.Series(rows.index, rows.index).groupby([rows[name] for name in figures]).transform("first")
+    first = pd.Series(rows.index, rows.index).groupby([rows[name] for name in _FIGURES]).transform("first")
     copies = rows.index[first != rows.index]
     times = rows[ROW].value_counts(sort=False)
     times = times[times > 1]

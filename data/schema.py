@@ -119,8 +119,8 @@ class Column:
         return f"{self.shown(value):,.{self.n_decimals(value)}f}"
 
     def about(self, value):
-        """Write a stored value in its shown unit with one decimal more than at rest: ``5.625`` -> ``"5.62"``."""
-        return f"{self.shown(value):,.{self.decimals + 1}f}"
+        """Write a mean or a quartile in its shown unit: ``7.668`` -> ``"7.67"``, ``4241.8`` -> ``"4,242"``."""
+        return f"{self.shown(value):,.{self.decimals + (self.decimals > 0)}f}"
 
     def text_with_unit(self, value):
         """Write a stored value with its short unit: ``0.565`` -> ``"56.5 %"``."""
@@ -172,7 +172,7 @@ class Column:
 ROW = "state"  # what a row is called, which is also the name of the column that identifies it
 ROWS = "states"
 ROW_ALIASES = ("State", "states", "code")
-QUESTION = "Petrol use of a US state, from its tax, income, highways and drivers."
+QUESTION = "How much petrol would a US state use per person?"
 PERIOD = "1971–72"
 
 FEATURES = (
@@ -252,7 +252,7 @@ FEATURES = (
 TARGET = Column(
     name="petrol_consumption",
     label="Petrol consumption",
-    short_label="used",
+    short_label="petrol use",
     unit="gallons per person per year",
     template="{} gal",
     minimum=1,

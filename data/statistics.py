@@ -69,6 +69,32 @@ def correlations(rows):
     return tuple(_with_itself(figures.corr(method).to_numpy(copy=True)) for method in ("pearson", "spearman"))
 
 
+def variance_inflation(pearson):
+    """By how much what inputs have in common widens the error of each one's coefficient.
+
+    Parameters
+    ----------
+    pearson : ndarray of shape (n_inputs, n_inputs)
+
+    Returns
+    -------
+    ndarray of shape (n_inputs,)
+        1 where an input has nothing in common with the others; infinite where it follows from them, and NaN where
+        it never varies.
+
+    Notes
+    -----
+    1 / (1 - R²) of each input on the others: Weisberg, Applied Linear Regression, section 9.
+    """
+    found = np.full(len(pearson), np.nan)
+    varies = np.flatnonzero(~np.isnan(np.diagonal(pearson)))
+    for place in varies:
+        others = varies[varies != place]
+        common = pearson[place, others] @ np.linalg.pinv(pearson[np.ix_(others, others)]) @ pearson[others, place]
+        found[place] = 1 / (1 - common) if common < 1 - 1e-12 else np.inf
+    return found
+
+
 def _with_itself(matrix):
     """Rounding leaves a column's correlation with itself a hair off 1."""
     itself = np.diagonal(matrix)
@@ -90,13 +116,19 @@ def histogram(values):
 
     Notes
     -----
-    2 n^(1/3) bins (Rice's rule), 30 at most; one narrow bin for values that never vary.
+    About 2 n^(1/3) bins (Rice's rule), 30 at most, with round ends; one narrow bin for values that never vary.
     """
     low, high = float(values.min()), float(values.max())
     if high - low <= 1e-9 * max(abs(low), abs(high)):
         margin = 0.01 * abs(low) or 0.01
         return np.array([len(values)]), np.array([low - margin, high + margin])
-    return np.histogram(values, bins=min(30, math.ceil(2 * len(values) ** (1 / 3))))
+    wanted = (high - low) / min(30, math.ceil(2 * len(values) ** (1 / 3)))
+    power = 10.0 ** math.floor(math.log10(wanted))
+    width = next(step * power for step in (1, 2, 2.5, 5, 10) if step * power >= wanted * (1 - 1e-9))
+    first, last = math.floor(low / width + 1e-9), math.ceil(high / width - 1e-9)
+    edges = np.array([float(f"{place * width:.12g}") for place in range(first, last + 1)])
+    edges[0], edges[-1] = min(edges[0], low), max(edges[-1], high)  # what rounding has moved
+    return np.histogram(values, edges)
 
 
 def commonest(values):

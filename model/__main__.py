@@ -17,7 +17,8 @@ from model import artifact, history, jobs, recipe, transfer, versions
 from model.card import card, export
 from model.check import damages
 from model.dispatcher import Dispatcher
-from model.predict import COVERAGES, coverages, predict
+from model.interval import LEVELS, levels
+from model.predict import predict
 from model.recipe import ALGORITHMS, ModelError
 from model.score import score_file, to_csv
 from model.store import Store, StoreError
@@ -63,7 +64,9 @@ def _parser():
         unit = "share of people, 0 to 1" if column.is_share else column.unit
         option, words = f"--{column.name_beside(_OPTIONS)}", f"{unit} (default {column.default:g})"
         asking.add_argument(option, dest=f"{INPUT}{column.name}", default=column.default, metavar="N", help=words)
-    asking.add_argument("--coverage", type=float, choices=COVERAGES, default=0.9, help="of the band (default 0.9)")
+    asking.add_argument(
+        "--coverage", type=float, choices=LEVELS, default=0.9, help="level of the interval (default 0.9)"
+    )
     asking.add_argument("--json", action="store_true", help="print JSON")
     asking.add_argument("--file", type=Path, metavar="CSV", help="score its rows, in place of one scenario")
     asking.add_argument("--out", type=Path, metavar="CSV", help="where the scored file goes")
@@ -121,7 +124,7 @@ def _train(options):
     else:
         if options.data != SHIPPED:
             raise ModelError(f"--data {options.data}: the shipped model is of the shipped rows. Add --store.")
-        model = train(rows, options.algorithm, parameters, seed, n_jobs=-1, progress=_FOLDS)
+        model = train(rows, options.algorithm, parameters, seed, n_jobs=-1, progress=_FITS)
         try:
             kept = " and ".join(path.name for path in artifact.save(model))
         except OSError as error:
@@ -149,7 +152,7 @@ def _train_in_store(rows, options, parameters, seed):
         while (job := jobs.job(store, number)).state in jobs.OPEN:
             dispatcher.dispatch(store)
             if job.total:
-                _FOLDS(job.done, job.total)
+                _FITS(job.done, job.total)
             time.sleep(0.2)
     except KeyboardInterrupt:
         jobs.cancel(store, number)
@@ -177,7 +180,7 @@ def _bar(what, of, done, total):
     )
 
 
-_FOLDS = partial(_bar, "cross-validation", "folds")
+_FITS = partial(_bar, "cross-validation", "fits")
 
 
 def _list(_):
@@ -208,7 +211,9 @@ def _loaded(number):
 
 
 def _export(options):
-    for name, content in export(*_loaded(options.number)).items():
+    version, model, promotions = _loaded(options.number)
+    stored = versions.content_of(history.open_store(), options.number)
+    for name, content in export(version, model, promotions, stored).items():
         try:
             options.to.mkdir(parents=True, exist_ok=True)
             (options.to / name).write_bytes(content)
@@ -260,7 +265,7 @@ def _active_model():
 
 def _predict(options):
     model = _active_model()
-    if options.coverage not in coverages(len(model.rows)):
+    if options.coverage not in levels(len(model.distinct)):
         raise ModelError(f"coverage: {options.coverage:g} needs more than {len(model.rows)} rows.")
     if options.file or options.out:
         return _score(options, model)
@@ -272,14 +277,23 @@ def _predict(options):
     nearest = answer.nearest[0]
     used = model.records[nearest.index][TARGET.name]
     print(f"{answer.value:.0f} {TARGET.unit}")
-    print(
-        f"{answer.coverage:.0%} band: {answer.low:.0f} to {answer.high:.0f} "
-        f"(set by the other rows, it held {answer.n_held} of {answer.n_rows})"
-    )
+    print(f"{answer.level:.0%} interval: {answer.low:.0f} to {answer.high:.0f}{_measured(answer)}")
     print(f"closest: {row_name(nearest.name)}, {nearest.distance:.1f} s.d. away, used {used:.0f}")
     if answer.support != "near":
         print(f"caution: this scenario is {answer.support} from every real row")
     return 0
+
+
+def _measured(answer):
+    """What was measured of the interval of an answer, if anything was."""
+    (of_level,) = (each for each in answer.intervals if each["level"] == answer.level)
+    if of_level["nested_held"] is None:
+        return ""
+    low, high = of_level["held_by_chance"]
+    return (
+        f" (held {of_level['nested_held']:.0f} of {of_level['n_rows']:,} {ROWS} that set neither fit nor width; "
+        f"{of_level['held_expected']:.0f} expected, chance alone gives {low:,} to {high:,})"
+    )
 
 
 def _score(options, model):

@@ -19,9 +19,10 @@ from data.statistics import choose
 from model import artifact, evidence, history, versions
 from model.cache import Backoff, Cache
 from model.dispatcher import Dispatcher
-from model.evidence import Evidence, Standing
+from model.evidence import Evidence
 from model.predict import predict
 from model.recipe import ModelError
+from model.standings import Standings, standings
 from model.store import Store, StoreError
 from model.survey import Survey
 from model.train import Model
@@ -231,10 +232,10 @@ class ActiveModel:
         opened = self._open()
         return opened.rows.get(data_set_id, lambda: versions.rows_of(opened.store, data_set_id))
 
-    def standings_of(self, same: list[Version]) -> list[Standing]:
+    def standings_of(self, same: list[Version]) -> Standings:
         """Order versions on the same rows, and draw the tie."""
         opened = self._open()
-        return opened.judged.get(tuple(each.id for each in same), lambda: evidence.standings(opened.store, same))
+        return opened.judged.get(tuple(each.id for each in same), lambda: standings(opened.store, same))
 
     def end_workers(self) -> None:
         """End the workers that this server has started, for it is about to end; see `Dispatcher.end_workers`."""

@@ -20,6 +20,7 @@ from model.recipe import ModelError
 from model.train import Model, fit, train
 
 FOLDER = Path(__file__).parent
+PICKLED, RECORD = "petrol.joblib", "petrol.json"
 _LOG = logging.getLogger(__name__)
 _ONE_ROUND = "scored on one round of folds instead of ten."
 _REFITTED = "The same recipe was fitted anew on the same data."
@@ -40,7 +41,7 @@ def save(model, folder=FOLDER):
         The two files.
     """
     pickled = to_bytes(model.pipeline)
-    paths = Path(folder) / "petrol.joblib", Path(folder) / "petrol.json"
+    paths = Path(folder) / PICKLED, Path(folder) / RECORD
     for path, content in zip(paths, (pickled, sidecar(model.record, pickled)), strict=True):
         part = path.with_suffix(path.suffix + ".part")
         part.write_bytes(content)
@@ -96,7 +97,7 @@ def load(rows, folder=FOLDER):
 
 
 def _load_or_refit(rows, folder):
-    record = _read_record(folder / "petrol.json")
+    record = _read_record(folder / RECORD)
     recipe_of_it = record["algorithm"], record["parameters"], record["seed"]
     if record["data"]["sha256"] != fingerprint(rows):
         model = train(rows, *recipe_of_it, n_repeats=1)
@@ -105,7 +106,7 @@ def _load_or_refit(rows, folder):
             "The data are not the ones that the kept model was trained on. "
             f"The same recipe was trained on these data, {_ONE_ROUND}",
         )
-    path = folder / "petrol.joblib"
+    path = folder / PICKLED
     try:
         content = path.read_bytes()
     except OSError as error:

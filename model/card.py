@@ -1,9 +1,10 @@
 """The model card of a version: what it is for, what it was made of, how good it is, and what not to do with it."""
 
+import hashlib
+
 from data.schema import COLUMNS, FEATURES, PERIOD, QUESTION, ROW, ROWS, TARGET
 from model import artifact
-from model.evaluate import half_width, n_held, verdict
-from model.predict import coverages
+from model.evaluate import verdict
 from model.recipe import ALGORITHMS
 
 _PURPOSE = f"For teaching and what-if questions about {PERIOD}; not a forecast, and no proof of cause and effect."
@@ -47,15 +48,12 @@ def card(version, model, promotions):
             *_directions(entry),
         ],
         "Scores": [*_scores(record), "", *_comparisons(record)],
-        "Coverage of the band": [
-            f"- {level * 100:g} %: ± {half_width(model.residuals, level):.0f} {TARGET.unit}; set by the other {ROWS}, "
-            f"it held {n_held(model.residuals, level):,} of {len(model.rows):,}"
-            for level in coverages(len(model.rows))
-        ],
+        "Intervals": [*_intervals(model)],
         "Limits": [
-            f"- Nothing like a scenario far from every {ROW} was measured; the band does not widen for that.",
-            "- The band is equally wide everywhere and has no strict guarantee on new rows.",
-            f"- Scored by {folds['n_repeats']} × {folds['n_splits']}-fold cross-validation; ± is one standard error.",
+            f"- The interval is equally wide everywhere. Far from every {ROW} errors can be larger than it promises.",
+            "- How each figure is made: the Method page, `docs/method.md`.",
+            f"- Scored by {folds['n_repeats']} × {folds['n_splits']}-fold cross-validation.",
+            f"- ± is one standard error for these {ROWS} and folds; in simulations up to 1.4 times as much.",
         ],
         "Lineage": [
             f"- Trained {record['trained_at'][:16].replace('T', ' ')} UTC, asked for by {_code(version.created_by)}",
@@ -87,6 +85,19 @@ def _directions(entry):
     return [f"- Built in: {'; '.join(told)}"] if told else []
 
 
+def _intervals(model):
+    for each in model.intervals:
+        width = f"- {each['level'] * 100:g} %: ± {each['half_width']:.0f} {TARGET.unit}"
+        if each["nested_held"] is None:
+            yield f"{width}; how many {ROWS} it holds was not measured"
+            continue
+        low, high = each["held_by_chance"]
+        yield (
+            f"{width}; of {each['n_rows']:,} {ROWS} that set neither fit nor width it held {each['nested_held']:.0f} "
+            f"({each['held_expected']:.0f} expected; chance alone gives {low:,} to {high:,})"
+        )
+
+
 def _scores(record):
     lines = [f"| {TARGET.unit} | MAE | RMSE | R² (no unit) |", "|:--|--:|--:|--:|"]
     for name, score in record["scores"].items():
@@ -109,23 +120,26 @@ def _comparisons(record):
         )
 
 
-def export(version, model, promotions):
+def export(version, model, promotions, content):
     """Everything that is needed to use a version elsewhere, as files.
 
     Parameters
     ----------
     version, model, promotions
         As for `card`.
+    content : bytes
+        The pickled model as it was stored; in its place a new one goes out where it had to be fitted anew.
 
     Returns
     -------
     dict
         File name -> bytes: the model and its sidecar as `model.artifact.load` reads them, its rows, its card.
     """
-    pickled = artifact.to_bytes(model.pipeline)
+    is_kept = hashlib.sha256(content).hexdigest() == model.record["model_sha256"] and model.notice == version.notice
+    pickled = content if is_kept else artifact.to_bytes(model.pipeline)
     return {
-        "petrol.joblib": pickled,
-        "petrol.json": artifact.sidecar(model.record, pickled),
+        artifact.PICKLED: pickled,
+        artifact.RECORD: artifact.sidecar(model.record, pickled),
         "rows.csv": model.rows.to_csv(index=False).encode(),
         "model_card.md": card(version, model, promotions).encode(),
     }

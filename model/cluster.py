@@ -116,21 +116,23 @@ class Cluster:
         if lacking := [where for where, spec in found.items() if not spec]:
             raise self.error(f"and its workers need this project: {', '.join(lacking)}", "Start all in its folder")
 
-    def send(self, unfitted, X, y, *, n_repeats, seed=0, keep=evaluate.predictions_of):
+    def send(self, unfitted, X, y, *, n_repeats, seed=0, keep=evaluate.predictions_of, nested=False):
         """Have folds fitted, as `model.evaluate.out_of_fold` would; the cluster begins at once.
 
         Parameters
         ----------
         unfitted, X, y, n_repeats, seed, keep
             As there.
+        nested : bool, default=False
+            Whether pairs of folds are left out, too, as `model.evaluate.cross_validate` does.
 
         Returns
         -------
         iterable of (int, ndarray)
             For its ``fits``: in the order in which they are ready, and complete.
         """
-        work = {"unfitted": unfitted, "n_repeats": n_repeats, "seed": seed, "keep": keep}
-        return _Folds(self, work, (X, y), n_repeats * evaluate.N_SPLITS)
+        work = {"unfitted": unfitted, "n_repeats": n_repeats, "seed": seed, "keep": keep, "nested": nested}
+        return _Folds(self, work, (X, y), evaluate.n_fits_of(n_repeats, nested=nested))
 
 
 class _Folds:
@@ -217,7 +219,7 @@ def _unfit(error):
     return what, "Start workers in this project's folder, with its requirements"
 
 
-def _fit(fold, unfitted, n_repeats, seed, keep, data, sender):
+def _fit(fold, unfitted, n_repeats, seed, keep, nested, data, sender):
     """Fit a fold on a worker; what stands against that is returned, so that what is raised is the cluster's."""
     from distributed import get_worker
 
@@ -225,7 +227,7 @@ def _fit(fold, unfitted, n_repeats, seed, keep, data, sender):
     if differing := [f"{name} {own.get(name)} instead of {it}" for name, it in sender.items() if own.get(name) != it]:
         return ClusterError(f"has a worker, {get_worker().address}, with {', '.join(differing)}")
     try:
-        return evaluate.fit_fold(unfitted, *data, fold, n_repeats, seed, keep)
+        return evaluate.fit_split(unfitted, *data, fold, n_repeats, seed, keep, nested=nested)
     except Exception as error:  # noqa: BLE001 - raised again where the training is
         return error
 

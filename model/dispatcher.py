@@ -150,7 +150,7 @@ def _of(process: subprocess.Popen[bytes]) -> ColumnElement[bool]:
 
 
 def _given_up(lost: Job, what: str) -> dict[str, object]:
-    where = f"after fold {lost.done} of {lost.total}" if lost.total else "before its first fold"
+    where = f"after fit {lost.done} of {lost.total}" if lost.total else "before its first fit"
     return ending("failed", f"{what} {where}. Nothing was kept; start it again.")
 
 

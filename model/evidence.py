@@ -5,12 +5,12 @@ from functools import cached_property
 
 import numpy as np
 
-from data.schema import FEATURE_NAMES, FEATURES, TARGET
-from model.evaluate import half_width, mae_difference, n_held, scores, verdict
-from model.evaluations import evaluated, predictions_of
-from model.predict import coverages, predict_rows
+from data.schema import FEATURE_NAMES, FEATURES
+from model.evaluate import mae_difference, scores, verdict
+from model.evaluations import evaluated
+from model.interval import half_width, levels
+from model.predict import predict_rows
 from model.train import Model
-from model.versions import rows_of
 
 N_SHOWN = 300  # rows up to which each is drawn
 
@@ -68,13 +68,15 @@ class Evidence:
         recorded = self.candidate.record["scores"]
         found = {"candidate": recorded["model"]}
         if self.rival is not None:
-            found["active"] = scores(self.candidate.y, self.rival)
+            found["active"] = scores(self.candidate.y, self.rival, self.candidate.groups)
         return found | {name: score for name, score in recorded.items() if name != "model"}
 
     @cached_property
     def difference(self):
         """By how much the candidate misses more than the active recipe, with its interval; None where not known."""
-        return None if self.rival is None else mae_difference(self.candidate.y, self.own, self.rival)
+        if self.rival is None:
+            return None
+        return mae_difference(self.candidate.y, self.own, self.rival, self.candidate.groups)
 
     @property
     def is_worse(self):
@@ -92,11 +94,16 @@ class Evidence:
         }
 
     @cached_property
-    def bands(self):
-        """Who -> level -> half-width [unit of the target] and rows held when the others set the width."""
+    def half_widths(self):
+        """Who -> level -> half the width of its interval [unit of the target]."""
+        both = {"candidate": self.own, "active": self.rival}
         return {
-            who: {level: (half_width(errors, level), n_held(errors, level)) for level in coverages(self.n_rows)}
-            for who, errors in self.residuals.items()
+            who: {
+                level: half_width((self.candidate.y - predictions)[:, self.candidate.distinct], level)
+                for level in levels(len(self.candidate.distinct))
+            }
+            for who, predictions in both.items()
+            if predictions is not None
         }
 
     @cached_property
@@ -162,59 +169,3 @@ def gather(store, candidate, active):
         recipe = active.record["algorithm"], active.record["parameters"], active.record["seed"]
         rival = evaluated(store, recipe, rows_sha256, folds, candidate.record["libraries"])
     return Evidence(candidate, active, None if rival is None else np.asarray(rival))
-
-
-@dataclass(frozen=True)
-class Standing:
-    """One of several candidates on the same rows: number, algorithm, scores, and whether it ties with the best."""
-
-    version: int
-    algorithm: str
-    scores: dict
-    difference: dict  # to the best, with its interval
-    is_tied: bool
-
-
-def comparable(found, number, active):
-    """Versions on the same rows and folds as one of them: of equal recipes the newest, and the active one.
-
-    Parameters
-    ----------
-    found : list of model.versions.Version
-    number : int
-    active : int
-
-    Returns
-    -------
-    list of model.versions.Version
-        The oldest first.
-    """
-    (this,) = (one for one in found if one.id == number)
-    same = [one for one in found if one.trained_on == this.trained_on and not one.broken]
-    newest = {repr(one.recipe): one.id for one in same} | {repr(this.recipe): number}
-    return [one for one in same if one.id in {active, *newest.values()}]
-
-
-def standings(store, found):
-    """Order candidates on the same rows by their typical miss, and draw the tie.
-
-    Parameters
-    ----------
-    store : model.store.Store
-    found : list of model.versions.Version
-        From `comparable`.
-
-    Returns
-    -------
-    list of Standing
-        The smallest mean absolute error first; tied is who cannot be told apart from that one.
-    """
-    ordered = sorted(found, key=lambda one: one.record["scores"]["model"]["mae"]["value"])
-    y = rows_of(store, ordered[0].data_set.id, ordered[0].excluded)[TARGET.name].to_numpy(float)
-    predictions = [predictions_of(store, one.evaluation_sha256) for one in ordered]
-    table = []
-    for one, own in zip(ordered, predictions, strict=True):
-        difference = mae_difference(y, own, predictions[0])
-        scored = one.record["scores"]["model"]
-        table.append(Standing(one.id, one.record["algorithm"], scored, difference, verdict(difference) == 0))
-    return table

@@ -70,7 +70,7 @@ def seek(model, values, goal, held=()):
     if unknown := [name for name in held if name not in FEATURE_NAMES]:
         raise DataError([f"{unknown[0]!r} is not an input. The inputs are {', '.join(FEATURE_NAMES)}."])
     if set(held) == set(FEATURE_NAMES):
-        raise DataError(["Every input is held, so nothing can change. Let at least one move."])
+        raise DataError(["Every input is kept fixed, so nothing can change. Let at least one move."])
     search = _Search(model, start, goal, held)
     shortfall, change, place = search.run()
     row = search.rows(np.array([place]))[0]

@@ -11,7 +11,7 @@ from sqlalchemy import delete, func, insert, select, update
 from data.load import SHIPPED, load_rows
 from data.schema import DataError
 from model import artifact
-from model.damage import DamagedError
+from model.damage import DamagedError, explaining_trouble
 from model.recipe import ModelError
 from model.store import Store, StoreError
 from model.tables import DATA_SET, EVALUATION, JOB, MODEL_VERSION, PROMOTION
@@ -48,20 +48,24 @@ def open_store(url: str | None = None, *, create: bool = True) -> Store:
     StoreError
     """
     store = Store(url, create=create)
-    files = (artifact.FOLDER / "petrol.json", SHIPPED)
+    files = (artifact.FOLDER / artifact.RECORD, SHIPPED)
     shipped = hashlib.sha256(b"\0".join(path.read_bytes() if path.exists() else b"" for path in files)).hexdigest()
     known = select(func.count()).where(MODEL_VERSION.c.shipped == shipped)
     with store.reading() as connection:
         if connection.execute(known).scalar():
             return store
     try:
-        model = artifact.load(load_rows())
+        model, content = artifact.load(load_rows()), None
+        if not model.notice:  # else it was fitted anew, and is in no file
+            with explaining_trouble("The shipped model"):
+                content = (artifact.FOLDER / artifact.PICKLED).read_bytes()
     except (DataError, ModelError):
         return store  # nothing is shipped that could be kept; who asks for a model is told
     with store.writing() as connection:
         if not connection.execute(known).scalar():  # another process may have come first
             data_set = add_data_set(connection, model.rows, "shipped")
-            number = add_version(connection, model, data_set, by=THE_APP, shipped=shipped, notice=model.notice)
+            more = {"shipped": shipped, "notice": model.notice, "content": content}
+            number = add_version(connection, model, data_set, by=THE_APP, **more)
             if not connection.execute(select(func.count()).select_from(PROMOTION)).scalar():
                 values = {"version_id": number, "by": THE_APP, "reason": "Shipped with the app."}
                 connection.execute(insert(PROMOTION).values(values))

@@ -38,20 +38,24 @@ def nearest(model, X, k=1):
     return np.concatenate(places), np.concatenate(distances)
 
 
-def support(model, distances):
-    """Say how far from the rows scenarios are, by how far the rows are from each other.
+def support(model, X, distances):
+    """Say how far from the rows scenarios are, by how far the rows are from each other, and from their middle.
 
     Parameters
     ----------
     model : model.train.Model
-    distances : array-like
+    X : ndarray of shape (n, n_features)
+        Scenarios in stored units.
+    distances : array-like of shape (n,)
         To the nearest row [standard deviations].
 
     Returns
     -------
     ndarray of str
-        "near"; "far" above the 95th percentile of the rows' own distances; "very far" above the largest.
+        "near"; "far" above the 95th percentile of the rows' own distances; "very far" above the largest of them, or
+        where the leverage is above that of every row.
     """
     far, very_far = model.far
     distances = np.asarray(distances)
-    return np.array(LEVELS)[(distances > far).astype(int) + (distances > very_far)]
+    is_very_far = (distances > very_far) | (model.leverage(X) > model.most_leverage * (1 + 1e-9))
+    return np.array(LEVELS)[np.where(is_very_far, 2, distances > far)]

@@ -1,7 +1,6 @@
-"""From a scenario to an answer: the number, its band, its reasons, its neighbours and its response curves."""
+"""From a scenario to an answer: the number, its interval, its reasons, its neighbours and its response curves."""
 
 import contextlib
-import math
 from dataclasses import dataclass
 from functools import lru_cache
 from threading import Lock
@@ -9,12 +8,10 @@ from threading import Lock
 import numpy as np
 
 from data.schema import FEATURE_NAMES, FEATURES, ROW, TARGET, DataError, Problem, row_name
-from model.evaluate import half_width, n_held
 from model.explain import coalition_rows, shapley
 from model.forest import FORESTS, ForestTables
 from model.neighbours import nearest, support
 
-COVERAGES = (0.8, 0.9, 0.95)
 N_NEAREST = 3
 _BLOCK = 8_000  # rows: a dozen milliseconds of the shipped forest
 _BATCH = Lock()  # threads that predict at once would fight for the interpreter and all be slower
@@ -73,15 +70,17 @@ class Prediction:
     ----------
     scenario : Scenario
     value, low, high : float
-        The prediction and the ends of its band.
-    coverage : float
-        Share of held-out errors that the band is to hold [1].
-    n_held, n_rows : int
-        Rows that lay in the band when the other rows set its width, and rows in all.
+        The prediction and the ends of its interval.
+    level : float
+        Share of unseen rows that the interval is to hold [1].
+    intervals : list of dict
+        Of all levels, what is promised and what was measured: see `model.interval.intervals`.
     nearest : tuple of Neighbour
         The closest first.
     support : str
         "near", "far" or "very far" from every row.
+    leverage : float
+        In a straight line through the rows [1].
     average : float
         Mean prediction over the model's background rows.
     contributions : dict
@@ -95,11 +94,11 @@ class Prediction:
     value: float
     low: float
     high: float
-    coverage: float
-    n_held: int
-    n_rows: int
+    level: float
+    intervals: list
     nearest: tuple
     support: str
+    leverage: float
     average: float
     contributions: dict
     curves: dict
@@ -111,7 +110,8 @@ class Prediction:
             "value": self.value,
             "low": self.low,
             "high": self.high,
-            "coverage": self.coverage,
+            "coverage": self.level,
+            "intervals": self.intervals,
             "unit": TARGET.unit,
             "nearest": [{"name": row_name(near.name), "distance_sd": near.distance} for near in self.nearest],
             "support": self.support,
@@ -120,28 +120,7 @@ class Prediction:
         }
 
 
-def coverages(n_rows):
-    """Levels of the band that so many rows can set and check: each row needs a width from the others alone."""
-    return tuple(level for level in COVERAGES if math.ceil(round(n_rows * level, 9)) < n_rows)
-
-
-def possible_level(model, wanted):
-    """Return a level of the band, or the highest below it that the rows of a model can set and check.
-
-    Parameters
-    ----------
-    model : model.train.Model
-    wanted : float
-        Perhaps of another model, with more rows [1].
-
-    Returns
-    -------
-    float
-    """
-    return max(level for level in coverages(len(model.rows)) if level <= wanted)
-
-
-def predict(model, values, coverage=0.9):
+def predict(model, values, level=0.9):
     """Answer a scenario in one batched call of the model.
 
     Parameters
@@ -149,8 +128,8 @@ def predict(model, values, coverage=0.9):
     model : model.train.Model
     values : mapping
         Column name -> number in the stored unit.
-    coverage : float, default=0.9
-        Share of held-out errors that the band is to hold [1], in (0, 1).
+    level : float, default=0.9
+        Share of unseen rows that the interval is to hold [1], in (0, 1).
 
     Returns
     -------
@@ -161,7 +140,7 @@ def predict(model, values, coverage=0.9):
     DataError
         If the scenario cannot be used.
     ValueError
-        If there are too few residuals for ``coverage``.
+        If there are too few rows for ``level``.
     """
     scenario = Scenario(values)
     x = np.array([scenario[name] for name in FEATURE_NAMES])
@@ -169,8 +148,7 @@ def predict(model, values, coverage=0.9):
     with _BATCH:
         y = predict_rows(model, np.concatenate(blocks))
     point, *curves, coalitions = np.split(y, np.cumsum([len(block) for block in blocks])[:-1])
-    value, residuals = float(point[0]), model.residuals
-    width = half_width(residuals, coverage, model.sizes)
+    value, width = float(point[0]), model.half_width(level)
     average, contributions = shapley(coalitions, len(x))
     places, distances = nearest(model, x[None], N_NEAREST)
     near = [
@@ -181,11 +159,11 @@ def predict(model, values, coverage=0.9):
         value=value,
         low=value - width,
         high=value + width,
-        coverage=coverage,
-        n_held=n_held(residuals, coverage, model.sizes),
-        n_rows=len(residuals),
+        level=level,
+        intervals=model.intervals,
         nearest=tuple(near),
-        support=str(support(model, near[0].distance)),
+        support=str(support(model, x[None], distances[:, 0])[0]),
+        leverage=float(model.leverage(x[None])[0]),
         average=average,
         contributions=dict(zip(FEATURE_NAMES, contributions.tolist(), strict=True)),
         curves=dict(zip(FEATURE_NAMES, curves, strict=True)),

@@ -61,6 +61,7 @@ class Algorithm:
     parameters: tuple = ()
     scales: bool = False  # whether it wants inputs of equal spread
     holds_directions: bool = False  # whether the schema's known directions are built in
+    is_flat_beyond: bool = False  # whether it answers beyond the rows as at their edge
 
     @property
     def defaults(self):
@@ -92,6 +93,7 @@ ALGORITHMS = {
         algorithms.cost_of_trees,
         (N_TREES, MAX_FEATURES, LEAF, SAMPLES),
         holds_directions=True,
+        is_flat_beyond=True,
     ),
     "extra_trees": Algorithm(
         "extra trees",
@@ -100,6 +102,7 @@ ALGORITHMS = {
         lambda n_rows, **parameters: algorithms.cost_of_trees(n_rows, **parameters, seconds=6e-8, nodes=1.45),
         (_but(N_TREES, 100), _but(MAX_FEATURES, len(FEATURES)), LEAF),
         holds_directions=True,
+        is_flat_beyond=True,
     ),
     "gradient_boosting": Algorithm(
         "gradient boosting",
@@ -112,6 +115,7 @@ ALGORITHMS = {
             DEPTH,
             Parameter("subsample", "Share of rows per stage", 0.7, 0.2, 1.0, "Less than 1 guards against chance."),
         ),
+        is_flat_beyond=True,
     ),
     "histogram_boosting": Algorithm(
         "histogram boosting",
@@ -125,6 +129,7 @@ ALGORITHMS = {
             _but(LEAF, 3),
         ),
         holds_directions=True,
+        is_flat_beyond=True,
     ),
     "least_squares": Algorithm(
         "least squares",
@@ -135,7 +140,7 @@ ALGORITHMS = {
     ),
     "ridge": Algorithm(
         "ridge",
-        "A straight line with its slopes held back.",
+        "A straight line with slopes shrunk towards zero.",
         algorithms.ridge,
         algorithms.cost_of_line,
         (

@@ -8,7 +8,8 @@ import numpy as np
 from data.inputs import load_inputs, load_json
 from data.schema import FEATURE_NAMES, FEATURES, DataError
 from model.explain import coalition_rows, shapley
-from model.predict import COVERAGES, Scenario, predict_many
+from model.interval import LEVELS
+from model.predict import Scenario, predict_many
 from model.score import harmless
 
 MAX_KEPT = 50
@@ -28,11 +29,11 @@ class Kept:
     name : str
     scenario : Scenario
     coverage : float
-        Level of the band [1].
+        Level of the interval [1].
     version : int
         Of the model that answered; 0 for the shipped one without a store.
     value, low, high : float
-        Prediction and the ends of its band then [unit of the target].
+        Prediction and the ends of its interval then [unit of the target].
     """
 
     name: str
@@ -218,9 +219,9 @@ def _made(where, name, coverage, version, scenario):
         level = -1.0 if isinstance(coverage, bool) else float(coverage)
     except (TypeError, ValueError, OverflowError):
         level = -1.0
-    if level not in (0, *COVERAGES):
-        levels = ", ".join(f"{level:g}" for level in COVERAGES)
-        problems.append(f"{where}, coverage: {str(coverage)[:60]!r} is not a level of the band. Give one of {levels}.")
+    if level not in (0, *LEVELS):
+        levels = ", ".join(f"{level:g}" for level in LEVELS)
+        problems.append(f"{where}, coverage: {str(coverage)[:60]!r} is not a level. Give one of {levels}.")
     text = str(version)
     if not (text.isascii() and text.isdecimal() and len(text) < 10) or isinstance(version, bool):
         problems.append(f"{where}, version: {text[:60]!r} is not the number of a version. Leave it out if in doubt.")

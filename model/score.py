@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from data.schema import ROW, row_name
-from model.evaluate import half_width
 from model.neighbours import LEVELS, nearest, support
 from model.predict import predict_many
 
@@ -24,7 +23,7 @@ class Answers:
     Attributes
     ----------
     value, low, high : ndarray
-        Prediction and the ends of its band [unit of the target].
+        Prediction and the ends of its interval [unit of the target].
     nearest : ndarray of int
         Place of the nearest row in the model's rows.
     distance : ndarray
@@ -41,7 +40,7 @@ class Answers:
     support: np.ndarray
 
 
-def score(model, X, coverage=0.9, progress=None):
+def score(model, X, level=0.9, progress=None):
     """Answer many scenarios, each as `model.predict.predict` would.
 
     Parameters
@@ -49,8 +48,8 @@ def score(model, X, coverage=0.9, progress=None):
     model : model.train.Model
     X : ndarray of shape (n, n_features)
         In the order of the schema and in its stored units, all of it possible.
-    coverage : float, default=0.9
-        Share of held-out errors that the band is to hold [1], in (0, 1).
+    level : float, default=0.9
+        Share of unseen rows that the interval is to hold [1], in (0, 1).
     progress : callable, optional
         Called with (rows done, rows in all).
 
@@ -61,9 +60,9 @@ def score(model, X, coverage=0.9, progress=None):
     Raises
     ------
     ValueError
-        If there are too few residuals for ``coverage``.
+        If there are too few rows for ``level``.
     """
-    width = half_width(model.residuals, coverage, model.sizes)
+    width = model.half_width(level)
     value, places, distances = np.empty(len(X)), np.empty(len(X), int), np.empty(len(X))
     for start in range(0, len(X), _STEP):
         part = slice(start, start + _STEP)
@@ -72,7 +71,7 @@ def score(model, X, coverage=0.9, progress=None):
         places[part], distances[part] = near[:, 0], far[:, 0]
         if progress:
             progress(min(start + _STEP, len(X)), len(X))
-    return Answers(value, value - width, value + width, places, distances, support(model, distances))
+    return Answers(value, value - width, value + width, places, distances, support(model, X, distances))
 
 
 @dataclass(frozen=True)
@@ -111,14 +110,14 @@ class Scored:
         return len(self.rows) - len(self.answers.value)
 
 
-def score_file(model, inputs, coverage=0.9, progress=None):
+def score_file(model, inputs, level=0.9, progress=None):
     """Score the rows of a file that can be scored, and keep the others with the reason.
 
     Parameters
     ----------
     model : model.train.Model
     inputs : data.inputs.Inputs
-    coverage, progress
+    level, progress
         See `score`.
 
     Returns
@@ -128,7 +127,7 @@ def score_file(model, inputs, coverage=0.9, progress=None):
     import pandas as pd
 
     usable = inputs.usable
-    answers = score(model, inputs.X[usable], coverage, progress)
+    answers = score(model, inputs.X[usable], level, progress)
     rows = inputs.table.cells.copy()
     codes = model.rows[ROW].to_numpy()[answers.nearest]
     columns = {

@@ -8,14 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from data.load import fingerprint
+from data.load import distinct, fingerprint
 from data.schema import FEATURE_NAMES, FEATURES, ROWS, TARGET
-from model import evaluate, recipe
+from model import evaluate, interval, recipe
 from model.evaluate import N_SPLITS, mae_difference, out_of_fold, scores
 from model.importance import predictions_and_losses, to_record
 from model.recipe import ModelError
 
 N_PROBES = 6
+_MANY = 1000  # rows among which enough are distinct, as a rule
+_HARDLY = 1e-6  # standard deviation of a target, as a share of its size, below which nothing but rounding is left
 N_BACKGROUND = 500  # rows up to which everything is compared with everything
 N_SAMPLED = 50  # of more rows, those that stand for all: a move then costs what it costs with the shipped ones
 
@@ -60,9 +62,28 @@ class Model:
         return (self.y - np.array(self.record["predictions"]["model"])).mean(axis=0)
 
     @cached_property
-    def sizes(self):
-        """Sizes of the residuals, the smallest first, shape (n_rows,): what the band is read off."""
-        return evaluate.in_order(self.residuals)
+    def distinct(self):
+        """Place of each distinct row, of copies the first, shape (n_distinct,)."""
+        return np.unique(self.groups, return_index=True)[1]
+
+    @cached_property
+    def _sizes(self):
+        errors = self.y - np.asarray(self.record["predictions"]["model"])
+        return interval.in_order(errors[:, self.distinct])
+
+    def half_width(self, level: float) -> float:
+        """Half the width of its interval: see `model.interval.half_width`."""
+        return interval.half_width_of(self._sizes, level)
+
+    @cached_property
+    def intervals(self) -> list[dict[str, Any]]:
+        """What each level promises, and what was measured of it: see `model.interval.intervals`."""
+        return interval.intervals(self)
+
+    @cached_property
+    def groups(self):
+        """Number of the distinct row that each row is, shape (n_rows,): copies share one."""
+        return evaluate.groups_of(self.X, self.y)
 
     @cached_property
     def records(self):
@@ -90,13 +111,33 @@ class Model:
 
     @cached_property
     def spacing(self):
-        """Distance of each row to its nearest other row, shape (n_rows,) [standard deviations]."""
-        if len(self.X) > N_BACKGROUND:  # every pair would take minutes
-            spacing, order = np.empty(len(self.X)), self.tree.indices  # neighbours in turn: a third of the time
-            spacing[order] = self.tree.query(self.tree.data[order], k=[2])[0][:, 0]
-            return spacing
-        Z = self.X / self.scale
+        """Distance of each distinct setting of the inputs to its nearest other, shape (n,) [standard deviations]."""
+        from scipy.spatial import KDTree
+
+        Z = np.unique(self.X, axis=0) / self.scale
+        if len(Z) > N_BACKGROUND:  # every pair would take minutes
+            tree = KDTree(Z)
+            return tree.query(tree.data[tree.indices], k=[2])[0][:, 0]  # neighbours in turn: a third of the time
         return np.array([np.sort(np.linalg.norm(Z - z, axis=1))[1] for z in Z])
+
+    @cached_property
+    def _precision(self):
+        return np.linalg.pinv((Z := np.column_stack([np.ones(len(self.X)), self.X / self.scale])).T @ Z)
+
+    def leverage(self, X):
+        """Leverage of scenarios in a line through the rows, shape (n,) [1]: how unusual its inputs are at once.
+
+        Notes
+        -----
+        h = x' (X'X)^-1 x with a leading 1: Weisberg (1985), section 5.1.
+        """
+        Z = np.column_stack([np.ones(len(X)), X / self.scale])
+        return np.einsum("ij,jk,ik->i", Z, self._precision, Z)
+
+    @cached_property
+    def most_leverage(self):
+        """The largest leverage of a row [1]."""
+        return float(self.leverage(self.X).max())
 
     @cached_property
     def tree(self):
@@ -162,10 +203,12 @@ def require_usable(rows):
     Raises
     ------
     ModelError
-        If they are fewer than two to a fold, or one column never varies.
+        If fewer than two to a fold are distinct, or one column never varies, or the target hardly.
     """
-    if len(rows) < 2 * N_SPLITS:
-        raise ModelError(f"{len(rows)} {ROWS} are too few for {N_SPLITS} folds. Give at least {2 * N_SPLITS}.")
+    least = 2 * N_SPLITS
+    if (n_distinct := len(distinct(rows.head(_MANY)))) < least and (n_distinct := len(distinct(rows))) < least:
+        but_for = "" if n_distinct == len(rows) else f", not counting {len(rows) - n_distinct:,} copies,"
+        raise ModelError(f"{n_distinct} {ROWS}{but_for} are too few for {N_SPLITS} folds. Give at least {least}.")
     if constant := [column for column in (*FEATURES, TARGET) if rows[column.name].nunique() == 1]:
         raise ModelError(
             "\n".join(
@@ -173,6 +216,12 @@ def require_usable(rows):
                 "so nothing can be learned of it. Give rows in which it varies."
                 for column in constant
             )
+        )
+    target = rows[TARGET.name].to_numpy(float)
+    if target.std() < _HARDLY * np.abs(target).max():
+        raise ModelError(
+            f"{TARGET.name}: hardly varies in these {len(rows):,} {ROWS}, from {target.min():.10g} to "
+            f"{target.max():.10g}; what is left is rounding. Give {ROWS} in which it varies."
         )
 
 
@@ -205,6 +254,7 @@ def train(
     ModelError
         If the recipe is not possible, or the rows cannot be used.
     """
+    from sklearn.base import clone
     from threadpoolctl import threadpool_limits
 
     unfitted = recipe.pipeline(algorithm, parameters, seed)
@@ -216,7 +266,10 @@ def train(
         pipeline = _fit(unfitted, X, y)  # first, so that what cannot be fitted fails at once
         in_sample = predictions_and_losses(pipeline, X, y)[None]
         options = {"n_jobs": n_jobs, "progress": progress, "keep": predictions_and_losses, "fits": fits}
-        kept = out_of_fold(unfitted, X, y, n_repeats=n_repeats, **options)
+        kept, pairs = evaluate.cross_validate(unfitted, X, y, n_repeats=n_repeats, **options)
+        groups = evaluate.groups_of(X, y)
+        once = np.unique(groups, return_index=True)[1]
+        beyond = interval.beyond(lambda X, y: evaluate.fit(clone(unfitted), X, y), X[once], y[once], kept[:, once, 0])
     predictions = {"model": kept[:, :, 0]}
     for name in recipe.BASELINES:
         predictions[name] = out_of_fold(recipe.pipeline(name), X, y, n_repeats=n_repeats)
@@ -230,10 +283,11 @@ def train(
         "data": {"sha256": fingerprint(rows), "n_rows": len(rows)},
         "libraries": libraries(),
         "folds": evaluate.folds_of(n_repeats),
-        "scores": {name: scores(y, values) for name, values in predictions.items()},
+        "scores": {name: scores(y, values, groups) for name, values in predictions.items()},
         "mae_difference": {
-            name: mae_difference(y, predictions["model"], predictions[name]) for name in recipe.BASELINES
+            name: mae_difference(y, predictions["model"], predictions[name], groups) for name in recipe.BASELINES
         },
+        "coverage": interval.nested_held(y, predictions["model"], pairs, groups) | {"beyond": beyond},
         "predictions": {"model": predictions["model"]},
         "importance": {
             "held_out": to_record(kept, y),

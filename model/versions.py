@@ -16,7 +16,7 @@ from model.damage import DamagedError, explaining_trouble
 from model.evaluations import add_evaluation, predictions_of
 from model.importance import KINDS
 from model.recipe import ALGORITHMS, ModelError
-from model.store import StoreError
+from model.store import Store, StoreError
 from model.tables import DATA_SET, MODEL_VERSION
 
 _HEAVY = {"arrays", "model"}
@@ -167,7 +167,7 @@ def rows_of(store, data_set_id, excluded=()):
     return rows.drop(index=list(excluded)).reset_index(drop=True)
 
 
-def add_version(connection, model, data_set_id, *, by, **more):
+def add_version(connection, model, data_set_id, *, by, content=None, **more):
     """Keep a trained model as a new version, which is not promoted by that.
 
     Parameters
@@ -177,6 +177,8 @@ def add_version(connection, model, data_set_id, *, by, **more):
     data_set_id : int
     by : str
         Who asked for it.
+    content : bytes, optional
+        The pickled model where it is a file already: one artifact has one checksum.
     **more
         ``excluded``, ``rival_id``, ``job_id``, ``shipped``, ``notice``: see `model.tables`.
 
@@ -194,10 +196,11 @@ def add_version(connection, model, data_set_id, *, by, **more):
     evaluation = add_evaluation(
         connection, tuple(values.values()), record["data"]["sha256"], record["folds"], record["libraries"], predictions
     )
-    content = artifact.to_bytes(model.pipeline)
+    content = content or artifact.to_bytes(model.pipeline)
+    trained_at = datetime.fromisoformat(record["trained_at"])
     values |= {"data_set_id": data_set_id, "created_by": by, "record": record, "excluded": []} | more
     values |= {"arrays": arrays.getvalue(), "model": content, "sha256": hashlib.sha256(content).hexdigest()}
-    values["evaluation_sha256"] = evaluation
+    values |= {"evaluation_sha256": evaluation, "created_at": trained_at}
     values["record_sha256"] = _checksum(values)
     return connection.execute(insert(MODEL_VERSION).values(values)).inserted_primary_key[0]
 
@@ -270,6 +273,12 @@ def record_of(store, number):
     return _sidecar(row) | {"predictions": predictions, "importance": importance}
 
 
+def content_of(store: Store, number: int) -> bytes:
+    """Return the pickled model of a version, which must exist, as it was stored."""
+    with store.reading() as connection:
+        return connection.execute(select(MODEL_VERSION.c.model).where(MODEL_VERSION.c.id == number)).scalar_one()
+
+
 def load(store, number):
     """Load a version, or fit its recipe anew where its bytes cannot be trusted.
 
@@ -292,9 +301,7 @@ def load(store, number):
     ModelError
         If it cannot be used at the moment.
     """
-    found, record = version(store, number), record_of(store, number)
-    with store.reading() as connection:
-        content = connection.execute(select(MODEL_VERSION.c.model).where(MODEL_VERSION.c.id == number)).scalar_one()
+    found, record, content = version(store, number), record_of(store, number), content_of(store, number)
     rows = rows_of(store, found.data_set.id, found.excluded)
     if np.shape(record["predictions"]["model"])[1] != len(rows):
         raise DamagedError(f"The scores of version {number} are of other rows.")

@@ -136,12 +136,14 @@ def _work(store, job, worker):
     is_evaluated, others = active and _is_evaluated(store, active.recipe, same), []
     if active and not is_evaluated and active.recipe not in recipes and _fits(active, len(rows), notes):
         others = [active.recipe]
-    progress = _Progress(store, job.id, worker, len(others) + len(unknown))
+    n_repeats = evaluate.n_repeats_for(len(rows))
+    n_fits = len(others) * evaluate.n_fits_of(n_repeats, nested=False)
+    progress = _Progress(store, job.id, worker, n_fits + len(unknown) * evaluate.n_fits_of(n_repeats, nested=True))
     n_jobs = _n_jobs([*others, *unknown], len(rows))
     with _cluster(request, rows, helpers, is_needed=others or unknown) as send:
         # All at once, so that no worker of a cluster waits for what is done here between two recipes.
         fits = {_key(one): send(one) for one in others}
-        fits |= {_key(one): send(one, keep=predictions_and_losses) for one in unknown}
+        fits |= {_key(one): send(one, keep=predictions_and_losses, nested=True) for one in unknown}
         evaluations = [(one, *same, _evaluated(rows, one, progress, n_jobs, fits.pop(_key(one)))) for one in others]
         trained = []
         for one in recipes:
@@ -248,6 +250,7 @@ def _records(store, same, recipes):
         _key(one.recipe): one.id
         for one in versions(store, MODEL_VERSION.c.broken.is_(None))
         if (one.record["data"]["sha256"], one.record["folds"], one.record["libraries"]) == same
+        and "coverage" in one.record  # which earlier releases did not measure
     }
     records = {}
     for key in {_key(one) for one in recipes} & newest.keys():
@@ -277,20 +280,20 @@ def _cluster(request, rows, helpers, *, is_needed):
 
 
 class _Progress:
-    """Counts the folds of all recipes together and tells the store after each."""
+    """Counts the fits of all recipes together and tells the store after each."""
 
-    def __init__(self, store, number, worker, n_recipes):
-        self._told, self._n_begun, self._n_recipes = (store, number, worker), 0, n_recipes
+    def __init__(self, store, number, worker, n_fits):
+        self._told, self._n_done, self._n_fits = (store, number, worker), 0, n_fits
 
     def of(self, one):
-        """Begin the next recipe; the function returned is called with (folds done, folds in all)."""
-        n_before, self._n_begun = self._n_begun, self._n_begun + 1
-        label = recipe.ALGORITHMS[one[0]].label
+        """Begin the next recipe; the function returned is called with (fits done, fits in all)."""
+        n_before, label = self._n_done, recipe.ALGORITHMS[one[0]].label
 
         def tell(done, total):
-            message = f"{label[0].upper()}{label[1:]}: fold {done} of {total}"
+            self._n_done = n_before + done
+            message = f"{label[0].upper()}{label[1:]}: fit {done} of {total}"
             with suppress(StoreError):  # the next fold tells it
-                beat(*self._told, done=n_before * total + done, total=self._n_recipes * total, message=message)
+                beat(*self._told, done=self._n_done, total=self._n_fits, message=message)
 
         return tell
 

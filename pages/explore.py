@@ -69,7 +69,9 @@ def columns():
     """What each column means and how it is spread."""
     st.markdown(tables.markdown(tables.of_statistics(survey.statistics)))
     st.caption(wording.meanings())
-    column = st.selectbox("Spread of", COLUMNS, format_func=label, key=session.EXPLORE_COLUMN, persist_state="session")
+    column = st.selectbox(
+        "Distribution of", COLUMNS, format_func=label, key=session.EXPLORE_COLUMN, persist_state="session"
+    )
     values = survey.rows[column.name]
     figure = charts.distribution(points, column, values.to_numpy(float))
     alt = f"Histogram of {column.label.lower()} of {n:,} {ROWS}"
@@ -79,7 +81,7 @@ def columns():
 
 def pairs():
     """Each column against each other, and their correlations."""
-    st.markdown(wording.strongest(*survey.correlations))
+    st.markdown(wording.strongest(*survey.correlations, n))
     left, right = st.columns([0.58, 0.42], gap="medium")
     with left:
         alt = f"Each column against each other for {n:,} {ROWS}, histograms on the diagonal"
@@ -136,7 +138,9 @@ def matters():
     rises = [importance(model.record["importance"][kind], survey.rows.index) for kind in KINDS]
     alt = f"Rise of the model's error with each input exchanged, judged by {n:,} {ROWS}"
     picture(session.EXPLORE_IMPORTANCE, charts.importances(*rises), alt, tables.of_importance(*rises), can_select=False)
-    st.caption(wording.misleading(*rises))
+    for told in (wording.sharing(survey.correlations[0]), wording.misleading(*rises)):
+        if told:
+            st.caption(told)
 
 
 def about():
@@ -145,7 +149,7 @@ def about():
     if not notes:
         return
     st.markdown("\n".join(f"- {fact}" for fact in notes.facts))
-    st.markdown(f"**Figures to doubt.** They stay as published; a star or a diamond marks their {ROWS}.")
+    st.markdown(f"**Doubtful figures.** They stay as published; a star or a diamond marks their {ROWS}.")
     st.markdown(wording.suspicions(notes, model.rows))
     if doubtful := [place for place in doubts if place in survey.rows.index]:
         st.markdown(f"The straight line through all {len(FEATURES)} inputs, with and without these {ROWS}:")
@@ -156,7 +160,7 @@ VIEWS = {
     "One at a time": one_input,
     "Columns": columns,
     "All pairs": pairs,
-    "Who pulls the line": pull,
+    f"Influential {ROWS}": pull,
     "What matters": matters,
     "About the data": about,
 }

@@ -1,4 +1,4 @@
-"""The Models page: every version, what was active when and why, its card, and the way back."""
+"""The Models page: every version, what was active when and why, its card, and how to roll back."""
 
 import io
 import zipfile
@@ -74,7 +74,7 @@ def overview(found, promoted):
         name: st.column_config.NumberColumn(format=form, help=told, width=62)
         for name, form, told in (
             ("MAE", "%.1f", f"Typical miss: mean absolute error, cross-validated on its own rows [{TARGET.unit}]."),
-            ("±", "%.1f", f"One standard error of the MAE [{TARGET.unit}]."),
+            ("±", "%.1f", f"One standard error of the MAE for these {ROWS} and folds [{TARGET.unit}]."),
             ("RMSE", "%.1f", f"Root mean square error [{TARGET.unit}]."),
             ("R²", "%.2f", "Share of the variance that is explained out of fold [no unit]."),
         )
@@ -88,15 +88,16 @@ def overview(found, promoted):
     )
     st.caption(
         f"MAE and RMSE in {TARGET.unit}. Scores of versions on other {ROWS} cannot be compared with each other: the "
-        "Retrain page holds two versions against each other on the same folds."
+        "Retrain page compares two versions on the same folds."
     )
 
 
-def archive(version, loaded, promotions):
+def archive(store, version, loaded, promotions):
     """Pack everything that is needed to use the version elsewhere."""
+    stored = versions.content_of(store, version.id)
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as into:
-        for name, content in export(version, loaded, promotions).items():
+        for name, content in export(version, loaded, promotions, stored).items():
             into.writestr(name, content)
     return packed.getvalue()
 
@@ -136,16 +137,14 @@ def one_version(store, found, promoted, promotions):
             packed = f"petrol_model_{chosen}.zip"
             st.download_button(
                 "Model with its record and rows",
-                lambda: archive(version, loaded, promotions),
+                lambda: archive(store, version, loaded, promotions),
                 packed,
                 "application/zip",
                 **options,
             )
         if chosen not in promoted and not version.shipped and not door.refusal():
             with st.popover("Remove", icon=":material/delete:"):
-                st.markdown(
-                    f"Removes **{version.label}** with its scores. It was never promoted. There is no way back."
-                )
+                st.markdown(f"Removes **{version.label}** with its scores. It was never promoted. It cannot be undone.")
                 arguments = store, version.label, history.remove_version, chosen
                 st.button("Remove it", on_click=remove, args=arguments, key=session.MODELS_REMOVE)
     if text:
@@ -169,7 +168,7 @@ def data_sets(store):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(name, width="stretch")
             with st.popover("Remove", key=session.part(session.MODELS_REMOVE_SET, data_set.id)):
-                st.markdown(f"Removes {name}. There is no way back.")
+                st.markdown(f"Removes {name}. It cannot be undone.")
                 arguments = store, name, history.remove_data_set, data_set.id
                 key = session.part(session.MODELS_REMOVE_DATA, data_set.id)
                 st.button("Remove it", key=key, on_click=remove, args=arguments)
@@ -196,6 +195,6 @@ def page(store):
 model = resources.active_model()
 frame("Models", model)
 st.title("Models", anchor=False)
-st.markdown(":gray[Every version that was trained, what was active when and why, and the way back.]")
+st.markdown(":gray[Every version that was trained, what was active when and why, and how to roll back.]")
 door.draw()
 resources.with_store(page, "There is no history to show.")

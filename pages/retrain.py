@@ -1,19 +1,19 @@
-"""The Retrain page: a candidate is trained beside the app, held against the active model, and perhaps promoted."""
+"""The Retrain page: a candidate is trained beside the app, compared with the active model, and perhaps promoted."""
 
 import streamlit as st
 
 from data.schema import ROWS, DataError
 from model import duration, history, jobs, recipe, versions
-from model import evidence as judging
 from model.recipe import ModelError
+from model.standings import comparable
 from model.store import StoreError
 from model.train import require_usable
 from pages.shared import door, evidence, proposal, resources, session, training, verdicts
 from pages.shared.frame import asked_for, frame
 
 HOW_TO = (
-    "Press **Retrain** to train one with the usual settings, or **Compare all** to hold all algorithms against each "
-    "other. It takes some seconds, and this page shows how far it is."
+    "Press **Retrain** to train one with the usual settings, or **Compare all** to compare all algorithms. Progress "
+    "appears here."
 )
 
 
@@ -62,10 +62,8 @@ def finish(store, found, current):
     if mine and mine not in [str(job.id) for job in current]:
         del st.query_params[session.JOB]
         if trained := [one.id for one in found if str(one.job_id) == mine]:
-            same = judging.comparable(found, trained[-1], 0)
-            best = next(
-                (one.version for one in resources.owner.standings_of(same) if one.version in trained), trained[-1]
-            )
+            same = comparable(found, trained[-1], model.version)
+            best = resources.owner.standings_of(same).preferred(model.version) if len(trained) > 1 else trained[-1]
             st.query_params[session.CANDIDATE] = str(best)
 
 
@@ -111,8 +109,8 @@ def page(store):
     (version,) = (one for one in found if one.id == chosen)
     against = f"version {model.version}" if model.version else "the shipped model"
     st.markdown(f"#### {version.label}" + ("" if shown.is_active else f" against {against}"))
-    same = judging.comparable(found, chosen, model.version)
-    evidence.show(shown, resources.owner.standings_of(same) if len(same) > 1 else ())
+    same = comparable(found, chosen, model.version)
+    evidence.show(shown, resources.owner.standings_of(same) if len(same) > 1 else None)
 
 
 model = resources.active_model()

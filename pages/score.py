@@ -1,4 +1,4 @@
-"""The Score page: a CSV of scenarios comes back with a prediction, its band and its support on every row."""
+"""The Score page: a CSV of scenarios comes back with a prediction, its interval and its support on every row."""
 
 import numpy as np
 import streamlit as st
@@ -9,9 +9,10 @@ from data.load import load_rows
 from data.schema import FEATURE_NAMES, ROW, TARGET, DataError
 from data.statistics import histogram
 from data.text import MAX_BYTES
+from model.neighbours import LEVELS
 from model.score import score_file, support_counts, to_csv
 from pages.shared import controls, resources, session
-from pages.shared.drawing import ACCENT, LEGEND, MUTED, POINT, figure
+from pages.shared.drawing import ACCENT, LEGEND, MUTED, POINT, figure, ticks
 from pages.shared.frame import frame
 from pages.shared.wording import plain
 
@@ -58,7 +59,7 @@ def picture(answers):
             "name": f"{level} ({len(inside):,})", "marker": {"color": colour},
             "hovertemplate": f"%{{y:,}} rows {level}, about %{{x:.0f}} {TARGET.unit}<extra></extra>",
         })  # fmt: skip
-    xaxis = {"title": {"text": f"Prediction ({TARGET.unit})"}, "tickformat": ".0f"}
+    xaxis = {"title": {"text": f"Prediction ({TARGET.unit})"}, "tickformat": ".0f"} | ticks(edges)
     legend = LEGEND | {"title": {"text": f"From every real {ROW}:"}}
     yaxis = {"title": {"text": "Rows"}} | ({"dtick": 1} if len(answers.value) < 10 else {})
     return figure(bars, 300, xaxis, yaxis, barmode="stack", legend=legend)
@@ -69,7 +70,8 @@ def summary(name, result, coverage):
     n, n_all = len(result.answers.value), len(result.rows)
     counts = support_counts(result.answers)
     by = f"version {model.version} ({model.label})" if model.version else f"the shipped {model.label}"
-    far = f"; {counts['far']:,} are far and {counts['very far']:,} very far from every real {ROW}" if n else ""
+    far = " and ".join(f"{counts[level]:,} {level}" for level in LEVELS[1:] if counts[level])
+    far = f"; {far} from every real {ROW}" if far else ""
     st.markdown(f"**{n:,} of {n_all:,} rows scored** of {plain(name)} by {by}{far}.")
     if result.n_problems:
         places = result.rows[result.added[-1]] != ""
@@ -95,9 +97,9 @@ def summary(name, result, coverage):
     )
     names = ", ".join(f"`{one}`" for one in result.added)
     st.caption(
-        f"Added columns: {names}. Prediction and band in {TARGET.unit}, the band at "
-        f"{controls.level_text(coverage)}; distance in s.d. of the inputs. Cells that a spreadsheet would calculate "
-        "have an apostrophe in front."
+        f"Added columns: {names}. Prediction and interval in {TARGET.unit}, the interval at "
+        f"{controls.level_text(coverage)}; distance in s.d. of the inputs. Cells that look like formulas start with an "
+        "apostrophe."
     )
 
 
@@ -115,9 +117,7 @@ def preview(result):
 model = resources.active_model()
 frame("Score a file", model)
 st.title("Score a file", anchor=False)
-st.markdown(
-    ":gray[Give a CSV of many scenarios, and get it back with a prediction for each. It stays in your session only.]"
-)
+st.markdown(":gray[Upload a CSV of scenarios; download it with a prediction for each. It stays in your session only.]")
 left, right = st.columns([0.6, 0.4], gap="large")
 left.file_uploader(
     f"CSV file, at most {MAX_BYTES // 2**20} MB",

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from data.schema import COLUMNS, row_name
 from tests.conftest import ROOT
 
-VIEWS = ("One at a time", "Columns", "All pairs", "Who pulls the line", "What matters", "About the data")
+VIEWS = ("One at a time", "Columns", "All pairs", "Influential states", "What matters", "About the data")
 NAMES = [column.name for column in COLUMNS]
 with (ROOT / "data" / "petrol_consumption.csv").open(encoding="utf-8") as file:
     CSV = list(csv.DictReader(file))

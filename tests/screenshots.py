@@ -52,6 +52,7 @@ PAGES = {
     "retrain": ("/retrain", nothing, ".st-key-app-evidence_standings .main-svg"),
     "models": ("/models", nothing, "text=Model with its record and rows"),
     "score": ("/score", send, ".st-key-app-score_picture .main-svg"),
+    "method": ("/method", nothing, "text=The fault that this app descends from"),
 }
 
 

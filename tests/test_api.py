@@ -10,6 +10,7 @@ import urllib.request
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
@@ -19,7 +20,8 @@ from bench.visit import Visit
 from data.schema import FEATURE_NAMES, FEATURES, row_name
 from model import history
 from model.evaluate import scores
-from model.predict import COVERAGES, predict
+from model.interval import LEVELS
+from model.predict import predict
 from model.score import score
 from pages.shared import api, resources
 from tests.conftest import ROOT, running_server
@@ -55,10 +57,10 @@ def refused(url, body, **options):
     return status, [(p["scenario"], p["field"], p["value"]) for p in content.get("problems", ())]
 
 
-@pytest.mark.parametrize("coverage", COVERAGES)
-def test_one_scenario_gets_the_pages_answer_to_the_last_bit(server, model, coverage):
-    status, _, content = ask(f"{server}/api/predict?coverage={coverage}", DEFAULTS)
-    answer = predict(model, DEFAULTS, coverage)
+@pytest.mark.parametrize("level", LEVELS)
+def test_one_scenario_gets_the_pages_answer_to_the_last_bit(server, model, level):
+    status, _, content = ask(f"{server}/api/predict?coverage={level}", DEFAULTS)
+    answer = predict(model, DEFAULTS, level)
     assert status == 200
     assert content == answer.to_record() | {"version": 1, "notice": ""}
     assert content["average"] + sum(content["contributions"].values()) == pytest.approx(content["value"], abs=1e-9)
@@ -174,9 +176,15 @@ def test_the_model_is_described_with_units_ranges_and_scores(server, model):
     for one, column in zip(content["features"], FEATURES, strict=True):
         assert (one["minimum"], one["maximum"]) == (column.minimum, column.maximum)
         assert one["unit"]
-    assert content["scores"]["model"] == scores(model.y, model.record["predictions"]["model"])
+    assert content["scores"]["model"] == scores(model.y, np.array(model.record["predictions"]["model"]), model.groups)
     assert content["version"] == 1
     assert content["data"]["n_rows"] == 48
+    assert content["intervals"] == model.intervals
+    for one in content["intervals"]:
+        assert set(one) == {"level", "half_width", "nested_held", "n_rows", "held_expected", "held_by_chance"}
+        assert (one["n_rows"], one["held_expected"]) == (48, pytest.approx(48 * one["level"]))
+        assert one["held_by_chance"][0] <= one["held_expected"] <= one["held_by_chance"][1]
+        assert (2 * one["nested_held"]).is_integer()  # the mean of two repeats
 
 
 def test_ready_means_that_the_active_model_still_answers_as_when_it_was_kept(server):

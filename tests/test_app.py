@@ -93,12 +93,15 @@ def test_a_typed_value_out_of_range_is_told_and_kept_while_the_slider_stays(app,
 
 
 @pytest.mark.parametrize("coverage", [0.8, 0.9, 0.95])
-def test_the_level_of_the_band_shows_its_measured_coverage(app, model, coverage):
+def test_the_level_of_the_interval_is_said_with_what_was_measured_of_it(app, model, coverage):
     app.run()
     app.get_by_key("coverage").set_value(coverage).run()
     answer = predict(model, DEFAULTS, coverage)
-    expected = f"The {coverage * 100:g} % band, set by the other 47 states, held {answer.n_held} of 48."
-    assert expected in words_of(app)
+    of_ten = {0.8: "8 in 10", 0.9: "9 in 10", 0.95: "19 in 20"}[coverage]
+    held = next(one["held"] for one in model.record["coverage"]["held"] if one["level"] == coverage)
+    words = words_of(app)
+    assert f"±{answer.high - answer.value:.0f}: set so that {of_ten} errors on states" in words
+    assert f"{held:.0f} of 48 ({48 * coverage:.0f} expected; chance alone gives" in words
 
 
 @pytest.mark.parametrize("asked", ["99", "abc", "nan", "inf", "", "-7.5", "1e400"])
@@ -128,5 +131,5 @@ def test_curves_reasons_and_closest_states_reach_the_browser_as_the_model_says_t
         assert curve["value"] == [round(value) for value in answer.curves[curve["key"]]]
     assert [bar["value"] for bar in details["why"]["bars"]] == [round(v, 1) for v in answer.contributions.values()]
     header, closest = details["closest"]["rows"][:2]
-    assert header == ["State", "used", "distance", "tax", "income", "highways", "drivers"]
+    assert header == ["State", "petrol use", "distance", "tax", "income", "highways", "drivers"]
     assert closest == ["Florida", "574", "0.7 s.d.", "8.0 ¢", "$4,188", "5,975 mi", "56.3 %"]

@@ -236,13 +236,11 @@ def test_two_visitors_do_not_see_each_other(page, server, open_page, model):
     assert_page_agrees(open_page(server), predict(model, DEFAULTS))
 
 
-def test_the_level_of_the_band_widens_it_and_tells_the_measured_coverage(page, model):
+def test_the_level_of_the_interval_widens_it_and_is_said_in_words(page, model):
     page.get_by_role("radio", name="95 %").click()
     answer = predict(model, DEFAULTS, 0.95)
     assert_page_agrees(page, answer)
-    expect(page.locator(".st-key-app-answer")).to_contain_text(
-        "The 95 % band, set by the other 47 states, held 46 of 48."
-    )
+    expect(page.locator(".st-key-app-answer")).to_contain_text("set so that 19 in 20 errors on states")
 
 
 def test_on_a_phone_the_number_and_the_moved_slider_are_in_sight_together(server, open_page):
@@ -264,7 +262,7 @@ def test_on_a_phone_the_number_and_the_moved_slider_are_in_sight_together(server
 def test_a_screen_reader_hears_the_answer_at_rest_and_plain_names(page, model):
     answer = predict(model, DEFAULTS)
     expect(page.locator(".readout-spoken")).to_have_text(
-        f"{answer.value:.0f} gallons per person per year, 90 % band {answer.low:.0f} to {answer.high:.0f}."
+        f"{answer.value:.0f} gallons per person per year, 90 % interval {answer.low:.0f} to {answer.high:.0f}."
     )
     expect(page.get_by_role("slider", name="Petrol tax (cents per gallon)")).to_have_attribute("aria-valuetext", "7.5")
 

@@ -41,7 +41,7 @@ def test_no_state_left_is_said_with_the_cure():
 
 
 def test_a_column_that_never_varies_is_said():
-    app = opened("Who pulls the line", limit("petrol_tax", 7.0, 7.0))
+    app = opened("Influential states", limit("petrol_tax", 7.0, 7.0))
     notes = figure(app, "explore_influence")["layout"]["annotations"]
     assert [note["text"] for note in notes] == ["Petrol tax is 7.0 ¢ in all 19 states, so no line."]
     texts = np.array(figure(opened("All pairs", limit("petrol_tax", 7.0, 7.0)), "explore_heat")["data"][0]["text"])
@@ -83,7 +83,7 @@ def test_names_beside_the_points_are_on_demand():
 
 def test_a_state_without_which_there_is_no_line_is_named_and_no_outlier():
     """Between 6.5 and 7.0 only Oklahoma has another tax than 7.0."""
-    app = opened("Who pulls the line", limit("petrol_tax", 6.5, 7.0))
+    app = opened("Influential states", limit("petrol_tax", 6.5, 7.0))
     assert "Without **Oklahoma** (leverage 1) there is no line at all." in words(app)
     assert "inf s.d." not in words(app)
     (dots,) = figure(app, "explore_influence")["data"]

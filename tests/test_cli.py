@@ -41,13 +41,17 @@ def flags(values):
 
 
 @pytest.mark.slow
-def test_predict_prints_number_band_and_nearest_state(model):
+def test_predict_prints_number_interval_and_nearest_state(model):
     answer = predict(model, MAINE)
     done = run("predict", *flags(MAINE))
     assert done.returncode == 0, done.stderr
-    number, band, nearest = done.stdout.splitlines()
+    number, interval, nearest = done.stdout.splitlines()
     assert number == f"{answer.value:.0f} gallons per person per year"
-    assert band == f"90% band: {answer.low:.0f} to {answer.high:.0f} (set by the other rows, it held 44 of 48)"
+    held = next(one["nested_held"] for one in model.intervals if one["level"] == 0.9)
+    assert interval == (
+        f"90% interval: {answer.low:.0f} to {answer.high:.0f} (held {held:.0f} of 48 states that set neither fit nor "
+        "width; 43 expected, chance alone gives 39 to 47)"
+    )
     assert nearest == "closest: Maine, 0.0 s.d. away, used 541"
 
 
@@ -57,6 +61,7 @@ def test_predict_prints_json_for_machines(model):
     assert printed["value"] == answer.value
     assert (printed["low"], printed["high"]) == (answer.low, answer.high)
     assert printed["scenario"] == MAINE
+    assert printed["intervals"] == model.intervals
     assert printed["nearest"][0] == {"name": "Maine", "distance_sd": 0.0}
 
 
@@ -89,7 +94,7 @@ def test_training_again_gives_identical_predictions_scores_and_residuals(project
         (project / "model" / name).unlink()
     done = run("train", cwd=project)
     assert done.returncode == 0, done.stderr
-    assert "50/50 folds" in done.stderr
+    assert "70/70 fits" in done.stderr
     assert [line.split()[0] for line in done.stdout.splitlines()[3:6]] == ["random", "least", "always"]
     again = artifact.load(load_rows(), project / "model")
     assert again.notice == ""

@@ -172,7 +172,7 @@ def test_a_cancelled_job_leaves_nothing_in_the_cluster(machines, store, monkeypa
     dispatch(store)
     worker = worker_of(store, number)
     wait_until(lambda: jobs.job(store, number).done, what="the first fold")
-    assert jobs.job(store, number).total == 50
+    assert jobs.job(store, number).total == 70
     jobs.cancel(store, number)
     wait_until(lambda: is_over(worker), 20, "the end of the worker")
     with machines.client() as client:

@@ -195,7 +195,7 @@ def test_a_goal_is_found_and_one_click_applies_it(ann, model):
     ann.sees("To reach 500 or less: ")
     card = page.locator(".st-key-app-goal")
     expect(card).to_contain_text(f"About {found.value:.0f} gallons per person per year")
-    expect(card).to_contain_text(f"In all {found.change:.2f} s.d. from {answer(model)}.")
+    expect(card).to_contain_text(f"Total change from {answer(model)}: {found.change:.2f} standard deviations.")
     assert number(page).inner_text() == answer(model)
     ann.presses("Apply to the sliders")
     expect(number(page)).to_have_text(f"{found.value:.0f}")
@@ -212,20 +212,20 @@ def test_a_goal_is_found_and_one_click_applies_it(ann, model):
     for column in FEATURES[1:]:
         page.locator(".st-key-app-goal_held").get_by_text(column.label).click()
     ann.presses("Find the smallest change")
-    ann.sees("Every input is held, so nothing can change. Let at least one move.")
+    ann.sees("Every input is kept fixed, so nothing can change. Let at least one move.")
 
 
 def test_a_link_brings_back_everything_for_another_visitor(ann, server, open_page, model):
     page = ann.page
     choose(page, "Ohio")
     page.get_by_text("80 %", exact=True).first.click()
-    expect(page.locator(".readout-coverage")).to_have_text("80 % band")
+    expect(page.locator(".readout-coverage")).to_have_text("80 % interval")
     link = copied(ann)
     assert link.startswith(server)
     assert all(f"{name}=" in link for name in (*DEFAULTS, "version"))
     bob = arrive(open_page, server, link.removeprefix(server))
     expect(number(bob.page)).to_have_text(number(page).inner_text())
-    expect(bob.page.locator(".readout-coverage")).to_have_text("80 % band")
+    expect(bob.page.locator(".readout-coverage")).to_have_text("80 % interval")
     bob.sees_no("The link was made with")
 
 
@@ -249,7 +249,7 @@ def test_a_version_that_is_not_known_is_said_until_the_sliders_move(server, open
 
 @pytest.mark.slow
 def test_a_level_that_the_next_model_cannot_have_gives_way(visitor, store_url, rows):
-    """With twelve rows no band can hold 95 % and be checked."""
+    """With twelve rows no interval can hold 95 % and be checked."""
     ann, store = visitor("/"), Store(store_url)
     ann.page.get_by_text("95 %", exact=True).first.click()
     for name in "AB":
@@ -257,7 +257,7 @@ def test_a_level_that_the_next_model_cannot_have_gives_way(visitor, store_url, r
     history.promote(store, add_quick(store, rows.head(12)), "a test", "few rows")
     ann.presses("Find the smallest change")
     ann.sees("Version 2: ridge is now active.")
-    expect(ann.page.locator(".readout-coverage")).to_have_text("90 % band")
+    expect(ann.page.locator(".readout-coverage")).to_have_text("90 % interval")
     expect(ann.page.locator(".closest").nth(1)).to_contain_text("(90 %)")
     keep(ann, "C")
     assert [cells[2][-6:] for cells in lines(ann.page)] == ["(95 %)", "(95 %)", "(90 %)"]
@@ -304,7 +304,7 @@ def test_a_file_with_good_and_bad_rows_comes_back_whole(server, open_page, model
         assert float(row["prediction"].replace(",", ".")) == pytest.approx(predict(model, values).value, abs=0.005)
     assert (table[1]["prediction"], table[1]["problem"][:15]) == ("", 'petrol_tax: "x"')
     ann.page.get_by_text("80 %", exact=True).click()
-    ann.sees("the band at 80 %")
+    ann.sees("the interval at 80 %")
     again = csv.DictReader(io.StringIO(downloaded(ann, "Download with predictions")[1].decode()), delimiter=";")
     assert float(next(again)["low"].replace(",", ".")) == pytest.approx(predict(model, DEFAULTS, 0.8).low, abs=0.005)
     ann.uploads(b"a,b\n1,2\n", "other.csv")

@@ -129,7 +129,7 @@ def page_of(name):
 @pytest.mark.parametrize(
     ("setting", "said"),
     [
-        ("open", "Whoever opens this page can train"),
+        ("open", "Anyone who opens this page can train"),
         ("off", "Changes are switched off"),
         ("login", "there is no .streamlit/secrets"),
     ],

@@ -1,4 +1,4 @@
-"""Scores and the band: laws, hand-worked figures, and an independent oracle."""
+"""Scores and what tells two models apart: laws, hand-worked figures, and an independent oracle."""
 
 import math
 
@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 
 from data.schema import TARGET
 from model import recipe
-from model.evaluate import half_width, mae_difference, n_held, n_repeats_for, out_of_fold, scores, verdict
+from model.evaluate import mae_difference, n_repeats_for, out_of_fold, scores, verdict
 from model.train import features
 
 RANDOM = np.random.default_rng(5)
@@ -55,7 +55,7 @@ def test_progress_is_told_after_every_fold(rows):
 
 def test_scores_of_a_hand_worked_case():
     y = np.array([1.0, 2.0, 3.0, 6.0])
-    figures = scores(y, np.array([[1.0, 2.0, 3.0, 2.0], [1.0, 2.0, 3.0, 10.0]]))
+    figures = scores(y, np.array([[1.0, 2.0, 3.0, 2.0], [1.0, 2.0, 3.0, 10.0]]), np.arange(4))
     assert figures["mae"]["value"] == 1
     assert figures["rmse"]["value"] == 2
     assert figures["r2"]["value"] == pytest.approx(1 - 4 / 3.5)
@@ -63,16 +63,16 @@ def test_scores_of_a_hand_worked_case():
 
 def test_the_standard_error_of_the_mean_error_is_the_textbook_one():
     y = RANDOM.normal(size=400)
-    figures = scores(y, np.zeros((1, 400)))
+    figures = scores(y, np.zeros((1, 400)), np.arange(400))
     assert figures["mae"]["standard_error"] == pytest.approx(np.abs(y).std(ddof=1) / 20, rel=0.05)
 
 
 def test_perfect_predictions_score_perfectly_and_a_difference_has_a_sign():
     y = RANDOM.normal(size=20)
-    perfect, poor = np.tile(y, (2, 1)), np.tile(y + 1, (2, 1))
-    assert scores(y, perfect)["r2"]["value"] == 1
-    assert mae_difference(y, perfect, poor)["value"] == pytest.approx(-1)
-    assert mae_difference(y, poor, perfect)["value"] == pytest.approx(1)
+    perfect, poor, groups = np.tile(y, (2, 1)), np.tile(y + 1, (2, 1)), np.arange(20)
+    assert scores(y, perfect, groups)["r2"]["value"] == 1
+    assert mae_difference(y, perfect, poor, groups)["value"] == pytest.approx(-1)
+    assert mae_difference(y, poor, perfect, groups)["value"] == pytest.approx(1)
 
 
 def test_the_interval_of_a_difference_is_nadeau_and_bengios():
@@ -85,10 +85,10 @@ def test_the_interval_of_a_difference_is_nadeau_and_bengios():
         for i, (_, test) in enumerate(RepeatedKFold(n_splits=5, n_repeats=10, random_state=0).split(y))
     ]
     error = np.sqrt((1 / 50 + 8 / 32) * np.var(by_fold, ddof=1))
-    found = mae_difference(y, one, other)
+    found = mae_difference(y, one, other, np.arange(40))
     assert found["value"] == pytest.approx(np.mean(by_fold))
     assert (found["low"], found["high"]) == pytest.approx(stats.t.interval(0.9, 49, np.mean(by_fold), error))
-    swapped = mae_difference(y, other, one)
+    swapped = mae_difference(y, other, one, np.arange(40))
     assert [swapped[name] for name in ("value", "low", "high")] == pytest.approx(
         [-found[name] for name in ("value", "high", "low")]
     )
@@ -101,57 +101,3 @@ def test_the_verdict_needs_the_whole_interval_on_one_side():
 
 def test_many_rows_are_split_anew_less_often():
     assert [n_repeats_for(n) for n in (10, 48, 2000, 4000, 20_000, 10**6)] == [10, 10, 10, 5, 1, 1]
-
-
-def test_half_width_is_the_kth_smallest_size():
-    residuals = [-5, 1, -2, 4, 3, -6, 7, 8, -9]  # nine of them: k = ceil(10 c)
-    assert half_width(residuals, 0.1) == 1
-    assert half_width(residuals, 0.5) == 5
-    assert half_width(residuals, 0.51) == 6
-    assert half_width(residuals, 0.9) == 9
-
-
-@pytest.mark.parametrize("coverage", [0, 1, -0.1, 1.5, math.nan, 0.95])
-def test_an_impossible_coverage_is_refused(coverage):
-    with pytest.raises(ValueError, match=f"coverage: {coverage}"):
-        half_width([-5, 1, -2, 4, 3, -6, 7, 8, -9], coverage)
-
-
-def test_wider_coverage_never_narrows_the_band(model):
-    widths = [half_width(model.residuals, c) for c in np.linspace(0.05, 0.97, 60)]
-    assert widths == sorted(widths)
-
-
-def test_the_band_follows_the_unit_and_not_the_sign_or_order():
-    residuals = RANDOM.normal(size=48)
-    width = half_width(residuals, 0.9)
-    assert half_width(-residuals[::-1], 0.9) == width
-    assert half_width(residuals * 3, 0.9) == pytest.approx(3 * width)
-
-
-@pytest.mark.parametrize("coverage", [0.5, 0.8, 0.9, 0.95])
-def test_the_half_width_is_mapies(coverage):
-    """Oracle: MAPIE's split conformal interval around a model that always says zero."""
-    from mapie.regression import SplitConformalRegressor
-    from sklearn.dummy import DummyRegressor
-
-    residuals = RANDOM.normal(size=48) * 100
-    X = np.zeros((48, 1))
-    zero = DummyRegressor(strategy="constant", constant=0.0).fit(X, residuals)
-    mapie = SplitConformalRegressor(zero, confidence_level=coverage, prefit=True).conformalize(X, residuals)
-    _, interval = mapie.predict_interval(X[:1])
-    assert interval.ravel() == pytest.approx([-half_width(residuals, coverage), half_width(residuals, coverage)])
-
-
-@pytest.mark.parametrize("coverage", [0.1, 0.5, 0.8, 0.9, 0.95])
-def test_held_rows_are_counted_with_the_width_that_the_others_set(coverage):
-    residuals = np.round(RANDOM.normal(size=48), 1)  # rounded, so that some sizes are equal
-    others = [np.delete(residuals, i) for i in range(48)]
-    counted = sum(abs(r) <= half_width(other, coverage) for r, other in zip(residuals, others, strict=True))
-    assert n_held(residuals, coverage) == counted
-
-
-def test_the_shipped_band_holds_what_the_reference_says(model):
-    residuals = model.residuals
-    assert [n_held(residuals, c) for c in (0.8, 0.9, 0.95)] == [39, 44, 46]
-    assert half_width(residuals, 0.9) == pytest.approx(126, abs=1)

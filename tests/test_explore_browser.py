@@ -16,7 +16,7 @@ VIEWS = {  # and what each shows
     "One at a time": ".st-key-app-explore_one .main-svg",
     "Columns": ".st-key-app-explore_spread .main-svg",
     "All pairs": ".st-key-app-explore_pairs .main-svg",
-    "Who pulls the line": ".st-key-app-explore_influence .main-svg",
+    "Influential states": ".st-key-app-explore_influence .main-svg",
     "What matters": ".st-key-app-explore_importance .main-svg",
     "About the data": "em:has-text('Applied Linear Regression')",
 }
@@ -189,7 +189,7 @@ def test_a_click_on_a_point_selects_as_a_tile_does(explore, model):
     page = explore()
     click_point(page, "one", place_of(model, "WY"))
     assert_selected(page, model, ["WY"], ["map", "one"])
-    page.get_by_role("tab", name="Who pulls the line").click()
+    page.get_by_role("tab", name="Influential states").click()
     expect(page.get_by_role("columnheader", name="Without Wyoming")).to_be_visible()
     assert_selected(page, model, ["WY"], ["map", "influence"])
     page.get_by_role("button", name="Clear selection", exact=True).click()

@@ -121,7 +121,7 @@ def test_a_goal_that_is_there_already_changes_nothing(model):
         ("x", (), "petrol_consumption: 'x' is not a number"),
         (float("nan"), (), "is not possible"),
         (0, (), "is not possible"),
-        (500, FEATURE_NAMES, "Every input is held"),
+        (500, FEATURE_NAMES, "Every input is kept fixed"),
         (500, ("tax",), "'tax' is not an input"),
     ],
 )

@@ -240,6 +240,6 @@ def test_told_to_end_it_ends_within_five_seconds_and_says_so_in_the_job(store, t
     visit.close()
     lost = jobs.job(store, number)
     assert lost.state == "failed"
-    assert re.fullmatch(r"The app was ended after fold \d+ of 50\. Nothing was kept; start it again\.", lost.message)
+    assert re.fullmatch(r"The app was ended after fit \d+ of 70\. Nothing was kept; start it again\.", lost.message)
     wait_until(lambda: all(is_over(process) for process in [worker, *helpers]), 10, "the end of the worker")
     assert jobs.job(store, waiting).state == "waiting"

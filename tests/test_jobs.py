@@ -157,7 +157,7 @@ def test_the_worker_of_another_computer_is_believed_until_it_is_silent(store):
     wait_until(lambda: dispatch(store) == following, what="its end")
     lost = jobs.job(store, number)
     assert lost.state == "failed"
-    assert lost.message.startswith("The worker was ended from outside before its first fold. Nothing was kept")
+    assert lost.message.startswith("The worker was ended from outside before its first fit. Nothing was kept")
     assert not jobs.beat(store, number, "elsewhere:1")
 
 
@@ -262,7 +262,7 @@ def test_a_job_that_is_ended_leaves_no_process_and_no_shared_memory_behind(store
         assert (job.state, job.message) == ("cancelled", "Cancelled.")
     else:
         assert job.state == "failed"
-        assert job.message.startswith("The worker was ended from outside after fold ")
+        assert job.message.startswith("The worker was ended from outside after fit ")
         assert job.message.endswith("Nothing was kept; start it again.")
     assert [version.job_id for version in versions.versions(store)] == [None, following]
     wait_until(lambda: not shared_memory(processes[0].pid), 20, "the end of the shared memory")

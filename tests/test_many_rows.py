@@ -9,10 +9,11 @@ import pytest
 from data.load import fingerprint
 from data.schema import FEATURE_NAMES, FEATURES, ROW, TARGET
 from model import evaluate, history, versions
-from model.evaluate import half_width, in_order, n_held, scores
+from model.evaluate import groups_of, scores
 from model.importance import predictions_and_losses, to_record
+from model.interval import LEVELS, half_width
 from model.neighbours import nearest
-from model.predict import COVERAGES, coverages, predict
+from model.predict import predict
 from model.train import N_SAMPLED, Model, train
 from pages.shared import live_readout
 from tests.test_survey import many_rows
@@ -50,7 +51,7 @@ def test_what_is_stored_row_by_row_comes_back_exactly(store, large):
     for kind, by_input in large.record["importance"].items():
         for name, errors in by_input.items():
             assert (again.record["importance"][kind][name] == errors).all()
-    assert scores(again.y, again.record["predictions"]["model"]) == large.record["scores"]["model"]
+    assert scores(again.y, again.record["predictions"]["model"], again.groups) == large.record["scores"]["model"]
     history.promote(store, number, "Ann", "more rows")
     assert predict(again, DEFAULTS).to_record() == predict(large, DEFAULTS).to_record()
 
@@ -66,23 +67,12 @@ def test_errors_of_many_rows_are_kept_to_seven_digits_and_of_few_as_a_file_has_t
     assert json.loads(json.dumps(few)) == few
 
 
-def test_the_kept_sizes_give_the_band_that_the_residuals_give(large):
-    assert (large.sizes == np.sort(np.abs(large.residuals))).all()
-    for coverage in (0.31, *COVERAGES):
-        width = half_width(large.residuals, coverage)
-        answer = predict(large, DEFAULTS, coverage)
-        assert half_width(large.residuals, coverage, large.sizes) == width
+def test_sizes_that_were_sorted_once_give_the_interval_of_the_errors(large):
+    errors = large.y - large.record["predictions"]["model"]
+    for level in (0.31, *LEVELS):
+        width = half_width(errors, level)
+        answer = predict(large, DEFAULTS, level)
         assert (answer.low, answer.high) == (answer.value - width, answer.value + width)
-        assert answer.n_held == n_held(large.residuals, coverage)
-
-
-@pytest.mark.parametrize("n_rows", [3, 10, 48, 60])
-def test_held_rows_are_counted_as_row_by_row_also_where_sizes_are_equal(n_rows):
-    residuals = np.random.default_rng(n_rows).integers(-4, 5, n_rows).astype(float)
-    for coverage in (0.2, 0.5, *coverages(n_rows)):
-        others = (np.delete(residuals, i) for i in range(n_rows))
-        counted = sum(abs(r) <= half_width(rest, coverage) for r, rest in zip(residuals, others, strict=True))
-        assert n_held(residuals, coverage, in_order(residuals)) == counted
 
 
 def test_contributions_are_against_a_fixed_sample_of_the_rows_and_add_up(large):
@@ -137,9 +127,10 @@ def test_standard_errors_from_groups_of_rows_are_those_from_rows(monkeypatch):
     rng = np.random.default_rng(8)
     y = rng.normal(500, 100, 20_000)
     predictions = (y + rng.standard_t(5, 20_000) * 40)[None]
-    single = scores(y, predictions)
+    groups = groups_of(y[:, None], y)
+    single = scores(y, predictions, groups)
     monkeypatch.setattr(evaluate, "_N_GROUPED", 19_999)
-    grouped = scores(y, predictions)
+    grouped = scores(y, predictions, groups)
     exact = {"mae": np.abs(y - predictions[0]).std() / np.sqrt(20_000)}
     for name, score in grouped.items():
         assert score["value"] == single[name]["value"]
@@ -149,7 +140,7 @@ def test_standard_errors_from_groups_of_rows_are_those_from_rows(monkeypatch):
 
 def test_a_target_that_never_varies_has_no_share_explained_in_groups_either(monkeypatch):
     monkeypatch.setattr(evaluate, "_N_GROUPED", 2000)
-    figures = scores(np.full(3000, 500.0), np.full((1, 3000), 490.0))
+    figures = scores(np.full(3000, 500.0), np.full((1, 3000), 490.0), np.arange(3000))
     assert figures["mae"] == {"value": 10, "standard_error": pytest.approx(0, abs=1e-9)}
     assert np.isfinite([figures["r2"]["value"], figures["r2"]["standard_error"]]).all()
 

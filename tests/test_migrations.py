@@ -145,7 +145,11 @@ def test_the_evidence_on_each_version_is_what_it_was_to_the_last_bit(migrated):
             np.testing.assert_array_equal(found.rival, rival)
             if other == rivals[number]:
                 then = evidence.Evidence(models[number], models[other], rival)
-                assert (found.scores, found.difference, found.bands) == (then.scores, then.difference, then.bands)
+                assert (found.scores, found.difference, found.half_widths) == (
+                    then.scores,
+                    then.difference,
+                    then.half_widths,
+                )
                 n_held_against += 1
     assert n_held_against == 6
 

@@ -7,10 +7,10 @@ import pytest
 
 from data.schema import FEATURE_NAMES, FEATURES, TARGET, DataError
 from model import recipe
-from model.evaluate import half_width, n_held
 from model.forest import predict_once
+from model.interval import LEVELS, half_width
 from model.neighbours import support
-from model.predict import COVERAGES, Scenario, coverages, possible_level, predict, predict_rows
+from model.predict import Scenario, predict, predict_rows
 from model.train import Model, features, fit
 
 DEFAULTS = {column.name: column.default for column in FEATURES}
@@ -98,21 +98,10 @@ def test_the_48_states_are_told_apart(model):
     assert np.corrcoef(values, model.rows[TARGET.name])[0, 1] > 0.9
 
 
-@pytest.mark.parametrize("n_rows", [5, 10, 19, 20, 21, 48])
-def test_only_levels_are_offered_that_the_rows_can_set_and_check(n_rows):
-    residuals = RANDOM.normal(size=n_rows)
-    for level in COVERAGES:
-        if level in coverages(n_rows):
-            assert n_held(residuals, level) <= n_rows
-        else:
-            with pytest.raises(ValueError, match="needs more than"):
-                n_held(residuals, level)
-
-
-@pytest.mark.parametrize("coverage", COVERAGES)
-def test_the_band_is_as_wide_as_the_held_out_errors_ask(model, coverage):
-    answer = predict(model, DEFAULTS, coverage)
-    width = half_width(model.residuals, coverage)
+@pytest.mark.parametrize("level", LEVELS)
+def test_the_interval_is_as_wide_as_the_errors_of_unseen_rows_ask(model, level):
+    answer = predict(model, DEFAULTS, level)
+    width = half_width(model.y - np.array(model.record["predictions"]["model"]), level)
     assert (answer.value - answer.low, answer.high - answer.value) == pytest.approx((width, width))
 
 
@@ -134,7 +123,25 @@ def test_distance_counts_standard_deviations(model):
 def test_the_levels_of_support_are_those_of_the_reference(model):
     assert np.quantile(model.spacing, 0.95) == pytest.approx(1.69, abs=0.005)
     assert model.spacing.max() == pytest.approx(3.05, abs=0.005)
-    assert support(model, (0, 1.68, 1.70, 3.05, 3.06)).tolist() == ["near", "near", "far", "far", "very far"]
+    ordinary = np.tile(model.X.mean(axis=0), (5, 1))
+    found = support(model, ordinary, (0, 1.68, 1.70, 3.05, 3.06)).tolist()
+    assert found == ["near", "near", "far", "far", "very far"]
+
+
+def test_what_is_more_unusual_than_every_row_is_very_far_however_near_a_row_is(model):
+    """All sliders at their lowest: leverage 0.84 by the hat matrix, where the largest of a state is 0.32, Texas's."""
+    lowest = np.array([[column.low for column in FEATURES]])
+    A = np.column_stack([np.ones(48), model.X])
+    hat = np.linalg.inv(A.T @ A)
+    own = np.einsum("ij,jk,ik->i", A, hat, A)
+    x = np.concatenate([[1], lowest[0]])
+    assert model.leverage(model.X) == pytest.approx(own)
+    assert model.leverage(lowest)[0] == pytest.approx(x @ hat @ x) == pytest.approx(0.84, abs=0.005)
+    assert (model.rows["state"][own.argmax()], own.max()) == ("TX", pytest.approx(0.315, abs=0.005))
+    answer = predict(model, named(lowest[0]))
+    assert model.far[0] < answer.nearest[0].distance < model.far[1]
+    assert answer.support == "very far"
+    assert set(support(model, model.X, np.zeros(48))) == {"near"}
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, "text", None, -1, 10**9])
@@ -185,9 +192,3 @@ def test_an_input_that_never_varies_divides_nothing_by_zero(rows):
     assert np.isfinite([answer.value, answer.nearest[0].distance]).all()
     assert answer.contributions["paved_highways"] == pytest.approx(0, abs=1e-9)
     assert features(flat).shape == (48, 4)
-
-
-def test_a_level_that_few_rows_cannot_set_gives_way_to_the_highest_that_they_can(model):
-    few = Model(model.pipeline, model.record, model.rows.head(12))
-    assert [possible_level(few, level) for level in COVERAGES] == [0.8, 0.9, 0.9]
-    assert [possible_level(model, level) for level in COVERAGES] == list(COVERAGES)

@@ -42,10 +42,17 @@ def test_all_of_the_app_works_behind_nginx_below_a_path(proxied, open_page, mode
     table = "\n".join(["petrol_tax,average_income,paved_highways,driver_licence_share,note", *[line] * 2000])
     visitor.uploads(table.encode())  # 2 MB: more than nginx takes unless it is told
     visitor.sees("2,000 of 2,000 rows scored")
+    expect(
+        page.locator(".st-key-app-score_picture .main-svg").first
+    ).to_be_visible()  # closed before, it would complain
     page.close()
 
-    for address in ("/explore?view=Columns", "/retrain", "/models"):
-        Visitor(open_page, proxied).goes_to(address).page.close()
+    drawn = {"/explore?view=Columns": "explore_spread", "/models": "models_timeline"}
+    for address in (*drawn, "/retrain"):
+        page = Visitor(open_page, proxied).goes_to(address).page
+        if address in drawn:
+            expect(page.locator(f".st-key-app-{drawn[address]} .main-svg").first).to_be_visible()
+        page.close()
 
     with web.urlopen(f"{proxied}?petrol_tax=9") as reply:
         assert reply.url == f"{proxied}/?petrol_tax=9"

@@ -2,10 +2,12 @@
 
 import re
 
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from data.schema import FEATURES
+from data.load import distinct
+from data.schema import FEATURES, TARGET
 from model import recipe
 from model.recipe import ALGORITHMS, OFFERED
 from tests.conftest import ROOT
@@ -27,7 +29,7 @@ def button(app, label):
 
 def use(app, rows):
     """Bring rows as an upload would."""
-    app.session_state["app.retrain_uploaded"] = "rows.csv", rows, ""
+    app.session_state["app.retrain_uploaded"] = "rows.csv", rows, "", 0
     app.selectbox(key="app.retrain_rows").set_value(0).run()
     assert not app.exception
 
@@ -79,9 +81,17 @@ def test_a_long_training_is_announced_with_its_time_and_memory(app, rows):
     ("edit", "said"),
     [
         (lambda rows: rows.head(9), "9 states are too few for 5 folds."),
+        (
+            lambda rows: rows.head(9).loc[[*range(9)] * 4].reset_index(drop=True),
+            "9 states, not counting 27 copies, are too few for 5 folds.",
+        ),
         (lambda rows: rows.assign(**{FEATURES[0].name: 7.0}), "petrol_tax: all 48 states have the value 7.0,"),
+        (
+            lambda rows: rows.assign(**{TARGET.name: 500 + rows[TARGET.name] * 1e-9}),
+            "petrol_consumption: hardly varies in these 48 states, from 500.0000003 to 500.000001",
+        ),
     ],
-    ids=["few", "constant"],
+    ids=["few", "copies", "constant", "hardly"],
 )
 def test_rows_that_nothing_can_be_learned_of_leave_nothing_to_press(app, rows, edit, said):
     use(app, edit(rows))
@@ -97,10 +107,34 @@ def test_the_usual_settings_are_those_of_the_default_recipe(app):
 
 
 def test_a_refused_file_is_told_and_other_rows_can_be_chosen(app, rows):
-    app.session_state["app.retrain_uploaded"] = "rows.csv", None, 'row 2, petrol_tax: "x" is not a number.'
+    app.session_state["app.retrain_uploaded"] = "rows.csv", None, 'row 2, petrol_tax: "x" is not a number.', 0
     app.selectbox(key="app.retrain_rows").set_value(0).run()
-    assert "was not taken. Nothing was stored" in app.error[0].value
+    assert "was rejected. Nothing was stored" in app.error[0].value
     assert button(app, "Retrain").disabled
     app.selectbox(key="app.retrain_rows").set_value(1).run()
     assert not app.error
     assert not button(app, "Retrain").disabled
+
+
+def test_copies_in_a_file_are_counted_and_left_out_where_that_is_wanted(app, rows, tmp_path):
+    """The file that brought the fault to light: all states twice, under new names."""
+    again = rows.assign(state=[f"{code} again" for code in rows["state"]])
+    content = pd.concat([rows, again]).to_csv(index=False).encode()
+    app.selectbox(key="app.retrain_rows").set_value(0).run()
+    app.file_uploader(key="app.retrain_file").set_value(("twice.csv", content, "text/csv")).run()
+    (offer,) = [one for one in app.checkbox if one.label == "Leave out 48 copies: 48 states stay"]
+    assert "the same figures as row" in app.warning[0].value
+    offer.check().run()
+    assert not app.exception
+    assert "Leave out 48 copies: 48 states stay" in [one.label for one in app.checkbox]
+
+    use(app, rows)
+    assert not [one for one in app.checkbox if "copies" in one.label]
+
+
+def test_distinct_rows_are_those_whose_figures_no_earlier_one_has(rows):
+    twice = pd.concat([rows.iloc[::-1], rows.assign(state="copy")], ignore_index=True)
+    kept = distinct(twice)
+    assert kept["state"].tolist() == rows["state"].tolist()[::-1]
+    other = twice.assign(petrol_consumption=[*rows["petrol_consumption"][::-1], *rows["petrol_consumption"] + 1])
+    assert len(distinct(other)) == 96

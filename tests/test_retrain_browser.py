@@ -23,12 +23,12 @@ def test_a_proposal_from_training_to_roll_back_as_two_visitors_see_it(visitor, s
     ann.sees("No candidate yet")
     ann.types("Trees", "100")
     ann.presses("Retrain")
-    ann.sees("Job 1: random forest, yours")
-    ann.sees("Random forest: fold", timeout=LONG)
+    ann.sees("Job 1: random forest, started by you")
+    ann.sees("Random forest: fit", timeout=LONG)
     cid = visitor("/retrain")
     cid.sees("Job 1: random forest")  # a second visitor sees the same
     ann.page.reload()
-    ann.sees("Random forest: fold", timeout=LONG)
+    ann.sees("Random forest: fit", timeout=LONG)
     assert candidate_of(ann.page) == 2
     cid.has_chosen("Candidate", "Version 2 (random forest): shipped, 48 states")
     cid.goes_to("/retrain?candidate=2&evidence_of_several=Curves")  # as the first release wrote it
@@ -70,32 +70,32 @@ def test_candidates_are_compared_and_the_tie_is_drawn(visitor, store_url):
     wait_until(lambda: jobs.job(store, number).state == "done", what="the comparison")
     ann.goes_to("/retrain?candidate=2")
     errors = [one.record["scores"]["model"]["mae"]["value"] for one in versions.versions(store)]
-    ann.sees("No winner: on 48 states")
+    ann.sees("No clear winner: on 48 states")
     drawn = ann.page.locator(".st-key-app-evidence_standings .js-plotly-plot").evaluate("(plot) => plot.data[0].x")
     assert drawn == pytest.approx(sorted(errors))
     for tab, key in (
-        ("Scores", "Bands"), ("Predictions", "app-evidence_residuals"), ("Curves", "app-evidence_curves"),
+        ("Scores", "Intervals"), ("Predictions", "app-evidence_residuals"), ("Curves", "app-evidence_curves"),
         ("What would move", "app-evidence_moves"),
     ):  # fmt: skip
         ann.page.get_by_role("tab", name=tab).click()
-        found = ann.page.get_by_text(key) if key == "Bands" else ann.page.locator(f".st-key-{key} .main-svg").first
+        found = ann.page.get_by_text(key) if key == "Intervals" else ann.page.locator(f".st-key-{key} .main-svg").first
         expect(found).to_be_visible()
     ann.presses("Compare all")
     ann.sees(f"Job {number + 1}: 8 algorithms")
     assert jobs.job(store, number + 1).request["algorithms"] == list(OFFERED)
     ann.presses("Cancel")
-    ann.sees(f"Job {number + 1} (8 algorithms, yours) was cancelled, and nothing of it was kept.")
+    ann.sees(f"Job {number + 1} (8 algorithms, started by you) was cancelled, and nothing of it was kept.")
 
 
 def test_cancel_ends_the_process_and_keeps_nothing(visitor, store_url):
     ann, store = visitor("/retrain"), Store(store_url)
     ann.types("Seed", "7")
     ann.presses("Retrain")
-    ann.sees("Random forest: fold", timeout=LONG)
+    ann.sees("Random forest: fit", timeout=LONG)
     process = worker_of(store, 1)
     assert not is_over(process)
     ann.presses("Cancel")
-    ann.sees("Job 1 (random forest, yours) was cancelled, and nothing of it was kept.")
+    ann.sees("Job 1 (random forest, started by you) was cancelled, and nothing of it was kept.")
     wait_until(lambda: is_over(process), 20, "the end of the worker")
     assert versions.versions(store, MODEL_VERSION.c.shipped.is_(None)) == []
 
@@ -105,7 +105,7 @@ def test_bad_files_are_reported_in_full_and_a_good_one_is_trained_on_and_asks_fo
     ann.chooses("Rows", "A CSV or Parquet file")
     for name, (content, reported) in list(BAD.items())[::4]:  # all of them are read in test_load.py
         ann.uploads(content, f"{name.replace(' ', '_')}.csv")
-        ann.sees(f"{name.replace(' ', '_')}.csv was not taken.")
+        ann.sees(f"{name.replace(' ', '_')}.csv was rejected.")
         told = ann.page.get_by_test_id("stCode").first
         for part in reported:
             expect(told).to_contain_text(part)
@@ -193,7 +193,7 @@ def test_where_the_cluster_cannot_be_reached_the_same_is_trained_here(no_schedul
     ann = visitor("/retrain")
     ann.chooses("Algorithm", "Ridge")
     ann.presses("Retrain")
-    ann.sees("Job 1 (ridge, yours) failed at", timeout=LONG)
+    ann.sees("Job 1 (ridge, started by you) failed at", timeout=LONG)
     ann.sees(f"The Dask scheduler {no_scheduler} (PETROL_DASK_SCHEDULER) cannot be reached")
     ann.presses("Train here instead")
     assert candidate_of(ann.page) == 2

@@ -9,7 +9,8 @@ from hypothesis import strategies as some
 
 from data.schema import FEATURE_NAMES, FEATURES, DataError
 from model import scenarios
-from model.predict import COVERAGES, Scenario, predict, predict_many
+from model.interval import LEVELS
+from model.predict import Scenario, predict, predict_many
 from model.scenarios import MAX_KEPT, MAX_NAME, Kept, clean_name, moved, read, renamed, to_csv, to_json, why_moved
 from model.score import harmless
 
@@ -82,7 +83,7 @@ def test_scenarios_move_within_the_list_and_are_renamed():
     some.lists(
         some.tuples(
             some.text(min_size=1, max_size=20),
-            some.sampled_from(COVERAGES),
+            some.sampled_from(LEVELS),
             some.integers(0, 999),
             some.tuples(*(some.floats(max(c.minimum, 0.05), c.maximum) for c in FEATURES[:3]), some.floats(0.05, 1)),
         ),

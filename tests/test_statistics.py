@@ -10,7 +10,7 @@ from scipy import stats
 from data.load import fingerprint
 from data.notes import notes_on
 from data.schema import COLUMNS, FEATURE_NAMES, ROW, TARGET
-from data.statistics import NAMES, choose, commonest, correlations, describe, histogram
+from data.statistics import NAMES, choose, commonest, correlations, describe, histogram, variance_inflation
 
 TAX = FEATURE_NAMES[0]
 
@@ -37,7 +37,12 @@ def test_bins_hold_every_row_once(rows):
         values = rows[name].to_numpy(float)
         counts, edges = histogram(values)
         assert counts.sum() == len(rows)
-        assert (edges[0], edges[-1]) == (values.min(), values.max())
+        assert edges[0] <= values.min() < edges[1]
+        assert edges[-2] <= values.max() <= edges[-1]
+        (width,) = {float(f"{high - low:.6g}") for low, high in pairwise(edges)}
+        assert f"{width:.1e}"[:3] in ("1.0", "2.0", "2.5", "5.0")
+        assert np.allclose(edges / width, np.round(edges / width), atol=1e-6)  # round ends
+        assert 5 <= len(counts) <= 10  # Rice's rule says 8 for 48 rows
         inside = [((values >= low) & ((values < high) | (high == edges[-1]))).sum() for low, high in pairwise(edges)]
         assert inside == counts.tolist()
 
@@ -71,6 +76,21 @@ def test_few_rows_have_figures_or_none_but_never_an_error(rows, n):
     assert describe(few).shape == (5, 8)
     pearson, spearman = correlations(few)
     assert pearson.shape == spearman.shape == (5, 5)
+
+
+def test_variance_inflation_is_that_of_regressions_on_the_others(rows):
+    from sklearn.linear_model import LinearRegression
+
+    X = rows[list(FEATURE_NAMES)].to_numpy()
+    expected = []
+    for i, x in enumerate(X.T):
+        others = np.delete(X, i, axis=1)
+        expected.append(1 / (1 - LinearRegression().fit(others, x).score(others, x)))
+    np.testing.assert_allclose(variance_inflation(correlations(rows)[0][:-1, :-1]), expected)
+    mixed = rows.assign(**{FEATURE_NAMES[1]: 3 * rows[TAX] - rows[FEATURE_NAMES[2]] / 1000, FEATURE_NAMES[3]: 0.5})
+    found = variance_inflation(correlations(mixed)[0][:-1, :-1])
+    assert np.isinf(found[:3]).all()
+    assert np.isnan(found[3])
 
 
 def test_a_column_that_never_varies_has_no_correlation(rows):

@@ -2,6 +2,8 @@
 
 import codecs
 import contextlib
+import hashlib
+import json
 import os
 import shutil
 import sqlite3
@@ -14,7 +16,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from model import history, jobs, tables, versions
+from model import artifact, history, jobs, tables, versions
+from model.card import export
 from model.predict import predict_rows
 from model.store import Store, StoreError
 from tests.stores import fresh, output_of, python, sql, wait_until
@@ -56,9 +59,22 @@ def test_a_new_store_has_the_shipped_model_promoted_by_the_app(store_url, model)
     assert history.active(store) == (1, 1)
     assert history.waiting_shipped(store) == []
     assert answers_as(store, model) == ""
-    for moment in (promotion.at, version.created_at, version.data_set.created_at):
+    for moment in (promotion.at, version.data_set.created_at):
         assert moment.utcoffset() == timedelta(0)
         assert before <= moment <= datetime.now(UTC)
+
+
+def test_version_1_is_the_file_that_was_shipped_with_its_checksum_and_its_date(store):
+    shipped = versions.version(store, 1)
+    content = (artifact.FOLDER / "petrol.joblib").read_bytes()
+    record = json.loads((artifact.FOLDER / "petrol.json").read_text(encoding="utf-8"))
+    assert versions.content_of(store, 1) == content
+    assert shipped.record["model_sha256"] == record["model_sha256"] == hashlib.sha256(content).hexdigest()
+    assert shipped.created_at == datetime.fromisoformat(record["trained_at"])
+    packed = export(shipped, versions.load(store, 1), [], versions.content_of(store, 1))
+    assert packed["petrol.joblib"] == content
+    assert f"SHA-256 `{record['model_sha256']}`".encode() in packed["model_card.md"]
+    assert record["trained_at"][:16].replace("T", " ").encode() in packed["model_card.md"]
 
 
 def test_a_moment_of_another_zone_comes_back_as_the_same_moment_in_utc(store):

@@ -38,7 +38,7 @@ def assert_equal(one, other):
 def test_a_training_gives_what_it_gives_in_the_foreground_and_a_second_one_evaluates_nothing(store, rows):
     asked = [jobs.submit(store, by, 1, ["forest"], parameters=FEW, seed=3, by=by) for by in ("Ann", "Bob")]
     job, again = (ended(store, number) for number in asked)  # one process does both
-    assert (job.state, job.done, job.total, job.message) == ("done", 50, 50, "")
+    assert (job.state, job.done, job.total, job.message) == ("done", 70, 70, "")
     assert (again.state, again.done, again.total) == ("done", 0, 0)
     kept = versions.versions(store)[1]
     assert (kept.job_id, kept.created_by, kept.rival_id, kept.shipped) == (job.id, "Ann", 1, None)
@@ -62,8 +62,8 @@ def test_the_rival_is_the_active_recipe_evaluated_on_the_same_rows(store, rows):
     data_set = keep(store, rows.assign(petrol_tax=rows.petrol_tax + 0.25))
     asked = [jobs.submit(store, each, data_set, [each], excluded=(2, 30)) for each in ("ridge", "mean")]
     job, another = (ended(store, number) for number in asked)  # one process does both
-    assert (job.state, job.done, job.total) == ("done", 100, 100)
-    assert another.total == 50  # the rival is not evaluated again
+    assert (job.state, job.done, job.total) == ("done", 120, 120)
+    assert another.total == 70  # the rival is not evaluated again
     kept = versions.versions(store)[-2]
     assert (kept.rival_id, kept.excluded, kept.data_set.id) == (number, (2, 30), data_set)
     used = versions.rows_of(store, data_set, (2, 30))
@@ -77,7 +77,7 @@ def test_the_rival_is_the_active_recipe_evaluated_on_the_same_rows(store, rows):
 
 def test_all_that_are_compared_are_kept(store, rows):
     job = run(store, 1, ["least_squares", "ridge", "mean"])
-    assert (job.state, job.done, job.total, job.message) == ("done", 150, 150, "")
+    assert (job.state, job.done, job.total, job.message) == ("done", 210, 210, "")
     kept = versions.versions(store)[1:]
     assert [version.recipe[0] for version in kept] == ["least_squares", "ridge", "mean"]
     assert all(version.trained_on == kept[0].trained_on for version in kept)
@@ -106,12 +106,12 @@ def test_rows_that_nothing_can_be_learned_of_or_that_are_not_what_was_stored_are
 
 
 def test_a_broken_version_does_not_hinder_a_training_of_its_recipe_or_beside_it(store, rows):
-    assert run(store, 1, ["ridge"]).total == 50
+    assert run(store, 1, ["ridge"]).total == 70
     broken = versions.versions(store)[-1].id
     history.promote(store, broken, "Ann", "better")
     change(store, MODEL_VERSION, broken, arrays=b"\0")
     change(store, EVALUATION, 2, predictions=b"\0")
-    asked = {jobs.submit(store, each, 1, [each]): total for each, total in (("mean", 100), ("ridge", 50))}
+    asked = {jobs.submit(store, each, 1, [each]): total for each, total in (("mean", 120), ("ridge", 70))}
     for number, total in asked.items():
         job = ended(store, number)
         assert (job.state, job.total, job.message) == ("done", total, "")

@@ -35,7 +35,7 @@ def press(page, name, key):
 
 
 def assert_page_agrees(page, answer):
-    """Number, band, words, reasons and link: all of the same answer."""
+    """Number, interval, words, reasons and link: all of the same answer."""
     expect(number(page)).to_have_text(f"{answer.value:.0f}")
     expect(page.get_by_test_id("live-low")).to_have_text(f"{answer.low:.0f}")
     expect(page.get_by_test_id("live-high")).to_have_text(f"{answer.high:.0f}")

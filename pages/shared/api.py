@@ -14,7 +14,8 @@ from starlette.routing import Route
 
 from data.inputs import load_json
 from data.schema import FEATURE_NAMES, FEATURES, ROW, TARGET, DataError, Problem, row_name
-from model.predict import Scenario, coverages, predict, predict_rows
+from model.interval import levels
+from model.predict import Scenario, predict, predict_rows
 from model.recipe import ModelError
 from model.score import score
 from pages.shared import resources
@@ -81,19 +82,19 @@ async def _content(request):
 
 
 def _level(request, model):
-    """Read the level of the band from the address, which may hold nothing else."""
+    """Read the level of the interval from the address, which may hold nothing else."""
     if unknown := [name for name in request.query_params if name != "coverage"]:
         cure = "The only parameter is coverage."
         text = f"{unknown[0][:60]!r} is not a parameter. {cure}"
         return None, [(None, Problem(text, unknown[0][:60], request.query_params[unknown[0]], cure))]
-    levels, asked = coverages(len(model.rows)), request.query_params.getlist("coverage")
+    possible, asked = levels(len(model.distinct)), request.query_params.getlist("coverage")
     try:
         (level,) = [float(one) for one in asked] or [0.9]
     except ValueError:
         level = None
-    if level not in levels:
-        cure = f"Give one of {', '.join(f'{one:g}' for one in levels)}."
-        text = f"coverage: {', '.join(asked)[:60]!r} is not a level of the band. {cure}"
+    if level not in possible:
+        cure = f"Give one of {', '.join(f'{one:g}' for one in possible)}."
+        text = f"coverage: {', '.join(asked)[:60]!r} is not a level of the interval. {cure}"
         return None, [(None, Problem(text, "coverage", ", ".join(asked), cure))]
     return level, []
 
@@ -167,7 +168,7 @@ def _model(request, content):
             "notice": model.notice,
             "features": [feature(column) for column in FEATURES],
             "target": {"name": TARGET.name, "label": TARGET.label, "unit": TARGET.unit},
-            "coverages": coverages(len(model.rows)),
+            "intervals": model.intervals,
         }
         | {name: record[name] for name in kept}
     )
@@ -191,7 +192,7 @@ def _ready(request, content):
 @_guarded
 def _openapi(request, content):
     outer = request.scope.get("root_path", "").removesuffix("/api")
-    return _Answer(document(coverages(len(resources.owner.current().rows)), outer))
+    return _Answer(document(levels(len(resources.owner.current().distinct)), outer))
 
 
 async def _not_here(request, error):

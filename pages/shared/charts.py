@@ -9,7 +9,7 @@ import numpy as np
 
 from data.schema import COLUMNS, FEATURES, ROW, ROWS, TARGET, TILES
 from data.statistics import histogram
-from pages.shared.drawing import ACCENT, LEGEND, MUTED, POINT, Points, axis_title, blank, figure
+from pages.shared.drawing import ACCENT, LEGEND, MUTED, POINT, Points, axis_title, blank, figure, ticks
 
 _BAND = "rgba(138, 151, 165, 0.25)"
 _SHADES = ["#c9e4ec", "#94c9d9", "#5aa9bf", "#2f8ba6", "#14708c"]  # both ends are seen on white and on dark
@@ -130,14 +130,14 @@ def distribution(points, column, values):
     rug = points.scatter(points.values(column), [0] * len(points.rows), marker=marker, yaxis="y2")
     yaxis = {"title": {"text": f"Number of {ROWS}"}, "domain": [0.31, 1]}
     lower_axis = {"visible": False, "range": [-0.6, 1.6], "domain": [0, 0.28]}
-    xaxis = {"title": {"text": axis_title(column)}, "anchor": "y2"}
+    xaxis = {"title": {"text": axis_title(column)}, "anchor": "y2"} | ticks(histogram(values)[1] * column.scale)
     return figure([_bars(values, column), box, rug], 420, xaxis, yaxis, yaxis2=lower_axis)
 
 
 def _bars(values, column):
     """A histogram with the bins of the table behind it."""
     counts, edges = histogram(values)
-    spans = [f"{column.about(low)} to {column.about(high)} {column.unit}" for low, high in pairwise(edges)]
+    spans = [f"{column.text(low)} to {column.text(high)} {column.unit}" for low, high in pairwise(edges)]
     return {
         "type": "bar", "x": (edges[:-1] + edges[1:]) / 2 * column.scale, "y": counts,
         "width": np.diff(edges) * column.scale, "hoverinfo": "text", "showlegend": False,
@@ -286,7 +286,7 @@ def importances(held_out, in_sample):
     -------
     plotly.graph_objects.Figure
     """
-    kinds = (("On rows it has not seen", held_out, POINT), ("On its own rows (misleads)", in_sample, MUTED))
+    kinds = (("On rows it has not seen", held_out, POINT), ("On its own rows", in_sample, MUTED))
     data = []
     for name, rises, colour in kinds:
         values, errors = ([rises[c.name][part] for c in FEATURES] for part in ("value", "standard_error"))

@@ -7,8 +7,8 @@ from functools import lru_cache
 
 import streamlit as st
 
-from data.schema import FEATURES, ROW, row_name
-from model.predict import coverages
+from data.schema import FEATURES, ROW, ROWS, row_name
+from model.interval import levels
 from pages.shared import session
 
 TYPICAL = f"Typical {ROW}"
@@ -68,22 +68,29 @@ def parameters(scenario: Mapping[str, float]) -> dict[str, str]:
 
 
 def level_text(level):
-    """Write a level of the band as the pages and their addresses do: ``0.9`` -> ``"90 %"``."""
+    """Write a level of the interval as the pages and their addresses do: ``0.9`` -> ``"90 %"``."""
     return f"{level * 100:g} %"
 
 
 def coverage(model, key=session.COVERAGE):
-    """Draw the choice of the band's level and read it: the share of unseen rows that it is to hold [1]."""
-    return st.segmented_control(
-        "Level of the band",
-        coverages(len(model.rows)),
+    """Draw the choice of the interval's level and read it: the share of unseen rows that it is to hold [1]."""
+    level = st.segmented_control(
+        "Level of the interval",
+        levels(len(model.distinct)),
         default=0.9,
         format_func=level_text,
         key=key,
         required=True,
         bind="query-params",
-        help="The share of predictions of unseen rows that the band is to hold.",
+        help=f"The share of {ROWS} which the model has not seen that the interval is to hold.",
     )
+    method_link()
+    return level
+
+
+def method_link():
+    """Lead from an interval to how it is made."""
+    st.page_link("pages/method.py", label="Where the interval comes from", icon=":material/functions:")
 
 
 def _has_moved(*names):

@@ -17,7 +17,7 @@ from pages.shared.wording import plain
 VARIABLE = "PETROL_RETRAIN"
 ALLOWED = "PETROL_ALLOWED"  # addresses, and domains whose every address is meant
 _LOG = logging.getLogger(__name__)
-_CURE = "Whoever runs this app finds what to write in the README, “Run it for others”."
+_CURE = "The README tells whoever runs this app what to write, “Run it for others”."
 _SECRET = 32  # characters of a secret that nobody guesses
 _EXPIRED = "Your sign-in has expired. Sign in again."
 _TOKENS = {"id", "access"}
@@ -164,7 +164,7 @@ def draw():
         if reason:
             st.info(reason, icon=":material/lock:")
         else:
-            st.caption(f"Whoever opens this page can train, promote, roll back and remove ({VARIABLE}=open).")
+            st.caption(f"Anyone who opens this page can train, promote, roll back and remove models ({VARIABLE}=open).")
         return not reason
     if st.query_params.pop(session.SIGN_IN, None):
         st.error("Signing in did not work. Try again; if it stays so, the app’s log says why.")

@@ -130,3 +130,10 @@ def blank(why):
     """Say in a picture's place why there is none."""
     words = {"text": escape(why), "showarrow": False, "x": 0.5, "y": 0.5, "xref": "paper", "yref": "paper"}
     return figure([], 140, {"visible": False}, {"visible": False}, annotations=[words])
+
+
+def ticks(edges):
+    """Put the ticks of an axis at ends of bins, which are round: left alone, plotly begins in the middle of one."""
+    if len(edges) == 2:  # of values that never vary, whose ends are not round
+        return {}
+    return {"tick0": float(edges[0]), "dtick": float(edges[-1] - edges[0]) / (len(edges) - 1) * -(-len(edges) // 9)}

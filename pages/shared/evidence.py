@@ -7,15 +7,16 @@ from data.schema import ROW, ROWS, TARGET, row_name
 from model import history
 from model.store import StoreError
 from pages.shared import controls, door, evidence_charts, session, tables, verdicts
+from pages.shared.wording import standard_error
 
 
-def show(evidence, standings=()):
+def show(evidence, standings=None):
     """Draw all of it, a view at a time.
 
     Parameters
     ----------
     evidence : model.evidence.Evidence
-    standings : list of model.evidence.Standing
+    standings : model.standings.Standings, optional
         Of the versions on the same rows, where there are several.
     """
     views = {"Scores": _scores, "Predictions": _predictions, "Curves": _curves, "What would move": _moves}
@@ -35,10 +36,10 @@ def _picture(key, figure, alt):
 
 def _standings(evidence, standings):
     st.markdown(verdicts.tie(standings, evidence.n_rows))
-    _picture(session.EVIDENCE_STANDINGS, evidence_charts.standings(standings), "Typical miss of each candidate")
+    _picture(session.EVIDENCE_STANDINGS, evidence_charts.standings(standings.table), "Typical miss of each candidate")
     baseline = evidence.candidate.record["scores"]["mean"]
     st.markdown(tables.markdown(verdicts.standings_table(standings, evidence.active.version, baseline)))
-    st.caption(f"Shaded: cannot be told apart from the best. MAE and RMSE in {TARGET.unit}, ± one standard error.")
+    st.caption(f"Shaded: cannot be told apart from the best. MAE and RMSE in {TARGET.unit}. {standard_error()}")
 
 
 def _scores(evidence):
@@ -46,12 +47,16 @@ def _scores(evidence):
     folds = evidence.candidate.record["folds"]
     st.caption(
         f"All on the same {evidence.n_rows:,} {ROWS} and the same {folds['n_repeats']} × {folds['n_splits']} folds. "
-        f"± is one standard error over the {ROWS}; MAE and RMSE in {TARGET.unit}. The interval of the difference is "
-        "Nadeau and Bengio’s, which allows for folds that share rows."
+        f"MAE and RMSE in {TARGET.unit}. {standard_error()} The interval of the difference is Nadeau and Bengio’s, "
+        "which allows for folds that share rows."
     )
-    st.markdown("**Bands**")
-    st.markdown(tables.markdown(verdicts.bands_table(evidence)))
-    st.caption(f"Half-width in {TARGET.unit}. Held: {ROWS} in the band when the other {ROWS} set its width.")
+    st.markdown("**Intervals**")
+    st.markdown(tables.markdown(verdicts.intervals_table(evidence)))
+    st.caption(
+        f"Half the width in {TARGET.unit}. Held: {ROWS} inside, of those that set neither fit nor width. What was held "
+        "ranks no model: chance alone moves it by more."
+    )
+    controls.method_link()
 
 
 def _predictions(evidence):
@@ -109,7 +114,8 @@ def promote(store, evidence):
     verb = "Roll back to" if was_active else "Promote"
     with st.form(session.part(session.PROMOTE, number), border=True):
         st.markdown(
-            f"**{verb} version {number}** :gray[Everybody’s predictions change at once. The Models page leads back.]"
+            f"**{verb} version {number}** :gray[Everybody’s predictions change at once. "
+            "You can roll back on the Models page.]"
         )
         by = door.author("")
         left, right = (st, st) if by else st.columns([0.7, 0.3])

@@ -155,7 +155,7 @@ def standings(table):
 
     Parameters
     ----------
-    table : list of model.evidence.Standing
+    table : list of model.standings.Standing
 
     Returns
     -------

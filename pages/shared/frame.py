@@ -12,6 +12,7 @@ PAGES = (
     ("pages/retrain.py", "Retrain"),
     ("pages/models.py", "Models"),
     ("pages/score.py", "Score a file"),
+    ("pages/method.py", "Method"),
 )
 
 

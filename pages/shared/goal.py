@@ -2,9 +2,10 @@
 
 import streamlit as st
 
-from data.schema import FEATURES, TARGET, DataError
+from data.schema import FEATURES, ROWS, TARGET, DataError
 from model.goal import seek
-from model.predict import possible_level, predict
+from model.interval import possible_level
+from model.predict import predict
 from pages.shared import controls, resources, session, wording
 
 
@@ -24,7 +25,7 @@ def goal(model):
             left, middle, right = st.columns([0.16, 0.6, 0.24], vertical_alignment="bottom")
             left.number_input(f"Goal ({TARGET.short_unit})", value=500, step=10, key=session.GOAL_VALUE)
             middle.pills(
-                "Hold as it is",
+                "Keep fixed",
                 [column.name for column in FEATURES],
                 selection_mode="multi",
                 format_func={column.name: column.label for column in FEATURES}.get,
@@ -39,7 +40,7 @@ def goal(model):
             _show(model, *found)
         st.caption(
             "It starts from where the sliders are when you press the button. The change is measured in standard "
-            "deviations of the inputs. It is what the model would answer, not what would happen: it knows no causes."
+            f"deviations of the inputs. At the goal the prediction equals it: about half of such {ROWS} would use more."
         )
 
 
@@ -47,9 +48,10 @@ def _seek():
     """Search from where the sliders are; called back, so that the page shows it at once."""
     model, state = resources.active_model(), st.session_state
     try:
+        level = possible_level(len(model.distinct), state[session.COVERAGE])
         sought = seek(model, controls.last_scenario(), state[session.GOAL_VALUE], state[session.GOAL_HELD])
         state[session.GOAL_FOUND] = (
-            (sought, predict(model, sought.scenario, possible_level(model, state[session.COVERAGE])), model.version),
+            (sought, predict(model, sought.scenario, level), model.version),
             "",
         )
     except DataError as error:
@@ -90,7 +92,11 @@ def in_words(sought):
         for column in FEATURES
         if (old := sought.start[column.name]) != (new := sought.scenario[column.name])
     ]
-    change = f"{', '.join(moves)}. In all {sought.change:.2f} s.d. from {sought.before:.0f}.".replace("$", r"\$")
+    change = (
+        f"{', '.join(moves)}. Total change from {sought.before:.0f}: {sought.change:.2f} standard deviations.".replace(
+            "$", r"\$"
+        )
+    )
     if sought.reached:
         side = "more" if sought.goal > sought.before else "less"
         return f"To reach {sought.goal:.0f} or {side}: {change}" if moves else f"It is {sought.goal:.0f} already."

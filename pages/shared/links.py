@@ -24,7 +24,7 @@ def link(model, answer):
     str
     """
     parameters = controls.parameters(answer.scenario)
-    parameters[session.COVERAGE] = controls.level_text(answer.coverage)
+    parameters[session.COVERAGE] = controls.level_text(answer.level)
     if model.version:
         parameters[session.VERSION] = str(model.version)
     return urlencode(parameters)

@@ -1,6 +1,6 @@
 """The description of the JSON interface, derived from the schema of the data: OpenAPI 3.1."""
 
-from data.schema import FEATURES, PERIOD, QUESTION, ROW, TARGET
+from data.schema import FEATURES, PERIOD, QUESTION, ROW, ROWS, TARGET
 from model.neighbours import LEVELS
 
 MAX_SCENARIOS = 10_000
@@ -56,7 +56,17 @@ def _schemas(levels):
     }
     version = whole | {"description": "of the model that answered; 0 where there is no store of versions"}
     notice = text | {"description": "what is not in order with the model or its store, for people; empty when all is"}
-    level = {"enum": list(levels), "description": "share of held-out errors that the band is to hold"}
+    level = {"enum": list(levels), "description": "share of unseen rows that the interval is to hold"}
+    counted = {"type": ["number", "null"], "description": f"{ROWS}; null where it was not measured"}
+    of_level = {
+        "level": level,
+        "half_width": amount,
+        "nested_held": counted,
+        "n_rows": counted,
+        "held_expected": counted,
+        "held_by_chance": {"type": ["array", "null"], "items": whole, "minItems": 2, "maxItems": 2},
+    }
+    intervals = {"type": "array", "items": _object(of_level)}
     ends = {"value": amount, "low": amount, "high": amount}
     contributions = {column.name: amount for column in FEATURES}
     problem = {
@@ -72,7 +82,7 @@ def _schemas(levels):
         "notice": notice,
         "features": {"type": "array", "items": {"type": "object"}},
         "target": {"type": "object"},
-        "coverages": {"type": "array", "items": number},
+        "intervals": intervals,
         "algorithm": text,
         "parameters": {"type": "object"},
         "seed": whole,
@@ -85,7 +95,7 @@ def _schemas(levels):
     return {
         "Scenario": _object(inputs),
         "Prediction": _object(
-            {"scenario": _reference("Scenario"), **ends, "coverage": level, "unit": text}
+            {"scenario": _reference("Scenario"), **ends, "coverage": level, "intervals": intervals, "unit": text}
             | {"nearest": {"type": "array", "items": near}, "support": support, "average": amount}
             | {"contributions": _object(contributions), "version": version, "notice": notice}
         ),
@@ -120,7 +130,7 @@ def document(levels, base=""):
     Parameters
     ----------
     levels : iterable of float
-        Levels that the band can have [1].
+        Levels that the interval can have [1].
     base : str, default=""
         Path below which the app is served.
 
@@ -139,7 +149,7 @@ def document(levels, base=""):
             {
                 "name": "coverage",
                 "in": "query",
-                "description": "Level of the band.",
+                "description": "Level of the interval.",
                 "schema": {"enum": list(levels), "default": 0.9},
             }
         ],

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from data.edit import from_shown, template, to_shown
-from data.load import fingerprint, load_rows
+from data.load import distinct, fingerprint, load_rows
 from data.schema import COLUMNS, ROW, ROWS, DataError, row_name
 from data.text import MAX_BYTES, MAX_ROWS
 from model import duration, recipe, versions
@@ -65,7 +65,7 @@ def rows(store, below):
 def _upload():
     """Take a file, keep what was in it for this session, and say what is wrong with it."""
     st.file_uploader(
-        f"CSV or Parquet file, at most {MAX_BYTES // 2**20} MB and {MAX_ROWS:,} {ROWS}",
+        f"CSV or Parquet file, at most {MAX_BYTES // 2**20} MB and {MAX_ROWS:,} rows",
         type=["csv", "txt", "tsv", "parquet"],
         key=session.RETRAIN_FILE,
         on_change=_take_file,
@@ -75,14 +75,21 @@ def _upload():
         "Download a template", lambda: template(load_rows()), "template.csv", "text/csv", type="tertiary",
         icon=":material/download:", on_click="ignore",
     )  # fmt: skip
-    name, found, problem = st.session_state.get(session.RETRAIN_UPLOADED, ("", None, ""))
+    name, found, problem, n_copies = st.session_state.get(session.RETRAIN_UPLOADED, ("", None, "", 0))
     if problem:
-        st.error(f"{plain(name)} was not taken. Nothing was stored, and the active model is as it was.")
+        st.error(f"{plain(name)} was rejected. Nothing was stored, and the active model is unchanged.")
         st.code(problem, language=None, wrap_lines=True, height="content" if problem.count("\n") < 5 else 400)
     if found is not None:
         st.success(f"{plain(name)}: {len(found):,} {ROWS}, every cell checked.", icon=":material/check:")
         if remarks := found.attrs.get("warnings"):
             st.warning("Odd, yet usable:\n" + "\n".join(f"- {plain(remark)}" for remark in remarks))
+        if n_copies and st.checkbox(
+            f"Leave out {n_copies:,} {'copies' if n_copies > 1 else 'copy'}: {len(found) - n_copies:,} {ROWS} stay",
+            key=session.RETRAIN_DISTINCT,
+            help=f"All figures are those of an earlier {ROW}. A copy that stays is never used to test what was fitted "
+            "to the other, so scores do not rise by it.",
+        ):
+            found, name = distinct(found), f"{name}, without copies"
         with st.popover("Preview", type="tertiary", icon=":material/table_rows:"):
             st.dataframe(tables.of_rows(found.head(100), {}), hide_index=True, alt=f"The first {ROWS} of the file")
     return found, name
@@ -93,9 +100,11 @@ def _take_file():
     if file is None:
         return  # what was taken stays until another file comes
     try:
-        st.session_state[session.RETRAIN_UPLOADED] = file.name, load_rows(file), ""
+        found = load_rows(file)
+        n_copies = len(found) - len(distinct(found))
+        st.session_state[session.RETRAIN_UPLOADED] = file.name, found, "", n_copies
     except DataError as error:
-        st.session_state[session.RETRAIN_UPLOADED] = file.name, None, str(error)
+        st.session_state[session.RETRAIN_UPLOADED] = file.name, None, str(error), 0
 
 
 def _edit(found, source, below):

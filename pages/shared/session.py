@@ -38,8 +38,8 @@ def _parameter(name: str, holds: str, writers: str) -> str:
 
 
 # In an address. The level and the views are bound to their widgets, and so are keys of the session, too.
-COVERAGE = _parameter("coverage", "level of the band on the What-if page", "controls")
-SCORE_COVERAGE = _parameter("score_coverage", "level of the band on the Score page", "score")
+COVERAGE = _parameter("coverage", "level of the interval on the What-if page", "controls")
+SCORE_COVERAGE = _parameter("score_coverage", "level of the interval on the Score page", "score")
 VIEW = _parameter("view", "view of the Explore page", "explore")
 EVIDENCE = _parameter("evidence", "view of the evidence on the only candidate", "evidence")
 EVIDENCE_OF_SEVERAL = _parameter("evidence_of_several", "view of the evidence on one of several", "evidence")
@@ -131,6 +131,7 @@ EXPLORE_IMPORTANCE = _own("explore_importance", "picture", "explore")
 
 # Retrain
 RETRAIN_ROWS = _own("retrain_rows", "number of the data set to train on; 0 for a file", "proposal")
+RETRAIN_DISTINCT = _own("retrain_distinct", "whether copies in a file are left out", "proposal")
 RETRAIN_FILE = _own("retrain_file", "file of rows as it was sent", "proposal")
 RETRAIN_UPLOADED = _own("retrain_uploaded", "name of that file, its rows or None, and a problem", "proposal")
 RETRAIN_EDITS = _own("retrain_edits", "whether rows are edited in the page", "proposal")

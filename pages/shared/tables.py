@@ -1,5 +1,6 @@
 """The figures behind the pictures, for those who would rather read: rows of text, each number with its unit."""
 
+import math
 import re
 from itertools import combinations, pairwise
 
@@ -53,7 +54,7 @@ def of_rows(rows, doubts):
     table = {ROW.capitalize(): [f"{row_name(code)} *" if place in doubts else row_name(code) for place, code in names]}
     table |= {SHORT[column.name]: rows[column.name] * column.scale for column in COLUMNS}
     if doubts:
-        table["To doubt"] = ["; ".join(doubts.get(place, ())) for place in rows.index]
+        table["Doubtful"] = ["; ".join(doubts.get(place, ())) for place in rows.index]
     return pd.DataFrame(table, index=rows.index)
 
 
@@ -92,7 +93,7 @@ def of_bins(column, values):
     counts, edges = histogram(values)
     return [
         {
-            f"{axis_title(column)}, lower end included": f"{column.about(low)} to {column.about(high)}",
+            f"{axis_title(column)}, lower end included": f"{column.text(low)} to {column.text(high)}",
             f"Number of {ROWS}": f"{count:,}",
         }
         for count, (low, high) in zip(counts, pairwise(edges), strict=True)
@@ -118,8 +119,8 @@ def of_regression(regression):
     return [
         {
             "": label,
-            "Coefficient": f"{coefficient:.7g}",
-            "S.e.": f"{error:.6g}",
+            "Coefficient": _significant(coefficient, 4),
+            "S.e.": _significant(error, 3),
             "t": _or_dash(t, "z.2f"),
             "p": "–" if np.isnan(p) else "< 0.0001" if p < 0.0001 else f"{p:.4f}",
             "VIF": "" if vif is None else f"{vif:.2f}",
@@ -148,8 +149,8 @@ def of_change(before, after, what):
     table = [
         {
             "": label,
-            f"These {before.n_rows:,} {ROWS}": f"{old:.5g}",
-            what: f"{new:.5g}",
+            f"These {before.n_rows:,} {ROWS}": _significant(old, 4),
+            what: _significant(new, 4),
             "Change (in standard errors)": _or_dash((new - old) / error if error else np.nan, "+z.2f"),
         }
         for label, old, new, error in zip(
@@ -190,6 +191,14 @@ def of_importance(held_out, in_sample):
         }
         for column in FEATURES
     ]
+
+
+def _significant(value, n_digits):
+    """Write a number with as many digits as mean something: ``-0.06659``, ``1,336``."""
+    if not value:
+        return "0"
+    n_decimals = max(0, n_digits - 1 - math.floor(math.log10(abs(value))))
+    return f"{value:,.{n_decimals}f}"
 
 
 def _or_dash(value, form):

@@ -54,7 +54,7 @@ def _draw(store, job, place):
 
 def _whose(job):
     is_mine = resources.visitor() == job.visitor or door.author("") == job.request["by"]
-    return "yours" if is_mine else "another visitor’s"
+    return "started by you" if is_mine else "started by another visitor"
 
 
 def _cancel(store, number):
@@ -86,5 +86,5 @@ def outcome(store):
     elif ended.state == "cancelled":
         st.info(f"{about} was cancelled, and nothing of it was kept.", icon=":material/cancel:")
     elif ended.message:
-        st.info(f"{about} is done.", icon=":material/info:")
+        st.info(f"{about} has finished.", icon=":material/info:")
         st.caption(ended.message)

@@ -5,7 +5,8 @@ import streamlit as st
 
 from data.schema import FEATURE_NAMES, FEATURES, ROW, TARGET, DataError, row_name
 from model import scenarios
-from model.predict import possible_level, predict
+from model.interval import possible_level
+from model.predict import predict
 from model.recipe import ModelError
 from model.scenarios import MAX_KEPT, MAX_NAME, Kept
 from model.score import score
@@ -35,7 +36,7 @@ def tray(model):
                 "Name",
                 key=session.TRAY_NAME,
                 max_chars=MAX_NAME,
-                placeholder="For the scenario on the sliders, if you like",
+                placeholder="Optional name",
             )
             right.form_submit_button("Keep this scenario", on_click=_keep, width="stretch")
         # Always there: what follows stays in its place.
@@ -46,8 +47,8 @@ def tray(model):
         if kept:
             table.markdown(tables.markdown(_lines(model, kept)))
         st.caption(
-            f"{'Kept' if kept else 'Nothing is kept yet. What you keep stays'} until this page is closed or loaded "
-            "anew, and only you see it. Download it to keep it longer."
+            f"{'Kept' if kept else 'Nothing is kept yet. What you keep stays'} until you close or reload this page, "
+            "and only you see it. Download it to keep it longer."
         )
         with st.expander("Download or load", key=session.TRAY_FILES):
             _carry(kept)
@@ -65,11 +66,11 @@ def _keep():
         text = f"{MAX_KEPT} scenarios are kept, which is all there is room for. Remove one first."
         state[session.TRAY_TOLD] = "error", text
         return
-    answer = predict(model, controls.last_scenario(), possible_level(model, state[session.COVERAGE]))
+    answer = predict(model, controls.last_scenario(), possible_level(len(model.distinct), state[session.COVERAGE]))
     taken = [one.name for one in kept]
     name = scenarios.clean_name(state[session.TRAY_NAME], taken, f"Scenario {len(kept) + 1}")
     state[session.TRAY_NAME] = ""
-    _add([Kept(name, answer.scenario, answer.coverage, model.version, answer.value, answer.low, answer.high)])
+    _add([Kept(name, answer.scenario, answer.level, model.version, answer.value, answer.low, answer.high)])
 
 
 def _add(more):
@@ -82,10 +83,10 @@ def _now(model, kept):
     return score(model, X)
 
 
-def _band(answer):
+def _interval(answer, level):
     """Both ends, which stay on one line, and the level."""
     ends = f"{answer.low:.0f} –\N{WORD JOINER} {answer.high:.0f}".replace(" ", "\N{NO-BREAK SPACE}")
-    return f"{ends} ({controls.level_text(answer.coverage)})".replace(" %", "\N{NO-BREAK SPACE}%")
+    return f"{ends} ({controls.level_text(level)})".replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 def _version(number):
@@ -99,7 +100,7 @@ def _lines(model, kept):
     for i, one in enumerate(kept):
         line = {"Scenario": f"**{plain(one.name)}**"}
         line[f"{'Then' if is_mixed else 'Prediction'} ({TARGET.short_unit})"] = f"**{one.value:.0f}**"
-        line["Band"] = _band(one)
+        line["Interval"] = _interval(one, one.coverage)
         if is_mixed:
             line["By"] = _version(one.version)
             line[f"Now, {_version(model.version)}"] = f"**{answers.value[i]:.0f}**"
@@ -230,7 +231,7 @@ def _answered(one, others, unknown):
             model = resources.owner.version(one.version)
         except (ModelError, StoreError):
             unknown.add(one.version)
-    level = possible_level(model, one.coverage or st.session_state[session.COVERAGE])
+    level = possible_level(len(model.distinct), one.coverage or st.session_state[session.COVERAGE])
     answer = predict(model, one.scenario, level)
     name = scenarios.clean_name(one.name, [other.name for other in others], f"Scenario {len(others) + 1}")
     return Kept(name, one.scenario, level, model.version, answer.value, answer.low, answer.high)
@@ -251,11 +252,11 @@ def _compare(model, kept):
     ]
     before, after = pair
     first, last, contributions = scenarios.why_moved(model, before.scenario, after.scenario)
-    answers = [predict(model, one.scenario, possible_level(model, one.coverage)) for one in pair]
+    answers = [predict(model, one.scenario, possible_level(len(model.distinct), one.coverage)) for one in pair]
     table = [
         ["", before.name, after.name],
         [f"{TARGET.label} ({TARGET.short_unit})", *(f"{answer.value:.0f}" for answer in answers)],
-        ["Band", *map(_band, answers)],
+        ["Interval", *(_interval(answer, answer.level) for answer in answers)],
         *([c.label, *(c.text_with_unit(one.scenario[c.name]) for one in pair)] for c in FEATURES),
         [f"Nearest {ROW}", *(f"{row_name(a.nearest[0].name)}, {a.nearest[0].distance:.1f} s.d." for a in answers)],
     ]

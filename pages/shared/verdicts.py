@@ -37,7 +37,7 @@ def headline(evidence):
         return f"Version {number} is the active one. There is nothing to compare it with."
     if evidence.difference is None:
         return (
-            f"The active recipe was not evaluated on these {n:,} {ROWS}, so the two cannot be held against each other. "
+            f"The active recipe was not evaluated on these {n:,} {ROWS}, so the two cannot be compared. "
             "Train this candidate again to have both on the same folds."
         )
     if evidence.has_same_rows and evidence.is_same_model:
@@ -59,7 +59,7 @@ def conditions(evidence):
     if evidence.is_worse:
         found.append("it misses by clearly more than the active recipe")
     if evidence.difference is None:
-        found.append("it was not held against the active recipe")
+        found.append("it was never compared with the active model")
     if not evidence.has_same_rows:
         found.append(
             f"it was trained on other data, {evidence.n_rows:,} {ROWS} instead of {len(evidence.active.rows):,}"
@@ -84,24 +84,30 @@ def scores_table(evidence):
     return table
 
 
-def bands_table(evidence):
-    """Width and measured coverage of the bands, level by level."""
+def intervals_table(evidence):
+    """Half the width of both intervals, level by level."""
     names = {
         "candidate": f"Version {evidence.candidate.version}",
         "active": f"Version {evidence.active.version} (active)",
     }
+    both = evidence.half_widths
     return [
-        {"Band": f"{level * 100:g} %"}
-        | {
-            f"{names[who]}, {what}": text
-            for who, bands in evidence.bands.items()
-            for what, text in (
-                ("half-width", f"{bands[level][0]:.0f}"),
-                ("held", f"{bands[level][1]:,} of {evidence.n_rows:,}"),
-            )
-        }
-        for level in evidence.bands["candidate"]
+        {"Interval": f"{level * 100:g} %"}
+        | {names[who]: f"± {widths[level]:.0f}" for who, widths in both.items()}
+        | {f"Version {evidence.candidate.version} held": _held(each)}
+        for level, each in zip(both["candidate"], evidence.candidate.intervals, strict=True)
     ]
+
+
+def _held(of_level):
+    """How many rows an interval held that had no part in it, with what to expect."""
+    if of_level["nested_held"] is None:
+        return "not measured"
+    low, high = of_level["held_by_chance"]
+    return (
+        f"{of_level['nested_held']:.0f} of {of_level['n_rows']:,} ({of_level['held_expected']:.0f} expected, "
+        f"{low:,} to {high:,} by chance)"
+    )
 
 
 def moves_table(evidence, names, n_rows=60):
@@ -130,23 +136,30 @@ def moves(evidence):
 
 
 def tie(standings, n_rows):
-    """Say who cannot be told from the best of several."""
-    tied = sum(one.is_tied for one in standings)
-    best = capital(ALGORITHMS[standings[0].algorithm].label)
-    if tied == len(standings):
-        return f"No winner: on {n_rows:,} {ROWS} none of the others can be told apart from {best.lower()}."
-    others = f"{tied - 1} other{'s' if tied > 2 else ''} {_TIE} from it" if tied > 1 else "no other comes near"
-    return f"{best} has the smallest typical miss on {n_rows:,} {ROWS}; {others} (90 % interval of the difference)."
+    """Say who cannot be told from the best of several, and what being chosen as the best is worth."""
+    best, *others = standings.table
+    n_tied = sum(each.is_tied for each in others)
+    name = capital(ALGORITHMS[best.algorithm].label)
+    chosen = (
+        f"Chosen as the best of {len(standings.table)}, {name.lower()} can be expected to miss by "
+        f"{standings.corrected:.1f} on new {ROWS}, not by {best.scores['mae']['value']:.1f} ({TARGET.unit})."
+    )
+    if n_tied == len(others):
+        return f"No clear winner: on {n_rows:,} {ROWS} the differences are within chance. {chosen}"
+    rest = len(others) - n_tied
+    told = f"{rest} of the others miss{'es' if rest == 1 else ''} by more than {name.lower()}"
+    ties = f"; {n_tied} cannot be told apart from it" if n_tied else ""
+    return f"On {n_rows:,} {ROWS} {told}{ties} (90 % intervals that hold for all pairs at once). {chosen}"
 
 
 def standings_table(standings, active, baseline):
     """Several candidates, the best first, and at the end what any of them must beat."""
     table = []
-    for one in standings:
-        name = f"**Version {one.version}**{' (active)' if one.version == active else ''}"
-        interval = f"{one.difference['low']:+z.1f} to {one.difference['high']:+z.1f}"
-        distance = "the best" if one is standings[0] else interval + (", tied" if one.is_tied else "")
-        table.append(_line(f"{name}, {ALGORITHMS[one.algorithm].label}", one.scores, distance))
+    for each in standings.table:
+        name = f"**Version {each.version}**{' (active)' if each.version == active else ''}"
+        interval = f"{each.difference['low']:+z.1f} to {each.difference['high']:+z.1f}"
+        distance = "the best" if each is standings.table[0] else interval + (", tied" if each.is_tied else "")
+        table.append(_line(f"{name}, {ALGORITHMS[each.algorithm].label}", each.scores, distance))
     return [*table, _line(capital(ALGORITHMS["mean"].label), baseline, "–")]
 
 
@@ -156,7 +169,7 @@ def _line(name, scores, distance):
         for kind, digits in (("mae", 1), ("rmse", 1), ("r2", 2))
     )
     named = zip(("MAE", "RMSE", "R² (no unit)"), texts, strict=True)
-    return {"": name} | dict(named) | {"MAE more than the best’s, 90 % interval": distance}
+    return {"": name} | dict(named) | {"Extra MAE over the best, 90 % interval": distance}
 
 
 def duration(seconds):

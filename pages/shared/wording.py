@@ -6,8 +6,11 @@ import re
 import numpy as np
 
 from data.schema import COLUMNS, FEATURES, PERIOD, ROW, ROWS, TARGET, row_name
+from data.statistics import variance_inflation
 from model.evaluate import verdict
 from model.recipe import ALGORITHMS, ModelError
+
+_SHARED = 10  # variance inflation from which inputs cannot be told apart
 
 
 def plain(text):
@@ -32,26 +35,84 @@ def answer_in_words(model, answer):
     """
     nearest = answer.nearest[0]
     used = model.records[nearest.index][TARGET.name]
-    others = f"the other {answer.n_rows - 1:,} {ROWS}"
-    sentences = [
-        f"About **{answer.value:.0f} {TARGET.unit}**.",
-        f"The {answer.coverage * 100:g} % band, set by {others}, held {answer.n_held:,} of {answer.n_rows:,}.",
-    ]
+    sentences = [f"About **{answer.value:.0f} {TARGET.unit}**.", interval_in_words(answer)]
     if answer.support == "near":
         sentences.append(
             f":primary-badge[close to real {ROWS}] Closest is {plain(row_name(nearest.name))} "
             f"({nearest.distance:.1f} s.d. away), which used {used:.0f}."
         )
     else:
-        colour, than = (
-            ("red", f"any {ROW} is") if answer.support == "very far" else ("orange", f"95 % of the {ROWS} are")
-        )
+        colour = "red" if answer.support == "very far" else "orange"
         sentences.append(
             f":{colour}-badge[{answer.support} from every {ROW}] The closest, {plain(row_name(nearest.name))}, "
-            f"which used {used:.0f}, is {nearest.distance:.1f} s.d. away, farther than {than} from the nearest other. "
-            "Nothing like it was measured, and the band does not widen for that."
+            f"which used {used:.0f}, is {nearest.distance:.1f} s.d. away{_how_far(model, answer)}. "
+            f"{_beyond(model, answer)}"
         )
     return " ".join(sentences)
+
+
+def _how_far(model, answer):
+    """Say which of the two limits a scenario is beyond."""
+    if answer.nearest[0].distance > model.far[1]:
+        return f", farther than any {ROW} is from its nearest neighbour"
+    unusual = f"its inputs together are more unusual than those of any {ROW} (leverage {answer.leverage:.2f}, theirs "
+    unusual += f"at most {model.most_leverage:.2f})"
+    if answer.support == "far":
+        return f", farther than 95 % of the {ROWS} are from their nearest neighbour"
+    return f", and {unusual}"
+
+
+def _beyond(model, answer):
+    """Say what the interval is worth beyond the rows."""
+    sentence = "The interval does not widen for that"
+    if measured := (model.record.get("coverage") or {}).get("beyond"):
+        held = next((each["held"] for each in measured["held"] if each["level"] == answer.level), None)
+        column = next(column for column in FEATURES if column.name == measured["input"])
+        if held is not None:
+            sentence += (
+                f": of the {measured['n_rows']:,} {ROWS} with the {measured['end']} {column.label.lower()}, left out "
+                f"of the fit together, it held {held:,}"
+            )
+    flat = f" A {model.label} cannot go beyond the {ROWS}: farther out it answers as at their edge."
+    return f"{sentence}.{flat if ALGORITHMS[model.record['algorithm']].is_flat_beyond else ''}"
+
+
+def limits_of(model):
+    """Say what the number is not, and which directions of the curves were assumed."""
+    told = f"The model learned from {ROWS} side by side; it does not show what a change would cause."
+    if directions := directions_of(model):
+        told += f" Assumed, not found: {'; '.join(directions)}."
+    return told
+
+
+def directions_of(model):
+    """What is built into the model of the schema's known directions, a clause each."""
+    if not ALGORITHMS[model.record["algorithm"]].holds_directions:
+        return []
+    return [
+        f"the prediction never {'falls' if column.direction > 0 else 'rises'} with {column.label.lower()}"
+        for column in FEATURES
+        if column.direction
+    ]
+
+
+_OF_TEN = {0.8: "8 in 10", 0.9: "9 in 10", 0.95: "19 in 20"}
+
+
+def interval_in_words(answer):
+    """Say what width and level of the interval mean, and what was measured of it."""
+    (of_level,) = (each for each in answer.intervals if each["level"] == answer.level)
+    width = (
+        f"±{of_level['half_width']:.0f}: set so that {_OF_TEN[answer.level]} errors on {ROWS} that the model had not "
+        "seen stay inside."
+    )
+    if of_level["nested_held"] is None:
+        return f"{width} How many it holds that set neither fit nor width was not measured."
+    low, high = of_level["held_by_chance"]
+    return (
+        f"{width} Counted on {ROWS} that set neither fit nor width: {of_level['nested_held']:.0f} of "
+        f"{of_level['n_rows']:,} ({of_level['held_expected']:.0f} expected; chance alone gives {low:,} to {high:,})."
+    )
 
 
 def trust_table(model):
@@ -81,12 +142,19 @@ def trust_in_words(model):
         -1: f"On {n:,} {ROWS}, this model misses by less than a straight line (least squares).",
         1: f"On {n:,} {ROWS}, a straight line (least squares) misses by less than this model.",
     }[verdicts["least_squares"]]
+    if record["algorithm"] == "least_squares":
+        line = "This model is the straight line."
     average = {
         0: "It cannot be told from always answering the average.",
-        -1: "It clearly beats always answering the average.",
+        -1: "It misses by less than always answering the average.",
         1: "Always answering the average would miss by less.",
     }[verdicts["mean"]]
-    return f"{line} {average} Figures in {unit}, ± one standard error over the {ROWS}."
+    return f"{line} {average} Figures in {unit}. {standard_error()}"
+
+
+def standard_error():
+    """Say what ± is worth: with a known truth it was 1.1 to 1.4 times as large, see ``docs/method.md``."""
+    return f"± is one standard error for these {ROWS} and folds; in simulations the true one was up to 1.4 times it."
 
 
 def model_facts(model):
@@ -95,19 +163,14 @@ def model_facts(model):
     parameters = ", ".join(f"{name} {value}" for name, value in record["parameters"].items()) or "none"
     folds = record["folds"]
     libraries = ", ".join(f"{name} {version}" for name, version in record["libraries"].items())
-    directions = [
-        f"{column.label.lower()} {'raises' if column.direction > 0 else 'lowers'} the answer or leaves it"
-        for column in FEATURES
-        if column.direction
-    ]
     facts = [
         f"**Algorithm** {model.label}; parameters: {parameters}; seed {record['seed']}",
         f"**Data** {record['data']['n_rows']:,} {ROWS}, SHA-256 `{record['data']['sha256'][:16]}…`",
         f"**Scored on** {folds['n_repeats']} × {folds['n_splits']}-fold cross-validation",
         f"**Trained** {record['trained_at'][:10]} with {libraries}",
     ]
-    if ALGORITHMS[record["algorithm"]].holds_directions and directions:
-        facts.insert(1, f"**Directions held** {'; '.join(directions)}")
+    if directions := directions_of(model):
+        facts.insert(1, f"**Assumed, not found** {'; '.join(directions)}")
     return "\n".join(f"- {fact.replace('_', ' ')}" for fact in facts)
 
 
@@ -149,12 +212,18 @@ def spread(column, value, n_rows, n):
     return f"{n_rows:,} of {n:,} {ROWS} share a {column.label.lower()} of exactly {column.text(value)} {column.unit}."
 
 
-def strongest(pearson, spearman):
+def strongest(pearson, spearman, n_rows):
     """Say which input goes together with the target most."""
     last = len(COLUMNS) - 1
     if np.isnan(pearson[last, :-1]).all():
         return "These rows vary too little for a correlation."
     best = int(np.nanargmax(np.abs(pearson[last, :-1])))
+    if abs(pearson[last, best]) < 2 / np.sqrt(n_rows):
+        return (
+            f"No input is clearly related to {COLUMNS[last].label.lower()}: the largest correlation, of "
+            f"{COLUMNS[best].label.lower()}, is {pearson[last, best]:.2f}, and below {2 / np.sqrt(n_rows):.2f} it can "
+            f"be chance on {n_rows:,} {ROWS}."
+        )
     sentence = (
         f"{COLUMNS[last].label} is most closely related to {COLUMNS[best].label.lower()}: "
         f"Pearson {pearson[last, best]:.2f}, Spearman {spearman[last, best]:.2f}."
@@ -236,13 +305,39 @@ def importance(model):
     """Say what the picture of importances measures."""
     return (
         f"How much worse the model ({model.label}) predicts when each {ROW} gets another {ROW}’s value of an input. "
-        f"± is one standard error over the {ROWS}."
+        f"{standard_error()}"
     )
 
 
+def sharing(pearson):
+    """Say which inputs go together so closely that they share their importance; empty where none do.
+
+    Parameters
+    ----------
+    pearson : ndarray of shape (n_columns, n_columns)
+        From `data.statistics.correlations`.
+    """
+    inflation = variance_inflation(pearson[:-1, :-1])
+    shared = [column.label.lower() for column, vif in zip(FEATURES, inflation, strict=True) if vif >= _SHARED]
+    if not shared:
+        return ""
+    return (
+        f"{', '.join(shared)} nearly follow from each other (variance inflation above {_SHARED}). They share their "
+        "importance: exchanged alone, each seems to matter less, or more, than the group does."
+    ).capitalize()
+
+
 def misleading(held_out, in_sample):
-    """Say why the importance on the model's own rows is no guide."""
-    inflated = max(FEATURES, key=lambda c: in_sample[c.name]["value"] - held_out[c.name]["value"])
+    """Say where the importance on the model's own rows is no guide; empty where it is not clearly larger."""
+    beyond = {
+        column: in_sample[column.name]["value"] - held_out[column.name]["value"]
+        for column in FEATURES
+        if in_sample[column.name]["value"] - held_out[column.name]["value"]
+        > 2 * np.hypot(in_sample[column.name]["standard_error"], held_out[column.name]["standard_error"])
+    }
+    if not beyond:
+        return ""
+    inflated = max(beyond, key=beyond.get)
     own, unseen = (rises[inflated.name]["value"] for rises in (in_sample, held_out))
     return (
         "The grey bars mislead: on rows that the model was fitted to, it leans on what it has learned by heart, so "
@@ -263,7 +358,7 @@ def rows_in_words(n):
     """Say what a row is and what was measured."""
     inputs = ", ".join(column.label.lower() for column in FEATURES)
     return (
-        f"{n:,} {ROWS}, {PERIOD}. Of each: {inputs}, and the motor fuel used per person in a year. "
+        f"{n:,} {ROWS}, {PERIOD}. For each: {inputs}, and the motor fuel used per person in a year. "
         f"Click a tile, a point or a row, and that {ROW} lights up everywhere."
     )
 

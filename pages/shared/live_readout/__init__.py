@@ -34,7 +34,7 @@ def style():
 
 
 def live_readout(model, answer, link):
-    """Draw the number, the band on the scale of the rows, and one response curve for each slider.
+    """Draw the number, the interval on the scale of the rows, and one response curve for each slider.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def live_readout(model, answer, link):
     data = {
         "now": _texts(answer.value, width),
         "unit": TARGET.unit,
-        "coverage": f"{answer.coverage * 100:g} % band",
+        "coverage": f"{answer.level * 100:g} % interval",
         "scale": [int(lowest // 100) * 100, int(-(-highest // 100)) * 100],
         **real,
         "link": link,

@@ -175,7 +175,7 @@ function drawStrip(view, width) {
   const x = scaleOf(low, high, 14, width - 14);
   const base = 62;
   strip.replaceChildren();
-  strip.setAttribute("aria-label", `The band on the scale of what each ${data.row} used, ${data.unit}`);
+  strip.setAttribute("aria-label", `The interval on the scale of what each ${data.row} used, ${data.unit}`);
   const band = add(strip, "rect", { class: "readout-fill", y: 6, height: base - 6 });
   const heights = new Map();
   data.used.forEach((used, i) => {

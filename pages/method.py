@@ -1,0 +1,19 @@
+"""The Method page: where every figure comes from, with one state worked by hand."""
+
+import re
+from pathlib import Path
+
+import streamlit as st
+
+from pages.shared import resources
+from pages.shared.frame import frame
+
+TEXT = Path(__file__).parents[1] / "docs" / "method.md"
+
+frame("Method", resources.active_model())
+title, _, text = TEXT.read_text(encoding="utf-8").partition("\n")
+st.title(title.removeprefix("# "), anchor=False)
+# Its links lead to files beside it; signs of arithmetic are no formulas of LaTeX.
+text = re.sub(r"\[([^\]]+)\]\(\.\./[^)]+\)", r"\1", text).replace("$", r"\$")
+with st.container(width=860):
+    st.markdown(text)
