@@ -143,7 +143,7 @@ def store(databases, filled, template, store_url, tmp_path):
 @pytest.fixture(scope="session")
 def project_of():
     """Return a function that copies the project to a folder, where a test may damage it."""
-    keep = shutil.ignore_patterns(".git", ".venv", "tests", "bench", "__pycache__", ".*_cache")
+    keep = shutil.ignore_patterns(".git", ".venv", "tests", "bench", "__pycache__", ".*_cache", "store.db*")
     return lambda folder: Path(shutil.copytree(ROOT, folder / "project", ignore=keep))
 
 

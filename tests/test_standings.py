@@ -7,6 +7,7 @@ import pytest
 
 from model.evaluate import mae_difference, verdict
 from model.standings import Standing, Standings, compare
+from pages.shared import verdicts
 
 N = 48
 EACH = np.arange(N)
@@ -91,3 +92,23 @@ def test_copies_of_rows_make_no_difference_clearer():
 def test_another_algorithm_is_put_first_only_where_it_is_told_from_the_active_one(is_tied, expected):
     best, active = (Standing(number, "ridge", {}, {}, is_tied or number == 2) for number in (2, 1))
     assert Standings([best, active], 50.0).preferred(active=1) == expected
+
+
+@pytest.mark.parametrize(
+    ("is_tied", "expected"),
+    [
+        ((True, True), "No clear winner: on 48 states the differences are within chance. Chosen as the best of 3, "),
+        (
+            (True, False),
+            "On 48 states 1 of the others misses by more than Gaussian process; 1 cannot be told apart from",
+        ),
+        ((False, False), "On 48 states 2 of the others miss by more than Gaussian process (90 % intervals that hold"),
+    ],
+)
+def test_a_winner_is_named_only_where_the_intervals_say_so(is_tied, expected):
+    scores = {"mae": {"value": 48.5}}
+    others = [Standing(number, "ridge", scores, {}, tied) for number, tied in enumerate(is_tied, 2)]
+    judged = Standings([Standing(1, "gaussian_process", scores, {}, True), *others], 51.7)
+    told = verdicts.tie(judged, 48)
+    assert told.startswith(expected)
+    assert "Gaussian process can be expected to miss by 51.7 on new states, not by 48.5 (gallons" in told

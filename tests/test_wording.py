@@ -34,17 +34,24 @@ def test_the_answer_names_unit_measured_coverage_and_nearest_state(model):
 
 
 @pytest.mark.parametrize(
-    ("changes", "level", "colour"),
+    ("changes", "level", "colour", "why"),
     [
-        ({"petrol_tax": 5.0, "driver_licence_share": 0.59}, "far", "orange"),
-        ({"paved_highways": 18000, "petrol_tax": 10}, "very far", "red"),
+        (
+            {"petrol_tax": 5.0, "driver_licence_share": 0.59},
+            "far",
+            "orange",
+            "farther than 95 % of the states are from",
+        ),
+        ({"paved_highways": 18000, "petrol_tax": 10}, "very far", "red", "farther than any state is from its nearest"),
+        ({column.name: column.low for column in FEATURES}, "very far", "red", "(leverage 0.84, theirs at most 0.32)"),
     ],
 )
-def test_a_scenario_far_from_the_data_is_coloured_and_says_why(model, changes, level, colour):
+def test_a_scenario_far_from_the_data_is_coloured_and_says_why(model, changes, level, colour, why):
     answer = predict(model, DEFAULTS | changes)
     words = wording.answer_in_words(model, answer)
     assert answer.support == level
     assert f":{colour}-badge[{level} from every state]" in words
+    assert why in words
     assert "The interval does not widen for that: of the 8 states with the most licensed drivers, left out" in words
     assert "A random forest cannot go beyond the states" in words
 

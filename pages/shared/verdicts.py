@@ -139,15 +139,15 @@ def tie(standings, n_rows):
     """Say who cannot be told from the best of several, and what being chosen as the best is worth."""
     best, *others = standings.table
     n_tied = sum(each.is_tied for each in others)
-    name = capital(ALGORITHMS[best.algorithm].label)
+    name = ALGORITHMS[best.algorithm].label
     chosen = (
-        f"Chosen as the best of {len(standings.table)}, {name.lower()} can be expected to miss by "
+        f"Chosen as the best of {len(standings.table)}, {name} can be expected to miss by "
         f"{standings.corrected:.1f} on new {ROWS}, not by {best.scores['mae']['value']:.1f} ({TARGET.unit})."
     )
     if n_tied == len(others):
         return f"No clear winner: on {n_rows:,} {ROWS} the differences are within chance. {chosen}"
     rest = len(others) - n_tied
-    told = f"{rest} of the others miss{'es' if rest == 1 else ''} by more than {name.lower()}"
+    told = f"{rest} of the others miss{'es' if rest == 1 else ''} by more than {name}"
     ties = f"; {n_tied} cannot be told apart from it" if n_tied else ""
     return f"On {n_rows:,} {ROWS} {told}{ties} (90 % intervals that hold for all pairs at once). {chosen}"
 

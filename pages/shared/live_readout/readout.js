@@ -190,7 +190,7 @@ function drawStrip(view, width) {
   const every = (high - low) / 100 > width / 50 ? 200 : 100;
   for (let tick = low; tick <= high; tick += every) {
     add(strip, "line", { class: "readout-axis", x1: x(tick), x2: x(tick), y1: base, y2: base + 4 });
-    add(strip, "text", { x: x(tick), y: base + 17, "text-anchor": "middle" }, String(tick));
+    add(strip, "text", { x: x(tick), y: base + 17, "text-anchor": "middle" }, tick.toLocaleString("en-US"));
   }
   const line = add(strip, "line", { class: "readout-model", y1: 2, y2: base });
   view.stripParts = { x, band, line };
@@ -209,7 +209,7 @@ function drawFrame({ data, grid }, curve, i, width) {
   const path = add(svg, "path", { class: "readout-model" });
   const third = Math.round((high - low) / 300) * 100;
   for (const tick of [low + third, high - third])
-    add(svg, "text", { x: 24, y: y(tick) + 4, "text-anchor": "end" }, String(tick));
+    add(svg, "text", { x: 24, y: y(tick) + 4, "text-anchor": "end" }, tick.toLocaleString("en-US"));
   const rug = data.rugs[curve.key].map((value) => `M${x(value).toFixed(1)},96v5`).join("");
   add(svg, "path", { class: "readout-rug", d: rug });
   add(svg, "text", { x: 30, y: 114 }, curve.ends[0]);
