@@ -153,7 +153,7 @@ def rows_table(survey, selected, doubts):
             name: st.column_config.NumberColumn(
                 format=_number_format(column),
                 help=f"{column.label}, {column.unit}. {column.help}",
-                width=6 * len(name) + 12,
+                width=min(6 * len(name) + 12, 90),  # all columns in sight beside the map
             )
             for name, column in numbers
         },
