@@ -114,8 +114,8 @@ def compare(
     -----
     The standard errors are Nadeau and Bengio's (2003); how many of them an interval needs is the quantile, over samples
     of the rows, of the largest difference of all pairs in its own standard errors (max-t: Westfall and Young 1993). The
-    correction is BBC-CV: in each sample the best is chosen by the rows drawn and judged
-    by those left out (Tsamardinos, Greasidou and Borboudakis 2018, Machine Learning 107).
+    correction is BBC-CV: in each sample the best is chosen by the rows drawn and judged by those left out (Tsamardinos,
+    Greasidou and Borboudakis 2018, Machine Learning 107).
     """
     errors = np.array([np.abs(y - each).mean(axis=0) for each in predictions])
     drawn, sums, sizes = _samples(errors, groups)

@@ -7,7 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from data.load import distinct
-from data.schema import FEATURES, TARGET
+from data.schema import FEATURES, TARGET, row_name
 from model import recipe
 from model.recipe import ALGORITHMS, OFFERED
 from tests.conftest import ROOT
@@ -71,7 +71,7 @@ def test_a_long_training_is_announced_with_its_time_and_memory(app, rows):
     use(app, rows.loc[rows.index.repeat(400)].reset_index(drop=True))
     (told,) = [one.value for one in app.warning]
     assert re.match(
-        r"This takes about \d+ s and \d\.\d GB of memory on 19,200 states\. Histogram boosting, fewer", told
+        r"This takes about 2 min and \d\.\d GB of memory on 19,200 states\. Histogram boosting, fewer", told
     )
     app.number_input(key="app.retrain_parameter.forest.n_estimators").set_value(10).run()
     assert not app.warning
@@ -124,8 +124,10 @@ def test_copies_in_a_file_are_counted_and_left_out_where_that_is_wanted(app, row
     app.file_uploader(key="app.retrain_file").set_value(("twice.csv", content, "text/csv")).run()
     (offer,) = [one for one in app.checkbox if one.label == "Leave out 48 copies: 48 states stay"]
     assert "the same figures as row" in app.warning[0].value
+    assert len(app.dataframe[0].value) == 96
     offer.check().run()
     assert not app.exception
+    assert app.dataframe[0].value["State"].tolist() == [row_name(code) for code in rows["state"]]
     assert "Leave out 48 copies: 48 states stay" in [one.label for one in app.checkbox]
 
     use(app, rows)

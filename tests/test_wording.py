@@ -88,7 +88,18 @@ def test_inputs_that_follow_from_each_other_are_said_to_share_their_importance(r
     noise = np.random.default_rng(0).normal(size=48)
     table = rows.assign(paved_highways=rows["average_income"] * 2 + noise)
     told = wording.sharing(correlations(table)[0])
-    assert told.startswith("Average income, paved highways nearly follow from each other")
+    assert told.startswith(
+        "Average income and paved highways nearly follow from each other (variance inflation above 10). Such inputs"
+    )
+
+
+def test_one_input_that_follows_from_several_is_named_alone():
+    """As the sum of three that have nothing in common, with noise: R² is 3 / 3.3 for it, and 0.75 for each of them."""
+    generator = np.random.default_rng(0)
+    parts = generator.normal(size=(5000, 3))
+    total = parts.sum(axis=1) + generator.normal(size=5000) * 0.5
+    pearson = np.corrcoef(np.column_stack([total, parts, generator.normal(size=5000)]).T)
+    assert wording.sharing(pearson).startswith("Petrol tax nearly follows from the other inputs (variance")
 
 
 def test_grey_bars_mislead_only_where_own_and_unseen_are_two_standard_errors_apart(model, rows):

@@ -321,10 +321,14 @@ def sharing(pearson):
     shared = [column.label.lower() for column, vif in zip(FEATURES, inflation, strict=True) if vif >= _SHARED]
     if not shared:
         return ""
+    if len(shared) == 1:
+        subject, how = shared[0], "nearly follows from the other inputs"
+    else:
+        subject, how = f"{', '.join(shared[:-1])} and {shared[-1]}", "nearly follow from each other"
     return (
-        f"{', '.join(shared)} nearly follow from each other (variance inflation above {_SHARED}). They share their "
+        f"{subject[0].upper()}{subject[1:]} {how} (variance inflation above {_SHARED}). Such inputs share their "
         "importance: exchanged alone, each seems to matter less, or more, than the group does."
-    ).capitalize()
+    )
 
 
 def misleading(held_out, in_sample):
