@@ -43,6 +43,7 @@ bench: .venv/dev  ## measure speed and memory
 
 bench-statistics: .venv/dev  ## what intervals hold where the truth is known
 	$(BIN)/python -m bench.statistics
+	$(BIN)/python -m bench.changes
 
 bench-scale: .venv/dev  ## measure what growth costs: Dask workers, replicas and visitors, rows up to a million
 	$(BIN)/python -m tests.programs

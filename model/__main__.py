@@ -1,4 +1,4 @@
-"""Command line: ``python -m model train | predict | list | promote | export | card | store copy | check | backup``."""
+"""Command line: ``python -m model train | predict | change | list | promote | export | card | store ...``."""
 
 import argparse
 import getpass
@@ -7,19 +7,22 @@ import logging
 import os
 import sys
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from data.inputs import load_inputs
 from data.load import SHIPPED, load_rows
-from data.schema import FEATURES, INPUT, ROWS, TARGET, DataError, row_name
+from data.schema import FEATURES, INPUT, ROW, ROWS, TARGET, DataError, row_name
 from model import artifact, history, jobs, recipe, transfer, versions
 from model.card import card, export
+from model.change import change, direction, figures_of, in_words, place_of
 from model.check import damages
 from model.dispatcher import Dispatcher
 from model.interval import LEVELS, levels
 from model.predict import predict
 from model.recipe import ALGORITHMS, ModelError
+from model.refits import make_refits
 from model.score import score_file, to_csv
 from model.store import Store, StoreError
 from model.train import require_usable, train
@@ -60,14 +63,21 @@ def _parser():
     )
     training.add_argument("--store", action="store_true", help="keep it as a version of the store, not as the shipped")
     asking = command("predict", _predict, "predict one scenario, or a file of them, with the active model")
-    for column in FEATURES:
-        unit = "share of people, 0 to 1" if column.is_share else column.unit
-        option, words = f"--{column.name_beside(_OPTIONS)}", f"{unit} (default {column.default:g})"
-        asking.add_argument(option, dest=f"{INPUT}{column.name}", default=column.default, metavar="N", help=words)
-    asking.add_argument(
-        "--coverage", type=float, choices=LEVELS, default=0.9, help="level of the interval (default 0.9)"
-    )
-    asking.add_argument("--json", action="store_true", help="print JSON")
+    changing = command("change", _change, "say what changes from a start to a scenario, and how sure that is")
+    changing.add_argument("--from", dest="start", metavar="NAME", help=f"of a {ROW} (default: the typical one)")
+    for added in (asking, changing):
+        for column in FEATURES:
+            unit = "share of people, 0 to 1" if column.is_share else column.unit
+            option, default = (
+                f"--{column.name_beside(_OPTIONS)}",
+                "as the start" if added is changing else column.default,
+            )
+            words = f"{unit} (default {default})"
+            added.add_argument(option, dest=f"{INPUT}{column.name}", metavar="N", help=words)
+        added.add_argument(
+            "--coverage", type=float, choices=LEVELS, default=0.9, help="level of the interval (default 0.9)"
+        )
+        added.add_argument("--json", action="store_true", help="print JSON")
     asking.add_argument("--file", type=Path, metavar="CSV", help="score its rows, in place of one scenario")
     asking.add_argument("--out", type=Path, metavar="CSV", help="where the scored file goes")
     command("list", _list, "list the versions in the store")
@@ -125,8 +135,9 @@ def _train(options):
         if options.data != SHIPPED:
             raise ModelError(f"--data {options.data}: the shipped model is of the shipped rows. Add --store.")
         model = train(rows, options.algorithm, parameters, seed, n_jobs=-1, progress=_FITS)
+        model = replace(model, refits=make_refits(model.X, model.y, n_jobs=-1))
         try:
-            kept = " and ".join(path.name for path in artifact.save(model))
+            kept = ", ".join(path.name for path in artifact.save(model))
         except OSError as error:
             raise ModelError(
                 f"{error.filename} cannot be written ({error.strerror}). Run this as a user who may write there, or "
@@ -263,13 +274,50 @@ def _active_model():
     return model
 
 
-def _predict(options):
+def _asked_model(options):
+    """Return the active model, if its rows can set the level that is asked for."""
     model = _active_model()
     if options.coverage not in levels(len(model.distinct)):
         raise ModelError(f"coverage: {options.coverage:g} needs more than {len(model.rows)} rows.")
+    return model
+
+
+def _given(options):
+    """Inputs that were given: column name -> text."""
+    given = {column.name: getattr(options, f"{INPUT}{column.name}") for column in FEATURES}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _change(options: argparse.Namespace) -> int:
+    model, name, observed = _asked_model(options), f"the typical {ROW}", None
+    start = {column.name: column.default for column in FEATURES}
+    if options.start:
+        place = place_of(model, options.start)
+        name, (start, observed) = row_name(str(model.rows[ROW].iloc[place])), figures_of(model, place)
+    answer = change(model, start, start | _given(options), options.coverage, observed)
+    if options.json:
+        print(json.dumps(answer.to_record() | {"version": model.version}))
+        return 0
+    amount, _, word = in_words(answer.value).partition(" ")
+    told = f"{amount} {TARGET.unit} {word} than {name}" if round(answer.value) else f"no change from {name}"
+    print(f"{told}: {answer.start_prediction:.0f} -> {answer.prediction:.0f}")
+    if answer.low is None:
+        print("how sure that is: not known, this version has no refits; the app makes them when it runs")
+    else:
+        stretched = ", stretched to hold the change" if answer.is_stretched else ""
+        interval = f"{in_words(answer.low)} to {in_words(answer.high)}{stretched}"
+        print(f"{answer.level:.0%} interval: {interval}; {direction(answer)}")
+        print("others: " + ", ".join(f"{ALGORITHMS[each].label} {value:+.0f}" for each, value in answer.others.items()))
+    if observed is not None:
+        print(f"{name} used {observed:.0f}; with this change about {observed + answer.value:.0f}")
+    return 0
+
+
+def _predict(options):
+    model = _asked_model(options)
     if options.file or options.out:
         return _score(options, model)
-    scenario = {column.name: getattr(options, f"{INPUT}{column.name}") for column in FEATURES}
+    scenario = {column.name: column.default for column in FEATURES} | _given(options)
     answer = predict(model, scenario, options.coverage)
     if options.json:
         print(json.dumps(answer.to_record()))

@@ -24,6 +24,7 @@ from model.predict import predict
 from model.recipe import ModelError
 from model.standings import Standings, standings
 from model.store import Store, StoreError
+from model.stored_refits import refits_of
 from model.survey import Survey
 from model.train import Model
 from model.versions import Version
@@ -114,6 +115,8 @@ class ActiveModel:
         model, notice, is_temporary = history.active_model(opened.store, load, self.shipped, former)
         if former and model is not former:  # links and kept scenarios still name it
             opened.versions.get(former.version, lambda: former)
+        if model.version and not model.refits:
+            model = _with_refits(opened.store, model)
         noticed = self._with(model, notice)
         self._seen = _Seen(opened, None if is_temporary else stamp, model, noticed)
         return noticed
@@ -241,6 +244,15 @@ class ActiveModel:
         """End the workers that this server has started, for it is about to end; see `Dispatcher.end_workers`."""
         if opened := self._opened:
             self.dispatcher.end_workers(opened.store)
+
+
+def _with_refits(store: Store, model: Model) -> Model:
+    """Return a model with the refits of its rows, where a job has made them meanwhile; else the same object."""
+    with suppress(ModelError):
+        if refits := refits_of(store, model.record["data"]["sha256"]):
+            model = copy.copy(model)  # with all that was worked out from its rows
+            vars(model)["refits"] = refits
+    return model
 
 
 def _for_now(what: str, error: Exception) -> ModelError:

@@ -17,41 +17,47 @@ from model import recipe
 from model.damage import explaining_trouble
 from model.importance import KINDS
 from model.recipe import ModelError
+from model.refits import Refits, make_refits
 from model.train import Model, fit, train
 
 FOLDER = Path(__file__).parent
-PICKLED, RECORD = "petrol.joblib", "petrol.json"
+PICKLED, RECORD, REFITS = "petrol.joblib", "petrol.json", "petrol.npz"
 _LOG = logging.getLogger(__name__)
 _ONE_ROUND = "scored on one round of folds instead of ten."
 _REFITTED = "The same recipe was fitted anew on the same data."
 
 
 def save(model, folder=FOLDER):
-    """Write ``petrol.joblib`` and its sidecar ``petrol.json``, each in one step.
+    """Write ``petrol.joblib``, its refits ``petrol.npz`` and their sidecar ``petrol.json``, each in one step.
 
     Parameters
     ----------
     model : model.train.Model
+        With refits.
     folder : path, default=this package
         Must exist.
 
     Returns
     -------
-    tuple of pathlib.Path
-        The two files.
+    list of pathlib.Path
+        The files.
     """
-    pickled = to_bytes(model.pipeline)
-    paths = Path(folder) / PICKLED, Path(folder) / RECORD
-    for path, content in zip(paths, (pickled, sidecar(model.record, pickled)), strict=True):
+    pickled, refits = to_bytes(model.pipeline), model.refits.to_bytes()
+    contents = {PICKLED: pickled, REFITS: refits, RECORD: sidecar(model.record, pickled, refits)}
+    paths = [Path(folder) / name for name in contents]
+    for path, content in zip(paths, contents.values(), strict=True):
         part = path.with_suffix(path.suffix + ".part")
         part.write_bytes(content)
         part.replace(path)
     return paths
 
 
-def sidecar(record, pickled):
-    """Write the record that vouches for a pickled pipeline, as bytes of JSON."""
-    whole = record | {"model_sha256": hashlib.sha256(pickled).hexdigest()}
+def sidecar(record, pickled, refits):
+    """Write the record that vouches for a pickled pipeline and its refits, as bytes of JSON."""
+    whole = record | {
+        "model_sha256": hashlib.sha256(pickled).hexdigest(),
+        "refits_sha256": hashlib.sha256(refits).hexdigest(),
+    }
     return (json.dumps(whole, indent=1, default=np.ndarray.tolist) + "\n").encode()
 
 
@@ -90,10 +96,25 @@ def load(rows, folder=FOLDER):
     folder = Path(folder)
     with explaining_trouble("The shipped model"):
         try:
-            return _load_or_refit(rows, folder)
+            model = _load_or_refit(rows, folder)
         except ModelError as error:
             model = train(rows, n_repeats=1)
-            return _noticed(model, f"{error} The default recipe was trained anew, {_ONE_ROUND}")
+            model = _noticed(model, f"{error} The default recipe was trained anew, {_ONE_ROUND}")
+        refits = _load_refits(model, folder / REFITS)
+        record = {name: value for name, value in model.record.items() if name != "refits_sha256"}  # of a file
+        return replace(model, record=record, refits=refits)
+
+
+def _load_refits(model, path):
+    """Read the refits where they are the ones that the record describes, or make them anew, which are the same."""
+    try:
+        content = path.read_bytes()
+        if hashlib.sha256(content).hexdigest() != model.record.get("refits_sha256"):
+            raise ModelError("they are not the ones that the model's record describes")
+        return Refits.from_bytes(content)
+    except (ModelError, FileNotFoundError) as error:
+        _LOG.warning("The refits %s are made anew: %s.", path.name, getattr(error, "strerror", None) or error)
+        return make_refits(model.X, model.y)
 
 
 def _load_or_refit(rows, folder):

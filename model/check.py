@@ -8,7 +8,8 @@ from sqlalchemy import select
 from model.damage import DamagedError
 from model.evaluations import predictions_of
 from model.store import Store, StoreError
-from model.tables import DATA_SET, EVALUATION, MODEL_VERSION
+from model.stored_refits import refits_of
+from model.tables import DATA_SET, EVALUATION, MODEL_VERSION, REFITS
 from model.versions import record_of, rows_of
 
 
@@ -27,6 +28,7 @@ def damages(store: Store) -> list[str]:
     parts = (
         ("Data set", DATA_SET.c.id, rows_of),
         ("Evaluation", EVALUATION.c.sha256, predictions_of),
+        ("Refits", REFITS.c.rows_sha256, refits_of),
         ("Version", MODEL_VERSION.c.id, record_of),
         ("Version", MODEL_VERSION.c.id, _require_model),
     )

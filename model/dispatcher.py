@@ -11,7 +11,7 @@ from threading import Lock
 
 from sqlalchemy import ColumnElement, and_, or_, select, update
 
-from model.jobs import OPEN, UNWRITTEN, Job, change, ending, jobs, open_jobs, own
+from model.jobs import OPEN, UNWRITTEN, Job, change, ending, in_turn, jobs, open_jobs, own
 from model.store import VARIABLE, Store
 from model.tables import JOB, now
 
@@ -54,7 +54,7 @@ class Dispatcher:
         with store.writing() as connection:
             columns = [JOB.c[name] for name in Job.__dataclass_fields__]
             query = select(*columns).where(JOB.c.state.in_(OPEN)).order_by(JOB.c.id)
-            current = [Job(*row) for row in connection.execute(query)]
+            current = in_turn([Job(*row) for row in connection.execute(query)])
             for lost in (job for job in current if job.state == "running"):
                 if self._is_alive(lost):
                     return None

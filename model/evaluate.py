@@ -4,7 +4,8 @@ import inspect
 import itertools
 import math
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache, lru_cache
 from typing import Any
 
@@ -214,8 +215,16 @@ def fold_numbers(groups: Groups, n_repeats: int) -> Groups:
 
 
 def _fit_keep(unfitted, X, y, train, test, keep):
-    from sklearn import config_context
     from sklearn.base import clone
+
+    with one_of_many():
+        return keep(fit(clone(unfitted), X[train], y[train]), X[test], y[test])
+
+
+@contextmanager
+def one_of_many() -> Iterator[None]:
+    """Fit as one of hundreds of small fits: on one thread, and without what scikit-learn checks anew each time."""
+    from sklearn import config_context
     from sklearn.tree import DecisionTreeRegressor, ExtraTreeRegressor
 
     for tree in (DecisionTreeRegressor, ExtraTreeRegressor):
@@ -224,8 +233,8 @@ def _fit_keep(unfitted, X, y, train, test, keep):
         vars(tree.__init__).setdefault("__signature__", inspect.signature(tree.__init__))
     # Sums of many rows differ in their last bits with the number of threads that share them, and that number with the
     # machine. The fit on all rows has checked the parameters.
-    with _pools().limit(limits=1, user_api="blas"), config_context(skip_parameter_validation=True):
-        return keep(fit(clone(unfitted), X[train], y[train]), X[test], y[test])
+    with _pools().limit(limits=1), config_context(skip_parameter_validation=True):
+        yield
 
 
 @cache

@@ -12,13 +12,14 @@ from data.load import SHIPPED, load_rows
 from data.schema import DataError
 from model import artifact
 from model.damage import DamagedError, explaining_trouble
+from model.jobs import THE_APP
 from model.recipe import ModelError
 from model.store import Store, StoreError
-from model.tables import DATA_SET, EVALUATION, JOB, MODEL_VERSION, PROMOTION
+from model.stored_refits import add_refits
+from model.tables import DATA_SET, EVALUATION, JOB, MODEL_VERSION, PROMOTION, REFITS
 from model.train import Model
 from model.versions import add_data_set, add_version, data_sets, version, versions
 
-THE_APP = "the app"  # who promotes the shipped model
 OVERTAKEN = "Version {} became active meanwhile. Look at the evidence against it, then decide."
 
 
@@ -66,6 +67,7 @@ def open_store(url: str | None = None, *, create: bool = True) -> Store:
             data_set = add_data_set(connection, model.rows, "shipped")
             more = {"shipped": shipped, "notice": model.notice, "content": content}
             number = add_version(connection, model, data_set, by=THE_APP, **more)
+            add_refits(connection, model.record["data"]["sha256"], model.refits)
             if not connection.execute(select(func.count()).select_from(PROMOTION)).scalar():
                 values = {"version_id": number, "by": THE_APP, "reason": "Shipped with the app."}
                 connection.execute(insert(PROMOTION).values(values))
@@ -227,7 +229,8 @@ def _remove_versions(connection, numbers):
     connection.execute(delete(MODEL_VERSION).where(MODEL_VERSION.c.id.in_(numbers)))
     own = EVALUATION.c.sha256.in_(select(MODEL_VERSION.c.evaluation_sha256))
     used = select(EVALUATION.c.rows_sha256).where(own)  # also what another recipe was held against
-    connection.execute(delete(EVALUATION).where(EVALUATION.c.rows_sha256.not_in(used)))
+    for table in (EVALUATION, REFITS):
+        connection.execute(delete(table).where(table.c.rows_sha256.not_in(used)))
 
 
 def remove_data_set(store, data_set_id):

@@ -16,6 +16,7 @@ from model.versions import add_packed, packed
 MAX_WAITING = 20  # over all visitors
 UNWRITTEN = 3  # exit code of a worker that could not keep what it has trained
 OPEN = ("waiting", "running")
+THE_APP = "the app"  # who asks for refits, and promotes the shipped model
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,22 @@ def submit(store, visitor, data, algorithms, *, parameters=None, seed=0, exclude
         return connection.execute(insert(JOB).values(values)).inserted_primary_key[0]
 
 
+def submit_refits(store: Store, data_set_id: int, excluded: tuple[int, ...]) -> None:
+    """Have the refits of rows made by a job without an algorithm, which gives way to what people ask for."""
+    request = {"data_set_id": data_set_id, "algorithms": [], "parameters": {}, "seed": 0, "excluded": list(excluded)}
+    request |= {"by": THE_APP}
+    with store.writing() as connection:
+        asked = connection.execute(select(JOB.c.request).where(JOB.c.state.in_(OPEN))).scalars()
+        if request not in asked:
+            values = {"request": request, "visitor": THE_APP, "state": "waiting"}
+            connection.execute(insert(JOB).values(values))
+
+
+def in_turn(current: list[Job]) -> list[Job]:
+    """Order open jobs: the one that runs, what people asked for, and then what the app did."""
+    return sorted(current, key=lambda job: (job.state != "running", not job.request["algorithms"], job.id))
+
+
 def jobs(store, *conditions):
     """List the jobs that meet all conditions on their table, the oldest first."""
     columns = [JOB.c[name] for name in Job.__dataclass_fields__]
@@ -109,8 +126,8 @@ def jobs(store, *conditions):
 
 
 def open_jobs(store):
-    """List the running job and those that wait, in their order."""
-    return jobs(store, JOB.c.state.in_(OPEN))
+    """List the running job and those that wait, in their turn."""
+    return in_turn(jobs(store, JOB.c.state.in_(OPEN)))
 
 
 def job(store, number):

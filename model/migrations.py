@@ -156,4 +156,19 @@ def _to_4(connection: Connection) -> None:
     connection.execute(update(job).where(job.c.ended_at.is_not(None)).values(end_number=job.c.id))
 
 
-_STEPS = [_to_2, _to_3, _to_4]
+def _to_5(connection: Connection) -> None:
+    """Refits get a table; those of the rows that versions were trained on are made later, by jobs."""
+    refits = Table(
+        "refits",
+        MetaData(),
+        Column("id", _NUMBER, primary_key=True),
+        Column("rows_sha256", String(64), nullable=False, unique=True),
+        Column("settings", JSON, nullable=False),
+        Column("content", LargeBinary, nullable=False),
+        Column("sha256", String(64), nullable=False),
+        sqlite_autoincrement=True,
+    )
+    refits.create(connection)
+
+
+_STEPS = [_to_2, _to_3, _to_4, _to_5]

@@ -1,15 +1,12 @@
-"""Scenarios that a visitor keeps: why the prediction moves between two of them, and files to carry them."""
+"""Scenarios that a visitor keeps, and files to carry them."""
 
 import json
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from data.inputs import load_inputs, load_json
 from data.schema import FEATURE_NAMES, FEATURES, DataError
-from model.explain import coalition_rows, shapley
 from model.interval import LEVELS
-from model.predict import Scenario, predict_many
+from model.predict import Scenario
 from model.score import harmless
 
 MAX_KEPT = 50
@@ -68,31 +65,6 @@ def clean_name(text, taken, otherwise="Scenario"):
         for n in range(1, len(taken) + 2)
         if (tried := name if n == 1 else f"{name[: MAX_NAME - 5].strip()} ({n})") not in taken
     )
-
-
-def why_moved(model, before, after):
-    """Share the difference between two predictions among the inputs.
-
-    Parameters
-    ----------
-    model : model.train.Model
-    before, after : Scenario
-
-    Returns
-    -------
-    first, last : float
-        Predictions [unit of the target].
-    contributions : dict
-        Column name -> Shapley value; they add up to ``last - first``.
-
-    Notes
-    -----
-    Exact: all 2**n ways to have some inputs as after and the others as before.
-    """
-    one, other = (np.array([scenario[name] for name in FEATURE_NAMES]) for scenario in (before, after))
-    predictions = predict_many(model, coalition_rows(other, one[None]))
-    first, contributions = shapley(predictions, len(one))
-    return first, float(predictions[-1]), dict(zip(FEATURE_NAMES, contributions.tolist(), strict=True))
 
 
 def to_records(kept):

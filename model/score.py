@@ -5,11 +5,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from data.schema import ROW, row_name
+from data.inputs import Inputs
+from data.schema import ROW, ROWS, row_name
+from model.change import changes, places_by_name
 from model.neighbours import LEVELS, nearest, support
 from model.predict import predict_many
+from model.train import Model
 
+FloatArray = NDArray[np.float64]
+START = "start"  # title of the column that names where a change starts
+_NONE, _UNKNOWN = -1, -2  # in place of a start's place
 _STEP = 10_000  # rows between two reports of progress
 # What makes a cell a formula in a spreadsheet; also within one, after a sign that some take for a separator.
 _FORMULA = re.compile(r"(?:^|(?<=[;,\t]))(?=\s*[=+\-@\uff1d\uff0b\uff0d\uff20])")
@@ -85,7 +92,8 @@ class Scored:
     answers : Answers
         Of the rows that could be scored.
     added : tuple of str
-        Names of the columns after the file's own: prediction, low, high, nearest, distance_sd, support, problem.
+        Names of the columns after the file's own: prediction, low, high, nearest, distance_sd, support, where the file
+        has a column `start` also change, change_low, change_high, and problem.
     separator, decimal : str
         As the file had them.
     remarks : list of str
@@ -102,7 +110,7 @@ class Scored:
     @property
     def figures(self):
         """Names of the added columns that hold numbers."""
-        return (*self.added[:3], self.added[4])
+        return (*self.added[:3], self.added[4], *self.added[6:-1])
 
     @property
     def n_problems(self):
@@ -112,6 +120,8 @@ class Scored:
 
 def score_file(model, inputs, level=0.9, progress=None):
     """Score the rows of a file that can be scored, and keep the others with the reason.
+
+    A column `start` that is no input names, row by row, the row of the model that a change starts from.
 
     Parameters
     ----------
@@ -126,7 +136,8 @@ def score_file(model, inputs, level=0.9, progress=None):
     """
     import pandas as pd
 
-    usable = inputs.usable
+    starts, reasons = _starts(model, inputs)
+    usable = inputs.usable & (starts != _UNKNOWN)
     answers = score(model, inputs.X[usable], level, progress)
     rows = inputs.table.cells.copy()
     codes = model.rows[ROW].to_numpy()[answers.nearest]
@@ -138,13 +149,43 @@ def score_file(model, inputs, level=0.9, progress=None):
         "distance_sd": answers.distance,
         "support": answers.support.astype(object),
     }
+    if (starts != _NONE).any():
+        columns |= _changes(model, inputs.X[usable], starts[usable], level)
     places, added = rows.index[usable], []
     for wanted, values in columns.items():
         added.append(_unused(wanted, rows.columns))
         rows[added[-1]] = pd.Series(values, index=places).reindex(rows.index)
     added.append(_unused("problem", rows.columns))
-    rows[added[-1]] = inputs.reasons
+    rows[added[-1]] = reasons
     return Scored(rows, answers, tuple(added), inputs.table.separator, inputs.table.decimal, inputs.table.remarks)
+
+
+def _starts(model: Model, inputs: Inputs) -> tuple[NDArray[np.int64], list[str]]:
+    """Place of the row that each row of a file starts from, and why a row of the file cannot be used."""
+    cells, places = inputs.table.cells, np.full(len(inputs.X), _NONE)
+    titles = [str(title).strip().lower() for title in cells.columns]
+    if START not in titles or (column := titles.index(START)) in inputs.table.places.values():
+        return places, inputs.reasons
+    known, reasons = places_by_name(model), list(inputs.reasons)
+    for i, cell in enumerate(cells.iloc[:, column].fillna("").astype(str).str.strip()):
+        places[i] = known.get(cell.removeprefix("'").casefold(), _UNKNOWN) if cell else _NONE
+        if places[i] == _UNKNOWN:
+            cure = f"Name one of the model's {len(model.rows):,} {ROWS}, or leave it empty."
+            reasons[i] = " ".join(
+                filter(None, (reasons[i], f"{START}: {cell[:60]!r} is no {ROW} that is known. {cure}"))
+            )
+    return places, reasons
+
+
+def _changes(model: Model, X: FloatArray, starts: NDArray[np.int64], level: float) -> dict[str, FloatArray]:
+    """Columns with the change of each row from its start; NaN where it has none."""
+    has_start = starts != _NONE
+    columns = {name: np.full(len(X), np.nan) for name in ("change", "change_low", "change_high")}
+    for column, values in zip(
+        columns.values(), changes(model, model.X[starts[has_start]], X[has_start], level), strict=True
+    ):
+        column[has_start] = values
+    return columns
 
 
 def _unused(name, taken):

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import ArgumentError
 
-SCHEMA_VERSION = 4  # a change of it is a step of `model.migrations`
+SCHEMA_VERSION = 5  # a change of it is a step of `model.migrations`
 DRIVERS = "sqlite", "postgresql+psycopg"  # those whose transactions are understood here
 _PATIENCE = 15  # [s] to wait for another writer
 _REACH = 5  # [s] to wait for a database server to answer
@@ -118,6 +118,17 @@ MODEL_VERSION = Table(
     Column("notice", String, nullable=False, default=""),  # what a user must know about how it was obtained
     Column("broken", String),  # why it cannot be used, once that was found
     Column("evaluation_sha256", ForeignKey("evaluation.sha256")),  # None where what was migrated was damaged
+    sqlite_autoincrement=True,
+)
+
+REFITS = Table(
+    "refits",
+    METADATA,
+    Column("id", Number, primary_key=True),
+    Column("rows_sha256", String(64), nullable=False, unique=True),
+    Column("settings", JSON, nullable=False),  # of `model.refits`: others are made anew
+    Column("content", LargeBinary, nullable=False),  # arrays, as npz
+    Column("sha256", String(64), nullable=False),  # of those bytes
     sqlite_autoincrement=True,
 )
 

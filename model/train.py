@@ -14,6 +14,7 @@ from model import evaluate, interval, recipe
 from model.evaluate import N_SPLITS, mae_difference, out_of_fold, scores
 from model.importance import predictions_and_losses, to_record
 from model.recipe import ModelError
+from model.refits import Refits
 
 N_PROBES = 6
 _MANY = 1000  # rows among which enough are distinct, as a rule
@@ -38,6 +39,8 @@ class Model:
         What a user must know about how it was obtained; empty when all is in order.
     version : int
         Its number in the store; 0 for a model that is not from there.
+    refits : Refits or None
+        Of its rows; without them nothing is known of how sure a change is.
     """
 
     pipeline: Any
@@ -45,6 +48,7 @@ class Model:
     rows: Any
     notice: str = ""
     version: int = 0
+    refits: Refits | None = None
 
     @cached_property
     def X(self):

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -17,6 +18,7 @@ from model.evaluations import add_evaluation, predictions_of
 from model.importance import KINDS
 from model.recipe import ALGORITHMS, ModelError
 from model.store import Store, StoreError
+from model.stored_refits import refits_of
 from model.tables import DATA_SET, MODEL_VERSION
 
 _HEAVY = {"arrays", "model"}
@@ -308,4 +310,6 @@ def load(store, number):
     with explaining_trouble(f"The model of version {number}"):
         model = artifact.restore(f"The model of version {number}", content, record, rows)
     notice = " ".join(filter(None, (found.notice, model.notice)))
+    with suppress(DamagedError):  # they are made anew by a job
+        model = replace(model, refits=refits_of(store, record["data"]["sha256"]))
     return replace(model, version=number, notice=notice)

@@ -7,8 +7,11 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import closing, contextmanager, suppress
+from typing import NamedTuple
 
+import pandas as pd
 from sqlalchemy import update
 
 from data.load import fingerprint
@@ -20,9 +23,11 @@ from model.evaluations import add_evaluation, evaluated
 from model.importance import predictions_and_losses
 from model.jobs import beat, own
 from model.recipe import ModelError
+from model.refits import Refits, make_refits
 from model.store import Store, StoreError
+from model.stored_refits import add_refits, refits_of
 from model.tables import JOB, MODEL_VERSION
-from model.train import features, libraries, require_usable, train, train_again
+from model.train import Model, features, libraries, require_usable, train, train_again
 from model.versions import add_version, data_sets, record_of, rows_of, version, versions
 
 _BEAT = 0.5  # [s]
@@ -60,14 +65,14 @@ def _do(store, number, worker):
     ending, over = threading.Event(), threading.Event()
     threading.Thread(target=_beat, args=(store, number, worker, ending, over), daemon=True).start()
     try:
-        trained, evaluations, notes = _work(store, jobs.job(store, number), worker)
+        done = _work(store, jobs.job(store, number), worker)
         ending.set()
-        _end(store, number, worker, "done", notes, trained, evaluations)
+        _end(store, number, worker, "done", done)
     except Exception as error:  # whatever it is, nobody may wait for this job for ever
         if not isinstance(error, (ValueError, StoreError, ClusterError, MemoryError)):
             logging.getLogger(__name__).exception("job %d", number)
         ending.set()
-        _end(store, number, worker, "failed", [_why(error)])
+        _end(store, number, worker, "failed", _Done(notes=[_why(error)]))
     finally:
         over.set()
 
@@ -91,17 +96,19 @@ def _beat(store, number, worker, ending, over):
     os._exit(1)  # its helpers follow, and joblib's tracker then frees the memory that they shared
 
 
-def _end(store, number, worker, state, notes, trained=(), evaluations=()):
+def _end(store: Store, number: int, worker: str, state: str, done: "_Done") -> None:
     """Keep what was trained and close the job in one transaction, or neither where the job is no longer ours."""
     deadline = time.monotonic() + _PERSISTS
     for n_tries in itertools.count():
         try:
             with store.writing() as connection:
-                ended = update(JOB).where(own(number, worker)).values(jobs.ending(state, " ".join(notes)[:2000]))
+                ended = update(JOB).where(own(number, worker)).values(jobs.ending(state, " ".join(done.notes)[:2000]))
                 if connection.execute(ended).rowcount:
-                    for evaluation in evaluations:
+                    for evaluation in done.evaluations:
                         add_evaluation(connection, *evaluation)
-                    for model, more in trained:
+                    for refits in done.refits:
+                        add_refits(connection, *refits)
+                    for model, more in done.trained:
                         add_version(connection, model, job_id=number, **more)
         except StoreError as error:
             if time.monotonic() > deadline or (n_tries == _N_TRIES and not error.passes):
@@ -111,22 +118,23 @@ def _end(store, number, worker, state, notes, trained=(), evaluations=()):
             return
 
 
-def _work(store, job, worker):
-    """Train what the job asks for, and evaluate the active recipe on the same rows and folds to hold it against.
+class _Done(NamedTuple):
+    """What a job has to show: arguments of `add_version`, `add_evaluation` and `add_refits`, and what was left out."""
 
-    Returns
-    -------
-    list of (model.train.Model, dict)
-        What was trained, with what else `add_version` is to keep.
-    list of tuple
-        What else was evaluated, as `add_evaluation` is to keep it.
-    list of str
-        What was left out, and why.
-    """
+    trained: Sequence[tuple[Model, dict]] = ()
+    evaluations: Sequence[tuple] = ()
+    refits: Sequence[tuple[str, Refits]] = ()
+    notes: Sequence[str] = ()
+
+
+def _work(store: Store, job: jobs.Job, worker: str) -> _Done:
+    """Train what the job asks for, and evaluate the active recipe on the same rows and folds to hold it against."""
     request = job.request
     helpers = _woken(store, request)
     rows = rows_of(store, request["data_set_id"], request["excluded"])
     require_usable(rows)
+    if not request["algorithms"]:
+        return _Done(refits=_refits(store, rows))
     recipes, notes = _possible(request, len(rows))
     same = fingerprint(rows), evaluate.folds_of(evaluate.n_repeats_for(len(rows))), libraries()
     active, known = _active(store), _records(store, same, recipes)
@@ -155,10 +163,20 @@ def _work(store, job, worker):
                 notes.append(f"{recipe.ALGORITHMS[one[0]].label} was left out: {error}")
             else:
                 trained.append(model)
+        refits = _refits(store, rows, n_jobs)
     more = {name: request[name] for name in ("data_set_id", "excluded", "by")}
     if is_evaluated or others or (active and active.recipe in map(_recipe, trained)):
         more["rival_id"] = active.id
-    return [(model, more) for model in trained], evaluations, notes
+    return _Done([(model, more) for model in trained], evaluations, refits, notes)
+
+
+def _refits(store: Store, rows: pd.DataFrame, n_jobs: int = 1) -> list[tuple[str, Refits]]:
+    """Make the refits of rows that have none in the store, or damaged ones."""
+    sha256 = fingerprint(rows)
+    with suppress(DamagedError):
+        if refits_of(store, sha256):
+            return []
+    return [(sha256, make_refits(features(rows), rows[TARGET.name].to_numpy(float), n_jobs=n_jobs))]
 
 
 def _fits(active, n_rows, notes):

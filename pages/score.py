@@ -10,7 +10,7 @@ from data.schema import FEATURE_NAMES, ROW, TARGET, DataError
 from data.statistics import histogram
 from data.text import MAX_BYTES
 from model.neighbours import LEVELS
-from model.score import score_file, support_counts, to_csv
+from model.score import START, score_file, support_counts, to_csv
 from pages.shared import controls, resources, session
 from pages.shared.drawing import ACCENT, LEGEND, MUTED, POINT, figure, ticks
 from pages.shared.frame import frame
@@ -97,7 +97,7 @@ def summary(name, result, coverage):
     )
     names = ", ".join(f"`{one}`" for one in result.added)
     st.caption(
-        f"Added columns: {names}. Prediction and interval in {TARGET.unit}, the interval at "
+        f"Added columns: {names}. Predictions, changes and intervals in {TARGET.unit}, the intervals at "
         f"{controls.level_text(coverage)}; distance in s.d. of the inputs. Cells that look like formulas start with an "
         "apostrophe."
     )
@@ -128,7 +128,10 @@ left.file_uploader(
 )
 with right:
     coverage = controls.coverage(model, session.SCORE_COVERAGE)
-    st.markdown(f":gray[It needs the columns {', '.join(f'`{name}`' for name in FEATURE_NAMES)}.]")
+    st.markdown(
+        f":gray[It needs the columns {', '.join(f'`{name}`' for name in FEATURE_NAMES)}. A column `{START}` that names "
+        f"a {ROW} adds the change from it.]"
+    )
     st.download_button(
         "Download a template", lambda: template(load_rows().drop(columns=TARGET.name)), "template.csv", "text/csv",
         type="tertiary", icon=":material/download:", on_click="ignore",

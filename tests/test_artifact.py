@@ -25,7 +25,7 @@ DEFAULTS = {column.name: column.default for column in FEATURES}
 
 @pytest.fixture
 def folder(tmp_path):
-    for name in ("petrol.joblib", "petrol.json"):
+    for name in ("petrol.joblib", "petrol.npz", "petrol.json"):
         shutil.copy(artifact.FOLDER / name, tmp_path)
     return tmp_path
 

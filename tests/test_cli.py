@@ -14,6 +14,7 @@ from data.load import load_rows
 from data.schema import FEATURES
 from model import artifact
 from model.__main__ import main
+from model.change import change, direction, figures_of, in_words, place_of
 from model.predict import predict, predict_rows
 from tests.conftest import ROOT
 
@@ -90,7 +91,7 @@ def test_an_unknown_flag_or_command_exits_with_2_and_a_message(arguments):
 @pytest.mark.slow
 def test_training_again_gives_identical_predictions_scores_and_residuals(project, model):
     before = model.record
-    for name in ("petrol.joblib", "petrol.json"):
+    for name in ("petrol.joblib", "petrol.npz", "petrol.json"):
         (project / "model" / name).unlink()
     done = run("train", cwd=project)
     assert done.returncode == 0, done.stderr
@@ -102,3 +103,35 @@ def test_training_again_gives_identical_predictions_scores_and_residuals(project
     assert (predict_rows(again, X) == predict_rows(model, X)).all()
     changed = {name for name in before if before[name] != again.record[name]}
     assert changed <= {"trained_at", "model_sha256", "libraries"}
+
+
+def test_change_prints_what_the_interface_answers(model):
+    start, observed = figures_of(model, place_of(model, "OH"))
+    answer = change(model, start, start | {"petrol_tax": 9.0}, observed=observed)
+    done = called("change", "--from", "OH", "--petrol_tax", "9", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == answer.to_record() | {"version": 1}
+    first, interval, others, used = called("change", "--from", "ohio", "--petrol_tax", "9").stdout.splitlines()
+    assert first == "46 gallons per person per year less than Ohio: 533 -> 487"
+    assert interval == f"90% interval: {in_words(answer.low)} to {in_words(answer.high)}; {direction(answer)}"
+    assert others.startswith("others: random forest -46, extra trees -")
+    assert used == "Ohio used 498; with this change about 452"
+
+
+def test_change_without_a_start_begins_at_the_typical_state():
+    lines = called("change").stdout.splitlines()
+    assert lines[0].startswith("no change from the typical state: ")
+    assert "100 of 100 refits say no change" in lines[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--from", "Atlantis"], "from: 'Atlantis' is no state of the active model."),
+        (["--petrol_tax", "much"], "petrol_tax: 'much' is not a number."),
+    ],
+)
+def test_a_change_that_cannot_be_answered_exits_with_2_and_the_cure(arguments, message):
+    done = called("change", *arguments)
+    assert done.returncode == 2
+    assert f"error: {message}" in done.stderr

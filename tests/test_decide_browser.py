@@ -11,9 +11,9 @@ from playwright.sync_api import expect
 from bench.kills import process_of
 from data.schema import FEATURES
 from model import history
+from model.change import change, direction, in_words
 from model.goal import seek
 from model.predict import predict
-from model.scenarios import why_moved
 from model.store import Store
 from tests.retrain_page import Visitor, answer, model_of, promote_a_line
 from tests.stores import add_quick
@@ -108,14 +108,16 @@ def test_two_scenarios_are_compared_with_why_the_prediction_moves(ann, model):
     choose(page, "Wyoming")
     keep(ann, "After")
     wyoming = model.rows.set_index("state").loc["WY", list(DEFAULTS)].to_dict()
-    _, last, contributions = why_moved(model, DEFAULTS, wyoming)
+    moved = change(model, DEFAULTS, wyoming)
+    ann.sees(f"After: {in_words(moved.value)} than Before (90 %: {in_words(moved.low)} to {in_words(moved.high)})")
+    ann.sees(direction(moved))
     reasons = page.locator(".reasons").nth(1)
-    expect(reasons.locator("h3")).to_have_text(f"Why {last:.0f} and not {answer(model)}")
+    expect(reasons.locator("h3")).to_have_text(f"Why {moved.prediction:.0f} and not {answer(model)}")
     figures = [int(text.replace("−", "-")) for text in reasons.locator("b").all_inner_texts()]
-    assert figures == [round(contributions[column.name]) for column in FEATURES]
-    assert sum(figures) == pytest.approx(last - predict(model, DEFAULTS).value, abs=2)
+    assert figures == [round(moved.contributions[column.name]) for column in FEATURES]
+    assert sum(figures) == pytest.approx(moved.value, abs=2)
     side = page.locator(".closest").nth(1)
-    expect(side.locator("tr").nth(1)).to_contain_text(f"{answer(model)}{last:.0f}", use_inner_text=False)
+    expect(side.locator("tr").nth(1)).to_contain_text(f"{answer(model)}{moved.prediction:.0f}", use_inner_text=False)
     expect(side).to_contain_text("Licensed drivers56.5 %67.2 %")
 
 
@@ -196,6 +198,9 @@ def test_a_goal_is_found_and_one_click_applies_it(ann, model):
     card = page.locator(".st-key-app-goal")
     expect(card).to_contain_text(f"About {found.value:.0f} gallons per person per year")
     expect(card).to_contain_text(f"Total change from {answer(model)}: {found.change:.2f} standard deviations.")
+    moved = change(model, found.start, found.scenario)
+    expect(card).to_contain_text(f"{in_words(moved.value)} than where the sliders were (90 %: {in_words(moved.low)} to")
+    expect(card).to_contain_text(direction(moved))
     assert number(page).inner_text() == answer(model)
     ann.presses("Apply to the sliders")
     expect(number(page)).to_have_text(f"{found.value:.0f}")
@@ -304,7 +309,7 @@ def test_a_file_with_good_and_bad_rows_comes_back_whole(server, open_page, model
         assert float(row["prediction"].replace(",", ".")) == pytest.approx(predict(model, values).value, abs=0.005)
     assert (table[1]["prediction"], table[1]["problem"][:15]) == ("", 'petrol_tax: "x"')
     ann.page.get_by_text("80 %", exact=True).click()
-    ann.sees("the interval at 80 %")
+    ann.sees("the intervals at 80 %")
     again = csv.DictReader(io.StringIO(downloaded(ann, "Download with predictions")[1].decode()), delimiter=";")
     assert float(next(again)["low"].replace(",", ".")) == pytest.approx(predict(model, DEFAULTS, 0.8).low, abs=0.005)
     ann.uploads(b"a,b\n1,2\n", "other.csv")

@@ -11,6 +11,9 @@ import pytest
 from scipy import stats
 from sklearn.model_selection import RepeatedKFold
 
+from model import recipe
+from model.refits import SIMULATED
+from model.train import fit
 from tests.conftest import ROOT
 
 TEXT = " ".join((ROOT / "docs" / "method.md").read_text(encoding="utf-8").split()).replace("−", "-")
@@ -140,3 +143,23 @@ def test_the_tutorials_fault_as_the_text_shows_it():
     assert float(mae) == pytest.approx(51.765)
     assert re.findall(r"[\d.]+", answers) == ["503.5", "506.1", "522.35", "1", "46", "1"]
     assert_says("**46** get 506.1 gallons, one 503.5 and one 522.35")
+
+
+def test_the_change_of_the_worked_state_and_what_others_say_of_it(model, ohio):
+    before, after = model.X[[ohio]], model.X[[ohio]] + [2, 0, 0, 0]
+    own = (model.pipeline.predict(after) - model.pipeline.predict(before))[0]
+    assert_says(f"{model.pipeline.predict(after)[0]:.1f} - {model.pipeline.predict(before)[0]:.1f} = **{own:.1f}**")
+    said = np.sort((model.refits.pool.predict(after) - model.refits.pool.predict(before))[0])
+    low, high = stats.scoreatpercentile(said, [5, 95])
+    assert len(said) == 120
+    assert_says("fitted 30 times", f"for Ohio {low:.0f} to {high:+.0f}", f"{100 * (said < 0).mean():.0f} of 100.")
+    assert_says(f"about 498 - {-own:.0f} = **{498 + own:.0f}**")
+    for algorithm in recipe.OFFERED:
+        fitted = fit(algorithm, None, 0, model.rows)
+        change = (fitted.predict(after) - fitted.predict(before))[0]
+        assert_says(f"{recipe.ALGORITHMS[algorithm].label} {change:.0f}")
+
+
+def test_the_simulation_of_changes_is_the_same_in_text_and_card():
+    for truth, share in SIMULATED[48].items():
+        assert re.search(rf"\| {truth}[^|]*\| {share:.1f} \|", TEXT)

@@ -266,7 +266,7 @@ def test_a_copy_of_an_old_store_is_one_of_today(tmp_path):
     shutil.copy(OLD, tmp_path / "old.db")
     copied = transfer.copy(f"sqlite:///{tmp_path}/old.db", f"sqlite:///{tmp_path}/copy.db")
     assert {one.table: one.n_rows for one in copied} == {
-        "data_set": 3, "evaluation": 9, "job": 7, "model_version": 9, "promotion": 5,
+        "data_set": 3, "evaluation": 9, "job": 7, "model_version": 9, "promotion": 5, "refits": 0,
     }  # fmt: skip
     store = Store(f"sqlite:///{tmp_path}/copy.db")
     assert versions.load(store, 3).version == 3

@@ -1,17 +1,15 @@
-"""Kept scenarios: exact reasons for a move, names that stay apart, and files that come back as they went."""
+"""Kept scenarios: names that stay apart, and files that come back as they went."""
 
 import json
-from itertools import permutations
 
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as some
 
 from data.schema import FEATURE_NAMES, FEATURES, DataError
-from model import scenarios
 from model.interval import LEVELS
-from model.predict import Scenario, predict, predict_many
-from model.scenarios import MAX_KEPT, MAX_NAME, Kept, clean_name, moved, read, renamed, to_csv, to_json, why_moved
+from model.predict import Scenario
+from model.scenarios import MAX_BYTES, MAX_KEPT, MAX_NAME, Kept, clean_name, moved, read, renamed, to_csv, to_json
 from model.score import harmless
 
 DEFAULTS = {column.name: column.default for column in FEATURES}
@@ -20,30 +18,6 @@ TWO = [DEFAULTS, DEFAULTS | {"petrol_tax": 9.0, "average_income": 5000.0, "drive
 
 def kept(name="Base", values=DEFAULTS, coverage=0.9, version=1):
     return Kept(name, Scenario(values), coverage, version, 601.4, 475.0, 727.7)
-
-
-def test_reasons_add_up_and_are_the_average_over_all_orders_of_changing(model):
-    before, after = map(Scenario, TWO)
-    first, last, contributions = why_moved(model, before, after)
-    assert first == pytest.approx(predict(model, before).value, abs=1e-9)
-    assert last == predict(model, after).value
-    assert sum(contributions.values()) == pytest.approx(last - first, abs=1e-9)
-    by_hand = dict.fromkeys(FEATURE_NAMES, 0.0)
-    for order in permutations(FEATURE_NAMES):
-        now = dict(before)
-        for name in order:
-            old = predict(model, now).value
-            now[name] = after[name]
-            by_hand[name] += (predict(model, now).value - old) / 24
-    assert contributions == pytest.approx(by_hand, abs=1e-9)
-    assert contributions["paved_highways"] == 0  # it is the same in both
-
-
-def test_the_way_back_has_the_opposite_reasons_and_no_way_has_none(model):
-    before, after = map(Scenario, TWO)
-    there, back = why_moved(model, before, after)[2], why_moved(model, after, before)[2]
-    assert there == pytest.approx({name: -value for name, value in back.items()}, abs=1e-9)
-    assert set(why_moved(model, before, before)[2].values()) == {0}
 
 
 @given(some.text(max_size=100), some.lists(some.text(max_size=5), max_size=5))
@@ -134,7 +108,7 @@ GOOD = {"name": "a", **DEFAULTS}
         (b"", "The file is empty"),
         (b"petrol_tax,average_income,paved_highways,driver_licence_share\nx,4300,4700,0.5", 'row 2, petrol_tax: "x"'),
         (b"\x00\x01", "The file is not text"),
-        (b" " * (scenarios.MAX_BYTES + 1), "The file is larger than"),
+        (b" " * (MAX_BYTES + 1), "The file is larger than"),
     ],
 )  # fmt: skip
 def test_a_bad_file_is_refused_with_where_what_and_cure(content, expected):
@@ -148,10 +122,3 @@ def test_any_csv_with_the_inputs_can_be_loaded():
     (one,) = read(text.encode())
     assert one.scenario == DEFAULTS
     assert (one.name, one.coverage, one.version) == ("", 0.8, 0)
-
-
-def test_reasons_need_no_more_than_all_ways_of_mixing(model, monkeypatch):
-    asked = []
-    monkeypatch.setattr(scenarios, "predict_many", lambda model, X: asked.append(len(X)) or predict_many(model, X))
-    why_moved(model, *map(Scenario, TWO))
-    assert asked == [16]

@@ -11,6 +11,7 @@ from hypothesis import strategies as some
 
 from data.inputs import load_inputs
 from data.schema import FEATURE_NAMES, FEATURES, DataError
+from model.change import change, figures_of, place_of
 from model.interval import LEVELS
 from model.neighbours import nearest, support
 from model.predict import predict, predict_rows
@@ -251,3 +252,28 @@ def test_a_tree_finds_the_same_neighbours_as_looking_at_every_row(model):
     every = np.sort(np.linalg.norm((many.X - X[:, None]) / many.scale, axis=2), axis=1)[:, :3]
     assert np.allclose(distances, every, rtol=0, atol=1e-12)
     assert support(model, np.empty((0, 4)), []).tolist() == []
+
+
+def test_a_column_start_adds_the_change_from_that_row(model):
+    lines = [f"{GOOD},Ohio", f"{GOOD},oh", f"{GOOD},", f"{GOOD},Atlantis", "x,4300,4700,0.565,OH"]
+    result = scored(model, "\n".join([f"{HEADER},Start", *lines]), level=0.8)
+    assert result.added[6:] == ("change", "change_low", "change_high", "problem")
+    start, _ = figures_of(model, place_of(model, "OH"))
+    answer = change(model, start, dict(zip(FEATURE_NAMES, map(float, GOOD.split(",")), strict=True)), 0.8)
+    figures = result.rows[[*result.added[6:9]]].to_numpy(float)
+    assert figures[0] == pytest.approx([answer.value, answer.low, answer.high], abs=1e-6)
+    assert (figures[1] == figures[0]).all()
+    assert np.isnan(figures[2:]).all()
+    problems = result.rows["problem"].tolist()
+    assert problems[:3] == [""] * 3
+    assert problems[3] == (
+        "start: 'Atlantis' is no state that is known. Name one of the model's 48 states, or leave it empty."
+    )
+    assert problems[4].startswith('petrol_tax: "x" is not a number.')
+    assert result.n_problems == 2
+    assert set(result.figures) == {"prediction", "low", "high", "distance_sd", "change", "change_low", "change_high"}
+
+
+def test_without_a_start_nothing_is_added(model):
+    result = scored(model, f"{HEADER},start\n{GOOD},\n")
+    assert "change" not in result.added

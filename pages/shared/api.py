@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from data.inputs import load_json
 from data.schema import FEATURE_NAMES, FEATURES, ROW, TARGET, DataError, Problem, row_name
+from model.change import change, figures_of, place_of
 from model.interval import levels
 from model.predict import Scenario, predict, predict_rows
 from model.recipe import ModelError
@@ -22,6 +23,7 @@ from pages.shared import resources
 from pages.shared.openapi import MAX_BYTES, MAX_SCENARIOS, document, feature
 
 _LOG = logging.getLogger(__name__)
+_FROM_TO = 'Send {"from": name of a row or a scenario, "to": a scenario, or only the inputs that change}.'
 
 
 def _refuse(status, error, problems=(), **headers):
@@ -156,6 +158,35 @@ def _predict(request, content):
     return _Answer(told | {"predictions": listed})
 
 
+def _start(model, sent):
+    """Read where a change starts: figures, and the target where it is a row."""
+    if isinstance(sent, str):
+        return figures_of(model, place_of(model, sent))
+    return _scenario(sent), None
+
+
+@_guarded
+def _change(request, content):
+    model = resources.owner.current()
+    try:
+        sent = load_json(content)
+    except DataError as error:
+        return _refuse(400, f"{error} {_FROM_TO}")
+    if not isinstance(sent, dict) or not {"from"} <= sent.keys() <= {"from", "to"}:
+        return _refuse(422, _FROM_TO)
+    level, problems = _level(request, model)
+    try:
+        start, observed = _start(model, sent["from"])
+        to = sent.get("to", {})
+        scenario = _scenario(start | to if isinstance(to, dict) else to)
+    except DataError as error:
+        problems += [(None, problem) for problem in error.problems]
+    if problems:
+        return _refuse(422, f"{len(problems):,} problem{'s' * (len(problems) > 1)}.", problems)
+    answer = change(model, start, scenario, level, observed).to_record()
+    return _Answer(answer | {"version": model.version, "notice": model.notice})
+
+
 @_guarded
 def _model(request, content):
     model = resources.owner.current()
@@ -202,6 +233,7 @@ async def _not_here(request, error):
 app = Starlette(
     routes=[
         Route("/predict", _predict, methods=["POST"]),
+        Route("/change", _change, methods=["POST"]),
         Route("/model", _model),
         Route("/ready", _ready),
         Route("/openapi.json", _openapi),

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from data.schema import FEATURES, ROWS, TARGET, DataError
+from model.change import change
 from model.goal import seek
 from model.interval import possible_level
 from model.predict import predict
@@ -50,22 +51,20 @@ def _seek():
     try:
         level = possible_level(len(model.distinct), state[session.COVERAGE])
         sought = seek(model, controls.last_scenario(), state[session.GOAL_VALUE], state[session.GOAL_HELD])
-        state[session.GOAL_FOUND] = (
-            (sought, predict(model, sought.scenario, level), model.version),
-            "",
-        )
+        answer, moved = predict(model, sought.scenario, level), change(model, sought.start, sought.scenario, level)
+        state[session.GOAL_FOUND] = (sought, answer, moved, model.version), ""
     except DataError as error:
         state[session.GOAL_FOUND] = None, str(error)
 
 
-def _show(model, sought, answer, version):
+def _show(model, sought, answer, moved, version):
     if version != model.version:
         st.info("Another version answers now. Search again.")
         return
     st.markdown(in_words(sought))
     if sought.scenario == sought.start:
         return
-    st.markdown(wording.answer_in_words(model, answer))
+    st.markdown(f"{wording.change_in_words(moved)} {wording.answer_in_words(model, answer)}")
     st.button("Apply to the sliders", key=session.GOAL_APPLY, on_click=_apply, args=(sought.scenario,))
 
 
@@ -92,13 +91,13 @@ def in_words(sought):
         for column in FEATURES
         if (old := sought.start[column.name]) != (new := sought.scenario[column.name])
     ]
-    change = (
+    way = (
         f"{', '.join(moves)}. Total change from {sought.before:.0f}: {sought.change:.2f} standard deviations.".replace(
             "$", r"\$"
         )
     )
     if sought.reached:
         side = "more" if sought.goal > sought.before else "less"
-        return f"To reach {sought.goal:.0f} or {side}: {change}" if moves else f"It is {sought.goal:.0f} already."
+        return f"To reach {sought.goal:.0f} or {side}: {way}" if moves else f"It is {sought.goal:.0f} already."
     closest = f"**{sought.goal:.0f} cannot be reached** within the sliders; the closest is {sought.value:.0f}"
-    return f"{closest}: {change}" if moves else f"{closest}, which is where they are."
+    return f"{closest}: {way}" if moves else f"{closest}, which is where they are."

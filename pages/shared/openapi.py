@@ -92,8 +92,20 @@ def _schemas(levels):
         "trained_at": text,
         "libraries": {"type": "object"},
     }
+    share = {"type": ["number", "null"], "minimum": 0, "maximum": 1}
+    end = {"type": ["number", "null"], "description": f"{TARGET.unit}; null while the model has no refits"}
     return {
         "Scenario": _object(inputs),
+        "Inputs": _object(inputs, optional=inputs),
+        "Change": _object(
+            {"from": _reference("Scenario"), "to": _reference("Scenario")}
+            | {"from_prediction": amount, "to_prediction": amount, "change": amount, "low": end, "high": end}
+            | {"level": level, "is_stretched": {"type": "boolean", "description": "whether to hold the change"}}
+            | {"share_below_zero": share, "share_above_zero": share, "contributions": _object(contributions)}
+            | {"others": {"type": "object", "additionalProperties": amount, "description": "algorithm -> its change"}}
+            | {"observed": {"type": ["number", "null"], "description": f"of the {ROW} it starts from"}, "unit": text}
+            | {"version": version, "notice": notice}
+        ),
         "Prediction": _object(
             {"scenario": _reference("Scenario"), **ends, "coverage": level, "intervals": intervals, "unit": text}
             | {"nearest": {"type": "array", "items": near}, "support": support, "average": amount}
@@ -142,19 +154,27 @@ def document(levels, base=""):
     one, many = _reference("Scenario"), {"type": "array", "items": _reference("Scenario")}
     body = {"oneOf": [one, many | {"minItems": 1, "maxItems": MAX_SCENARIOS}]}
     either = {"oneOf": [_reference("Prediction"), _reference("Predictions")]}
+    level = {
+        "name": "coverage",
+        "in": "query",
+        "description": "Level of the interval.",
+        "schema": {"enum": list(levels), "default": 0.9},
+    }
     asking = {
         "operationId": "predict",
         "summary": "Predict one scenario, or many at once",
-        "parameters": [
-            {
-                "name": "coverage",
-                "in": "query",
-                "description": "Level of the interval.",
-                "schema": {"enum": list(levels), "default": 0.9},
-            }
-        ],
+        "parameters": [level],
         "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
         "responses": _answers(either, 400, 413, 415, 422, 500, 503),
+    }
+    start = {"oneOf": [{"type": "string", "description": f"name or code of a {ROW}"}, one]}
+    between = _object({"from": start, "to": _reference("Inputs")}, optional=("to",))
+    changing = {
+        "operationId": "change",
+        "summary": "Say what changes from one scenario to another, and how sure that is",
+        "parameters": [level],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": between}}},
+        "responses": _answers(_reference("Change"), 400, 413, 415, 422, 500, 503),
     }
 
     def reading(name, summary, schema):
@@ -166,6 +186,7 @@ def document(levels, base=""):
         "servers": [{"url": base or "/"}],
         "paths": {
             "/api/predict": {"post": asking},
+            "/api/change": {"post": changing},
             "/api/model": reading("model", "The model that answers", "Model"),
             "/api/ready": reading("ready", "Whether it still answers as when it was kept, store or no store", "Ready"),
         },

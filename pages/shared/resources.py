@@ -4,12 +4,13 @@ import contextlib
 import logging
 import secrets
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 
 import streamlit as st
 
 from data.schema import DataError
-from model import jobs
+from model import jobs, versions
 from model.active import ActiveModel
 from model.dispatcher import AGAIN
 from model.recipe import ModelError
@@ -19,17 +20,20 @@ from pages.shared import door, session
 
 _LOG = logging.getLogger(__name__)
 owner = ActiveModel()  # opens the store when it is first asked
+_asked: weakref.WeakSet[Model] = weakref.WeakSet()  # models whose refits were asked for
 
 
 def active_model() -> Model:
     """Return the model that answers, or tell the visitor why there is none and stop the page."""
     try:
-        return owner.current()
+        model = owner.current()
     except (DataError, ModelError) as error:
         _LOG.error("no model: %s", error)
         st.error("The shipped data cannot be used, so there is no model to ask.", icon=":material/error:")
         st.code(str(error), language=None)
         st.stop()
+    ask_for_refits(model)
+    return model
 
 
 @contextlib.contextmanager
@@ -66,6 +70,18 @@ def dispatch(store: Store) -> None:
     owner.dispatcher.dispatch(store, starting=not door.is_shut())
 
 
+def ask_for_refits(model: Model) -> None:
+    """Have the refits of a version made that an older release has trained; once for as long as it answers."""
+    if model.refits or not model.version or model in _asked or door.is_shut():
+        return
+    _asked.add(model)
+    with contextlib.suppress(StoreError):
+        store = owner.store()
+        version = versions.version(store, model.version)
+        jobs.submit_refits(store, version.data_set.id, version.excluded)
+        dispatch(store)
+
+
 def visitor() -> str:
     """Return what tells this visitor from others, for as long as the page is not loaded anew."""
     return st.session_state.setdefault(session.VISITOR, secrets.token_hex(8))
@@ -74,7 +90,7 @@ def visitor() -> str:
 def warm_up() -> None:
     """Load the model before the first visitor comes, and go on with the queue; the page will say what fails, too."""
     try:
-        owner.current()
+        ask_for_refits(owner.current())
     except (DataError, ModelError) as error:
         _LOG.error("no model: %s", error)
     with contextlib.suppress(StoreError):

@@ -53,6 +53,8 @@ def _draw(store, job, place):
 
 
 def _whose(job):
+    if job.visitor == jobs.THE_APP:
+        return "started by the app"
     is_mine = resources.visitor() == job.visitor or door.author("") == job.request["by"]
     return "started by you" if is_mine else "started by another visitor"
 

@@ -5,6 +5,7 @@ import streamlit as st
 
 from data.schema import FEATURE_NAMES, FEATURES, ROW, TARGET, DataError, row_name
 from model import scenarios
+from model.change import change
 from model.interval import possible_level
 from model.predict import predict
 from model.recipe import ModelError
@@ -13,7 +14,7 @@ from model.score import score
 from model.store import StoreError
 from pages.shared import controls, resources, session, tables
 from pages.shared.live_readout import comparison
-from pages.shared.wording import plain
+from pages.shared.wording import change_in_words, plain
 
 
 @st.fragment
@@ -251,7 +252,7 @@ def _compare(model, kept):
         for column, label, key in ((left, "From", start), (right, "To", end))
     ]
     before, after = pair
-    first, last, contributions = scenarios.why_moved(model, before.scenario, after.scenario)
+    moved = change(model, before.scenario, after.scenario, possible_level(len(model.distinct), after.coverage))
     answers = [predict(model, one.scenario, possible_level(len(model.distinct), one.coverage)) for one in pair]
     table = [
         ["", before.name, after.name],
@@ -260,4 +261,5 @@ def _compare(model, kept):
         *([c.label, *(c.text_with_unit(one.scenario[c.name]) for one in pair)] for c in FEATURES),
         [f"Nearest {ROW}", *(f"{row_name(a.nearest[0].name)}, {a.nearest[0].distance:.1f} s.d." for a in answers)],
     ]
-    comparison((before.scenario, first), (after.scenario, last), contributions, table)
+    st.markdown(f"{plain(after.name)}: {change_in_words(moved, plain(before.name))}")
+    comparison(moved, table)

@@ -196,4 +196,6 @@ def progress(job, now):
 def asked(job):
     """What a job is to train."""
     algorithms = job.request["algorithms"]
+    if not algorithms:
+        return "refits, which say how sure a change is"
     return ALGORITHMS[algorithms[0]].label if len(algorithms) == 1 else f"{len(algorithms)} algorithms"

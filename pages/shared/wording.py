@@ -7,6 +7,7 @@ import numpy as np
 
 from data.schema import COLUMNS, FEATURES, PERIOD, ROW, ROWS, TARGET, row_name
 from data.statistics import variance_inflation
+from model.change import direction, in_words
 from model.evaluate import verdict
 from model.recipe import ALGORITHMS, ModelError
 
@@ -75,6 +76,16 @@ def _beyond(model, answer):
             )
     flat = f" A {model.label} cannot go beyond the {ROWS}: farther out it answers as at their edge."
     return f"{sentence}.{flat if ALGORITHMS[model.record['algorithm']].is_flat_beyond else ''}"
+
+
+def change_in_words(change, start="where the sliders were"):
+    """Say how the prediction changes from a start, and how sure that is."""
+    told = f"**{in_words(change.value)}** than {start}" if round(change.value) else f"**No change** from {start}"
+    if change.low is None:
+        return f"{told}. How sure that is cannot be said yet: this version has no refits, which are made by a job."
+    ends = f"{in_words(change.low)} to {in_words(change.high)}"
+    stretched = ", stretched to hold the change" if change.is_stretched else ""
+    return f"{told} ({change.level * 100:g} %: {ends}{stretched}). {direction(change)}."
 
 
 def limits_of(model):

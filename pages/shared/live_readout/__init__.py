@@ -102,24 +102,22 @@ def details(model, answer):
     )
 
 
-def comparison(before, after, contributions, table):
+def comparison(moved, table):
     """Draw why the prediction moves from one scenario to another, and both side by side.
 
     Parameters
     ----------
-    before, after : tuple of (Scenario, float)
-        With their predictions [unit of the target].
-    contributions : dict
-        Column name -> share of the difference [unit of the target].
+    moved : model.change.Change
     table : list of list of str
         The first row and column are headings.
     """
     labels = {}
     for column in FEATURES:
-        old, new = (column.text_with_unit(scenario[column.name]) for scenario, _ in (before, after))
+        old, new = (column.text_with_unit(scenario[column.name]) for scenario in (moved.start, moved.scenario))
         labels[column.name] = f"{old}, unchanged" if old == new else f"{old} → {new}"
-    title = "Nothing differs" if before[0] == after[0] else f"Why {after[1]:.0f} and not {before[1]:.0f}"
-    _draw_details(session.COMPARISON, title, labels, contributions, "Side by side", table)
+    title = f"Why {moved.prediction:.0f} and not {moved.start_prediction:.0f}"
+    title = "Nothing differs" if moved.start == moved.scenario else title
+    _draw_details(session.COMPARISON, title, labels, moved.contributions, "Side by side", table)
 
 
 def _draw_details(key, title, labels, contributions, table_title, rows, more=""):

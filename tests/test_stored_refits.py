@@ -1,0 +1,88 @@
+"""Refits in the store: one set for equal rows, whoever trained on them, and made where there are none."""
+
+import pytest
+
+from data.load import fingerprint
+from model import history, jobs, versions
+from model.active import ActiveModel
+from model.check import damages
+from model.damage import DamagedError
+from model.refits import make_refits
+from model.stored_refits import add_refits, refits_of
+from model.tables import REFITS
+from pages.shared import resources
+from tests.stores import add_quick, change, dispatcher_of, ended, run, sql
+
+
+def test_a_new_store_has_the_shipped_refits_and_each_version_on_those_rows_shares_them(store, rows, model):
+    number = add_quick(store, rows)
+    for each in (1, number):
+        loaded = versions.load(store, each).refits
+        assert (loaded.pool.predict(model.X) == model.refits.pool.predict(model.X)).all()
+    assert sql(store, "SELECT count(*) FROM refits") == [(1,)]
+
+
+def test_damaged_refits_are_told_and_none_are_used(store, rows):
+    change(store, REFITS, 1, content=b"others")
+    with pytest.raises(DamagedError, match="are not the ones that were stored"):
+        refits_of(store, fingerprint(rows))
+    assert versions.load(store, 1).refits is None
+    assert len(damages(store)) == 1
+
+
+def test_refits_of_other_settings_are_none_and_give_way(store, rows, model):
+    change(store, REFITS, 1, settings={"kinds": {"mean": {}}})
+    assert refits_of(store, fingerprint(rows)) is None
+    with store.writing() as connection:
+        add_refits(connection, fingerprint(rows), model.refits)
+    assert refits_of(store, fingerprint(rows)) is not None
+    assert sql(store, "SELECT count(*) FROM refits") == [(1,)]
+
+
+@pytest.mark.slow
+def test_a_training_makes_the_refits_of_its_rows_and_a_second_one_makes_none(store, rows):
+    some = rows.drop(index=[3, 7]).reset_index(drop=True)
+    job = run(store, 1, ["ridge"], excluded=[3, 7])
+    assert job.state == "done"
+    (version,) = versions.of_job(store, job.id)
+    made, expected = versions.load(store, version.id), make_refits(*_figures(some))
+    assert made.refits.pool.predict(made.X) == pytest.approx(expected.pool.predict(made.X), abs=1e-3)
+    before = sql(store, "SELECT id, sha256 FROM refits")
+    assert len(before) == 2
+    run(store, 1, ["least_squares"], excluded=[3, 7])
+    assert sql(store, "SELECT id, sha256 FROM refits") == before
+    for each in versions.versions(store)[1:]:
+        history.remove_version(store, each.id)
+    assert sql(store, "SELECT id FROM refits") == [(1,)]
+
+
+def _figures(rows):
+    from model.train import features
+
+    return features(rows), rows["petrol_consumption"].to_numpy(float)
+
+
+@pytest.mark.slow
+@pytest.mark.sqlite
+def test_a_version_without_refits_gets_them_by_a_job_that_gives_way(store, rows, monkeypatch):
+    """As of an older release: the job waits for people's, and what answers then has them without a promotion."""
+    sql(store, "DELETE FROM refits")
+    owner = ActiveModel(store.url)
+    monkeypatch.setattr(resources, "owner", owner)
+    monkeypatch.setattr(owner, "dispatcher", dispatcher_of(store))
+    monkeypatch.setattr(resources, "dispatch", lambda _: None)  # nothing begins before all have asked
+    without = owner.current()
+    assert without.refits is None
+    resources.ask_for_refits(without)
+    resources.ask_for_refits(without)
+    asked = jobs.submit(store, "Ann", 1, ["mean"])
+    mine, apps = jobs.open_jobs(store)
+    assert (mine.id, apps.visitor, apps.request["algorithms"]) == (asked, jobs.THE_APP, [])
+    assert ended(store, apps.id).state == "done"
+    assert jobs.last_ended(store).id == apps.id
+    answering = owner.current()
+    assert answering.version == without.version
+    assert (
+        answering.refits.pool.predict(answering.X) == make_refits(answering.X, answering.y).pool.predict(answering.X)
+    ).all()
+    assert owner.current() is answering
