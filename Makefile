@@ -25,9 +25,10 @@ test: .venv/dev lint  ## everything: style, unit tests, browser tests; what a st
 test-fast: .venv/dev  ## what is quick, in half a minute
 	$(BIN)/python -m pytest -n 2 -m "not browser and not slow"
 
-lint: .venv/dev  ## style, and the workflow of GitHub
+lint: .venv/dev  ## style, JavaScript, and the workflow of GitHub
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/oxlint --config .oxlintrc.json pages
 	$(BIN)/zizmor --offline --quiet --strict-collection .github/workflows/*.yml
 
 format: .venv/dev  ## put the code in shape

@@ -24,7 +24,7 @@ from starlette.routing import Mount
 from starlette.websockets import WebSocket
 from streamlit import config
 
-from pages.shared import api, door
+from pages.shared import api, door, what_if
 
 _LOG = logging.getLogger(__name__)
 _SCRIPT = Path(__file__).with_name("streamlit_app.py")
@@ -230,7 +230,7 @@ app = st.App(
     _SCRIPT,
     lifespan=_warm,
     # Also without the base path: so the health check of the container asks.
-    routes=[Mount(f"{path}/api", api.app) for path in {"", _base_path()}],
+    routes=[Mount(f"{path}/api", api.app) for path in {"", _base_path()}] + what_if.routes({"", _base_path()}),
     middleware=[
         Middleware(Guard),
         Middleware(TrustedHostMiddleware, _hosts(), www_redirect=False),

@@ -1,47 +1,48 @@
-"""The home page: four sliders, and the petrol consumption of a state as the model sees it."""
+"""The home page: four sliders, the petrol consumption of a state as the model sees it, and what changes."""
 
 import streamlit as st
 
 from data.schema import QUESTION, DataError
+from model.change import change
 from model.predict import predict
-from pages.shared import controls, links, resources, session, wording
+from pages.shared import controls, links, resources, wording
 from pages.shared.frame import frame
 from pages.shared.goal import goal
-from pages.shared.live_readout import details, live_readout, style
 from pages.shared.tray import tray
+from pages.shared.what_if import style, what_if
 
 model = resources.active_model()
 frame("What if", model)
 style()
 st.title("What if?", anchor=False)
-st.markdown(f":gray[{QUESTION} Drag a slider.]")
+st.markdown(f":gray[{QUESTION} Start from one, and drag a slider.]")
+controls.enter(model)
 
 
 @st.fragment
-def what_if():
-    """Run alone on each move: controls give a scenario, the scenario an answer, the answer the pictures."""
+def answering():
+    """Run alone on each move: the inputs give a scenario, the scenario an answer, the answer the pictures."""
     if resources.active_model() is not model:
         st.rerun()  # another version was promoted meanwhile
-    left, right = st.columns([0.42, 0.58], gap="medium")
-    with left:
-        scenario = controls.scenario(model)
-        words = st.container(key=session.ANSWER)
-        level = controls.coverage(model)
+    inputs, told, level = controls.read(), st.container(), controls.last_level(model)
+    start = controls.start_of(model, inputs.start)
     try:
-        answer = predict(model, scenario, level)
+        answer = predict(model, inputs.scenario, level)
+        moved = change(model, start.scenario, inputs.scenario, level, start.observed)
     except DataError as error:
-        left.error(str(error))
+        told.error(str(error))
         return
-    words.markdown(wording.answer_in_words(model, answer))
-    if told := links.told_by_link(model, answer):
-        words.info(told, icon=":material/link:")
-    with right:
-        live_readout(model, answer, links.link(model, answer))
-        st.caption(wording.limits_of(model))
-    details(model, answer)
+    for problem in controls.problems(inputs.scenario):
+        told.error(problem)
+    if said := links.told_by_link(model, answer):
+        told.info(said, icon=":material/link:")
+    what_if(model, inputs, answer, moved, links.beside(model), controls.known_rows())
+    controls.method_link()
+    if controls.take_over():
+        st.rerun()
 
 
-what_if()
+answering()
 goal(model)
 tray(model)
 

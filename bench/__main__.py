@@ -21,6 +21,7 @@ from data.load import load_rows
 from data.schema import FEATURES
 from model import artifact
 from model.predict import predict
+from pages.shared.session import INPUT_KEYS
 from tests.conftest import running_server
 
 _RESULTS = Path(__file__).with_name("results.json")
@@ -165,9 +166,10 @@ async def session_figures(model, url, process):
     waits, seconds = await sessions.load(movers, _LOAD_SECONDS)
     cpu = _cpu_seconds(process) - cpu_before
     for session in movers:
-        number = predict(model, session.values).value
-        if not session.words[0].startswith(f"About **{number:.0f} "):
-            raise RuntimeError(f"{session.values} was answered with {session.words[0]!r}, not {number:.0f}")
+        told = session.what_if
+        number = predict(model, dict(zip(INPUT_KEYS, told["values"], strict=True))).value
+        if told["answer"]["now"]["value"] != number:
+            raise RuntimeError(f"{told['values']} was answered with {told['answer']['now']['value']}, not {number}")
         await session.close()
     n = len(waits)
     what = f"{_N_MOVERS} sessions, 2 moves a second each"

@@ -7,11 +7,11 @@ from bench.visit import Visit
 from data.schema import FEATURES
 
 PAGES = {
-    "": (*(column.name for column in FEATURES), "coverage", "version", "start", "view"),
+    "": (*(column.name for column in FEATURES), "coverage", "version", "from", "to", "view"),
     "explore": ("view", "filter", *(column.name for column in FEATURES)),
     "retrain": ("candidate", "job", "evidence", "evidence_of_several"),
     "models": ("version",),
-    "score": ("coverage",),
+    "score": ("score_coverage",),
     "method": ("view",),
 }
 VALUES = (

@@ -9,6 +9,7 @@ import numpy as np
 
 from data.schema import FEATURES
 from tests import chromium
+from tests.what_if_page import number, slider, thumb
 
 _SCALES = json.dumps({column.name: column.scale for column in FEATURES})
 _WATCH = f"const SCALES = {_SCALES};\n" + Path(__file__).with_name("watch.js").read_text(encoding="utf-8")
@@ -83,14 +84,6 @@ class Visit:
         """Return what the watch noted, and let it start anew."""
         return self.page.evaluate("() => { const noted = { ...watch }; watch.reset(); return noted; }")
 
-    def thumb(self, column):
-        """Return the middle of a slider's thumb, and where its track begins and ends [pixels]."""
-        slider = self.page.locator(f".st-key-{column.name}").get_by_test_id("stSlider")
-        slider.scroll_into_view_if_needed()
-        track = slider.bounding_box()
-        box = slider.get_by_test_id("stSliderThumbValue").locator("xpath=..").bounding_box()
-        return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, track["x"], track["x"] + track["width"]
-
 
 def drag_delays(visit):
     """Drag each slider to one end and to the other, in small moves.
@@ -108,7 +101,8 @@ def drag_delays(visit):
     """
     delays, n_frames = {"event": [], "delivery": []}, 0
     for column in FEATURES:
-        x, y, left, right = visit.thumb(column)
+        x, y = thumb(visit.page, column.name)
+        left, right = (thumb(visit.page, column.name, end)[0] for end in (column.low, column.high))
         visit.page.mouse.move(x, y)
         visit.page.mouse.down()
         visit.take()
@@ -142,7 +136,7 @@ def key_delays(visit):
     """
     delays = {"event": [], "delivery": []}
     for column in FEATURES:
-        visit.page.locator(f".st-key-{column.name} input[type=range]").focus()
+        slider(visit.page, column.name).focus()
         for i in range(_N_PRESSES):
             visit.take()
             visit.page.keyboard.press("ArrowRight" if i < _N_PRESSES / 2 else "ArrowLeft")
@@ -185,18 +179,18 @@ def release_delays(visit, column, n_releases=36):
     """
     rng, delays = np.random.default_rng(_SEED), []
     for i in range(n_releases):
-        x, y, left, right = visit.thumb(column)
-        before = visit.page.get_by_test_id("live-prediction").inner_text()
-        visit.page.mouse.move(x, y)
+        before = number(visit.page).inner_text()
+        visit.page.mouse.move(*thumb(visit.page, column.name))
         visit.page.mouse.down()
-        target = left + (right - left) * (rng.uniform(0.05, 0.3) + (i % 2) * 0.6)
-        visit.page.mouse.move(target, y, steps=4)
+        share = rng.uniform(0.05, 0.3) + (i % 2) * 0.6
+        target = thumb(visit.page, column.name, column.low + share * (column.high - column.low))
+        visit.page.mouse.move(*target, steps=4)
         visit.take()
         visit.page.mouse.up()
         visit.page.wait_for_function("watch.agreedAt !== null", timeout=5_000)
         visit.settle()
         noted = visit.take()
-        if visit.page.get_by_test_id("live-prediction").inner_text() == before:
+        if number(visit.page).inner_text() == before:
             raise RuntimeError(f"{column.name}: release {i} left the number at {before}")
         released = next(event["at"] for event in noted["inputs"] if event["type"] == "pointerup")
         delays.append(noted["agreedAt"] - released)

@@ -11,7 +11,7 @@ import numpy as np
 import psutil
 
 from bench.explore import many_rows
-from bench.sessions import Session
+from bench.visit import Visit
 from data.load import load_rows
 from data.schema import FEATURES
 from model import history, jobs, recipe, versions
@@ -126,13 +126,13 @@ async def moves_beside(store, url, n_idle=60, n_rounds=2):
         From a move to its whole answer [s].
     """
     idle, busy, rng = [], [], np.random.default_rng(1972)
-    session = await Session.open(url)
+    visit = await Visit.open(url)
 
     async def move():
         await asyncio.sleep(0.1)
         column = FEATURES[rng.integers(len(FEATURES))]
         start = time.perf_counter()
-        await session.move(column.name, column.grid[rng.integers(column.n_steps)])
+        await visit.move({column.name: column.grid[rng.integers(column.n_steps)]})
         return time.perf_counter() - start
 
     for seed in range(n_rounds):
@@ -143,7 +143,7 @@ async def moves_beside(store, url, n_idle=60, n_rounds=2):
         while not training.done():
             busy.append(await move())
         await training
-    await session.close()
+    await visit.close()
     return idle, busy
 
 

@@ -13,7 +13,8 @@ import psutil
 
 from bench.explore import many_rows
 from bench.retrain import new_store
-from bench.sessions import Session, process_of
+from bench.sessions import process_of
+from bench.visit import Visit
 from data.load import load_rows
 from data.schema import FEATURES
 from model import history, versions
@@ -73,15 +74,15 @@ def move_cost(model):
 
 async def _moved(url):
     """What a whole move takes of the server's processor, p50 of rounds [s]."""
-    session, rng, rounds = await Session.open(url), np.random.default_rng(1972), []
+    visit, rng, rounds = await Visit.open(url), np.random.default_rng(1972), []
     process = process_of(url)
     for _ in range(7):
         before = sum(process.cpu_times()[:2])
         for _ in range(_N_MOVES // 5):
             column = FEATURES[rng.integers(len(FEATURES))]
-            await session.move(column.name, column.grid[rng.integers(column.n_steps)])
+            await visit.move({column.name: column.grid[rng.integers(column.n_steps)]})
         rounds.append((sum(process.cpu_times()[:2]) - before) / (_N_MOVES // 5))
-    await session.close()
+    await visit.close()
     return float(np.median(rounds))
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import http.client
+import json
 import re
 import secrets
 from urllib.parse import urlsplit
@@ -10,6 +11,8 @@ from urllib.parse import urlsplit
 import websockets
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+
+from pages.shared.session import INPUT_KEYS, WHAT_IF
 
 _PATIENCE = 60  # [s] for any answer
 _ENDED = {"FINISHED_SUCCESSFULLY", "FINISHED_FRAGMENT_RUN_SUCCESSFULLY"}
@@ -95,11 +98,14 @@ class Visit:
         """Return the messages of the exception boxes on the page: there should never be one."""
         return [element.exception.message for element in self.elements if element.WhichOneof("type") == "exception"]
 
-    def _widget(self, kind, label):
+    def _widget(self, kind, name):
+        """Find a widget by its label, or a component, which has none, by its key."""
         for element, fragment in self._shown.values():
-            if element.WhichOneof("type") == kind and (label is None or getattr(element, kind).label == label):
-                return getattr(element, kind), fragment
-        raise LookupError(f"no {kind} {label!r} on this page:\n{self.text[:2000]}")
+            if element.WhichOneof("type") == kind:
+                widget = getattr(element, kind)
+                if name is None or getattr(widget, "label", "") == name or widget.id.endswith(f"-{name}"):
+                    return widget, fragment
+        raise LookupError(f"no {kind} {name!r} on this page:\n{self.text[:2000]}")
 
     def has(self, kind, label):
         """Whether there is such a widget."""
@@ -133,15 +139,23 @@ class Visit:
         widget, fragment = self._widget("number_input", label)
         await self.run(fragment, **{widget.id: ("double_value" if widget.data_type else "int_value", number)})
 
+    @property
+    def what_if(self):
+        """What the component of the What-if page was told last: the inputs, and the answer to them."""
+        return json.loads(json.loads(self._widget("bidi_component", WHAT_IF)[0].json))  # a text of JSON, sent as JSON
+
     async def move(self, values):
-        """Move sliders of the What-if page."""
-        states, part = {}, ""
-        for element, fragment in self._shown.values():
-            if element.WhichOneof("type") == "slider" and (name := element.slider.id.rpartition("-")[2]) in values:
-                states[element.slider.id], part = ("double_array_value", [values[name]]), fragment
-        if len(states) < len(values):
-            raise LookupError(f"no slider for some of {values} on this page:\n{self.text[:2000]}")
-        await self.run(part, **states)
+        """Move sliders of the What-if page; return the answer, as its component is told it."""
+        component, fragment = self._widget("bidi_component", WHAT_IF)
+        told = self.what_if
+        inputs = dict(zip(INPUT_KEYS, told["values"], strict=True)) | values
+        sent = {"epoch": told["epoch"], "seq": told["seq"] + 1, "values": list(inputs.values())}
+        scenario = sent | {"start": told["start"]["code"], "level": told["level"], "has": told["id"]}
+        await self.run(fragment, **{component.id: ("json_value", json.dumps({"scenario": scenario}))})
+        told = self.what_if
+        if sent != {name: told[name] for name in sent}:
+            raise RuntimeError(f"{sent} was not answered:\n{self.text[:2000]}")
+        return told["answer"]
 
     async def upload(self, name, content):
         """Put a file into the page's first field for files."""
@@ -181,9 +195,7 @@ class Visit:
         script = message.rerun_script
         for name, (kind, value) in (self._states | states).items():
             widget = script.widget_states.widgets.add(id=name)
-            if kind == "double_array_value":
-                widget.double_array_value.data.extend(value)
-            elif kind == "file_uploader_state_value":
+            if kind == "file_uploader_state_value":
                 info = widget.file_uploader_state_value.uploaded_file_info.add(name=value[0], size=value[1])
                 info.file_id = value[2].file_id
                 info.file_urls.CopyFrom(value[2])

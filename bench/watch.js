@@ -9,16 +9,15 @@
 
   const text = (selector) => document.querySelector(selector)?.textContent ?? "";
 
-  // Number, native words and title of the contributions carry one answer, and each typed field its slider's value.
+  // No answer is awaited, number and title of the contributions carry one, and each exact field its slider's value.
   function agrees() {
-    const words = /^About (-?\d+) /.exec(text(".st-key-app-answer").trim());
-    const title = /^Why (-?\d+) /.exec(text(".reasons h3"));
+    const title = /^Why (-?\d+) /.exec(text(".wi-average h3"));
     const now = text("[data-testid=live-prediction]");
-    if (!now || words?.[1] !== now || title?.[1] !== now) return false;
-    return Object.entries(SCALES).every(([key, scale]) => {
-      const slider = document.querySelector(`.st-key-${key} input[type=range]`);
-      const typed = document.querySelector(`.st-key-app-typed-${key} input`);
-      return slider && typed && Math.abs(parseFloat(typed.value) - slider.value * scale) < 1e-6;
+    if (document.querySelector(".wi")?.className !== "wi" || !now || title?.[1] !== now) return false;
+    return Object.entries(SCALES).every(([name, scale]) => {
+      const slider = document.getElementById(`wi-${name}`);
+      const exact = document.querySelector(`[data-testid=row-${name}] .wi-field`);
+      return Math.abs(parseFloat(exact.value) - slider.value * scale) < 1e-6;
     });
   }
 

@@ -7,7 +7,6 @@ import logging
 import os
 import sys
 import time
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -22,7 +21,6 @@ from model.dispatcher import Dispatcher
 from model.interval import LEVELS, levels
 from model.predict import predict
 from model.recipe import ALGORITHMS, ModelError
-from model.refits import make_refits
 from model.score import score_file, to_csv
 from model.store import Store, StoreError
 from model.train import require_usable, train
@@ -135,7 +133,6 @@ def _train(options):
         if options.data != SHIPPED:
             raise ModelError(f"--data {options.data}: the shipped model is of the shipped rows. Add --store.")
         model = train(rows, options.algorithm, parameters, seed, n_jobs=-1, progress=_FITS)
-        model = replace(model, refits=make_refits(model.X, model.y, n_jobs=-1))
         try:
             kept = ", ".join(path.name for path in artifact.save(model))
         except OSError as error:

@@ -33,7 +33,7 @@ def save(model, folder=FOLDER):
     Parameters
     ----------
     model : model.train.Model
-        With refits.
+        Its refits are made where it has none.
     folder : path, default=this package
         Must exist.
 
@@ -42,7 +42,7 @@ def save(model, folder=FOLDER):
     list of pathlib.Path
         The files.
     """
-    pickled, refits = to_bytes(model.pipeline), model.refits.to_bytes()
+    pickled, refits = to_bytes(model.pipeline), (model.refits or make_refits(model.X, model.y)).to_bytes()
     contents = {PICKLED: pickled, REFITS: refits, RECORD: sidecar(model.record, pickled, refits)}
     paths = [Path(folder) / name for name in contents]
     for path, content in zip(paths, contents.values(), strict=True):

@@ -1,19 +1,19 @@
 """What changes from one scenario to another, and how sure that is."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from data.schema import FEATURE_NAMES, ROW, ROWS, TARGET, DataError, Problem, row_name
+from data.schema import FEATURE_NAMES, FEATURES, ROW, ROWS, TARGET, DataError, Problem, row_name
 from model.explain import coalition_rows, shapley
-from model.predict import Scenario, predict_many
+from model.predict import Scenario, curve_rows, predict_many
 from model.recipe import OFFERED
 from model.train import Model
 
 FloatArray = NDArray[np.float64]
-_BLOCK = 500  # scenarios of which all refits are asked at a time
+_BLOCK = 100  # scenarios of which all refits are asked at a time
 
 
 @dataclass(frozen=True)
@@ -169,14 +169,71 @@ def in_words(amount: float) -> str:
 
 def direction(change: Change) -> str:
     """Say how many of 100 refits say less and more: ``"94 of 100 refits say less, 4 more, 2 no change"``."""
-    shares = {"less": change.below, "more": change.above, "no change": 1 - change.below - change.above}
-    exact = {word: 100 * share for word, share in shares.items()}
-    counts = {word: int(share) for word, share in exact.items()}
-    for word in sorted(exact, key=lambda word: counts[word] - exact[word])[: 100 - sum(counts.values())]:
-        counts[word] += 1  # the largest remainders, so that they add up
-    first, *more = sorted((word for word in counts if counts[word]), key=lambda word: -counts[word])
-    says = f"{counts[first]} of 100 refits say {first}"
-    return ", ".join([says, *(f"{counts[word]} {word}" for word in more)])
+    counted = dict(zip(("less", "more", "no change"), counts(change.below, change.above), strict=True))
+    first, *more = sorted((word for word in counted if counted[word]), key=lambda word: -counted[word])
+    says = f"{counted[first]} of 100 refits say {first}"
+    return ", ".join([says, *(f"{counted[word]} {word}" for word in more)])
+
+
+def counts(below: float, above: float) -> list[int]:
+    """How many of 100 refits say less, more, and no change, so that they add up: largest remainders first."""
+    exact = [100 * below, 100 * above, 100 * (1 - below - above)]
+    counted = [int(share + 1e-9) for share in exact]
+    for place in sorted(range(3), key=lambda place: counted[place] - exact[place])[: 100 - sum(counted)]:
+        counted[place] += 1
+    return counted
+
+
+class Band(NamedTuple):
+    """The interval of the change along a slider, at some of its steps.
+
+    Attributes
+    ----------
+    steps
+        Places on the slider's grid, both ends among them.
+    low, high
+        Of shape (n_steps,) [unit of the target].
+    counts
+        Of each step: how many of 100 refits say less, more, and no change.
+    """
+
+    steps: list[int]
+    low: FloatArray
+    high: FloatArray
+    counts: list[list[int]]
+
+
+def bands(model: Model, start: Scenario, scenario: Scenario, level: float, n_steps: int) -> dict[str, Band]:
+    """Say how sure the change from a start is along each slider, the other inputs held.
+
+    Parameters
+    ----------
+    model
+        With refits.
+    start, scenario
+    level
+        Of the interval [1].
+    n_steps
+        At how many steps of each slider, or at all where it has fewer.
+
+    Returns
+    -------
+    dict
+        Column name -> Band.
+    """
+    x = np.array([scenario[name] for name in FEATURE_NAMES])
+    places = [np.unique(np.linspace(0, column.n_steps - 1, n_steps).round().astype(int)) for column in FEATURES]
+    rows = [block[steps] for block, steps in zip(curve_rows(x), places, strict=True)]
+    before = np.array([[start[name] for name in FEATURE_NAMES]])
+    said = model.refits.changes(before, np.concatenate(rows))
+    found, first = {}, 0
+    for name, steps in zip(FEATURE_NAMES, places, strict=True):
+        of_input = said[first : first + len(steps)]
+        below, above = (of_input < 0).mean(axis=1), (of_input > 0).mean(axis=1)
+        counted = [counts(*shares) for shares in zip(below.tolist(), above.tolist(), strict=True)]
+        found[name] = Band(steps.tolist(), *ends(of_input, level), counted)
+        first += len(steps)
+    return found
 
 
 def ends(changes: FloatArray, level: float) -> tuple[FloatArray, FloatArray]:

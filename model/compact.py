@@ -70,13 +70,16 @@ class Compact:
             leaves = self.value[self._leaves(X.astype(np.float32))].astype(float)
             order, starts, fits = self._by_fit
             predictions[:, fits] += np.add.reduceat(leaves[:, order], starts, axis=1)
-        for centres, weights, lengths, number in zip(
-            self.centres, self.weights, self.lengths, self.surface_of, strict=True
-        ):
-            Z = X / lengths
-            distances = (Z**2).sum(axis=1)[:, None] + (centres**2).sum(axis=1) - 2 * Z @ centres.T
-            predictions[:, number] += np.exp(-distances / 2) @ weights
+        if len(self.surface_of):
+            Z = X / self.lengths[:, None]  # shape (n_surfaces, n_rows, n_features), and so on
+            halves = Z @ self.centres.transpose(0, 2, 1) - (Z**2).sum(axis=2)[:, :, None] / 2 - self._norms[:, None] / 2
+            predictions[:, self.surface_of] += (np.exp(halves, out=halves) @ self.weights[:, :, None])[:, :, 0].T
         return predictions
+
+    @cached_property
+    def _norms(self):
+        """Squared length of each centre, shape (n_surfaces, n_centres)."""
+        return (self.centres**2).sum(axis=2)
 
     def _leaves(self, X):
         """Node in which each row ends, tree by tree, shape (n_rows, n_trees)."""

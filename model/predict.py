@@ -6,12 +6,15 @@ from functools import lru_cache
 from threading import Lock
 
 import numpy as np
+from numpy.typing import NDArray
 
 from data.schema import FEATURE_NAMES, FEATURES, ROW, TARGET, DataError, Problem, row_name
 from model.explain import coalition_rows, shapley
 from model.forest import FORESTS, ForestTables
 from model.neighbours import nearest, support
+from model.train import Model
 
+FloatArray = NDArray[np.float64]
 N_NEAREST = 3
 _BLOCK = 8_000  # rows: a dozen milliseconds of the shipped forest
 _BATCH = Lock()  # threads that predict at once would fight for the interpreter and all be slower
@@ -144,7 +147,7 @@ def predict(model, values, level=0.9):
     """
     scenario = Scenario(values)
     x = np.array([scenario[name] for name in FEATURE_NAMES])
-    blocks = [x[None], *_curve_rows(x), coalition_rows(x, model.background)]
+    blocks = [x[None], *curve_rows(x), coalition_rows(x, model.background)]
     with _BATCH:
         y = predict_rows(model, np.concatenate(blocks))
     point, *curves, coalitions = np.split(y, np.cumsum([len(block) for block in blocks])[:-1])
@@ -168,6 +171,26 @@ def predict(model, values, level=0.9):
         contributions=dict(zip(FEATURE_NAMES, contributions.tolist(), strict=True)),
         curves=dict(zip(FEATURE_NAMES, curves, strict=True)),
     )
+
+
+def curve_support(model: Model, x: FloatArray) -> dict[str, NDArray[np.str_]]:
+    """Say how far from every row a scenario is at each step of each slider, the other inputs held.
+
+    Parameters
+    ----------
+    model
+    x
+        The scenario, of shape (n_features,), in stored units.
+
+    Returns
+    -------
+    dict
+        Column name -> what `support` says at its steps, shape (n_steps,).
+    """
+    blocks = list(curve_rows(x))
+    X = np.concatenate(blocks)
+    levels = support(model, X, nearest(model, X)[1][:, 0])
+    return dict(zip(FEATURE_NAMES, np.split(levels, np.cumsum([len(block) for block in blocks])[:-1]), strict=True))
 
 
 def predict_rows(model, X):
@@ -264,7 +287,7 @@ def _grids():
     return [np.array(column.grid) for column in FEATURES]
 
 
-def _curve_rows(x):
+def curve_rows(x):
     """For each input, the scenario with that input at each step of its slider."""
     for i, grid in enumerate(_grids()):
         rows = np.tile(x, (len(grid), 1))

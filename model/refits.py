@@ -6,7 +6,6 @@ Biometrics 53. The refits are a property of the rows alone, and so shared by all
 """
 
 import io
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any
@@ -59,20 +58,23 @@ class Refits:
         Parameters
         ----------
         before, after
-            Of shape (n, n_features), in stored units.
+            Of shape (n, n_features), in stored units; ``before`` may be one row for all.
 
         Returns
         -------
         ndarray of shape (n, n_refits)
             In the unit of the target. Of more rows than a refit draws, each kind's deviations from its median are
-            made smaller by the square root of their share: they would be as much smaller with all rows.
+            made smaller by the rate at which smooth truths are learned, n to the power of -2 / (4 + n_features):
+            Stone (1982), Annals of Statistics 10. With the square root, as for a line, they were too small: of 100
+            changes at 2,000 rows 94 (straight), 80 (bent) and 69 (steps) were held in place of 90.
         """
         changes = _differences(self.pool, before, after)
         if self.n_rows <= N_DRAWN:
             return changes
         by_kind = changes.reshape(len(changes), len(KINDS), -1)
         medians = np.median(by_kind, axis=2, keepdims=True)
-        return (medians + (by_kind - medians) * math.sqrt(N_DRAWN / self.n_rows)).reshape(changes.shape)
+        share = (N_DRAWN / self.n_rows) ** (2 / (4 + before.shape[1]))
+        return (medians + (by_kind - medians) * share).reshape(changes.shape)
 
     def changes_of_others(self, before: FloatArray, after: FloatArray) -> FloatArray:
         """By how much the prediction of each offered algorithm changes, shape (n, n_algorithms): see `changes`."""

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from data.inputs import load_inputs, load_json
 from data.schema import FEATURE_NAMES, FEATURES, DataError
@@ -12,8 +13,8 @@ from model.score import harmless
 MAX_KEPT = 50
 MAX_NAME = 60  # characters
 MAX_BYTES = 2**20  # of a file of scenarios
-_BESIDE = ("name", "coverage", "version")  # the inputs in a file
-_FIGURES = ("prediction", "low", "high")
+_BESIDE = ("name", "coverage", "version", "start")  # the inputs in a file
+_FIGURES = ("prediction", "low", "high", "change", "change_low", "change_high")
 _IN_FILE = {column.name: column.name_beside((*_BESIDE, *_FIGURES)) for column in FEATURES}
 
 
@@ -29,17 +30,27 @@ class Kept:
         Level of the interval [1].
     version : int
         Of the model that answered; 0 for the shipped one without a store.
+    start : str
+        Code of the row that it started from; empty for the typical one.
     value, low, high : float
         Prediction and the ends of its interval then [unit of the target].
+    change : float
+        From the prediction at the start, then.
+    change_low, change_high : float or None
+        Ends of the interval of the change; None where the model had no refits.
     """
 
     name: str
     scenario: Scenario
     coverage: float
     version: int
+    start: str
     value: float
     low: float
     high: float
+    change: float
+    change_low: float | None
+    change_high: float | None
 
 
 def clean_name(text, taken, otherwise="Scenario"):
@@ -75,7 +86,8 @@ def to_records(kept):
             **{_IN_FILE[name]: value for name, value in one.scenario.items()},
             "coverage": one.coverage,
             "version": one.version,
-            **dict(zip(_FIGURES, (one.value, one.low, one.high), strict=True)),
+            "start": one.start,
+            **dict(zip(_FIGURES, (one.value, *(getattr(one, name) for name in _FIGURES[1:])), strict=True)),
         }
         for one in kept
     ]
@@ -99,14 +111,18 @@ def to_csv(kept):
     return text.encode("utf-8" if text.isascii() else "utf-8-sig")
 
 
-@dataclass(frozen=True)
-class Read:
-    """A scenario from a file, not yet answered: 0 for a level or a version that the file does not say."""
+class Read(NamedTuple):
+    """A scenario from a file, not yet answered: 0 for a level or a version that the file does not say.
+
+    ``where`` is its place in the file, and ``start`` the text that names where it starts.
+    """
 
     name: str
     scenario: Scenario
     coverage: float
     version: int
+    start: str = ""
+    where: str = ""
 
 
 def read(content):
@@ -177,13 +193,14 @@ def _from_csv(content):
         level = said["coverage"].replace(inputs.table.decimal, ".").strip() or None
         try:
             name = said["name"].removeprefix("'")
-            found.append(_made(f"row {row}", name, level, said["version"].strip() or None, scenario))
+            start = said["start"].strip().removeprefix("'")
+            found.append(_made(f"row {row}", name, level, said["version"].strip() or None, start, scenario))
         except DataError as error:
             problems += error.problems
     return found, problems
 
 
-def _made(where, name, coverage, version, scenario):
+def _made(where, name, coverage, version, start, scenario):
     """Check what stands beside the inputs, or is left out."""
     problems, level, number = [], 0.0, 0
     name, coverage, version = (0 if value is None else value for value in (name or "", coverage, version))
@@ -201,7 +218,7 @@ def _made(where, name, coverage, version, scenario):
         number = int(text)
     if problems:
         raise DataError(problems)
-    return Read(str(name), scenario, level, number)
+    return Read(str(name), scenario, level, number, str(start or "")[:200], where)
 
 
 def moved(kept, name, by):

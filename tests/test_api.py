@@ -265,13 +265,16 @@ def test_without_data_there_is_no_answer_but_a_reason(project, tmp_path):
             assert "column petrol_tax is missing" in content["error"]
 
 
-def test_the_readmes_command_works(server, model):
+def test_the_readmes_commands_work(server, model):
     text = (ROOT / "README.md").read_text(encoding="utf-8").replace("\\\n", " ")
-    (line,) = (line for line in text.splitlines() if line.strip().startswith("curl "))
-    _, address, _, header, _, body = shlex.split(line)
-    name, _, value = header.partition(": ")
-    answer = ask(address.replace("http://localhost:8501", server), body.encode(), {name: value})[2]
-    assert answer["value"] == predict(model, json.loads(body)).value
+    answers = {}
+    for line in (line for line in text.splitlines() if line.strip().startswith("curl ")):
+        _, address, _, header, _, body = shlex.split(line)
+        name, _, value = header.partition(": ")
+        answers[address[-7:]] = ask(address.replace("http://localhost:8501", server), body.encode(), {name: value})[2]
+    maine = dict(zip(FEATURE_NAMES, (9, 3571, 1976, 0.525), strict=True))
+    assert answers["predict"]["value"] == predict(model, maine).value
+    assert answers["/change"]["change"] == change(model, OHIO, OHIO | {"petrol_tax": 9}).value
 
 
 @pytest.fixture(scope="module")

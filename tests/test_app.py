@@ -2,11 +2,14 @@
 
 import json
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from data.schema import FEATURES, row_name
-from model.predict import predict
+from model.change import bands, change, counts, figures_of, place_of
+from model.predict import Scenario, curve_support, predict
+from pages.shared import session
 from tests.conftest import ROOT
 
 DEFAULTS = {column.name: column.default for column in FEATURES}
@@ -18,118 +21,142 @@ def app():
     return AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=30)
 
 
-def scenario_of(app):
-    return {name: app.slider(key=name).value for name in NAMES}
+def sent_by(app):
+    """What the server sends to the rows and the card."""
+    return json.loads(json.loads(app.get("bidi_component")[0].proto.json))
 
 
-def words_of(app):
-    return app.container(key="app.answer").markdown[0].value
+def opened(app, **asked):
+    """Open a link."""
+    for name, value in asked.items():
+        app.query_params[name.removesuffix("_")] = value
+    return sent_by(app.run())
 
 
 def assert_page_says(app, answer):
     assert not app.exception
-    assert words_of(app).startswith(f"About **{answer.value:.0f} gallons per person per year**.")
+    sent = sent_by(app)
+    assert dict(zip(NAMES, sent["values"], strict=True)) == answer.scenario
+    assert sent["answer"]["now"]["value"] == answer.value
+    assert sent["answer"]["width"] == pytest.approx(answer.value - answer.low)
 
 
 def test_the_first_page_answers_the_defaults(app, model):
-    app.run()
-    assert scenario_of(app) == DEFAULTS
-    assert app.selectbox(key="app.start_from").value == "Typical state"
+    sent = opened(app)
+    assert (sent["seq"], sent["start"]["code"], sent["level"]) == (0, "", 0.9)
     assert_page_says(app, predict(model, DEFAULTS))
     assert not app.warning
     assert not app.error
 
 
-@pytest.mark.parametrize("column", FEATURES, ids=lambda column: column.name)
-def test_moving_a_slider_changes_the_answer_to_the_models(app, model, column):
-    app.run()
-    for value in (column.low, column.high):
-        app.slider(key=column.name).set_value(value).run()
-        assert_page_says(app, predict(model, DEFAULTS | {column.name: value}))
-        assert app.number_input(key=f"app.typed.{column.name}").value == pytest.approx(value * column.scale)
-        assert app.selectbox(key="app.start_from").value is None
+def test_each_state_is_a_start_by_its_full_name_with_its_own_figures(app, model):
+    starts = opened(app)["model"]["starts"]
+    assert [start["name"] for start in starts] == ["Typical state", *sorted(map(row_name, model.rows["state"]))]
+    rows = model.rows.set_index("state")
+    for start in starts[1:]:
+        assert start["values"] == rows.loc[start["code"], NAMES].tolist()
+        assert start["observed"] == rows.loc[start["code"], "petrol_consumption"]
 
 
-def test_each_state_is_a_preset_by_its_full_name_with_its_own_figures(app, model):
-    app.run()
-    assert app.selectbox(key="app.start_from").options == ["Typical state", *sorted(map(row_name, model.rows["state"]))]
-    for name, code in (("Oklahoma", "OK"), ("Indiana", "IN"), ("Wyoming", "WY")):
-        app.selectbox(key="app.start_from").set_value(name).run()
-        own = model.rows.set_index("state").loc[code, NAMES].to_dict()
-        assert scenario_of(app) == own
-        assert app.selectbox(key="app.start_from").value == name
-        assert_page_says(app, predict(model, own))
-        assert f"Closest is {name} (0.0 s.d. away)" in words_of(app)
-
-
-def test_reset_returns_to_the_typical_state(app, model):
-    app.run()
-    app.selectbox(key="app.start_from").set_value("Texas").run()
-    app.button[0].click().run()
-    assert scenario_of(app) == DEFAULTS
-    assert_page_says(app, predict(model, DEFAULTS))
-
-
-def test_a_typed_value_moves_the_slider_exactly(app, model):
-    app.run()
-    app.number_input(key="app.typed.driver_licence_share").set_value(60.25).run()
-    assert app.slider(key="driver_licence_share").value == 0.6025
-    assert_page_says(app, predict(model, DEFAULTS | {"driver_licence_share": 0.6025}))
-
-
-def test_a_typed_value_out_of_range_is_told_and_kept_while_the_slider_stays(app, model):
-    app.run()
-    app.number_input(key="app.typed.petrol_tax").set_value(12.0).run()
-    assert app.slider(key="petrol_tax").value == 7.5
-    assert app.number_input(key="app.typed.petrol_tax").value == 12
-    message = "Petrol tax: 12 is outside the slider. Type a number from 5.0 to 10.0 (cents per gallon)."
-    assert [error.value for error in app.error] == [message]
-    assert_page_says(app, predict(model, DEFAULTS))
-    app.slider(key="average_income").set_value(4000.0).run()
-    assert [error.value for error in app.error] == [message]
-    app.slider(key="petrol_tax").set_value(8.0).run()
-    assert not app.error
-    assert app.number_input(key="app.typed.petrol_tax").value == 8
-
-
-@pytest.mark.parametrize("coverage", [0.8, 0.9, 0.95])
-def test_the_level_of_the_interval_is_said_with_what_was_measured_of_it(app, model, coverage):
-    app.run()
-    app.get_by_key("coverage").set_value(coverage).run()
-    answer = predict(model, DEFAULTS, coverage)
-    of_ten = {0.8: "8 in 10", 0.9: "9 in 10", 0.95: "19 in 20"}[coverage]
-    held = next(one["held"] for one in model.record["coverage"]["held"] if one["level"] == coverage)
-    words = words_of(app)
-    assert f"±{answer.high - answer.value:.0f}: set so that {of_ten} errors on states" in words
-    assert f"{held:.0f} of 48 ({48 * coverage:.0f} expected; chance alone gives" in words
+def test_a_link_starts_from_a_state_and_moves_what_it_names(app, model):
+    ohio, observed = figures_of(model, place_of(model, "OH"))
+    sent = opened(app, from_="OH", petrol_tax="9", coverage="80 %")
+    assert (sent["start"]["code"], sent["start"]["observed"], sent["level"]) == ("OH", observed, 0.8)
+    there = ohio | {"petrol_tax": 9.0}
+    assert_page_says(app, predict(model, there, 0.8))
+    moved, told = change(model, ohio, there, 0.8), sent["answer"]
+    assert (told["now"]["change"], told["now"]["low"], told["now"]["high"]) == (moved.value, moved.low, moved.high)
+    assert told["now"]["counts"] == counts(moved.below, moved.above)
+    assert told["contributions"] == list(moved.contributions.values())
+    assert list(told["others"].values()) == list(moved.others.values())
 
 
 @pytest.mark.parametrize("asked", ["99", "abc", "nan", "inf", "", "-7.5", "1e400"])
 def test_a_link_that_asks_for_the_impossible_is_told(app, model, asked):
-    app.query_params["petrol_tax"] = asked
-    app.query_params["average_income"] = "4000"
-    app.run()
-    assert scenario_of(app) == DEFAULTS | {"average_income": 4000}
+    opened(app, petrol_tax=asked, average_income="4000")
     assert len(app.error) == 1
     assert app.error[0].value.startswith("Petrol tax: the link asks for")
     assert "Choose a number from 5.0 to 10.0" in app.error[0].value
-    assert_page_says(app, predict(model, DEFAULTS | {"average_income": 4000}))
+    assert_page_says(app, predict(model, DEFAULTS | {"average_income": 4000.0}))
+
+
+def test_a_link_that_starts_from_nowhere_is_told_and_starts_from_the_typical_state(app, model):
+    opened(app, from_="Atlantis")
+    assert app.error[0].value == "The link starts from ` Atlantis `, which is no state here that the sliders can show."
+    assert_page_says(app, predict(model, DEFAULTS))
 
 
 def test_a_link_with_markup_in_it_is_shown_as_text(app):
-    app.query_params["petrol_tax"] = "![x](http://evil.example/a.png)"
-    app.run()
+    opened(app, petrol_tax="![x](http://evil.example/a.png)")
     assert "` ![x](http://evil.example/a.png) `" in app.error[0].value
 
 
-def test_curves_reasons_and_closest_states_reach_the_browser_as_the_model_says_them(app, model):
-    app.run()
+@pytest.mark.parametrize(
+    "told",
+    [
+        None,
+        "x",
+        {"values": [7.5, 4300.0, 4700.0]},
+        {"values": [7.5, 4300.0, 4700.0, 56.5]},
+        {"values": ["much", 4300.0, 4700.0, 0.5]},
+        {"values": [float("nan"), 4300.0, 4700.0, 0.5]},
+        {"level": 0.7},
+        {"level": "x"},
+        {"epoch": None},
+        {"seq": -1},
+    ],
+    ids=str,
+)
+def test_whatever_a_browser_sends_that_cannot_be_is_as_if_it_had_sent_nothing(app, model, told, monkeypatch):
+    from pages.shared import controls
+
+    good = {"epoch": 1, "seq": 1, "values": [9.0, 4300.0, 4700.0, 0.6], "start": "OH", "level": 0.8}
+    state = {session.INPUTS: (1, 0, dict(DEFAULTS), "", 0.9)}
+    monkeypatch.setattr(controls.st, "session_state", state)
+    state[session.WHAT_IF] = {"scenario": good | told if isinstance(told, dict) else told}
+    assert controls.read() == (1, 0, DEFAULTS, "", 0.9)
+    state[session.WHAT_IF] = {"scenario": good}
+    assert controls.read().scenario == dict(zip(NAMES, good["values"], strict=True))
+    state[session.WHAT_IF] = {"scenario": good | {"epoch": 0, "seq": 9, "values": list(DEFAULTS.values())}}
+    assert controls.read().scenario["petrol_tax"] == 9.0  # of an older epoch
+    controls.write(DEFAULTS)
+    assert controls.read() == (2, 0, DEFAULTS, "OH", 0.8)
+
+
+@pytest.mark.parametrize("coverage", [0.8, 0.9, 0.95])
+def test_the_level_of_the_interval_is_said_with_what_was_measured_of_it(app, model, coverage):
+    note = opened(app, coverage=f"{coverage * 100:g} %")["answer"]["note"]
+    answer = predict(model, DEFAULTS, coverage)
+    of_ten = {0.8: "8 in 10", 0.9: "9 in 10", 0.95: "19 in 20"}[coverage]
+    held = next(one["held"] for one in model.record["coverage"]["held"] if one["level"] == coverage)
+    assert f"±{answer.high - answer.value:.0f}: set so that {of_ten} errors on states" in note
+    assert f"{held:.0f} of 48 ({48 * coverage:.0f} expected; chance alone gives" in note
+
+
+def test_curves_bands_reasons_and_closest_states_reach_the_browser_as_the_model_says_them(app, model):
+    sent = opened(app)
     answer = predict(model, DEFAULTS)
-    readout, details = (json.loads(json.loads(node.proto.json)) for node in app.get("bidi_component"))
-    assert readout["now"] == {"value": round(answer.value), "low": round(answer.low), "high": round(answer.high)}
-    for curve in readout["curves"]:
-        assert curve["value"] == [round(value) for value in answer.curves[curve["key"]]]
-    assert [bar["value"] for bar in details["why"]["bars"]] == [round(v, 1) for v in answer.contributions.values()]
-    header, closest = details["closest"]["rows"][:2]
-    assert header == ["State", "petrol use", "distance", "tax", "income", "highways", "drivers"]
-    assert closest == ["Florida", "574", "0.7 s.d.", "8.0 ¢", "$4,188", "5,975 mi", "56.3 %"]
+    known = bands(model, Scenario(DEFAULTS), answer.scenario, 0.9, 9)
+    supports = curve_support(model, np.array(list(DEFAULTS.values())))
+    for column, curve in zip(FEATURES, sent["answer"]["curves"], strict=True):
+        assert curve["value"] == pytest.approx(answer.curves[column.name], abs=1e-3)
+        assert curve["band"]["steps"] == known[column.name].steps
+        assert curve["band"]["low"] == pytest.approx(known[column.name].low, abs=1e-3)
+        assert curve["band"]["high"] == pytest.approx(known[column.name].high, abs=1e-3)
+        assert [{"n": "near", "f": "far", "v": "very far"}[sign] for sign in curve["support"]] == list(
+            supports[column.name]
+        )
+    assert sent["answer"]["reasons"] == list(answer.contributions.values())
+    closest = sent["answer"]["closest"][0]
+    assert (closest["name"], closest["used"], closest["values"]) == ("Florida", 574, [8.0, 4188, 5975, 0.563])
+
+
+def test_the_interval_of_the_change_is_nothing_at_the_start_and_widens_away_from_it(model):
+    start, _ = figures_of(model, place_of(model, "OH"))
+    for column in FEATURES:
+        band = bands(model, Scenario(start), Scenario(start), 0.9, 9)[column.name]
+        home = (start[column.name] - column.low) / column.step
+        widths = band.high - band.low
+        nearest = int(np.argmin(np.abs(np.array(band.steps) - home)))
+        assert widths[nearest] <= widths.max() / 2
+        assert max(widths[0], widths[-1]) == widths.max() or column.name == "paved_highways"

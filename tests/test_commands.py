@@ -40,7 +40,7 @@ def test_train_promote_predict_export_and_card_by_command(store_url, rows, tmp_p
     assert listed[-1] == "* active. MAE in gallons per person per year, +- one standard error."
     assert "# Version 2: ridge" in called("card", 2).stdout
     done = called("export", 2, "--to", tmp_path / "taken")
-    assert len(done.stdout.splitlines()) == 4
+    assert len(done.stdout.splitlines()) == 5
     taken = artifact.load(load_rows(tmp_path / "taken" / "rows.csv"), tmp_path / "taken")
     assert (predict_rows(taken, here.X) == predict_rows(here, here.X)).all()
 

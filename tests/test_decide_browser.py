@@ -11,13 +11,13 @@ from playwright.sync_api import expect
 from bench.kills import process_of
 from data.schema import FEATURES
 from model import history
-from model.change import change, direction, in_words
+from model.change import change, direction, figures_of, in_words, place_of
 from model.goal import seek
 from model.predict import predict
 from model.store import Store
 from tests.retrain_page import Visitor, answer, model_of, promote_a_line
 from tests.stores import add_quick
-from tests.what_if_page import DEFAULTS, choose, number, slider
+from tests.what_if_page import DEFAULTS, choose, number, settles, slider, start, type_into
 
 pytestmark = [pytest.mark.browser]
 
@@ -73,12 +73,13 @@ def test_scenarios_are_kept_changed_and_shown_again_and_nobody_else_sees_them(an
     first, second, third = lines(page)
     said = predict(model, DEFAULTS)
     assert first == [
-        "Base *case*", f"{said.value:.0f}", f"{said.low:.0f} – {said.high:.0f} (90 %)",
+        "Base *case*", f"{said.value:.0f}", f"{said.low:.0f} – {said.high:.0f} (90 %)", "Typical state", "none",
         "7.5", "4,300", "4,700", "56.5", "Florida, 0.7 s.d.",
     ]  # fmt: skip
     assert second[0] == "Scenario 2"
     assert second[1] == answer(model, **wyoming)
-    assert second[7] == "Wyoming, 0.0 s.d."
+    assert second[3:5] == ["Wyoming", "none"]
+    assert second[9] == "Wyoming, 0.0 s.d."
     assert third[0] == "Base *case* (2)"
 
     ann.page.get_by_text("Show, rename, move or remove").click()
@@ -111,24 +112,31 @@ def test_two_scenarios_are_compared_with_why_the_prediction_moves(ann, model):
     moved = change(model, DEFAULTS, wyoming)
     ann.sees(f"After: {in_words(moved.value)} than Before (90 %: {in_words(moved.low)} to {in_words(moved.high)})")
     ann.sees(direction(moved))
-    reasons = page.locator(".reasons").nth(1)
+    reasons = page.locator(".reasons")
     expect(reasons.locator("h3")).to_have_text(f"Why {moved.prediction:.0f} and not {answer(model)}")
     figures = [int(text.replace("−", "-")) for text in reasons.locator("b").all_inner_texts()]
     assert figures == [round(moved.contributions[column.name]) for column in FEATURES]
     assert sum(figures) == pytest.approx(moved.value, abs=2)
-    side = page.locator(".closest").nth(1)
+    side = page.locator(".closest")
     expect(side.locator("tr").nth(1)).to_contain_text(f"{answer(model)}{moved.prediction:.0f}", use_inner_text=False)
     expect(side).to_contain_text("Licensed drivers56.5 %67.2 %")
 
 
 def test_scenarios_are_downloaded_and_loaded_and_a_bad_file_loses_nothing(ann, model):
     page = ann.page
+    choose(page, "Ohio")
+    type_into(page, "petrol_tax", "9")
+    settles(page)
     keep(ann, "=1 Ä")
     page.get_by_text("Download or load").click()
     name, table = downloaded(ann, "Download CSV")
     assert (name, "=1 Ä" in table.decode("utf-8-sig")) == ("scenarios.csv", True)
     (record,) = json.loads(listed := downloaded(ann, "Download JSON")[1])
-    assert (record["name"], record["prediction"]) == ("=1 Ä", predict(model, DEFAULTS).value)
+    ohio = figures_of(model, place_of(model, "OH"))[0]
+    moved = change(model, ohio, ohio | {"petrol_tax": 9.0})
+    assert (record["name"], record["start"], record["prediction"]) == ("=1 Ä", "OH", moved.prediction)
+    assert [record[f"change{end}"] for end in ("", "_low", "_high")] == [moved.value, moved.low, moved.high]
+    assert lines(page)[0][3:5] == ["Ohio", f"−46 ({moved.low:+.0f} to {moved.high:+.0f})".replace("-", "−")]
 
     for content, file, n in ((table, "a.csv", 2), (listed, "b.json", 3)):
         ann.uploads(content, file)
@@ -142,6 +150,8 @@ def test_scenarios_are_downloaded_and_loaded_and_a_bad_file_loses_nothing(ann, m
     ann.sees("<b>.json was not loaded:")
     ann.sees("scenario 2, petrol_tax: 99 is not possible. Give a number from 0 to 50 cents per gallon.")
     expect(page.locator(".st-key-app-tray_table tbody tr")).to_have_count(3)
+    ann.uploads(json.dumps([record | {"start": "Atlantis"}]).encode(), "d.json")
+    ann.sees("scenario 1, start: 'Atlantis' is no state that is known. Name one of the model's 48 states")
     ann.uploads(json.dumps([record | {"version": 77}]).encode(), "c.json")
     ann.sees("Not known here or not usable: version 77.")
 
@@ -169,7 +179,7 @@ def test_a_scenario_is_kept_as_the_sliders_are_however_quickly_or_slowly_the_ser
     server, slid = process_of(ann.page.url), slider(ann.page, "petrol_tax")
     for n_moves, suspends_after, moved in ((3, None, 7.8), (4, 0, 7.9), (5, 1, 8.0)):
         if n_kept := len(lines(ann.page)):
-            ann.presses("Reset")
+            ann.presses("Back to the typical state")
             expect(number(ann.page)).to_have_text(answer(model))
             expect(ann.page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
         slid.focus()
@@ -183,7 +193,7 @@ def test_a_scenario_is_kept_as_the_sliders_are_however_quickly_or_slowly_the_ser
         finally:
             server.resume()
         expect(ann.page.locator(".st-key-app-tray_table tbody tr")).to_have_count(n_kept + 1)
-        name, value, _, tax, *_ = lines(ann.page)[-1]
+        name, value, _, _, _, tax, *_ = lines(ann.page)[-1]
         assert (name, tax, value) == (f"Kept {n_kept}", f"{moved}", answer(model, petrol_tax=moved))
         expect(slid).to_have_value(f"{moved:g}")
 
@@ -223,14 +233,15 @@ def test_a_goal_is_found_and_one_click_applies_it(ann, model):
 def test_a_link_brings_back_everything_for_another_visitor(ann, server, open_page, model):
     page = ann.page
     choose(page, "Ohio")
-    page.get_by_text("80 %", exact=True).first.click()
-    expect(page.locator(".readout-coverage")).to_have_text("80 % interval")
+    page.get_by_test_id("level").select_option("0.8")
+    settles(page)
     link = copied(ann)
     assert link.startswith(server)
-    assert all(f"{name}=" in link for name in (*DEFAULTS, "version"))
+    assert all(f"{name}=" in link for name in (*DEFAULTS, "version", "coverage", "from"))
     bob = arrive(open_page, server, link.removeprefix(server))
     expect(number(bob.page)).to_have_text(number(page).inner_text())
-    expect(bob.page.locator(".readout-coverage")).to_have_text("80 % interval")
+    expect(bob.page.get_by_test_id("level")).to_have_value("0.8")
+    expect(start(bob.page)).to_have_value("OH")
     bob.sees_no("The link was made with")
 
 
@@ -238,7 +249,7 @@ def test_where_no_script_may_write_to_the_clipboard_the_link_is_shown(server, op
     page = open_page(server, init_script="Object.defineProperty(navigator, 'clipboard', {value: undefined})")
     page.get_by_role("button", name="Copy link").click()
     field = page.get_by_label("Link to this scenario")
-    expect(field).to_have_value(re.compile(r"petrol_tax=7\.5&average_income=4300&.*version=1$"))
+    expect(field).to_have_value(re.compile(r"version=1&coverage=90\+%25&petrol_tax=7\.5&average_income=4300&"))
     assert page.evaluate("getSelection().toString() || document.activeElement.value") == field.input_value()
 
 
@@ -256,14 +267,15 @@ def test_a_version_that_is_not_known_is_said_until_the_sliders_move(server, open
 def test_a_level_that_the_next_model_cannot_have_gives_way(visitor, store_url, rows):
     """With twelve rows no interval can hold 95 % and be checked."""
     ann, store = visitor("/"), Store(store_url)
-    ann.page.get_by_text("95 %", exact=True).first.click()
+    ann.page.get_by_test_id("level").select_option("0.95")
+    settles(ann.page)
     for name in "AB":
         keep(ann, name)
     history.promote(store, add_quick(store, rows.head(12)), "a test", "few rows")
     ann.presses("Find the smallest change")
     ann.sees("Version 2: ridge is now active.")
-    expect(ann.page.locator(".readout-coverage")).to_have_text("90 % interval")
-    expect(ann.page.locator(".closest").nth(1)).to_contain_text("(90 %)")
+    expect(ann.page.get_by_test_id("level")).to_have_value("0.9")
+    expect(ann.page.locator(".closest")).to_contain_text("(90 %)")
     keep(ann, "C")
     assert [cells[2][-6:] for cells in lines(ann.page)] == ["(95 %)", "(95 %)", "(90 %)"]
     expect(ann.page.get_by_test_id("stException")).to_have_count(0)
@@ -281,15 +293,15 @@ def test_after_a_promotion_links_and_kept_scenarios_say_then_and_now(visitor, st
     ann.sees("Version 2: least squares is now active.")
     expect(ann.page.locator(".st-key-app-tray_table th")).to_contain_text(["Now, version 2"])
     (cells,) = lines(ann.page)
-    assert [cells[1], *cells[3:5]] == [answer(model), "version 1", answer(line)]
+    assert [cells[1], *cells[5:7]] == [answer(model), "version 1", answer(line)]
     ann.page.get_by_text("Download or load").click()
     ann.uploads(json.dumps([{"name": "Old", "version": 1, **DEFAULTS}]).encode(), "old.json")
     ann.sees("1 scenario loaded.")
     old = lines(ann.page)[1]
-    assert [old[0], old[1], *old[3:5]] == ["Old", answer(model), "version 1", answer(line)]
+    assert [old[0], old[1], *old[5:7]] == ["Old", answer(model), "version 1", answer(line)]
     page = visitor(link).page
     said = f"The link was made with version 1, which said {answer(model, petrol_tax=8.5)}. "
-    expect(page.locator(".st-key-app-answer")).to_contain_text(f"{said}Version 2 says {answer(line, petrol_tax=8.5)}.")
+    expect(page.get_by_test_id("stAlert")).to_contain_text(f"{said}Version 2 says {answer(line, petrol_tax=8.5)}.")
 
 
 def test_a_file_with_good_and_bad_rows_comes_back_whole(server, open_page, model):

@@ -108,8 +108,9 @@ def test_one_input_against_consumption(model, place):
 
 
 def test_the_scenario_of_the_what_if_page_is_the_point_on_the_picture(model):
-    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=30).run()
-    app.slider(key="petrol_tax").set_value(9.0).run()
+    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=30)
+    app.query_params["petrol_tax"] = "9"
+    app.run()
     app.switch_page("pages/explore.py").run()
     here = figure(app, "explore_one")["data"][-1]
     x = [[9.0, *(c.default for c in FEATURES[1:])]]

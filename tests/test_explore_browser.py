@@ -10,6 +10,7 @@ from data.schema import FEATURE_NAMES, FEATURES, TARGET, row_name
 from model.predict import predict
 from tests.conftest import opening_pages
 from tests.stores import wait_until
+from tests.what_if_page import field, start, type_into
 
 pytestmark = pytest.mark.browser
 VIEWS = {  # and what each shows
@@ -243,8 +244,7 @@ def test_the_point_you_are_here_moves_when_the_sliders_did(explore, model):
     page.get_by_test_id("stSidebar").get_by_role("link", name="What if").click()
     star = "document.querySelector('.st-key-app-explore_one .js-plotly-plot').data.at(-1)"
     for tax in ("9", "6"):
-        page.locator(".st-key-app-typed-petrol_tax input").fill(tax)
-        page.keyboard.press("Enter")
+        type_into(page, "petrol_tax", tax)
         expect(page).to_have_url(re.compile(f"petrol_tax={tax}"))
         page.get_by_test_id("stSidebar").get_by_role("link", name="Explore").click()
         expect(picture(page, "one").locator("path.point").first).to_be_visible()
@@ -253,8 +253,8 @@ def test_the_point_you_are_here_moves_when_the_sliders_did(explore, model):
         assert page.evaluate(f"{star}.y[0]") == pytest.approx(answer)
         page.get_by_test_id("stSidebar").get_by_role("link", name="What if").click()
         expect(page.get_by_test_id("live-prediction")).to_have_text(f"{answer:.0f}")
-        expect(page.locator(".st-key-app-typed-petrol_tax input")).to_have_value(f"{float(tax):.1f}")
-    page.get_by_role("button", name="Reset").click()  # for who comes next
+        expect(field(page, "petrol_tax")).to_have_value(f"{float(tax):.1f}")
+    page.get_by_role("button", name="Back to the typical state").click()  # for who comes next
 
 
 @pytest.mark.parametrize("code", ["WY", "OK"])
@@ -264,7 +264,8 @@ def test_a_what_if_starts_from_the_selected_state(explore, model, code):
     page.get_by_role("link", name=f"Start a what-if from {row_name(code)}").click()
     own = model.rows.set_index("state").loc[code, list(FEATURE_NAMES)].to_dict()
     expect(page.get_by_test_id("live-prediction")).to_have_text(f"{predict(model, own).value:.0f}")
-    expect(page.locator(".st-key-app-answer")).to_contain_text(f"Closest is {row_name(code)} (0.0 s.d. away)")
+    expect(page.get_by_test_id("live-support")).to_contain_text(f"Nearest: {row_name(code)} (0.0 s.d. away")
+    expect(start(page)).to_have_value(code)
     expect(page.get_by_test_id("stAlert")).to_have_count(0)
 
 

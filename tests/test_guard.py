@@ -17,7 +17,6 @@ from urllib.parse import urlsplit
 import pytest
 import websockets
 
-from bench.sessions import Session
 from bench.visit import Visit
 from model import jobs
 from tests.conftest import free_port, running_server
@@ -83,16 +82,16 @@ def refuses_socket(url, origin):
 
 
 async def move(url):
-    """Open the page, move a slider, and return what is said then."""
-    session = await Session.open(url)
-    await session.move("petrol_tax", 8.0)
-    await session.close()
-    return session.words
+    """Open the page, move a slider, and return the answer."""
+    visit = await Visit.open(url)
+    answer = await visit.move({"petrol_tax": 8.0})
+    await visit.close()
+    return answer
 
 
 def test_its_own_pages_are_not(server):
     assert ask(server, "/api/ready", Origin=server)[0] == 200
-    assert any("gallons per person per year" in words for words in asyncio.run(move(server)))
+    assert asyncio.run(move(server))["now"]["value"] > 0
 
 
 def test_programs_can_drive_no_page(server):
@@ -228,7 +227,7 @@ def test_told_to_end_it_ends_within_five_seconds_and_says_so_in_the_job(store, t
         worker = worker_of(store, number)
         wait_until(lambda: jobs.job(store, number).done >= 1, what="a fold")
         helpers = worker.children(recursive=True)
-        session = visit.run_until_complete(Session.open(url))  # of a visitor who then says nothing more
+        session = visit.run_until_complete(Visit.open(url))  # of a visitor who then says nothing more
         half = socket.create_connection(("127.0.0.1", urlsplit(url).port))
         half.sendall(
             b"POST /api/predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n["

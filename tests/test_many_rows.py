@@ -9,13 +9,15 @@ import pytest
 from data.load import fingerprint
 from data.schema import FEATURE_NAMES, FEATURES, ROW, TARGET
 from model import evaluate, history, versions
+from model.change import change
 from model.evaluate import groups_of, scores
 from model.importance import predictions_and_losses, to_record
 from model.interval import LEVELS, half_width
 from model.neighbours import nearest
 from model.predict import predict
 from model.train import N_SAMPLED, Model, train
-from pages.shared import live_readout
+from pages.shared import what_if
+from pages.shared.controls import Inputs
 from tests.test_survey import many_rows
 
 DEFAULTS = {column.name: column.default for column in FEATURES}
@@ -86,20 +88,17 @@ def test_contributions_are_against_a_fixed_sample_of_the_rows_and_add_up(large):
         assert answer.average + sum(answer.contributions.values()) == pytest.approx(answer.value, abs=1e-9)
 
 
-def test_the_page_says_how_large_the_sample_is_and_nothing_where_it_is_all_rows(large, model, monkeypatch):
-    drawn = []
-    monkeypatch.setattr(live_readout, "_details", lambda key, data: drawn.append(json.loads(data)["why"]["note"]))
-    for one in (large, model):
-        live_readout.details(one, predict(one, DEFAULTS))
-    assert drawn[0].endswith(f"The average is over a fixed random sample of {N_SAMPLED} of the 6,000 states.")
-    assert "sample" not in drawn[1]
+def test_the_page_says_how_large_the_sample_is_and_nothing_where_it_is_all_rows(large, model):
+    assert what_if._sample(large) == f"The average is over a fixed random sample of {N_SAMPLED} of the 6,000 states."
+    assert what_if._sample(model) == ""
 
 
 def test_a_move_sends_no_more_than_with_the_shipped_rows(large, model, monkeypatch):
     sent = []
-    monkeypatch.setattr(live_readout, "_readout", lambda key, data: sent.append(len(data)))
+    monkeypatch.setattr(what_if, "_component", lambda: lambda data, **_: sent.append(len(data)))
     for one in (large, model):
-        live_readout.live_readout(one, predict(one, DEFAULTS), "")
+        inputs, answer = Inputs(0, 0, DEFAULTS, "", 0.9), predict(one, DEFAULTS)
+        what_if.what_if(one, inputs, answer, change(one, DEFAULTS, DEFAULTS), "", what_if._rows(one)["id"])
     assert sent[0] < 1.1 * sent[1]
 
 

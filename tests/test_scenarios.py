@@ -17,7 +17,7 @@ TWO = [DEFAULTS, DEFAULTS | {"petrol_tax": 9.0, "average_income": 5000.0, "drive
 
 
 def kept(name="Base", values=DEFAULTS, coverage=0.9, version=1):
-    return Kept(name, Scenario(values), coverage, version, 601.4, 475.0, 727.7)
+    return Kept(name, Scenario(values), coverage, version, "OH", 601.4, 475.0, 727.7, -46.0, -89.0, 5.0)
 
 
 @given(some.text(max_size=100), some.lists(some.text(max_size=5), max_size=5))
@@ -73,8 +73,8 @@ def test_what_is_downloaded_is_what_is_loaded(write, listed):
         went.append(kept(name, dict(zip(FEATURE_NAMES, values, strict=True)), coverage, version))
     content = write(went)
     came = read(content if isinstance(content, bytes) else content.encode())
-    assert [(one.scenario, one.coverage, one.version) for one in came] == [
-        (one.scenario, one.coverage, one.version) for one in went
+    assert [(one.scenario, one.coverage, one.version, one.start) for one in came] == [
+        (one.scenario, one.coverage, one.version, one.start) for one in went
     ]
     assert [one.name for one in came] == [one.name for one in went]
 

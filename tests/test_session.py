@@ -15,13 +15,14 @@ from streamlit.testing.v1 import AppTest
 from data.schema import FEATURES, Column, DataError
 from pages.shared import session
 from tests.conftest import ROOT, running_server
-from tests.what_if_page import DEFAULTS, number, slider
+from tests.what_if_page import DEFAULTS, number, slider, type_into
 
 PAGES = [path for path in sorted((ROOT / "pages").rglob("*.py")) if path.name not in ("session.py", "api.py")]
 PAGES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in [ROOT / "streamlit_app.py", *PAGES]}
 CALLS = [call for tree in PAGES.values() for call in ast.walk(tree) if isinstance(call, ast.Call)]
 METHODS = ("get", "pop", "setdefault", "update", "to_dict")
 OLD = {"petrol_tax": "9", "average_income": "3571", "paved_highways": "1976", "driver_licence_share": "0.525"}
+OLD_SCENARIO = {name: float(value) for name, value in OLD.items()}
 RENAMED = dict(zip(OLD, ("coverage", "version", "job", "tray"), strict=True))
 IN_ADDRESS = {"coverage": "input.coverage", "version": "input.version", "job": "input.job", "tray": "tray"}
 
@@ -152,10 +153,10 @@ def test_an_input_gives_way_in_an_address_to_what_is_the_apps_there():
 @pytest.mark.parametrize(
     ("page", "address", "shown"),
     [
-        ("", {}, {**DEFAULTS, "coverage": 0.9}),
-        ("", {"petrol_tax": "8.5"}, {**DEFAULTS, "petrol_tax": 8.5, "coverage": 0.9}),
-        ("", OLD | {"coverage": "95 %", "version": "1"}, {n: float(v) for n, v in OLD.items()} | {"coverage": 0.95}),
-        ("", OLD | {"coverage": "80 %"}, {n: float(v) for n, v in OLD.items()} | {"coverage": 0.8}),
+        ("", {}, {"app.inputs": (1, 0, DEFAULTS, "", 0.9)}),
+        ("", {"petrol_tax": "8.5"}, {"app.inputs": (1, 0, DEFAULTS | {"petrol_tax": 8.5}, "", 0.9)}),
+        ("", OLD | {"coverage": "95 %", "version": "1"}, {"app.inputs": (1, 0, OLD_SCENARIO, "", 0.95)}),
+        ("", OLD | {"coverage": "80 %"}, {"app.inputs": (1, 0, OLD_SCENARIO, "", 0.8)}),
         ("explore", {"view": "All pairs"}, {"view": "All pairs"}),
         ("models", {"version": "1"}, {"app.models_version": 1}),
         ("score", {"score_coverage": "80 %"}, {"score_coverage": 0.8}),
@@ -213,16 +214,15 @@ def test_inputs_may_have_the_names_of_the_apps_own(renamed, window, tmp_path):
     def shows(page):
         for place, text in zip(("live-prediction", "live-low", "live-high"), texts, strict=True):
             expect(page.get_by_test_id(place)).to_have_text(text)
-        expect(page.get_by_role("radio", name="95 %")).to_be_checked()
+        expect(page.get_by_test_id("level")).to_have_value("0.95")
 
     with running_server(cwd=renamed, log=tmp_path / "log", PETROL_STORE_URL=store_of(renamed)) as url:
         page = window.new_page()
         page.goto(url)
         for name, shown in zip(values, ("9", "3571", "1976", "52.5"), strict=True):
-            page.locator(f".st-key-app-typed-{name} input").fill(shown)
-            page.keyboard.press("Enter")
+            type_into(page, name, shown)
             expect(page).to_have_url(re.compile(rf"[?&]{re.escape(IN_ADDRESS[name])}={values[name]:.12g}\b"))
-        page.get_by_text("95 %", exact=True).click()
+        page.get_by_test_id("level").select_option("0.95")
         shows(page)
         asked = parse_qs(page.url.partition("?")[2])
         assert asked == {IN_ADDRESS[name]: [f"{value:.12g}"] for name, value in values.items()} | {"coverage": ["95 %"]}
@@ -235,7 +235,7 @@ def test_inputs_may_have_the_names_of_the_apps_own(renamed, window, tmp_path):
         other = window.new_page()
         other.goto(link)
         shows(other)
-        slider(other, "input-coverage").focus()
+        slider(other, "coverage").focus()
         other.keyboard.press("ArrowLeft")
         expect(number(other)).not_to_have_text(texts[0])
         for opened in (page, other):
@@ -248,11 +248,11 @@ def test_a_file_of_scenarios_keeps_inputs_apart_from_what_stands_beside_them(ren
     values = {RENAMED[name]: float(value) for name, value in OLD.items()}
     told = run(
         renamed,
-        f"kept = scenarios.Kept('A', Scenario({values}), 0.8, 3, 601.4, 475.0, 727.7)",
+        f"kept = scenarios.Kept('A', Scenario({values}), 0.8, 3, 'OH', 601.4, 475.0, 727.7, -46.0, None, None)",
         "for content in (scenarios.to_csv([kept]), scenarios.to_json([kept]).encode()):",
         "    (read,) = scenarios.read(content)",
-        "    print(read == scenarios.Read('A', kept.scenario, 0.8, 3))",
+        "    print(read[:5] == ('A', kept.scenario, 0.8, 3, 'OH'))",
         "(read,) = scenarios.read(b'coverage,version,job,tray\\n9,3571,1976,0.525\\n')",
-        "print(read == scenarios.Read('', kept.scenario, 0.0, 0))",
+        "print(read[:5] == ('', kept.scenario, 0.0, 0, ''))",
     )
     assert told.split() == ["True"] * 3

@@ -100,7 +100,7 @@ def test_what_arrives_changed_is_not_kept(file, url):
     sql(Store(url), "CREATE TRIGGER spoil BEFORE INSERT ON job FOR EACH ROW EXECUTE FUNCTION spoil()")
     with pytest.raises(StoreError, match=r"What arrived in .* is not what was sent"):
         transfer.copy(file, url)
-    assert everything(url) == {"data_set": [], "evaluation": [], "model_version": [], "promotion": [], "job": []}
+    assert set(map(str, everything(url).values())) == {"[]"}
 
 
 def test_what_is_wrong_with_the_source_is_said_of_the_source(file, url):

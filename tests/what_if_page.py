@@ -5,8 +5,10 @@ import re
 from playwright.sync_api import expect
 
 from data.schema import FEATURES
+from model.change import in_words
 
 DEFAULTS = {column.name: column.default for column in FEATURES}
+COLUMNS = {column.name: column for column in FEATURES}
 
 
 def number(page):
@@ -14,13 +16,24 @@ def number(page):
 
 
 def slider(page, name):
-    return page.locator(f".st-key-{name} input[type=range]")
+    return page.locator(f"#wi-{name}")
 
 
-def thumb(page, name):
-    """Return the middle of a slider's thumb, below the value that Streamlit writes over it."""
-    box = page.locator(f".st-key-{name}").get_by_test_id("stSliderThumbValue").bounding_box()
-    return box["x"] + box["width"] / 2, box["y"] + box["height"] + 10
+def field(page, name):
+    return page.get_by_test_id(f"row-{name}").locator(".wi-field")
+
+
+def start(page):
+    return page.get_by_test_id("start")
+
+
+def thumb(page, name, value=None):
+    """Return the middle of a slider's thumb, or where it is at another value."""
+    slider(page, name).scroll_into_view_if_needed()
+    column, box = COLUMNS[name], slider(page, name).bounding_box()
+    value = held_value(page, name) if value is None else value
+    share = (value - column.low) / (column.high - column.low)
+    return box["x"] + 12 + share * (box["width"] - 24), box["y"] + box["height"] / 2
 
 
 def held_value(page, name):
@@ -28,30 +41,54 @@ def held_value(page, name):
 
 
 def press(page, name, key):
-    """Press a key on a slider that has the focus, and wait for its thumb: between two pictures a press can get lost."""
+    """Press a key on a slider that has the focus, and wait for its thumb."""
     before = held_value(page, name)
     page.keyboard.press(key)
     expect(slider(page, name)).not_to_have_value(f"{before:g}")
 
 
-def assert_page_agrees(page, answer):
-    """Number, interval, words, reasons and link: all of the same answer."""
-    expect(number(page)).to_have_text(f"{answer.value:.0f}")
-    expect(page.get_by_test_id("live-low")).to_have_text(f"{answer.low:.0f}")
-    expect(page.get_by_test_id("live-high")).to_have_text(f"{answer.high:.0f}")
-    expect(page.locator(".st-key-app-answer")).to_contain_text(f"About {answer.value:.0f} gallons per person per year")
-    expect(page.locator(".reasons h3")).to_have_text(f"Why {answer.value:.0f} and not the average {answer.average:.0f}")
+def type_into(page, name, text):
+    field(page, name).fill(text)
+    field(page, name).press("Enter")
+
+
+def settles(page):
+    """Wait until the page shows the server's answer to what stands on the sliders."""
+    expect(page.locator(".wi")).to_have_class("wi")
+
+
+def assert_page_agrees(page, answer, code="", begin=DEFAULTS):
+    """Number, interval, fields, reasons and address: all of the same answer."""
+    expect(number(page)).to_have_text(f"{answer.value:,.0f}")
+    expect(page.get_by_test_id("live-low")).to_have_text(f"{answer.low:,.0f}")
+    expect(page.get_by_test_id("live-high")).to_have_text(f"{answer.high:,.0f}")
+    settles(page)
+    expect(page.locator(".wi-average h3")).to_have_text(
+        f"Why {answer.value:.0f} and not the average {answer.average:.0f}"
+    )
     for name, value in answer.scenario.items():
-        if value == DEFAULTS[name]:
-            assert f"{name}=" not in page.url
+        shown = re.escape(COLUMNS[name].text(value))  # without separators while somebody may type there
+        expect(field(page, name)).to_have_value(re.compile(f"^({shown}|{shown.replace(',', '')})$"))
+        if value == begin[name]:
+            expect(page).not_to_have_url(re.compile(rf"\b{name}="))
         else:
-            expect(page).to_have_url(re.compile(rf"{name}={value:.10g}\b"))
+            expect(page).to_have_url(re.compile(rf"\b{name}={value:.10g}\b"))
+    expect(start(page)).to_have_value(code)
+
+
+def assert_change_agrees(page, moved, name):
+    """The change, its interval and what the refits say, as the server has them."""
+    than = "than" if round(moved.value) else "from"
+    expect(page.get_by_test_id("live-change")).to_have_text(
+        f"{in_words(moved.value)} {than} {name} ({moved.start_prediction:.0f})"
+    )
+    ends = f"{in_words(moved.low)} to {in_words(moved.high)}"
+    expect(page.get_by_test_id("live-sure")).to_contain_text(
+        f"{moved.level * 100:g}\N{NO-BREAK SPACE}% interval: {ends}"
+    )
 
 
 def choose(page, preset):
-    field = page.locator(".st-key-app-start_from input")
-    field.scroll_into_view_if_needed()  # a list that is open would close by it
-    field.click()
-    field.fill(preset)
-    page.get_by_role("option", name=preset, exact=True).click()
-    expect(page.locator(".st-key-app-answer")).to_contain_text(f"Closest is {preset} (0.0 s.d. away)")
+    start(page).select_option(label=preset)
+    expect(page.get_by_test_id("live-support")).to_contain_text(f"Nearest: {preset} (0.0 s.d. away")
+    settles(page)

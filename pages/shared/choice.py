@@ -1,7 +1,6 @@
 """Which rows the Explore page is about: a filter, and one list of selected rows for every picture and the table."""
 
 import math
-import time
 import weakref
 
 import streamlit as st
@@ -10,7 +9,6 @@ from data.schema import COLUMNS, FEATURES, ROW, ROWS, row_name
 from pages.shared import session, tables
 
 _N_LISTED = 1000  # names that a list can offer; above that they are typed
-_ON_ITS_WAY = 0.5  # [s] in which a browser may still send what the table held before
 _drawn = weakref.WeakKeyDictionary()  # survey -> its table, for all sessions: of a million rows, 0.1 GB
 
 
@@ -164,24 +162,26 @@ def rows_table(survey, selected, doubts):
         st.dataframe(table, lazy=True, **options)  # sends what is in sight; such a table cannot be ticked
         return
     places = rows.index.tolist()
-    # Other rows are another table: ticks still on their way from the former one are of its rows, and must not count.
-    key = session.part(session.EXPLORE_TABLE, f"{hash(tuple(places)):x}")
     ticked = [i for i, place in enumerate(places) if place in set(selected)]
-    former = st.session_state.get(key, {}).get("selection", {}).get("rows", [])
-    if former != ticked:
-        st.session_state[session.EXPLORE_FORMER] = former, time.monotonic()
-        st.session_state[key] = {"selection": {"rows": ticked}}
+
+    def key():
+        nth = st.session_state.get(session.EXPLORE_NTH_TABLE, 0)
+        return session.part(session.EXPLORE_TABLE, f"{hash(tuple(places)):x}", nth)
+
+    # Other rows, or ticks that were not made in it, are another table: whatever is still on its way from the former
+    # one, over a line however slow, must not count.
+    if st.session_state.get(key(), {}).get("selection", {}).get("rows", []) != ticked:
+        st.session_state[session.EXPLORE_NTH_TABLE] = st.session_state.get(session.EXPLORE_NTH_TABLE, 0) + 1
+        st.session_state[key()] = {"selection": {"rows": ticked}}
+    drawn = key()
 
     def take():
-        now = st.session_state[key].selection.rows
-        former, written = st.session_state.get(session.EXPLORE_FORMER, (None, 0))
-        # The ticks from before the page's own writing, on their way back: not made by anybody.
-        if now == ticked or (now == former and time.monotonic() - written < _ON_ITS_WAY):
-            return
-        select([places[i] for i in now] + [place for place in selected if place not in set(places)])
+        now = st.session_state[drawn].selection.rows
+        if now != ticked:
+            select([places[i] for i in now] + [place for place in selected if place not in set(places)])
 
     with st.container(key=session.EXPLORE_TABLE):
-        st.dataframe(table, key=key, on_select=take, selection_mode="multi-row", **options)
+        st.dataframe(table, key=drawn, on_select=take, selection_mode="multi-row", **options)
 
 
 def _number_format(column):

@@ -1,83 +1,218 @@
-"""The inputs of a scenario: presets, four sliders, and a field beside each for an exact value."""
+"""The inputs of a scenario and where it starts: what the browser sent, the server wrote, or a link asks for.
 
+The browser owns them. Each of its messages carries the whole scenario with the epoch that it knows and a number that
+grows; what the server writes begins another epoch, in which older messages do not count. So nothing that is still on
+its way, however slow the line, can take back what was done since.
+"""
+
+import math
 import re
-import time
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any, NamedTuple
 
 import streamlit as st
 
-from data.schema import FEATURES, ROW, ROWS, row_name
-from model.interval import levels
+from data.schema import FEATURES, ROW, ROWS, TARGET, DataError, row_name
+from model.change import figures_of, place_of
+from model.interval import LEVELS, levels, possible_level
+from model.train import Model
 from pages.shared import session
 
 TYPICAL = f"Typical {ROW}"
-_ON_ITS_WAY = 0.5  # [s] in which a browser may still send what a field held before
-_N_FORMER = 6  # values of a field that the page has replaced
+DEFAULT_LEVEL = 0.9
+DEFAULTS = {column.name: column.default for column in FEATURES}
 
 
-def scenario(model):
-    """Draw the controls and read them.
+class Start(NamedTuple):
+    """Where a change starts: a row by its code, or the typical one, whose code is empty."""
+
+    code: str
+    name: str
+    scenario: Mapping[str, float]
+    observed: float | None  # what the row had [unit of the target]
+
+
+class Inputs(NamedTuple):
+    """What stands on the sliders, with what tells a message that is older."""
+
+    epoch: int
+    seq: int
+    scenario: dict[str, float]
+    start: str  # its code
+    level: float  # of the intervals [1]
+
+
+def start_of(model: Model, code: str) -> Start:
+    """Return a start by its code; the typical one where there is none of that code.
 
     Parameters
     ----------
-    model : model.train.Model
-        The names and figures of its rows are the presets.
-
-    Returns
-    -------
-    dict
-        Column name -> number in the stored unit, as the sliders have it.
+    model
+        Its rows are the starts.
+    code
+        Of a row, or its name; empty for the typical one.
     """
-    presets = _presets(model)
-    _check_link()
-    head = st.container(horizontal=True, vertical_alignment="bottom")
-    values = {column.name: _input(column) for column in FEATURES}
-    # Drawn last and shown first: it names the preset that the sliders are on, wherever they came from.
-    st.session_state[session.START_FROM] = next((name for name, preset in presets.items() if preset == values), None)
-    head.selectbox(
-        "Start from",
-        list(presets),
-        key=session.START_FROM,
-        placeholder=f"Choose a {ROW}",
-        on_change=_take_preset,
-        args=(presets,),
+    try:
+        place = place_of(model, code)
+    except DataError:
+        return Start("", TYPICAL, DEFAULTS, None)
+    scenario, observed = figures_of(model, place)
+    code = str(model.records[place][ROW])
+    return Start(code, row_name(code), scenario, observed) if _fits(scenario) else Start("", TYPICAL, DEFAULTS, None)
+
+
+@lru_cache(maxsize=4)
+def starts(model: Model) -> list[Start]:
+    """List the typical start, and of the rows those that the sliders can show, a part of many, by their names."""
+    rows = sorted(model.some_records, key=lambda row: row_name(str(row[ROW])))
+    listed = {
+        str(row[ROW]): Start(str(row[ROW]), row_name(str(row[ROW])), _inputs_of(row), row[TARGET.name])
+        for row in reversed(rows)
+        if _fits(_inputs_of(row))
+    }
+    return [Start("", TYPICAL, DEFAULTS, None), *reversed(listed.values())]
+
+
+def _inputs_of(row: Mapping[str, Any]) -> dict[str, float]:
+    return {column.name: row[column.name] for column in FEATURES}
+
+
+def _fits(scenario: Mapping[str, Any]) -> bool:
+    """Whether the sliders can show a scenario."""
+    try:
+        return all(column.low <= scenario[column.name] <= column.high for column in FEATURES)
+    except (KeyError, TypeError):
+        return False
+
+
+def enter(model: Model) -> None:
+    """Take what the address asks for when the page is entered; else the inputs are as they were left."""
+    state, asked = st.session_state, st.query_params
+    names = {session.FROM, session.COVERAGE, *session.INPUT_KEYS.values()}
+    if not state.pop(session.ENTERED, False) or (session.INPUTS in state and not names & set(asked)):
+        return
+    start, problems = start_of(model, code := asked.get(session.FROM, "")), []
+    if code and not start.code:
+        problems.append(
+            f"The link starts from ` {_harmless(code)} `, which is no {ROW} here that the sliders can show."
+        )
+    scenario = dict(start.scenario)
+    for column in FEATURES:
+        if (text := asked.get(session.INPUT_KEYS[column.name])) is None:
+            continue
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if column.low <= value <= column.high:
+            scenario[column.name] = value
+        else:
+            problems.append(_beyond(column, text))
+    text = asked.get(session.COVERAGE, level_text(DEFAULT_LEVEL))
+    level = next((level for level in LEVELS if text in (level_text(level), f"{level:g}")), DEFAULT_LEVEL)
+    write(scenario, start.code, level)
+    state[session.PROBLEM] = problems, scenario
+
+
+def _beyond(column: Any, text: str) -> str:
+    low, high = (column.text(end) for end in (column.low, column.high))
+    in_a_link = f" (in a link from {column.low:g} to {column.high:g})" if column.is_share else ""
+    return (
+        f"{column.label}: the link asks for ` {_harmless(text)} `, which the slider cannot show. Choose a number from "
+        f"{low} to {high} ({column.unit}){in_a_link}."
     )
-    head.button("Reset", on_click=set_sliders, args=(presets[TYPICAL],), help=f"Back to the {TYPICAL.lower()}")
-    st.session_state[session.ANSWERED] = dict(values)
-    return values
 
 
-def last_scenario():
+def _harmless(text: str) -> str:
+    return re.sub(r"[`\s]+", " ", text[:60])  # as code, in which nothing is a link
+
+
+def problems(scenario: Mapping[str, float]) -> list[str]:
+    """What was wrong with the link, in Markdown, until the scenario changes."""
+    told, opened_at = st.session_state.get(session.PROBLEM, ([], None))
+    return told if opened_at == scenario else []
+
+
+def read() -> Inputs:
+    """Return the newest of what the browser sent and the server wrote."""
+    state = st.session_state
+    written = Inputs(*state.get(session.INPUTS) or (0, 0, dict(DEFAULTS), "", DEFAULT_LEVEL))
+    sent = _sent()
+    if sent and sent.epoch == written.epoch and sent.seq > written.seq:
+        state[session.INPUTS] = tuple(sent)
+        return sent
+    return written
+
+
+def _sent() -> Inputs | None:
+    """What the browser sent last, if that can be; a browser may send anything."""
+    told = (st.session_state.get(session.WHAT_IF) or {}).get("scenario")
+    try:
+        scenario = dict(zip(DEFAULTS, map(float, told["values"]), strict=True))
+        sent = Inputs(int(told["epoch"]), int(told["seq"]), scenario, str(told["start"])[:200], float(told["level"]))
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
+    return sent if _fits(scenario) and sent.level in LEVELS else None
+
+
+def known_rows() -> str:
+    """Which rows the browser has already, by the identity that it was sent."""
+    return str(((st.session_state.get(session.WHAT_IF) or {}).get("scenario") or {}).get("has", ""))
+
+
+def write(scenario: Mapping[str, float], start: str | None = None, level: float | None = None) -> None:
+    """Set the inputs, as a link, Show and Apply do.
+
+    Parameters
+    ----------
+    scenario
+        Column name -> number within the slider, in the stored unit.
+    start
+        Its code; as it was unless given.
+    level
+        Of the intervals [1]; as it was unless given.
+    """
+    former = read()
+    start, level = former.start if start is None else start, former.level if level is None else level
+    st.session_state[session.INPUTS] = (former.epoch + 1, 0, {name: scenario[name] for name in DEFAULTS}, start, level)
+
+
+def take_over() -> bool:
+    """Adopt what a browser sends whose session was lost with the connection; whether there was such a thing."""
+    sent, written = _sent(), read()
+    if not sent or sent.epoch <= written.epoch:
+        return False
+    st.session_state[session.INPUTS] = tuple(sent)
+    return True
+
+
+def last_scenario() -> dict[str, float]:
     """Return where the sliders are, or were when the What-if page was left, or their defaults."""
-    answered = st.session_state.get(session.ANSWERED) or {column.name: column.default for column in FEATURES}
-    is_drawn = {name: key in st.session_state for name, key in session.INPUT_KEYS.items()}
-    return {name: _settled(name) if is_drawn[name] else value for name, value in answered.items()}
+    return read().scenario
 
 
-def link_to(row):
-    """Parameters of a link to the What-if page at a row's own figures; None where a slider cannot show them."""
-    if all(column.low <= row[column.name] <= column.high for column in FEATURES):
-        return parameters(row)
-    return None
+def link_to(row: Mapping[str, Any]) -> dict[str, str] | None:
+    """Parameters of a link to the What-if page that starts from a row; None where a slider cannot show it."""
+    return {session.FROM: str(row[ROW])} if _fits(_inputs_of(row)) else None
 
 
-def parameters(scenario: Mapping[str, float]) -> dict[str, str]:
-    """Write the inputs as parameters of an address."""
-    return {key: f"{scenario[name]:.12g}" for name, key in session.INPUT_KEYS.items()}
+def last_level(model: Model) -> float:
+    """Return the level of the intervals that was chosen, or the highest below it that a model's rows can set."""
+    return possible_level(len(model.distinct), read().level)
 
 
-def level_text(level):
+def level_text(level: float) -> str:
     """Write a level of the interval as the pages and their addresses do: ``0.9`` -> ``"90 %"``."""
     return f"{level * 100:g} %"
 
 
-def coverage(model, key=session.COVERAGE):
+def coverage(model: Model, key: str) -> float:
     """Draw the choice of the interval's level and read it: the share of unseen rows that it is to hold [1]."""
     level = st.segmented_control(
         "Level of the interval",
         levels(len(model.distinct)),
-        default=0.9,
+        default=DEFAULT_LEVEL,
         format_func=level_text,
         key=key,
         required=True,
@@ -88,162 +223,6 @@ def coverage(model, key=session.COVERAGE):
     return level
 
 
-def method_link():
+def method_link() -> None:
     """Lead from an interval to how it is made."""
-    st.page_link("pages/method.py", label="Where the interval comes from", icon=":material/functions:")
-
-
-def _has_moved(*names):
-    """Whether one of these sliders moved in the very message that changed a field or the preset.
-
-    The page writes those two after each move. A key held down sends the next move before they arrive, with their
-    former values, which look as if somebody had entered them: they must not take the slider back.
-    """
-    answered = st.session_state[session.ANSWERED]
-    return any(st.session_state[session.INPUT_KEYS[name]] != answered[name] for name in names)
-
-
-def _is_behind():
-    """Whether the message was sent before the browser had what the page wrote into the fields last."""
-    return any(
-        (held := st.session_state.get(session.part(session.TYPED, column.name))) != column.shown(answered)
-        and held in st.session_state.get(session.part(session.FORMER, column.name), {})
-        for column, answered in zip(FEATURES, st.session_state[session.ANSWERED].values(), strict=True)
-    )
-
-
-def _stay_moved():
-    """Let no slider go back that the page has moved: a preset that comes with former values was sent before."""
-    for name, key in session.INPUT_KEYS.items():
-        old, new, _ = st.session_state.get(session.part(session.MOVED, name), (None, None, 0))
-        if st.session_state[key] == old != new:
-            st.session_state[session.part(session.MOVED, name)] = old, new, time.monotonic()
-
-
-def _take_preset(presets):
-    """Move the sliders to the chosen preset, unless it is the one that they have just left."""
-    if _has_moved(*st.session_state[session.ANSWERED]):
-        _stay_moved()
-    elif st.session_state[session.START_FROM] and not _is_behind():
-        set_sliders(presets[st.session_state[session.START_FROM]])
-
-
-@lru_cache(maxsize=4)
-def _presets(model):
-    """Name -> figures: the fixed defaults, then each row, unrounded."""
-    presets = {TYPICAL: {column.name: column.default for column in FEATURES}}
-    for row in sorted(model.some_records, key=lambda row: row_name(row[ROW])):
-        if all(column.low <= row[column.name] <= column.high for column in FEATURES):
-            presets.setdefault(row_name(row[ROW]), {column.name: row[column.name] for column in FEATURES})
-    return presets
-
-
-def _check_link():
-    """Say what a link asks for that the sliders cannot show; they drop it without a word."""
-    if session.ANSWERED in st.session_state:
-        return
-    for column in FEATURES:
-        if (asked := st.query_params.get(session.INPUT_KEYS[column.name])) is not None:
-            try:
-                is_possible = column.low <= float(asked) <= column.high
-            except ValueError:
-                is_possible = False
-            if not is_possible:
-                shown = re.sub(r"[`\s]+", " ", asked[:60])  # as code, in which nothing is a link
-                _report(
-                    column, column.default, f"the link asks for ` {shown} `, which the slider cannot show", "Choose"
-                )
-
-
-def _report(column, value, problem, cure):
-    """Keep a message below the slider while it stays at this value."""
-    low, high = (column.text(end) for end in (column.low, column.high))
-    in_a_link = f" (in a link from {column.low:g} to {column.high:g})" if column.is_share and cure == "Choose" else ""
-    message = f"{column.label}: {problem}. {cure} a number from {low} to {high} ({column.unit}){in_a_link}."
-    st.session_state[session.part(session.PROBLEM, column.name)] = message, value
-
-
-def set_sliders(values):
-    """Move the sliders; called back before the page runs, when their state may still be written.
-
-    Parameters
-    ----------
-    values : mapping
-        Column name -> number within the slider, in the stored unit.
-    """
-    for name, value in values.items():
-        key = session.INPUT_KEYS[name]
-        st.session_state[session.part(session.MOVED, name)] = st.session_state.get(key), value, time.monotonic()
-        st.session_state[key] = value
-        st.session_state.pop(session.part(session.PROBLEM, name), None)
-
-
-def _settled(name):
-    """Where a slider is: not where the page has just moved it from."""
-    value = st.session_state[session.INPUT_KEYS[name]]
-    old, new, moved = st.session_state.get(session.part(session.MOVED, name), (None, None, 0))
-    # Another control was used before the browser knew of the move: its message still had the slider where it was.
-    return new if old != new and value == old and time.monotonic() - moved < _ON_ITS_WAY else value
-
-
-def _input(column):
-    """One slider and its field; returns the slider's value."""
-    name, key = column.name, session.INPUT_KEYS[column.name]
-    row, typed, former, problem_key = (
-        session.part(of, name) for of in (session.INPUT_ROW, session.TYPED, session.FORMER, session.PROBLEM)
-    )
-    if key in st.session_state and st.session_state[key] != (value := _settled(name)):
-        st.session_state[key] = value
-    with st.container(horizontal=True, wrap=False, vertical_alignment="bottom", key=row):
-        value = st.slider(
-            f"{column.label} ({column.unit})",
-            column.low,
-            column.high,
-            column.default,
-            column.step,
-            format=column.slider_format,
-            key=key,
-            bind="query-params",
-            help=column.help,
-        )
-        problem, held_at = st.session_state.get(problem_key, (None, None))
-        if held_at != value:
-            problem = None
-            st.session_state.pop(problem_key, None)
-        shown = column.shown(value)
-        if not problem or typed not in st.session_state:
-            if typed in st.session_state and st.session_state[typed] != shown:
-                # What the browser has, and what it is about to have: it may send either once more.
-                before = st.session_state.get(session.ANSWERED, {}).get(name, value)
-                replaced = dict.fromkeys((st.session_state[typed], column.shown(before)), time.monotonic())
-                st.session_state[former] = dict([*st.session_state.get(former, {}).items()][-_N_FORMER:]) | replaced
-            st.session_state[typed] = shown
-        st.number_input(
-            f"{column.label}, exact value, {column.unit}",
-            value=shown,  # what a cleared field goes back to
-            step=column.shown(column.step),
-            format=f"%.{column.n_decimals(value)}f",
-            key=typed,
-            label_visibility="collapsed",
-            width=96,
-            on_change=_take_typed,
-            args=(column,),
-        )
-    if problem:
-        st.error(problem)
-    return value
-
-
-def _take_typed(column):
-    """Move the slider to the typed value, or keep what was typed and say why it cannot."""
-    typed = st.session_state[session.part(session.TYPED, column.name)]
-    replaced = st.session_state.get(session.part(session.FORMER, column.name), {}).get(typed, 0)
-    # A value before the page's own writing, on its way back: not typed by anybody.
-    is_stale = time.monotonic() - replaced < _ON_ITS_WAY
-    if is_stale or _has_moved(column.name):
-        return
-    if column.low <= (value := round(typed / column.scale, 12)) <= column.high:
-        set_sliders({column.name: value})
-    else:
-        value = st.session_state[session.INPUT_KEYS[column.name]]
-        _report(column, value, f"{typed:,.10g} is outside the slider", "Type")
+    st.page_link("pages/method.py", label="Where the intervals come from", icon=":material/functions:")

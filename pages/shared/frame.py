@@ -57,6 +57,8 @@ def frame(title, model):
             st.page_link(path, label=label, width="stretch")
         name = f"Version {model.version}: {model.label}" if model.version else f"Shipped {model.label}"
         st.caption(f"{name}  \n{len(model.rows):,} {ROWS}, {PERIOD}")
+    if st.session_state.get(session.PAGE) != title:
+        st.session_state[session.PAGE], st.session_state[session.ENTERED] = title, True
     if st.session_state.setdefault(session.ACTIVE_VERSION, model.version) != model.version:
         st.session_state[session.ACTIVE_VERSION] = model.version
         st.toast(f"{name} is now active.", icon=":material/swap_horiz:")

@@ -5,7 +5,6 @@ import streamlit as st
 from data.schema import FEATURES, ROWS, TARGET, DataError
 from model.change import change
 from model.goal import seek
-from model.interval import possible_level
 from model.predict import predict
 from pages.shared import controls, resources, session, wording
 
@@ -49,7 +48,7 @@ def _seek():
     """Search from where the sliders are; called back, so that the page shows it at once."""
     model, state = resources.active_model(), st.session_state
     try:
-        level = possible_level(len(model.distinct), state[session.COVERAGE])
+        level = controls.last_level(model)
         sought = seek(model, controls.last_scenario(), state[session.GOAL_VALUE], state[session.GOAL_HELD])
         answer, moved = predict(model, sought.scenario, level), change(model, sought.start, sought.scenario, level)
         state[session.GOAL_FOUND] = (sought, answer, moved, model.version), ""
@@ -69,7 +68,7 @@ def _show(model, sought, answer, moved, version):
 
 
 def _apply(scenario):
-    controls.set_sliders(scenario)
+    controls.write(scenario)
     st.session_state[session.GOAL_APPLIED] = True  # the sliders are elsewhere on the page
 
 

@@ -7,27 +7,14 @@ import streamlit as st
 from model.predict import predict
 from model.recipe import ModelError
 from model.store import StoreError
-from pages.shared import controls, resources, session
+from model.train import Model
+from pages.shared import resources, session
 from pages.shared.wording import plain
 
 
-def link(model, answer):
-    """Write the parameters of a link to an answer; the address bar leaves out what is at its default.
-
-    Parameters
-    ----------
-    model : model.train.Model
-    answer : model.predict.Prediction
-
-    Returns
-    -------
-    str
-    """
-    parameters = controls.parameters(answer.scenario)
-    parameters[session.COVERAGE] = controls.level_text(answer.level)
-    if model.version:
-        parameters[session.VERSION] = str(model.version)
-    return urlencode(parameters)
+def beside(model: Model) -> str:
+    """Write what a link holds beside start, inputs and level: the version that gave the number."""
+    return urlencode({session.VERSION: model.version} if model.version else {})
 
 
 def told_by_link(model, answer):
@@ -41,13 +28,12 @@ def told_by_link(model, answer):
     Returns
     -------
     str
-        Markdown; empty where there is nothing to say. Once the sliders have moved, the version leaves the address.
+        Markdown; empty where there is nothing to say, and once the sliders have moved.
     """
     asked = st.query_params.get(session.VERSION)
     if not asked:
         return ""
     if st.session_state.setdefault(session.LINK_OPENED_AT, answer.scenario) != answer.scenario:
-        del st.query_params[session.VERSION]
         return ""
     number = int(asked) if asked.isascii() and asked.isdecimal() and len(asked) < 10 else None
     if number == model.version:

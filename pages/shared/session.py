@@ -37,8 +37,8 @@ def _parameter(name: str, holds: str, writers: str) -> str:
     return name
 
 
-# In an address. The level and the views are bound to their widgets, and so are keys of the session, too.
-COVERAGE = _parameter("coverage", "level of the interval on the What-if page", "controls")
+# In an address. Score's level and the views are bound to their widgets, and so are keys of the session, too.
+COVERAGE = _parameter("coverage", "level of the intervals on the What-if page", "controls")
 SCORE_COVERAGE = _parameter("score_coverage", "level of the interval on the Score page", "score")
 VIEW = _parameter("view", "view of the Explore page", "explore")
 EVIDENCE = _parameter("evidence", "view of the evidence on the only candidate", "evidence")
@@ -46,33 +46,28 @@ EVIDENCE_OF_SEVERAL = _parameter("evidence_of_several", "view of the evidence on
 VERSION = _parameter("version", "version that gave a link's number; version on the Models page", "links, models")
 JOB = _parameter("job", "number of this visitor's job until it ends", "retrain, training")
 CANDIDATE = _parameter("candidate", "version on the Retrain page", "retrain")
+FROM = _parameter("from", "code of the row that a change starts from", "controls")
 SIGN_IN = _parameter("sign_in", "that signing in failed", "door")
 PARAMETERS |= {
-    "from": Entry("where a change starts", "nobody yet"),
     "to": Entry("where a change goes", "nobody yet"),
     "embed": Entry("how the page is embedded", "Streamlit"),
     "embed_options": Entry("how the page is embedded", "Streamlit"),
 }
 
 # All pages
+PAGE = _own("page", "title of the page that was shown last", "frame")
 ACTIVE_VERSION = _own("active_version", "version that was active at the last run, for the word on a new one", "frame")
 VISITOR = _own("visitor", "what tells this visitor from others", "resources")
 DOOR_IN = _own("door_in", "button", "door")
 DOOR_OUT = _own("door_out", "button", "door")
 
 # What if
-START_FROM = _own("start_from", "preset that the sliders are on, or None", "controls")
-ANSWERED = _own("answered", "input -> where the sliders were at the last answer", "controls")
-TYPED = _own("typed", "exact value beside each slider [shown unit]", "controls")
-FORMER = _own("former", "values of each field that the page has replaced, and when", "controls")
-MOVED = _own("moved", "old and new value of each slider that the page moved, and when", "controls")
-PROBLEM = _own("problem", "message below each slider, and the value at which it stays", "controls")
-INPUT_ROW = _own("input_row", "container of each slider and its field", "controls")
+ENTERED = _own("entered", "that another page was shown before, until the inputs are read", "frame, controls")
+INPUTS = _own("inputs", "epoch, number of the message, input -> value, code of the start, level", "controls")
+PROBLEM = _own("problem", "what was wrong with the link, and the scenario at which that is said", "controls")
+WHAT_IF = _own("what_if", "component, with the scenario that the browser sent last", "what_if, controls")
 LINK_OPENED_AT = _own("link_opened_at", "scenario that a link with a version opened at", "links")
-ANSWER = _own("answer", "container of the answer in words", "streamlit_app")
-LIVE_READOUT = _own("live_readout", "component", "live_readout")
-DETAILS = _own("details", "component", "live_readout")
-COMPARISON = _own("comparison", "component", "live_readout")
+COMPARISON = _own("comparison", "component", "what_if")
 
 # What would it take
 GOAL = _own("goal", "container", "goal")
@@ -115,8 +110,8 @@ EXPLORE_RANGE = _own("explore_range", "both ends of a column in each filter [sto
 EXPLORE_NAMES = _own("explore_names", "names of rows to keep in each filter", "choice")
 EXPLORE_SELECTED = _own("explore_selected", "places of the selected rows", "choice")
 EXPLORE_FIRST = _own("explore_first", "places of the rows that the table shows first", "choice")
-EXPLORE_TABLE = _own("explore_table", "container; with the rows shown, the ticks of their table", "choice")
-EXPLORE_FORMER = _own("explore_former", "ticks before the page's last writing, and when", "choice")
+EXPLORE_TABLE = _own("explore_table", "container; with the rows shown and a number, the ticks of their table", "choice")
+EXPLORE_NTH_TABLE = _own("explore_nth_table", "how many tables were drawn with ticks not made in them", "choice")
 EXPLORE_MAP = _own("explore_map", "picture and what was picked in it", "explore")
 EXPLORE_SHADE = _own("explore_shade", "column that shades the map", "explore")
 EXPLORE_INPUT = _own("explore_input", "input of the picture", "explore")

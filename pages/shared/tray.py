@@ -3,7 +3,7 @@
 import numpy as np
 import streamlit as st
 
-from data.schema import FEATURE_NAMES, FEATURES, ROW, TARGET, DataError, row_name
+from data.schema import FEATURE_NAMES, FEATURES, ROW, ROWS, TARGET, DataError, row_name
 from model import scenarios
 from model.change import change
 from model.interval import possible_level
@@ -13,7 +13,7 @@ from model.scenarios import MAX_KEPT, MAX_NAME, Kept
 from model.score import score
 from model.store import StoreError
 from pages.shared import controls, resources, session, tables
-from pages.shared.live_readout import comparison
+from pages.shared.what_if.details import comparison
 from pages.shared.wording import change_in_words, plain
 
 
@@ -67,11 +67,19 @@ def _keep():
         text = f"{MAX_KEPT} scenarios are kept, which is all there is room for. Remove one first."
         state[session.TRAY_TOLD] = "error", text
         return
-    answer = predict(model, controls.last_scenario(), possible_level(len(model.distinct), state[session.COVERAGE]))
+    inputs, level = controls.read(), controls.last_level(model)
     taken = [one.name for one in kept]
     name = scenarios.clean_name(state[session.TRAY_NAME], taken, f"Scenario {len(kept) + 1}")
     state[session.TRAY_NAME] = ""
-    _add([Kept(name, answer.scenario, answer.level, model.version, answer.value, answer.low, answer.high)])
+    _add([_made(model, name, inputs.scenario, level, controls.start_of(model, inputs.start))])
+
+
+def _made(model, name, scenario, level, start):
+    """Have a scenario answered, and make of it what is kept."""
+    answer = predict(model, scenario, level)
+    moved = change(model, start.scenario, scenario, level)
+    figures = (answer.value, answer.low, answer.high, moved.value, moved.low, moved.high)
+    return Kept(name, answer.scenario, level, model.version, start.code, *figures)
 
 
 def _add(more):
@@ -90,6 +98,15 @@ def _interval(answer, level):
     return f"{ends} ({controls.level_text(level)})".replace(" %", "\N{NO-BREAK SPACE}%")
 
 
+def _changed(one):
+    """The change from its start, with the ends of its interval."""
+    if not one.change and not one.change_low and not one.change_high:
+        return "none"
+    told = f"**{one.change:+.0f}**" if round(one.change) else "0"
+    ends = "" if one.change_low is None else f" ({one.change_low:+z.0f} to {one.change_high:+z.0f})"
+    return f"{told}{ends}".replace("-", "−").replace(" ", "\N{NO-BREAK SPACE}")
+
+
 def _version(number):
     return f"version\N{NO-BREAK SPACE}{number}" if number else "the shipped model"
 
@@ -102,6 +119,8 @@ def _lines(model, kept):
         line = {"Scenario": f"**{plain(one.name)}**"}
         line[f"{'Then' if is_mixed else 'Prediction'} ({TARGET.short_unit})"] = f"**{one.value:.0f}**"
         line["Interval"] = _interval(one, one.coverage)
+        line["Start"] = plain(controls.start_of(model, one.start).name)
+        line["Change"] = _changed(one)
         if is_mixed:
             line["By"] = _version(one.version)
             line[f"Now, {_version(model.version)}"] = f"**{answers.value[i]:.0f}**"
@@ -145,7 +164,7 @@ def _show():
         text = f"{plain(one.name)} is beyond the sliders: {plain('; '.join(beyond))}. Compare it here instead."
         state[session.TRAY_TOLD] = "error", text
         return
-    controls.set_sliders(one.scenario)
+    controls.write(one.scenario)
     state[session.TRAY_SHOWN] = True  # the sliders are elsewhere on the page
 
 
@@ -232,10 +251,13 @@ def _answered(one, others, unknown):
             model = resources.owner.version(one.version)
         except (ModelError, StoreError):
             unknown.add(one.version)
-    level = possible_level(len(model.distinct), one.coverage or st.session_state[session.COVERAGE])
-    answer = predict(model, one.scenario, level)
+    level = possible_level(len(model.distinct), one.coverage or controls.read().level)
     name = scenarios.clean_name(one.name, [other.name for other in others], f"Scenario {len(others) + 1}")
-    return Kept(name, one.scenario, level, model.version, answer.value, answer.low, answer.high)
+    start = controls.start_of(model, one.start)
+    if one.start and not start.code:
+        cure = f"Name one of the model's {len(model.rows):,} {ROWS}, or leave it empty."
+        raise DataError([f"{one.where}, start: {one.start[:60]!r} is no {ROW} that is known. {cure}"])
+    return _made(model, name, one.scenario, level, start)
 
 
 def _compare(model, kept):

@@ -21,19 +21,17 @@ def plain(text):
     return re.sub(r"([\\`*_{}\[\]()<>#+\-.!|~$:@&])", r"\\\1", " ".join(str(text).split()))
 
 
+def note(model, answer):
+    """Say what the interval means, where the scenario stands, and what the number is not, as plain text."""
+    beyond = ""
+    if answer.support != "near":
+        distance = f"The closest {ROW} is {answer.nearest[0].distance:.1f} s.d. away"
+        beyond = f"{distance}{_how_far(model, answer)}. {_beyond(model, answer)} "
+    return f"{interval_in_words(answer)} {beyond}{limits_of(model)}"
+
+
 def answer_in_words(model, answer):
-    """Say the number, how far it can be believed, and which real row is like it.
-
-    Parameters
-    ----------
-    model : model.train.Model
-    answer : model.predict.Prediction
-
-    Returns
-    -------
-    str
-        Markdown.
-    """
+    """Say the number, how far it can be believed, and which real row is like it, in Markdown."""
     nearest = answer.nearest[0]
     used = model.records[nearest.index][TARGET.name]
     sentences = [f"About **{answer.value:.0f} {TARGET.unit}**.", interval_in_words(answer)]
@@ -83,9 +81,9 @@ def change_in_words(change, start="where the sliders were"):
     told = f"**{in_words(change.value)}** than {start}" if round(change.value) else f"**No change** from {start}"
     if change.low is None:
         return f"{told}. How sure that is cannot be said yet: this version has no refits, which are made by a job."
-    ends = f"{in_words(change.low)} to {in_words(change.high)}"
     stretched = ", stretched to hold the change" if change.is_stretched else ""
-    return f"{told} ({change.level * 100:g} %: {ends}{stretched}). {direction(change)}."
+    ends = f"{in_words(change.low)} to {in_words(change.high)}{stretched}"
+    return f"{told} ({change.level * 100:g} %: {ends}). {direction(change)}."
 
 
 def limits_of(model):

@@ -1,0 +1,219 @@
+"""The What-if page in the browser: four rows of slider and curve, and the card that follows the thumb.
+
+With the other inputs held, all that a slider can say is known before it is touched: it is the response curve at the
+slider's own steps, with the interval of the change at some of them. They travel with each answer, and the browser looks
+values up. It owns the inputs: each of its messages carries the whole scenario and a number that grows.
+"""
+
+import hashlib
+import json
+import re
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from data.schema import FEATURES, ROW, ROWS, TARGET, row_name
+from model.change import Change, bands, counts
+from model.interval import levels
+from model.predict import Neighbour, Prediction, curve_support
+from model.recipe import ALGORITHMS
+from model.train import Model
+from pages.shared import session, wording
+from pages.shared.controls import Inputs, Start, start_of, starts
+
+_HERE = Path(__file__).parent
+_MODULES = ("numbers", "curves", "address", "drawing", "rows", "card", "main")  # each uses those before it alone
+_COARSE = 9  # steps of a slider at which the interval of the change is known while it is held
+
+
+@cache
+def script() -> str:
+    """Write all modules as one: what each exports has a name of its own."""
+    text = "\n".join((_HERE / f"{name}.js").read_text(encoding="utf-8") for name in _MODULES)
+    lines = (line.strip() for line in text.splitlines())
+    kept = [line for line in lines if line and not line.startswith(("//", "import "))]
+    return "\n".join(re.sub(r"^export (?!default)", "", line) for line in kept) + "\n"
+
+
+def _address() -> str:
+    return f"parts/what_if-{hashlib.sha256(script().encode()).hexdigest()[:16]}.js"
+
+
+async def _send(request: Request) -> Response:
+    headers = {"Cache-Control": "public, max-age=31536000, immutable"}  # another script has another address
+    return Response(script(), media_type="text/javascript", headers=headers)
+
+
+def routes(bases: set[str]) -> list[Route]:
+    """Return the routes from which a server sends the script, so that it does not travel with each answer."""
+    _served.append(True)
+    return [Route(f"{base}/{_address()}", _send) for base in bases]
+
+
+_served: list[bool] = []  # whether this process is a server that has those routes; `streamlit run` has none
+
+
+# Styles are not isolated: a part of the card must leave it on a phone, to stay in sight above the sliders.
+_LOADER = "const part = await import(new URL('{address}', document.baseURI));\nexport default part.default;\n"
+
+
+@cache
+def _component() -> Any:
+    text = _LOADER.format(address=_address()) if _served else script()
+    return st.components.v2.component("what_if", js=text, isolate_styles=False)
+
+
+def style() -> None:
+    """Send the style sheets, once a page."""
+    st.html(_HERE / "style.css")
+    st.html(_HERE / "details.css")
+
+
+def what_if(model: Model, inputs: Inputs, answer: Prediction, moved: Change, link: str, known: str) -> None:
+    """Draw the rows and the card.
+
+    Parameters
+    ----------
+    model
+    inputs
+        What stands on the sliders.
+    answer, moved
+        The answer to it, and the change from where it starts.
+    link
+        Parameters of a link to it beside the inputs.
+    known
+        Identity of the rows that the browser has already.
+    """
+    rows = _rows(model)
+    start = start_of(model, inputs.start)
+    data = {
+        "id": rows["id"],
+        "epoch": inputs.epoch,
+        "seq": inputs.seq,
+        "values": list(inputs.scenario.values()),
+        "start": _start(start),
+        "level": answer.level,  # of fewer rows perhaps a lower one than was chosen
+        "answer": _answer(model, answer, moved, link),
+    }
+    if known != rows["id"]:
+        data["model"] = rows
+    _component()(key=session.WHAT_IF, data=json.dumps(data, separators=(",", ":")), on_scenario_change=lambda: None)
+
+
+def _start(start: Start) -> dict[str, Any]:
+    told: dict[str, Any] = {"code": start.code, "name": start.name, "values": list(start.scenario.values())}
+    return told if start.observed is None else told | {"observed": start.observed}
+
+
+def _sample(model: Model) -> str:
+    n_all, n = len(model.rows), len(model.background)
+    return f"The average is over a fixed random sample of {n:,} of the {n_all:,} {ROWS}." if n < n_all else ""
+
+
+@lru_cache(maxsize=4)
+def _rows(model: Model) -> dict[str, Any]:
+    """What the page shows of the rows and inputs themselves, a part of many: the same for every answer of a model."""
+    records = model.some_records
+    rows = {
+        "unit": TARGET.unit,
+        "row": ROW,
+        "rows": ROWS,
+        "inputs": [
+            {
+                "name": column.name,
+                "key": session.INPUT_KEYS[column.name],
+                "label": column.label,
+                "short": column.short_label,
+                "unit": column.unit,
+                "template": column.template,
+                "help": column.help,
+                "low": column.low,
+                "high": column.high,
+                "step": column.step,
+                "scale": column.scale,
+                "decimals": column.decimals,
+            }
+            for column in FEATURES
+        ],
+        "starts": [_start(start) for start in starts(model)],
+        "levels": list(levels(len(model.distinct))),
+        "isWhole": len(records) == len(model.rows),
+        "sample": _sample(model),
+        "target": TARGET.short_label,
+        "deviations": model.scale.tolist(),
+        "names": [row_name(str(row[ROW])) for row in records],
+        "used": [row[TARGET.name] for row in records],
+        "X": [[row[column.name] for column in FEATURES] for row in records],
+    }
+    identity = hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]
+    return {"id": identity} | rows
+
+
+def _answer(model: Model, answer: Prediction, moved: Change, link: str) -> dict[str, Any]:
+    width = answer.value - answer.low
+    known = bands(model, moved.start, moved.scenario, answer.level, _COARSE) if model.refits else {}
+    supports = curve_support(model, np.array(list(answer.scenario.values())))
+    curves = []
+    for column in FEATURES:
+        curve: dict[str, Any] = {"value": _rounded(answer.curves[column.name])}
+        curve["support"] = "".join(level[0] for level in supports[column.name])
+        if column.name in known:
+            band = known[column.name]
+            curve["band"] = {"steps": band.steps, "low": _rounded(band.low), "high": _rounded(band.high)}
+            curve["band"]["counts"] = band.counts
+        curves.append(curve)
+    now = {"value": answer.value, "change": moved.value, "support": answer.support}
+    if moved.low is not None:
+        now |= {"low": moved.low, "high": moved.high, "isStretched": moved.is_stretched}
+        now["counts"] = counts(moved.below, moved.above)
+    told = {
+        "now": now,
+        "before": moved.start_prediction,
+        "width": width,
+        "curves": curves,
+        "domain": _domain(answer, moved, known),
+        "scale": _scale(model, answer, width),
+        "contributions": list(moved.contributions.values()),
+        "closest": [_closest(model, near) for near in answer.nearest],
+        "average": answer.average,
+        "reasons": list(answer.contributions.values()),
+        "note": wording.note(model, answer),
+        "link": link,
+    }
+    if moved.others:
+        told["others"] = {ALGORITHMS[name].label: change for name, change in moved.others.items()}
+    return told
+
+
+def _closest(model: Model, near: Neighbour) -> dict[str, Any]:
+    row = model.records[near.index]
+    figures = {"used": row[TARGET.name], "values": [row[column.name] for column in FEATURES]}
+    return {"place": near.index, "name": row_name(near.name), "distance": near.distance} | figures
+
+
+def _rounded(values: Any) -> list[float]:
+    return np.round(values, 3).tolist()
+
+
+def _domain(answer: Prediction, moved: Change, known: dict[str, Any]) -> list[float]:
+    """Ends of the y axis, which all curves share: they and their intervals fill it."""
+    ends = [*answer.curves.values()]
+    for band in known.values():
+        ends += [moved.start_prediction + band.low, moved.start_prediction + band.high]
+    low, high = min(each.min() for each in ends), max(each.max() for each in ends)
+    return [float(low - 0.04 * (high - low)), float(high + 0.04 * (high - low))]
+
+
+def _scale(model: Model, answer: Prediction, width: float) -> list[float]:
+    """Ends of the scale of the rows, at round numbers: it moves only where a number would leave it."""
+    used = _rows(model)["used"]
+    low = min(*used, *(curve.min() for curve in answer.curves.values())) - width
+    high = max(*used, *(curve.max() for curve in answer.curves.values())) + width
+    power = 10.0 ** np.floor(np.log10(max(high - low, 1e-9) / 2))
+    return [float(np.floor(low / power) * power), float(np.ceil(high / power) * power)]

@@ -1,0 +1,46 @@
+// The scenario in the page's address: where it starts, and the inputs that differ from there.
+
+const CALM = 1000; // [ms] within which moves are one entry of the browser's history
+const OURS = "whatIf";
+const USUAL = 0.9; // level that an address leaves out
+
+// A link that is to keep its meaning is whole: defaults, and what a row had, may be others one day.
+export function parametersOf({ model, start, values, level }, address = "", isWhole = false) {
+  const parameters = new URLSearchParams(address);
+  ["from", "coverage"].forEach((name) => parameters.delete(name));
+  model.inputs.forEach(({ key }) => parameters.delete(key));
+  if (start.code) parameters.set("from", start.code);
+  if (isWhole || level !== USUAL) parameters.set("coverage", `${Number((level * 100).toPrecision(6))} %`);
+  model.inputs.forEach(({ key }, i) => {
+    if (isWhole || values[i] !== start.values[i]) parameters.set(key, String(values[i]));
+  });
+  return parameters;
+}
+
+// What an address asks for; what cannot be shown stays as the start has it.
+export function readAddress(model, address, here = model.starts[0]) {
+  const parameters = new URLSearchParams(address);
+  const from = parameters.get("from") ?? "";
+  const start = [...model.starts, here].find(({ code }) => code === from) ?? model.starts[0]; // of many rows a part is listed
+  const values = model.inputs.map(({ key, low, high }, i) => {
+    const asked = parameters.get(key);
+    const value = asked === null || asked.trim() === "" ? NaN : Number(asked);
+    return value >= low && value <= high ? value : start.values[i];
+  });
+  const level = model.levels.find((each) => parseFloat(parameters.get("coverage")) === Number((each * 100).toPrecision(6)));
+  return { start, values, level: level ?? USUAL };
+}
+
+// Moves that follow each other at once are one entry: Back leads to what was there before them.
+export function writeAddress(view, replacing = false) {
+  const parameters = parametersOf(view, location.search);
+  if (!replacing) parameters.delete("version"); // a link's number was another one
+  const address = `${location.pathname}${parameters.size ? `?${parameters}` : ""}${location.hash}`;
+  const isNew = address !== `${location.pathname}${location.search}${location.hash}`;
+  const written = history.state?.[OURS] ?? 0; // when this entry was, by a move
+  const way = !isNew || replacing || Date.now() - written < CALM ? "replaceState" : "pushState";
+  history[way]({ ...history.state, [OURS]: replacing ? written || 1 : Date.now() }, "", address);
+}
+
+// Whether the page has written this entry of the history: then it says what was there, also where it says nothing.
+export const isWritten = () => Boolean(history.state?.[OURS]);

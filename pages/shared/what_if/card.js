@@ -1,0 +1,228 @@
+// The card: the number, what changes and how sure that is, on the scale of the rows, and why.
+
+import { add, place, scaleOf, stacked, ticksOf } from "./drawing.js";
+import { nearestRows } from "./curves.js";
+import { amount, signed, withUnit, write } from "./numbers.js";
+
+export function buildCard() {
+  const card = document.createElement("div");
+  card.className = "wi-card";
+  card.innerHTML = `
+    <section class="wi-now">
+      <div class="wi-line">
+        <span class="wi-number" data-testid="live-prediction"></span>
+        <span class="wi-unit"></span>
+        <span class="wi-level"><b><span data-testid="live-low"></span> \u2013 <span data-testid="live-high"></span></b>
+          <select data-testid="level" aria-label="Level of the intervals"></select></span>
+      </div>
+      <p class="wi-change" data-testid="live-change"></p>
+      <p class="wi-sure" data-testid="live-sure"></p>
+      <svg class="wi-scale" role="img"></svg>
+      <p class="wi-caption"></p>
+    </section>
+    <section class="wi-more">
+      <p class="wi-counts" data-testid="live-counts"></p>
+      <p class="wi-real"></p>
+      <p class="wi-near" data-testid="live-support"></p>
+      <div class="wi-others"><h3></h3><svg role="img"></svg><p></p></div>
+      <div class="wi-why"><h3></h3><ul></ul></div>
+      <p class="wi-note"></p>
+      <details class="wi-average"><summary>Against the average, and what is closest</summary>
+        <h3></h3><ul></ul><p></p><div><table></table></div></details>
+      <div class="wi-share"><span role="status"></span><input readonly hidden aria-label="Link to this scenario">
+        <button type="button">Copy link</button></div>
+      <p class="wi-spoken" aria-live="polite"></p>
+    </section>`;
+  return card;
+}
+
+export const startName = ({ name, code }) => (code ? `${name} as it is` : `the ${name[0].toLowerCase()}${name.slice(1)}`);
+
+// Everything that follows the thumb.
+export function writeCard(view, known) {
+  const { card, model, answer, start } = view;
+  const find = (selector) => card.querySelector(selector);
+  const isStart = view.values.every((value, i) => value === start.values[i]);
+  const [low, high] = [known.value - answer.width, known.value + answer.width];
+  find("[data-testid=live-prediction]").textContent = write(known.value);
+  find("[data-testid=live-low]").textContent = write(low);
+  find("[data-testid=live-high]").textContent = write(high);
+  find(".wi-unit").textContent = model.unit;
+  find(".wi-caption").textContent = `Each dot: what one ${model.row} used. Shaded: where one with these inputs may lie.`;
+  find(".wi-level select").value = view.level;
+  const change = find(".wi-change");
+  change.innerHTML = "<b></b> <span></span>";
+  change.className = `wi-change ${isStart ? "" : Math.round(known.change) < 0 ? "wi-less" : Math.round(known.change) > 0 ? "wi-more-of" : ""}`;
+  const [strong, rest] = change.children;
+  if (isStart) {
+    const name = startName(start);
+    rest.textContent = `${name[0].toUpperCase()}${name.slice(1)}. Drag a slider to see what changes.`;
+  } else {
+    strong.textContent = amount(known.change);
+    const than = Math.round(known.change) ? "than" : "from";
+    rest.textContent = `${than} ${startName(start)} (${write(answer.before)})`;
+  }
+  find(".wi-sure").textContent = isStart ? "" : sureness(view, known);
+  find(".wi-counts").textContent = isStart || !known.counts ? "" : `${counted(known.counts)}.`;
+  writeReal(view, known, isStart);
+  writeNear(view, known);
+  markScale(view, known);
+}
+
+export const percent = (level) => `${Number((level * 100).toPrecision(6))}\u00a0%`;
+
+function sureness({ level }, known) {
+  if (known.low === undefined) return "How sure that is, is not known yet: this version has no refits. A job makes them.";
+  const stretched = known.isStretched ? ", stretched to hold the change" : "";
+  return `${percent(level)} interval: ${amount(known.low)} to ${amount(known.high)}${stretched}`;
+}
+
+export function counted([less, more, none]) {
+  const said = [[less, "less"], [more, "more"], [none, "no change"]].filter(([n]) => n).sort((a, b) => b[0] - a[0]);
+  return said.map(([n, word], i) => (i ? `${n} ${word}` : `${n} of 100 refits say ${word}`)).join(", ");
+}
+
+function writeReal(view, known, isStart) {
+  const { start, answer } = view;
+  const line = view.card.querySelector(".wi-real");
+  line.hidden = start.observed === undefined;
+  if (line.hidden) return;
+  const used = `${start.name} used ${write(start.observed)}`;
+  const off = signed(start.observed - answer.before);
+  line.textContent = isStart
+    ? `${used}; the model says ${write(answer.before)}.`
+    : `${used}; the model says ${write(answer.before)}. If that difference of ${off} stays, it would use about ${write(start.observed + known.change)}.`;
+}
+
+const HEADS = { near: "Close to real", far: "Far from every", "very far": "Very far from every" };
+
+function writeNear(view, known) {
+  const { model, answer } = view;
+  const isLocal = view.isMoving && model.isWhole;
+  const near = isLocal ? nearestRows(model, view.values) : answer.closest;
+  const rows = known.support === "near" ? model.rows : model.row;
+  const named = near.map(({ name, used, distance }) => `${name} (${distance.toFixed(1)} s.d. away, used ${write(used)})`);
+  view.near = new Set(model.isWhole ? near.map((row) => row.place) : []);
+  const line = view.card.querySelector(".wi-near");
+  line.innerHTML = "<b></b> <span></span>";
+  line.className = `wi-near wi-${known.support.replace(" ", "-")}`;
+  line.children[0].textContent = `${HEADS[known.support]} ${rows}.`;
+  line.children[1].textContent = `Nearest: ${named.join(", ")}.`;
+}
+
+// The scale of what the real rows used, one dot a row, stacked where they meet.
+export function drawScale(view, width) {
+  const svg = view.card.querySelector(".wi-scale");
+  const { model, answer } = view;
+  const base = (svg.clientHeight || 84) - 20;
+  const [low, high] = answer.scale;
+  const x = scaleOf(low, high, 10, width - 10);
+  svg.replaceChildren();
+  svg.setAttribute("aria-label", `The interval on the scale of what each ${model.row} used, ${model.unit}`);
+  const band = add(svg, "rect", { class: "wi-fill", y: 2, height: base - 2 });
+  const most = Math.floor((base - 6) / 6);
+  const dots = stacked(model.used.map(x), 5).map(([cx, height], i) => {
+    if (height >= most) return null;
+    const dot = add(svg, "circle", { class: "wi-rowdot", cx, cy: base - 5 - height * 6, r: 2.4 });
+    add(dot, "title", {}, `${model.names[i]} used ${write(model.used[i])}`);
+    return dot;
+  });
+  add(svg, "line", { class: "wi-axis", x1: x(low), x2: x(high), y1: base, y2: base });
+  for (const tick of ticksOf(low, high, width / 70))
+    add(svg, "text", { x: x(tick), y: base + 15, "text-anchor": "middle" }, write(tick));
+  const way = add(svg, "line", { class: "wi-way", y1: base, y2: base });
+  const start = add(svg, "circle", { class: "wi-hollow-dot", cy: base, r: 5 });
+  const dot = add(svg, "circle", { class: "wi-dot", cy: base, r: 6 });
+  view.scale = { x, band, dots, way, start, dot };
+}
+
+function markScale(view, known) {
+  if (!view.scale) return;
+  const { x, band, dots, way, start, dot } = view.scale;
+  const { answer } = view;
+  const [from, to] = [known.value - answer.width, known.value + answer.width].map(x);
+  place(band, { x: from, width: to - from });
+  place(way, { x1: x(answer.before), x2: x(known.value) });
+  place(start, { cx: x(answer.before) });
+  place(dot, { cx: x(known.value) });
+  dots.forEach((each, i) => each?.classList.toggle("wi-nearest", view.near.has(i)));
+}
+
+// What waits for the server: what other algorithms say, why, and what the interval is worth.
+export function writeRest(view) {
+  const { card, answer, model } = view;
+  const isStart = view.values.every((value, i) => value === view.start.values[i]);
+  card.querySelector(".wi-others").hidden = isStart || !answer.others;
+  card.querySelector(".wi-why").hidden = isStart;
+  card.querySelector(".wi-note").textContent = answer.note;
+  writeAverage(view);
+  if (!isStart && answer.others) drawOthers(view);
+  if (isStart) return;
+  const moved = model.inputs.map((input, i) => [input, i]).filter(([, i]) => view.values[i] !== view.start.values[i]);
+  card.querySelector(".wi-why h3").textContent = `Why ${signed(answer.now.change)}`;
+  const labels = moved.map(([input, i]) => [`${input.label} ${withUnit(input, view.start.values[i])} \u2192 ${withUnit(input, view.values[i])}`, answer.contributions[i]]);
+  drawBars(card.querySelector(".wi-why ul"), labels);
+}
+
+function drawBars(list, bars) {
+  const span = Math.max(1, ...bars.map(([, value]) => Math.abs(value)));
+  list.replaceChildren(
+    ...bars.map(([text, value]) => {
+      const item = document.createElement("li");
+      item.innerHTML = "<span></span><i aria-hidden='true'><i></i></i><b></b>";
+      const [label, track, figure] = item.children;
+      [label.textContent, figure.textContent] = [text, signed(value)];
+      track.firstChild.style.width = `${(Math.abs(value) / span) * 100}%`;
+      track.firstChild.className = value < 0 ? "wi-lowers" : "wi-raises";
+      return item;
+    }),
+  );
+}
+
+// Folded: why this number and not the average, and the closest rows with all their figures.
+function writeAverage({ card, answer, model, values }) {
+  const [title, list, note] = card.querySelectorAll(".wi-average > :is(h3, ul, p)");
+  title.textContent = `Why ${write(answer.now.value)} and not the average ${write(answer.average)}`;
+  drawBars(list, model.inputs.map((input, i) => [`${input.label} ${withUnit(input, values[i])}`, answer.reasons[i]]));
+  note.textContent = `Exact Shapley contributions, ${model.unit}. Before rounding they add up to the difference. ${model.sample}`;
+  const row = model.row[0].toUpperCase() + model.row.slice(1);
+  const head = [row, model.target, "distance", ...model.inputs.map(({ short }) => short)];
+  const body = answer.closest.map(({ name, used, distance, values: own }) => [
+    name, write(used), `${distance.toFixed(1)} s.d.`, ...model.inputs.map((input, i) => withUnit(input, own[i])),
+  ]);
+  const table = card.querySelector(".wi-average table");
+  table.replaceChildren();
+  [head, ...body].forEach((cells, i) => {
+    const line = table.insertRow();
+    cells.forEach((text) => (line.appendChild(document.createElement(i ? "td" : "th")).textContent = text));
+  });
+}
+
+function drawOthers(view) {
+  const { answer, widths } = view;
+  const [title, svg, list] = view.card.querySelectorAll(".wi-others > *");
+  const said = Object.entries(answer.others).sort((a, b) => a[1] - b[1]);
+  title.textContent = agreement(said.map(([, change]) => Math.sign(Math.round(change))));
+  list.textContent = said.map(([label, change]) => `${label} ${signed(change)}`).join(", ");
+  const { low = 0, high = 0, change } = answer.now;
+  const all = [0, low, high, change, ...Object.values(answer.others)];
+  const x = scaleOf(Math.min(...all), Math.max(...all), 12, widths.card - 12);
+  svg.replaceChildren();
+  svg.setAttribute("aria-label", list.textContent);
+  add(svg, "rect", { class: "wi-fill", x: x(low), width: x(high) - x(low), y: 4, height: 14 });
+  add(svg, "line", { class: "wi-axis", x1: 0, x2: widths.card, y1: 11, y2: 11 });
+  add(svg, "line", { class: "wi-axis", x1: x(0), x2: x(0), y1: 2, y2: 22 });
+  const anchor = x(0) > widths.card - 50 ? "end" : x(0) < 50 ? "start" : "middle";
+  add(svg, "text", { x: x(0), y: 34, "text-anchor": anchor }, "no change");
+  for (const [label, other] of said)
+    add(add(svg, "circle", { class: "wi-other", cx: x(other), cy: 11, r: 4 }), "title", {}, `${label} ${signed(other)}`);
+  add(svg, "circle", { class: "wi-dot", cx: x(change), cy: 11, r: 6 });
+}
+
+export function agreement(signs) {
+  const words = [[-1, "less"], [1, "more"], [0, "no change"]];
+  const counts = words.map(([sign, word]) => [signs.filter((each) => each === sign).length, word]).filter(([n]) => n);
+  counts.sort((a, b) => b[0] - a[0]);
+  if (counts.length === 1) return `All ${signs.length} algorithms say ${counts[0][1]}`;
+  return `${counts[0][0]} of ${signs.length} algorithms say ${counts.map(([n, word], i) => (i ? `${n} ${word}` : word)).join(", ")}`;
+}

@@ -1,0 +1,133 @@
+"""Over a line of any slowness, and with the server writing at the same time, all of the page says one thing at last."""
+
+import asyncio
+import threading
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import expect
+
+from model.change import figures_of, place_of
+from model.predict import predict
+from tests.conftest import free_port
+from tests.what_if_page import DEFAULTS, assert_page_agrees, field, number, settles, slider, start, type_into
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+@contextmanager
+def slow_line(server):
+    """Yield the address of a line to the server, and a list whose one number is its delay each way [s]."""
+    port, through, delay = urlsplit(server).port, free_port(), [0.0]
+    begun, ending = threading.Event(), []
+
+    async def pump(reader, writer):
+        loop = asyncio.get_running_loop()
+        while data := await reader.read(65536):
+            loop.call_later(delay[0], writer.write, data)
+        loop.call_later(delay[0], writer.close)
+
+    async def join(reader, writer):
+        there, back = await asyncio.open_connection("127.0.0.1", port)
+        await asyncio.gather(pump(reader, back), pump(there, writer), return_exceptions=True)
+
+    async def serve():
+        over, loop = asyncio.Event(), asyncio.get_running_loop()
+        ending.append(lambda: loop.call_soon_threadsafe(over.set))
+        async with await asyncio.start_server(join, "127.0.0.1", through):
+            begun.set()
+            await over.wait()
+
+    thread = threading.Thread(target=asyncio.run, args=(serve(),), daemon=True)
+    thread.start()
+    assert begun.wait(10)
+    try:
+        yield f"http://127.0.0.1:{through}", delay
+    finally:
+        ending[0]()
+        thread.join(10)
+
+
+@pytest.fixture(scope="module")
+def line(server, browser):
+    with slow_line(server) as (address, delay):
+        page = browser.new_page(viewport={"width": 1280, "height": 1000})
+        page.goto(address)
+        number(page).wait_for()
+        yield page, delay
+        delay[0] = 0.0
+        page.close()
+
+
+@pytest.fixture(params=[0, 0.15, 0.5, 1.0], ids=lambda delay: f"round trip {2 * delay:g} s")
+def page(line, request, model):
+    page, delay = line
+    delay[0] = 0.0
+    page.get_by_test_id("level").select_option("0.9")
+    start(page).select_option("OH")
+    start(page).select_option("")
+    assert_page_agrees(page, predict(model, DEFAULTS))
+    delay[0] = request.param
+    return page
+
+
+def figures(model, code):
+    return figures_of(model, place_of(model, code))[0]
+
+
+def test_a_start_and_the_level_right_after_it_both_stay(page, model):
+    """What undid presets for good with native sliders, from a round trip of 0.6 s on."""
+    ohio = figures(model, "OH")
+    start(page).select_option("OH")
+    page.get_by_test_id("level").select_option("0.8")
+    assert_page_agrees(page, predict(model, ohio, 0.8), "OH", ohio)
+
+
+def test_moves_that_follow_each_other_before_any_answer_all_count(page, model):
+    texas = figures(model, "TX")
+    slider(page, "petrol_tax").focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    start(page).select_option("TX")
+    type_into(page, "average_income", "4000")
+    slider(page, "driver_licence_share").focus()
+    page.keyboard.press("ArrowLeft")
+    there = texas | {"average_income": 4000.0, "driver_licence_share": 0.565}
+    expect(field(page, "average_income")).to_have_value("4,000")
+    assert_page_agrees(page, predict(model, there), "TX", texas)
+
+
+def test_what_the_server_writes_counts_until_the_visitor_moves_again(page, model):
+    """Keep and Show go to the server and come back as another epoch; a move after them is of that one."""
+    type_into(page, "petrol_tax", "9")
+    page.get_by_label("Name", exact=True).fill("Nine")
+    page.get_by_role("button", name="Keep this scenario").click()
+    rows = page.locator(".st-key-app-tray_table tbody tr")
+    expect(rows.last).to_contain_text("Nine")
+    start(page).select_option("WY")
+    settles(page)
+    changes = page.get_by_text("Show, rename, move or remove")
+    if not page.get_by_role("button", name="Show on the sliders").is_visible():
+        changes.click()
+    page.get_by_role("button", name="Show on the sliders").click()
+    nine = DEFAULTS | {"petrol_tax": 9.0}
+    assert_page_agrees(page, predict(model, nine), "WY", figures(model, "WY"))
+    slider(page, "petrol_tax").focus()
+    page.keyboard.press("ArrowRight")
+    assert_page_agrees(page, predict(model, nine | {"petrol_tax": 9.1}), "WY", figures(model, "WY"))
+    page.get_by_role("button", name="Remove", exact=True).click()
+    expect(page.get_by_text("Nothing is kept yet.")).to_be_visible()
+
+
+def test_a_connection_that_comes_back_keeps_the_inputs(page, model):
+    ohio = figures(model, "OH")
+    start(page).select_option("OH")
+    type_into(page, "petrol_tax", "9")
+    settles(page)
+    page.context.set_offline(True)
+    slider(page, "driver_licence_share").focus()
+    page.keyboard.press("ArrowRight")
+    page.context.set_offline(False)
+    there = ohio | {"petrol_tax": 9.0, "driver_licence_share": 0.553}
+    assert_page_agrees(page, predict(model, there), "OH", ohio)
