@@ -8,7 +8,7 @@ from model.predict import predict
 from pages.shared import controls, links, resources, wording
 from pages.shared.frame import frame
 from pages.shared.goal import goal
-from pages.shared.tray import tray
+from pages.shared.tray import is_behind, look, tray
 from pages.shared.what_if import style, what_if
 
 model = resources.active_model()
@@ -17,6 +17,7 @@ style()
 st.title("What if?", anchor=False)
 st.markdown(f":gray[{QUESTION} Start from one, and drag a slider.]")
 controls.enter(model)
+look(controls.read())
 
 
 @st.fragment
@@ -38,8 +39,8 @@ def answering():
         told.info(said, icon=":material/link:")
     what_if(model, inputs, answer, moved, links.beside(model), controls.known_rows())
     controls.method_link()
-    if controls.take_over():
-        st.rerun()
+    if controls.take_over() or is_behind(inputs):
+        st.rerun()  # the whole page
 
 
 answering()

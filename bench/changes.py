@@ -23,7 +23,7 @@ from model.train import features
 FloatArray = NDArray[np.float64]
 
 NOISE, N_CHANGES, LEVEL = 60.0, 16, 0.9
-TABLES = {48: 100, 200: 40, 2000: 10}  # rows -> tables of each truth
+TABLES = {48: 100, 200: 40, 2000: 16}  # rows -> tables of each truth
 FLOORS = {"straight": 0.88, "bent": 0.88, "steps": 0.84}  # that a share and two of its standard errors reach
 
 

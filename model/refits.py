@@ -29,7 +29,10 @@ KINDS: dict[str, dict[str, float]] = {
 SETTINGS = {"kinds": KINDS, "n_refits": 30, "n_drawn": 500, "max_leaves": 64, "seed": 0}  # equal ones, equal refits
 N_REFITS, N_DRAWN, MAX_LEAVES, SEED = (int(SETTINGS[name]) for name in ("n_refits", "n_drawn", "max_leaves", "seed"))
 # Of 100 changes of a truth, those that 90 % intervals held: ``python -m bench.changes`` prints the table.
-SIMULATED = {48: {"straight": 97.2, "bent": 89.5, "steps": 86.9}}
+SIMULATED = {
+    48: {"straight": 97.2, "bent": 89.5, "steps": 86.9},
+    200: {"straight": 98.4, "bent": 93.4, "steps": 83.4},
+}
 _N_SETTLING = 100  # rows of a refit that settle the kernel of its Gaussian process: more would take seconds
 _AT_ONCE = 10  # refits that a process does in one go
 

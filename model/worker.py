@@ -163,7 +163,9 @@ def _work(store: Store, job: jobs.Job, worker: str) -> _Done:
                 notes.append(f"{recipe.ALGORITHMS[one[0]].label} was left out: {error}")
             else:
                 trained.append(model)
-        refits = _refits(store, rows, n_jobs)
+        refits = []
+        with suppress(ValueError):  # of figures beyond what trees can hold, say: the versions are kept all the same
+            refits = _refits(store, rows, n_jobs)
     more = {name: request[name] for name in ("data_set_id", "excluded", "by")}
     if is_evaluated or others or (active and active.recipe in map(_recipe, trained)):
         more["rival_id"] = active.id

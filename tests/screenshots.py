@@ -46,7 +46,7 @@ def nothing(page):
 
 # Name of the picture: address, what is done there, and what is there once the page is whole.
 PAGES = {
-    "what-if": ("/", nothing, "text=Facts about this model"),
+    "what-if": ("/?from=OH&petrol_tax=9", nothing, "text=Facts about this model"),
     "decide": ("/", decide, "text=Apply to the sliders"),
     "explore": ("/explore", nothing, ".st-key-app-explore_one path.point"),
     "retrain": ("/retrain", nothing, ".st-key-app-evidence_standings .main-svg"),

@@ -42,8 +42,8 @@ def keep(visitor, name):
 
 
 def lines(page):
-    """The cells of the tray's table."""
-    rows = [row.locator("td").all_inner_texts() for row in page.locator(".st-key-app-tray_table tbody tr").all()]
+    """The cells of the tray's table, but for the picture and the buttons."""
+    rows = [row.locator("td").all_inner_texts()[:-2] for row in page.locator(".st-key-app-tray_table tbody tr").all()]
     return [[text.replace("\N{NO-BREAK SPACE}", " ").replace("\N{WORD JOINER}", "") for text in row] for row in rows]
 
 
@@ -82,7 +82,7 @@ def test_scenarios_are_kept_changed_and_shown_again_and_nobody_else_sees_them(an
     assert second[9] == "Wyoming, 0.0 s.d."
     assert third[0] == "Base *case* (2)"
 
-    ann.page.get_by_text("Show, rename, move or remove").click()
+    ann.page.get_by_text("Rename or move").click()
     ann.presses("Move down")
     expect(page.locator(".st-key-app-tray_table tbody tr").nth(1)).to_contain_text("Base *case*")
     assert names(page) == ["Scenario 2", "Base *case*", "Base *case* (2)"]
@@ -91,10 +91,13 @@ def test_scenarios_are_kept_changed_and_shown_again_and_nobody_else_sees_them(an
     expect(page.locator(".st-key-app-tray_table tbody tr").nth(1)).to_contain_text("=1+1")
     assert names(page)[1] == "=1+1 :red[x] <b> www.a.org a@b.org"
     expect(page.locator(".st-key-app-tray_table a")).to_have_count(0)
-    ann.presses("Show on the sliders")
+    page.get_by_role("button", name="Show =1+1").click()
     expect(number(page)).to_have_text(f"{said.value:.0f}")
     assert float(slider(page, "petrol_tax").input_value()) == DEFAULTS["petrol_tax"]
-    ann.presses("Remove")
+    dots = page.locator(".kept-dot").evaluate_all("dots => dots.map((dot) => Number(dot.getAttribute('cx')))")
+    values = [int(cells[1]) for cells in lines(page)]
+    assert sorted(range(3), key=dots.__getitem__) == sorted(range(3), key=values.__getitem__)  # on one scale
+    page.get_by_role("button", name="Remove =1+1").click()
     expect(page.locator(".st-key-app-tray_table tbody tr")).to_have_count(2)
     assert names(page) == ["Scenario 2", "Base *case* (2)"]
 
@@ -110,7 +113,8 @@ def test_two_scenarios_are_compared_with_why_the_prediction_moves(ann, model):
     keep(ann, "After")
     wyoming = model.rows.set_index("state").loc["WY", list(DEFAULTS)].to_dict()
     moved = change(model, DEFAULTS, wyoming)
-    ann.sees(f"After: {in_words(moved.value)} than Before (90 %: {in_words(moved.low)} to {in_words(moved.high)})")
+    ends = f"(90 %: {in_words(moved.low)} to {in_words(moved.high)})"
+    ann.sees(f"The sliders now: {in_words(moved.value)} than Before {ends}")
     ann.sees(direction(moved))
     reasons = page.locator(".reasons")
     expect(reasons.locator("h3")).to_have_text(f"Why {moved.prediction:.0f} and not {answer(model)}")
@@ -120,6 +124,11 @@ def test_two_scenarios_are_compared_with_why_the_prediction_moves(ann, model):
     side = page.locator(".closest")
     expect(side.locator("tr").nth(1)).to_contain_text(f"{answer(model)}{moved.prediction:.0f}", use_inner_text=False)
     expect(side).to_contain_text("Licensed drivers56.5 %67.2 %")
+    type_into(page, "petrol_tax", "9")
+    again = change(model, DEFAULTS, wyoming | {"petrol_tax": 9.0})
+    ann.sees(f"The sliders now: {in_words(again.value)} than Before")
+    ann.chooses("To", "After")
+    ann.sees(f"After: {in_words(moved.value)} than Before {ends}")
 
 
 def test_scenarios_are_downloaded_and_loaded_and_a_bad_file_loses_nothing(ann, model):
@@ -161,12 +170,13 @@ def test_what_is_pressed_in_the_same_instant_hits_what_was_meant(ann):
     for name in "ABC":
         keep(ann, name)
     page.set_viewport_size({"width": 1280, "height": 3000})  # an open list closes when anything scrolls or moves
-    page.get_by_text("Show, rename, move or remove").click()
+    page.get_by_text("Rename or move").click()
     page.get_by_role("button", name="Rename").hover()  # which waits until it stays where it is
     ann.chooses("Scenario", "C")
     page.evaluate("""() => {
         const button = (name) => [...document.querySelectorAll("button")].find((one) => one.innerText.trim() === name);
-        for (const name of ["Remove", "Rename", "Move up"]) button(name).click();
+        document.querySelector("[aria-label='Remove C']").click();
+        for (const name of ["Rename", "Move up"]) button(name).click();
     }""")
     expect(page.locator(".st-key-app-tray_table tbody tr")).to_have_count(2)
     assert names(page) == ["A", "B"]

@@ -225,4 +225,4 @@ def coverage(model: Model, key: str) -> float:
 
 def method_link() -> None:
     """Lead from an interval to how it is made."""
-    st.page_link("pages/method.py", label="Where the intervals come from", icon=":material/functions:")
+    st.page_link("pages/method.py", label="Where the interval comes from", icon=":material/functions:")

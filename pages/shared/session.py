@@ -88,11 +88,10 @@ TRAY_TOLD = _own("tray_told", "kind and text of a message, until it is shown", "
 TRAY_SHOWN = _own("tray_shown", "that the sliders were moved, until the page has run", "tray")
 TRAY_CHANGES = _own("tray_changes", "container", "tray")
 TRAY_CHOSEN = _own("tray_chosen", "name of the scenario to change", "tray")
-TRAY_SHOW = _own("tray_show", "button", "tray")
+TRAY_ROWS = _own("tray_rows", "component, with what was pressed in the row of a scenario", "what_if")
+TRAY_SEEN = _own("tray_seen", "message after which the sliders were compared with", "tray")
 TRAY_UP = _own("tray_up", "button", "tray")
 TRAY_DOWN = _own("tray_down", "button", "tray")
-TRAY_REMOVE = _own("tray_remove", "button, another after each removal", "tray")
-TRAY_REMOVALS = _own("tray_removals", "how many were removed", "tray")
 TRAY_RENAME = _own("tray_rename", "form", "tray")
 TRAY_NEW_NAME = _own("tray_new_name", "new name of the scenario", "tray")
 TRAY_FILES = _own("tray_files", "container", "tray")
@@ -165,6 +164,8 @@ SCORE_SENT = _own("score_sent", "name, content and id of that file, also over a 
 SCORE_DONE = _own("score_done", "file, model and level that were scored, and the result or a problem", "score")
 SCORE_PREVIEW = _own("score_preview", "which rows are shown", "score")
 SCORE_PICTURE = _own("score_picture", "picture", "score")
+
+NOW = "The sliders now"  # in place of a kept scenario's name
 
 INPUT_KEYS = {column.name: column.name_beside(PARAMETERS) for column in FEATURES}  # of the sliders, and in an address
 

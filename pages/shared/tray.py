@@ -14,6 +14,7 @@ from model.score import score
 from model.store import StoreError
 from pages.shared import controls, resources, session, tables
 from pages.shared.what_if.details import comparison
+from pages.shared.what_if.kept import draw_kept
 from pages.shared.wording import change_in_words, plain
 
 
@@ -46,7 +47,8 @@ def tray(model):
         if told:
             getattr(message, kind)(told)
         if kept:
-            table.markdown(tables.markdown(_lines(model, kept)))
+            with table:
+                draw_kept(_lines(model, kept), kept, _press)
         st.caption(
             f"{'Kept' if kept else 'Nothing is kept yet. What you keep stays'} until you close or reload this page, "
             "and only you see it. Download it to keep it longer."
@@ -54,10 +56,22 @@ def tray(model):
         with st.expander("Download or load", key=session.TRAY_FILES):
             _carry(kept)
         if kept:
-            with st.expander("Show, rename, move or remove", key=session.TRAY_CHANGES):
+            with st.expander("Rename or move", key=session.TRAY_CHANGES):
                 _change(kept)
-        if len(kept) > 1:
+        if kept:
             _compare(model, kept)
+
+
+def look(inputs):
+    """Note where the sliders are when the whole page runs, and the tray with it."""
+    st.session_state[session.TRAY_SEEN] = inputs.epoch, inputs.seq
+
+
+def is_behind(inputs):
+    """Whether the tray compares a kept scenario with the sliders, and has not seen where they are by now."""
+    state = st.session_state
+    is_compared = state.get(session.TRAY) and session.NOW in (state.get(session.TRAY_FROM), state.get(session.TRAY_TO))
+    return is_compared and state[session.TRAY_SEEN] != (inputs.epoch, inputs.seq)
 
 
 def _keep():
@@ -68,7 +82,7 @@ def _keep():
         state[session.TRAY_TOLD] = "error", text
         return
     inputs, level = controls.read(), controls.last_level(model)
-    taken = [one.name for one in kept]
+    taken = [session.NOW, *(one.name for one in kept)]
     name = scenarios.clean_name(state[session.TRAY_NAME], taken, f"Scenario {len(kept) + 1}")
     state[session.TRAY_NAME] = ""
     _add([_made(model, name, inputs.scenario, level, controls.start_of(model, inputs.start))])
@@ -102,7 +116,7 @@ def _changed(one):
     """The change from its start, with the ends of its interval."""
     if not one.change and not one.change_low and not one.change_high:
         return "none"
-    told = f"**{one.change:+.0f}**" if round(one.change) else "0"
+    told = f"{one.change:+.0f}" if round(one.change) else "0"
     ends = "" if one.change_low is None else f" ({one.change_low:+z.0f} to {one.change_high:+z.0f})"
     return f"{told}{ends}".replace("-", "−").replace(" ", "\N{NO-BREAK SPACE}")
 
@@ -116,16 +130,16 @@ def _lines(model, kept):
     answers, lines = _now(model, kept), []
     is_mixed = any(one.version != model.version for one in kept)
     for i, one in enumerate(kept):
-        line = {"Scenario": f"**{plain(one.name)}**"}
-        line[f"{'Then' if is_mixed else 'Prediction'} ({TARGET.short_unit})"] = f"**{one.value:.0f}**"
+        line = {"Scenario": one.name}
+        line[f"{'Then' if is_mixed else 'Prediction'} ({TARGET.short_unit})"] = f"{one.value:.0f}"
         line["Interval"] = _interval(one, one.coverage)
-        line["Start"] = plain(controls.start_of(model, one.start).name)
+        line["Start"] = controls.start_of(model, one.start).name
         line["Change"] = _changed(one)
         if is_mixed:
             line["By"] = _version(one.version)
-            line[f"Now, {_version(model.version)}"] = f"**{answers.value[i]:.0f}**"
+            line[f"Now, {_version(model.version)}"] = f"{answers.value[i]:.0f}"
         line |= {tables.SHORT[column.name]: column.text(one.scenario[column.name]) for column in FEATURES}
-        near = plain(row_name(str(model.records[answers.nearest[i]][ROW])))
+        near = row_name(str(model.records[answers.nearest[i]][ROW]))
         line[f"Nearest {ROW}"] = f"{near}, {answers.distance[i]:.1f}\N{NO-BREAK SPACE}s.d."
         lines.append(line)
     return lines
@@ -137,23 +151,26 @@ def _change(kept):
         state[session.TRAY_CHOSEN] = names[0]
     name = st.selectbox("Scenario", names, key=session.TRAY_CHOSEN)
     with st.container(horizontal=True):
-        st.button("Show on the sliders", key=session.TRAY_SHOW, on_click=_show)
         st.button("Move up", key=session.TRAY_UP, on_click=_move, args=(-1,), disabled=name == names[0])
         st.button("Move down", key=session.TRAY_DOWN, on_click=_move, args=(1,), disabled=name == names[-1])
-        # Its key changes: pressed again before the page has, it does not remove the next one, too.
-        key = session.part(session.TRAY_REMOVE, state.setdefault(session.TRAY_REMOVALS, 0))
-        st.button("Remove", key=key, on_click=_remove)
     with st.form(session.TRAY_RENAME, border=False):
         left, right = st.columns([0.76, 0.24], vertical_alignment="bottom")
         left.text_input("New name", key=session.TRAY_NEW_NAME, max_chars=MAX_NAME)
         right.form_submit_button("Rename", on_click=_rename, width="stretch")
 
 
-def _show():
+def _press(action, name):
+    """Do what was pressed in the row of a scenario; one that is gone by now is left alone."""
     state = st.session_state
-    one = next((one for one in state[session.TRAY] if one.name == state[session.TRAY_CHOSEN]), None)
-    if one is None:
-        return
+    one = next((one for one in state[session.TRAY] if one.name == name), None)
+    if one and action == "Remove":
+        state[session.TRAY] = [other for other in state[session.TRAY] if other is not one]
+    elif one and action == "Show":
+        _show(one)
+
+
+def _show(one):
+    state = st.session_state
     beyond = [
         f"{column.label.lower()} is {column.text_with_unit(value)}, the slider goes from "
         f"{column.text_with_unit(column.low)} to {column.text_with_unit(column.high)}"
@@ -164,19 +181,13 @@ def _show():
         text = f"{plain(one.name)} is beyond the sliders: {plain('; '.join(beyond))}. Compare it here instead."
         state[session.TRAY_TOLD] = "error", text
         return
-    controls.write(one.scenario)
+    controls.write(one.scenario, one.start)
     state[session.TRAY_SHOWN] = True  # the sliders are elsewhere on the page
 
 
 def _move(by):
     state = st.session_state
     state[session.TRAY] = scenarios.moved(state[session.TRAY], state[session.TRAY_CHOSEN], by)
-
-
-def _remove():
-    state = st.session_state
-    state[session.TRAY] = [one for one in state[session.TRAY] if one.name != state[session.TRAY_CHOSEN]]
-    state[session.TRAY_REMOVALS] += 1
 
 
 def _rename():
@@ -252,7 +263,9 @@ def _answered(one, others, unknown):
         except (ModelError, StoreError):
             unknown.add(one.version)
     level = possible_level(len(model.distinct), one.coverage or controls.read().level)
-    name = scenarios.clean_name(one.name, [other.name for other in others], f"Scenario {len(others) + 1}")
+    name = scenarios.clean_name(
+        one.name, [session.NOW, *(other.name for other in others)], f"Scenario {len(others) + 1}"
+    )
     start = controls.start_of(model, one.start)
     if one.start and not start.code:
         cure = f"Name one of the model's {len(model.rows):,} {ROWS}, or leave it empty."
@@ -262,7 +275,9 @@ def _answered(one, others, unknown):
 
 def _compare(model, kept):
     """Two scenarios side by side, and why the prediction moves from one to the other."""
-    kept, state = {one.name: one for one in kept}, st.session_state
+    inputs, state = controls.read(), st.session_state
+    begin, level = controls.start_of(model, inputs.start), controls.last_level(model)
+    kept = {one.name: one for one in kept} | {session.NOW: _made(model, session.NOW, inputs.scenario, level, begin)}
     st.markdown("##### Compare two")
     start, end = session.TRAY_FROM, session.TRAY_TO
     for key, other, order in ((start, end, list(kept)), (end, start, list(reversed(kept)))):
