@@ -1,5 +1,6 @@
 """Take the pictures of the README and of every page at two widths in both themes: ``make screenshots``."""
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -59,7 +60,8 @@ PAGES = {
 def main():
     """Write ``PAGE-WIDTH-THEME.png``, each page in full."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    log = Path(tempfile.mkdtemp()) / "log"
+    aside = Path(tempfile.mkdtemp())
+    log, os.environ["PETROL_STORE_URL"] = aside / "log", f"sqlite:///{aside}/store.db"
     store = history.open_store()  # a new one, with something to show
     run(store, 1, recipe.OFFERED)
     history.promote(store, 4, "Ann", "A smoother model, to see whether anybody notices")

@@ -43,7 +43,10 @@ def keep(visitor, name):
 
 def lines(page):
     """The cells of the tray's table, but for the picture and the buttons."""
-    rows = [row.locator("td").all_inner_texts()[:-2] for row in page.locator(".st-key-app-tray_table tbody tr").all()]
+    rows = [
+        row.locator("td:not(.kept-tool)").all_inner_texts()
+        for row in page.locator(".st-key-app-tray_table tbody tr").all()
+    ]
     return [[text.replace("\N{NO-BREAK SPACE}", " ").replace("\N{WORD JOINER}", "") for text in row] for row in rows]
 
 

@@ -2,7 +2,7 @@
 
 const mounted = new WeakMap();
 const SVG = "http://www.w3.org/2000/svg";
-const WIDTH = 180; // [px] of the scale in each row
+const WIDTH = 150; // [px] of the scale in each row
 
 export default function ({ data, parentElement, setTriggerValue }) {
   let table = mounted.get(parentElement);
@@ -15,12 +15,16 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const { columns, rows, scale } = JSON.parse(data);
   const at = (value) => 4 + ((value - scale[0]) / (scale[1] - scale[0])) * (WIDTH - 8);
   table.innerHTML = "<thead><tr></tr></thead><tbody></tbody>";
-  for (const text of [...columns, "On the scale", ""]) fill(table.tHead.rows[0], "th", text);
+  const [scenario, prediction, ...more] = columns;
+  for (const text of [scenario, prediction, "On one scale", "", ...more]) fill(table.tHead.rows[0], "th", text);
   for (const { name, cells, value, low, high } of rows) {
     const row = table.tBodies[0].insertRow();
-    cells.forEach((text) => fill(row, "td", text));
-    fill(row, "td", "").appendChild(picture(at, value, low, high));
+    cells.slice(0, 2).forEach((text) => fill(row, "td", text));
+    const scaled = fill(row, "td", "");
+    scaled.appendChild(picture(at, value, low, high));
     const buttons = fill(row, "td", "");
+    scaled.className = buttons.className = "kept-tool";
+    cells.slice(2).forEach((text) => fill(row, "td", text));
     for (const action of ["Show", "Remove"]) {
       const button = document.createElement("button");
       button.type = "button";
