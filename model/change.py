@@ -260,9 +260,12 @@ def place_of(model: Model, name: str) -> int:
     DataError
         If there is none.
     """
-    place = places_by_name(model).get(str(name).strip().casefold())
-    if place is not None:
-        return place
+    codes, wanted = model.rows[ROW].to_numpy(), str(name).strip()
+    if len(places := np.flatnonzero(codes == wanted)):
+        return int(places[0])
+    for place, code in enumerate(codes):
+        if wanted.casefold() in (str(code).casefold(), row_name(str(code)).casefold()):
+            return place
     cure = f"Name one of its {len(model.rows):,} {ROWS}, such as {row_name(str(model.rows[ROW].iloc[0]))}."
     raise DataError([Problem(f"from: {str(name)[:60]!r} is no {ROW} of the active model. {cure}", "from", name, cure)])
 

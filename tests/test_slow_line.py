@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 def slow_line(server):
     """Yield the address of a line to the server, and a list whose one number is its delay each way [s]."""
     port, through, delay = urlsplit(server).port, free_port(), [0.0]
-    begun, ending = threading.Event(), []
+    begun, ending, writers = threading.Event(), [], []
 
     async def pump(reader, writer):
         loop = asyncio.get_running_loop()
@@ -30,6 +30,7 @@ def slow_line(server):
 
     async def join(reader, writer):
         there, back = await asyncio.open_connection("127.0.0.1", port)
+        writers.extend((writer, back))
         await asyncio.gather(pump(reader, back), pump(there, writer), return_exceptions=True)
 
     async def serve():
@@ -38,6 +39,9 @@ def slow_line(server):
         async with await asyncio.start_server(join, "127.0.0.1", through):
             begun.set()
             await over.wait()
+            for writer in writers:
+                writer.close()
+            await asyncio.gather(*(writer.wait_closed() for writer in writers), return_exceptions=True)
 
     thread = threading.Thread(target=asyncio.run, args=(serve(),), daemon=True)
     thread.start()

@@ -43,6 +43,7 @@ class Inputs(NamedTuple):
     level: float  # of the intervals [1]
 
 
+@lru_cache(maxsize=64)  # of many rows it takes a while to find one
 def start_of(model: Model, code: str) -> Start:
     """Return a start by its code; the typical one where there is none of that code.
 
@@ -147,7 +148,7 @@ def read() -> Inputs:
 
 def _sent() -> Inputs | None:
     """What the browser sent last, if that can be; a browser may send anything."""
-    told = (st.session_state.get(session.WHAT_IF) or {}).get("scenario")
+    told = _told()
     try:
         scenario = dict(zip(DEFAULTS, map(float, told["values"]), strict=True))
         sent = Inputs(int(told["epoch"]), int(told["seq"]), scenario, str(told["start"])[:200], float(told["level"]))
@@ -156,9 +157,15 @@ def _sent() -> Inputs | None:
     return sent if _fits(scenario) and sent.level in LEVELS else None
 
 
+def _told() -> dict[str, Any]:
+    """The last message of the browser, whatever may be in it."""
+    told = (st.session_state.get(session.WHAT_IF) or {}).get("scenario")
+    return told if isinstance(told, dict) else {}
+
+
 def known_rows() -> str:
     """Which rows the browser has already, by the identity that it was sent."""
-    return str(((st.session_state.get(session.WHAT_IF) or {}).get("scenario") or {}).get("has", ""))
+    return str(_told().get("has", ""))
 
 
 def write(scenario: Mapping[str, float], start: str | None = None, level: float | None = None) -> None:
