@@ -11,6 +11,8 @@ from playwright.sync_api import expect
 from model.change import figures_of, place_of
 from model.predict import predict
 from tests.conftest import free_port
+from tests.test_explore_browser import assert_selected, click_point, picture
+from tests.test_explore_browser import place_of as place_of_row
 from tests.what_if_page import DEFAULTS, assert_page_agrees, field, number, settles, slider, start, type_into
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -132,3 +134,23 @@ def test_a_connection_that_comes_back_keeps_the_inputs(page, model):
     page.context.set_offline(False)
     there = ohio | {"petrol_tax": 9.0, "driver_licence_share": 0.553}
     assert_page_agrees(page, predict(model, there), "OH", ohio)
+
+
+@pytest.mark.parametrize("delay", [0.15, 0.5], ids=lambda delay: f"round trip {2 * delay:g} s")
+def test_a_tile_stays_chosen_when_another_control_is_used_before_the_table_has_heard_of_it(line, model, delay):
+    page, delays = line
+    delays[0] = 0.0
+    page.get_by_test_id("stSidebar").get_by_role("link", name="Explore").click()
+    expect(picture(page, "map").locator("path.point").first).to_be_visible()
+    if (clearing := page.get_by_role("button", name="Clear selection", exact=True)).count():
+        clearing.click()
+    assert_selected(page, model, [], ["map"])
+    delays[0] = delay
+    click_point(page, "map", place_of_row(model, "WY"))
+    page.get_by_role("combobox", name="Colour by").click()
+    page.get_by_role("option").nth(2).click()
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+    assert_selected(page, model, ["WY"], ["map"])
+    delays[0] = 0.0
+    page.get_by_test_id("stSidebar").get_by_role("link", name="What if").click()
+    number(page).wait_for()

@@ -105,13 +105,13 @@ def on_pick(key, hidden):
     """Make a callback that takes what was picked in the chart of that key.
 
     A click on the only row selected in sight lets it go; a box or a lasso selects what is in it. What the filter
-    hides stays selected, and a click on a bar or a star, which are no rows, changes nothing.
+    hides stays selected, and where no row was picked nothing changes.
     """
 
     def take():
         picked = st.session_state[key].selection
         places = {point["customdata"] for point in picked.points if point.get("customdata") is not None}
-        if picked.points and not places:
+        if not places:  # a bar, a star, or a picture that was drawn anew and has forgotten what was picked in it
             return
         selected = set(st.session_state[session.EXPLORE_SELECTED])
         if len(places) == 1 and not (picked.box or picked.lasso) and places | hidden == selected:

@@ -21,13 +21,15 @@ export function parametersOf({ model, start, values, level }, address = "", isWh
 export function readAddress(model, address, here = model.starts[0]) {
   const parameters = new URLSearchParams(address);
   const from = parameters.get("from") ?? "";
-  const start = [...model.starts, here].find(({ code }) => code === from) ?? model.starts[0]; // of many rows a part is listed
+  // Of many rows a part is listed.
+  const start = [...model.starts, here].find(({ code }) => code === from) ?? model.starts[0];
   const values = model.inputs.map(({ key, low, high }, i) => {
     const asked = parameters.get(key);
     const value = asked === null || asked.trim() === "" ? NaN : Number(asked);
     return value >= low && value <= high ? value : start.values[i];
   });
-  const level = model.levels.find((each) => parseFloat(parameters.get("coverage")) === Number((each * 100).toPrecision(6)));
+  const asked = parseFloat(parameters.get("coverage"));
+  const level = model.levels.find((each) => Number((each * 100).toPrecision(6)) === asked);
   return { start, values, level: level ?? USUAL };
 }
 

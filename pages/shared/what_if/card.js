@@ -36,7 +36,8 @@ export function buildCard() {
   return card;
 }
 
-export const startName = ({ name, code }) => (code ? `${name} as it is` : `the ${name[0].toLowerCase()}${name.slice(1)}`);
+export const startName = ({ name, code }) =>
+  code ? `${name} as it is` : `the ${name[0].toLowerCase()}${name.slice(1)}`;
 
 // Everything that follows the thumb.
 export function writeCard(view, known) {
@@ -48,11 +49,14 @@ export function writeCard(view, known) {
   find("[data-testid=live-low]").textContent = write(low);
   find("[data-testid=live-high]").textContent = write(high);
   find(".wi-unit").textContent = model.unit;
-  find(".wi-caption").textContent = `Each dot: what one ${model.row} used. Shaded: where one with these inputs may lie.`;
+  const shaded = "Shaded: where one with these inputs may lie.";
+  find(".wi-caption").textContent = `Each dot: what one ${model.row} used. ${shaded}`;
   find(".wi-level select").value = view.level;
   const change = find(".wi-change");
   change.innerHTML = "<b></b> <span></span>";
-  change.className = `wi-change ${isStart ? "" : Math.round(known.change) < 0 ? "wi-less" : Math.round(known.change) > 0 ? "wi-more-of" : ""}`;
+  change.className = "wi-change";
+  change.classList.toggle("wi-less", !isStart && Math.round(known.change) < 0);
+  change.classList.toggle("wi-more-of", !isStart && Math.round(known.change) > 0);
   const [strong, rest] = change.children;
   if (isStart) {
     const name = startName(start);
@@ -72,7 +76,8 @@ export function writeCard(view, known) {
 export const percent = (level) => `${Number((level * 100).toPrecision(6))}\u00a0%`;
 
 function sureness({ level }, known) {
-  if (known.low === undefined) return "How sure that is, is not known yet: this version has no refits. A job makes them.";
+  if (known.low === undefined)
+    return "How sure that is, is not known yet: this version has no refits. A job makes them.";
   const stretched = known.isStretched ? ", stretched to hold the change" : "";
   return `${percent(level)} interval: ${amount(known.low)} to ${amount(known.high)}${stretched}`;
 }
@@ -87,11 +92,10 @@ function writeReal(view, known, isStart) {
   const line = view.card.querySelector(".wi-real");
   line.hidden = start.observed === undefined;
   if (line.hidden) return;
-  const used = `${start.name} used ${write(start.observed)}`;
+  const said = `${start.name} used ${write(start.observed)}; the model says ${write(answer.before)}.`;
   const off = signed(start.observed - answer.before);
-  line.textContent = isStart
-    ? `${used}; the model says ${write(answer.before)}.`
-    : `${used}; the model says ${write(answer.before)}. If that difference of ${off} stays, it would use about ${write(start.observed + known.change)}.`;
+  const about = write(start.observed + known.change);
+  line.textContent = isStart ? said : `${said} If that difference of ${off} stays, it would use about ${about}.`;
 }
 
 const HEADS = { near: "Close to real", far: "Far from every", "very far": "Very far from every" };
@@ -101,7 +105,9 @@ function writeNear(view, known) {
   const isLocal = view.isMoving && model.isWhole;
   const near = isLocal ? nearestRows(model, view.values) : answer.closest;
   const rows = known.support === "near" ? model.rows : model.row;
-  const named = near.map(({ name, used, distance }) => `${name} (${distance.toFixed(1)} s.d. away, used ${write(used)})`);
+  const named = near.map(
+    ({ name, used, distance }) => `${name} (${distance.toFixed(1)} s.d. away, used ${write(used)})`,
+  );
   view.near = new Set(model.isWhole ? near.map((row) => row.place) : []);
   const line = view.card.querySelector(".wi-near");
   line.innerHTML = "<b></b> <span></span>";
@@ -160,8 +166,11 @@ export function writeRest(view) {
   if (isStart) return;
   const moved = model.inputs.map((input, i) => [input, i]).filter(([, i]) => view.values[i] !== view.start.values[i]);
   card.querySelector(".wi-why h3").textContent = `Why ${signed(answer.now.change)}`;
-  const labels = moved.map(([input, i]) => [`${input.label} ${withUnit(input, view.start.values[i])} \u2192 ${withUnit(input, view.values[i])}`, answer.contributions[i]]);
-  drawBars(card.querySelector(".wi-why ul"), labels);
+  const bars = moved.map(([input, i]) => {
+    const [from, to] = [view.start.values[i], view.values[i]].map((value) => withUnit(input, value));
+    return [`${input.label} ${from} \u2192 ${to}`, answer.contributions[i]];
+  });
+  drawBars(card.querySelector(".wi-why ul"), bars);
 }
 
 function drawBars(list, bars) {
@@ -184,7 +193,8 @@ function writeAverage({ card, answer, model, values }) {
   const [title, list, note] = card.querySelectorAll(".wi-average > :is(h3, ul, p)");
   title.textContent = `Why ${write(answer.now.value)} and not the average ${write(answer.average)}`;
   drawBars(list, model.inputs.map((input, i) => [`${input.label} ${withUnit(input, values[i])}`, answer.reasons[i]]));
-  note.textContent = `Exact Shapley contributions, ${model.unit}. Before rounding they add up to the difference. ${model.sample}`;
+  const sums = "Before rounding they add up to the difference.";
+  note.textContent = `Exact Shapley contributions, ${model.unit}. ${sums} ${model.sample}`;
   const row = model.row[0].toUpperCase() + model.row.slice(1);
   const head = [row, model.target, "distance", ...model.inputs.map(({ short }) => short)];
   const body = answer.closest.map(({ name, used, distance, values: own }) => [
@@ -214,8 +224,10 @@ function drawOthers(view) {
   add(svg, "line", { class: "wi-axis", x1: x(0), x2: x(0), y1: 2, y2: 22 });
   const anchor = x(0) > widths.card - 50 ? "end" : x(0) < 50 ? "start" : "middle";
   add(svg, "text", { x: x(0), y: 34, "text-anchor": anchor }, "no change");
-  for (const [label, other] of said)
-    add(add(svg, "circle", { class: "wi-other", cx: x(other), cy: 11, r: 4 }), "title", {}, `${label} ${signed(other)}`);
+  for (const [label, other] of said) {
+    const dot = add(svg, "circle", { class: "wi-other", cx: x(other), cy: 11, r: 4 });
+    add(dot, "title", {}, `${label} ${signed(other)}`);
+  }
   add(svg, "circle", { class: "wi-dot", cx: x(change), cy: 11, r: 6 });
 }
 
@@ -224,5 +236,6 @@ export function agreement(signs) {
   const counts = words.map(([sign, word]) => [signs.filter((each) => each === sign).length, word]).filter(([n]) => n);
   counts.sort((a, b) => b[0] - a[0]);
   if (counts.length === 1) return `All ${signs.length} algorithms say ${counts[0][1]}`;
-  return `${counts[0][0]} of ${signs.length} algorithms say ${counts.map(([n, word], i) => (i ? `${n} ${word}` : word)).join(", ")}`;
+  const said = counts.map(([n, word], i) => (i ? `${n} ${word}` : word)).join(", ");
+  return `${counts[0][0]} of ${signs.length} algorithms say ${said}`;
 }

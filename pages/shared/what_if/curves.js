@@ -17,7 +17,8 @@ export function lookUp(answer, place, step) {
   const change = value[step] - answer.before;
   const known = { value: value[step], change, support: SUPPORT[support[step]] };
   if (!band) return known;
-  const nearest = band.steps.reduce((best, each, i) => (Math.abs(each - step) < Math.abs(band.steps[best] - step) ? i : best), 0);
+  const away = band.steps.map((each) => Math.abs(each - step));
+  const nearest = away.indexOf(Math.min(...away));
   return {
     ...known,
     low: Math.min(between(band.steps, band.low, step), change),

@@ -37,7 +37,8 @@ function close(view, parent) {
 function build(parent, id) {
   const root = document.createElement("div");
   root.className = "wi";
-  root.innerHTML = `<div class="wi-rows"><div class="wi-from"><label>Start from <select data-testid="start"></select></label>
+  root.innerHTML = `<div class="wi-rows"><div class="wi-from">
+    <label>Start from <select data-testid="start"></select></label>
     <button type="button" class="wi-reset" hidden></button></div></div>`;
   const card = buildCard();
   root.appendChild(card);
@@ -123,7 +124,7 @@ function receive(view, told) {
   announce(view);
 }
 
-// What the page says at this moment: the server's answer, or what it says at a step of the one slider that has moved since.
+// What the page says at this moment: the server's answer, or what that says at a step of the one slider that has moved.
 function knownNow(view) {
   const { answer, answered, model } = view;
   const moved = view.values.flatMap((value, i) => (value === answered.values[i] ? [] : [i]));
@@ -154,7 +155,10 @@ function show(view) {
   if (!known) return;
   writeCard(view, known);
   const held = view.values.findIndex((value, i) => value !== view.answered.values[i]);
-  view.rows.forEach((part, i) => markCurve(view, part, held < 0 || held === i ? known : view.answer.now, held >= 0 && held !== i));
+  view.rows.forEach((part, i) => {
+    const isStale = held >= 0 && held !== i;
+    markCurve(view, part, isStale ? view.answer.now : known, isStale);
+  });
 }
 
 function draw(view) {
@@ -188,7 +192,8 @@ function announce(view) {
     const interval = `${percent(level)} interval ${write(value - answer.width)} to ${write(value + answer.width)}`;
     const isStart = view.values.every((each, i) => each === start.values[i]);
     const sure = low === undefined ? "" : `, ${percent(level)} interval ${amount(low)} to ${amount(high)}`;
-    const changed = isStart ? "" : ` ${amount(change)} ${Math.round(change) ? "than" : "from"} ${startName(start)}${sure}.`;
+    const than = `${amount(change)} ${Math.round(change) ? "than" : "from"} ${startName(start)}`;
+    const changed = isStart ? "" : ` ${than}${sure}.`;
     view.card.querySelector(".wi-spoken").textContent = `${write(value)} ${model.unit}, ${interval}.${changed}`;
   }, PAUSE);
 }

@@ -24,7 +24,8 @@ export function buildRow(view, input, i) {
     <div class="wi-ends" aria-hidden="true"><span></span><span></span></div>
     <p class="wi-problem" role="alert" hidden></p>`;
   const find = (selector) => row.querySelector(selector);
-  const [label, range, field, back, problem] = ["label", "[type=range]", ".wi-field", ".wi-back", ".wi-problem"].map(find);
+  const parts = ["label", "[type=range]", ".wi-field", ".wi-back", ".wi-problem", "svg", ".wi-effect", "i"];
+  const [label, range, field, back, problem, svg, effect, hollow] = parts.map(find);
   find("b").textContent = input.label;
   find("label span").textContent = input.unit;
   label.title = input.help;
@@ -33,7 +34,7 @@ export function buildRow(view, input, i) {
   place(range, { min: input.low, max: input.high, step: input.step });
   const [first, last] = row.querySelectorAll(".wi-ends span");
   [first.textContent, last.textContent] = [withUnit(input, input.low), withUnit(input, input.high)];
-  const part = { row, range, field, back, problem, input, i, svg: find("svg"), effect: find(".wi-effect"), hollow: find(".wi-hollow") };
+  const part = { row, range, field, back, problem, input, i, svg, effect, hollow };
   attachSlider(view, part);
   attachField(view, part);
   back.onclick = () => view.move(i, view.start.values[i]);
