@@ -98,5 +98,8 @@ def load_json(content):
 
     try:
         return json.loads(content, parse_constant=constant, object_pairs_hook=pairs)
-    except (ValueError, RecursionError) as error:
-        raise DataError([f"This is not JSON that can be read: {str(error)[:80]}."]) from None
+    except RecursionError:
+        raise DataError(["This is not JSON that can be read: it is nested too deeply."]) from None
+    except ValueError as error:
+        reason = "a number has too many digits" if "integer string" in str(error) else str(error)[:80]
+        raise DataError([f"This is not JSON that can be read: {reason}."]) from None

@@ -181,6 +181,8 @@ def _changes(model: Model, X: FloatArray, starts: NDArray[np.int64], level: floa
     """Columns with the change of each row from its start; NaN where it has none."""
     has_start = starts != _NONE
     columns = {name: np.full(len(X), np.nan) for name in ("change", "change_low", "change_high")}
+    if not has_start.any():
+        return columns
     for column, values in zip(
         columns.values(), changes(model, model.X[starts[has_start]], X[has_start], level), strict=True
     ):

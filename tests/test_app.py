@@ -86,6 +86,14 @@ def test_a_link_that_starts_from_nowhere_is_told_and_starts_from_the_typical_sta
     assert_page_says(app, predict(model, DEFAULTS))
 
 
+@pytest.mark.parametrize(("asked", "level"), [("80%", 0.8), ("0.95", 0.95), ("95 %", 0.95), ("80abc", 0.9), ("", 0.9)])
+def test_a_level_in_a_link_is_read_or_told(app, asked, level):
+    assert opened(app, coverage=asked)["level"] == level
+    told = [error.value for error in app.error]
+    sentence = f"The link asks for the level ` {asked} `, which there is not. Choose one of 80 %, 90 %, 95 %."
+    assert told == [sentence] * (asked in ("80abc", ""))
+
+
 def test_a_link_with_markup_in_it_is_shown_as_text(app):
     opened(app, petrol_tax="![x](http://evil.example/a.png)")
     assert "` ![x](http://evil.example/a.png) `" in app.error[0].value

@@ -210,6 +210,8 @@ def test_a_typed_value_counts_exactly_and_one_that_cannot_is_told(page, model):
         expect(problem).to_contain_text(told)
         expect(field(page, "petrol_tax")).to_have_value(typed)
         expect(number(page)).to_have_text(f"{answer.value:.0f}")
+    type_into(page, "petrol_tax", "6.370 ¢")  # the value that it has, and then as the others are written
+    expect(field(page, "petrol_tax")).to_have_value("6.37")
     type_into(page, "petrol_tax", "")
     assert_page_agrees(page, answer)
     expect(problem).to_have_count(0)

@@ -274,6 +274,13 @@ def test_a_column_start_adds_the_change_from_that_row(model):
     assert set(result.figures) == {"prediction", "low", "high", "distance_sd", "change", "change_low", "change_high"}
 
 
+@pytest.mark.parametrize("lines", [[f"{GOOD},Nowhere"], ["x,4300,4700,0.565,OH", f"{GOOD},"]], ids=["unknown", "mixed"])
+def test_where_no_usable_row_has_a_start_the_file_comes_back_all_the_same(model, lines):
+    result = scored(model, "\n".join([f"{HEADER},start", *lines]))
+    assert np.isnan(result.rows[[*result.added[6:9]]].to_numpy(float)).all()
+    assert result.n_problems == 1
+
+
 def test_without_a_start_nothing_is_added(model):
     result = scored(model, f"{HEADER},start\n{GOOD},\n")
     assert "change" not in result.added

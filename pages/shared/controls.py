@@ -111,8 +111,13 @@ def enter(model: Model) -> None:
         else:
             problems.append(_beyond(column, text))
     text = asked.get(session.COVERAGE, level_text(DEFAULT_LEVEL))
-    level = next((level for level in LEVELS if text in (level_text(level), f"{level:g}")), DEFAULT_LEVEL)
-    write(scenario, start.code, level)
+    spellings = {spelled: level for level in LEVELS for spelled in (f"{level * 100:g}%", f"{level:g}")}
+    if (level := spellings.get(text.replace(" ", ""))) is None:
+        named = ", ".join(map(level_text, LEVELS))
+        problems.append(
+            f"The link asks for the level ` {_harmless(text)} `, which there is not. Choose one of {named}."
+        )
+    write(scenario, start.code, level or DEFAULT_LEVEL)
     state[session.PROBLEM] = problems, scenario
 
 

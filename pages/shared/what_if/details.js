@@ -1,4 +1,4 @@
-// Below the readout: signed bars from the average prediction to this one, and the closest rows as a table.
+// Two scenarios: signed bars of why the prediction moves from one to the other, and both side by side as a table.
 
 const mounted = new WeakMap();
 
@@ -19,10 +19,6 @@ export default function ({ data, parentElement }) {
   closestTitle.textContent = closest.title;
   drawBars(bars, why.bars);
   drawTable(table, closest.rows);
-  return () => {
-    root.remove();
-    mounted.delete(parentElement);
-  };
 }
 
 // One scale for all bars, which grows only when it must.

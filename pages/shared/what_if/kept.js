@@ -34,10 +34,6 @@ export default function ({ data, parentElement, setTriggerValue }) {
       buttons.appendChild(button);
     }
   }
-  return () => {
-    table.remove();
-    mounted.delete(parentElement);
-  };
 }
 
 function fill(row, kind, text) {

@@ -23,7 +23,8 @@ export default function whatIf({ data, parentElement, setStateValue }) {
     setStateValue("scenario", { epoch, seq, values, start: start.code, level, has: id });
   };
   receive(view, told);
-  return () => close(view, parentElement);
+  // Streamlit also calls this where the next answer came before this one was drawn: what is still in the page stays.
+  return () => setTimeout(() => parentElement.isConnected || close(view, parentElement));
 }
 
 function close(view, parent) {

@@ -44,11 +44,12 @@ export function buildRow(view, input, i) {
 const sliderValue = ({ input, range }) => valueAt(input, stepOf(input, parseFloat(range.value)));
 
 function attachSlider(view, part) {
-  let before = null; // where a finger came down: a swipe up or down is no move
-  part.range.onpointerdown = () => (before = view.values[part.i]);
+  let came = null; // where a finger came down: a swipe up or down is no move
+  part.range.onpointerdown = () => (came = { value: view.values[part.i], seq: view.seq });
   part.range.onpointercancel = () => {
-    if (before !== null) view.hold(part.i, before);
-    before = null;
+    if (came?.seq === view.seq) view.hold(part.i, came.value);
+    else if (came) view.move(part.i, came.value); // something else was sent meanwhile, with what was held
+    came = null;
   };
   part.range.oninput = () => view.hold(part.i, sliderValue(part));
   part.range.onchange = () => view.move(part.i, sliderValue(part));
@@ -70,6 +71,7 @@ function attachField(view, part) {
     }
     tell(part, "");
     view.move(i, stored);
+    writeRow(view, part, true);
   };
   field.onchange = take;
   field.onkeydown = (event) => {
