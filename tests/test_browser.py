@@ -131,6 +131,21 @@ def test_a_curve_is_dotted_where_no_state_is_near(page, model):
     assert (supports["petrol_tax"] != "near").mean() == pytest.approx(0.67, abs=0.1)
 
 
+def test_the_support_of_a_place_shows_while_the_thumb_is_on_it(page, model):
+    choose(page, "Texas")
+    texas = figures_of(model, place_of(model, "TX"))[0]
+    levels = curve_support(model, inputs_of(texas))["petrol_tax"]
+    heads = {"near": "Close to real states.", "far": "Far from every state.", "very far": "Very far from every state."}
+    page.mouse.move(*thumb(page, "petrol_tax"))
+    page.mouse.down()
+    for tax in (5.5, 7.0, 8.5, 9.8):
+        page.mouse.move(*thumb(page, "petrol_tax", tax))
+        step = round((held_value(page, "petrol_tax") - 5) / 0.1)
+        expect(page.get_by_test_id("live-support")).to_contain_text(heads[levels[step]])
+    page.mouse.up()
+    assert len(set(levels)) > 1
+
+
 def inputs_of(scenario):
     return np.array([scenario[column.name] for column in FEATURES])
 

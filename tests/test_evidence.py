@@ -142,6 +142,8 @@ def test_the_card_says_all_that_the_sidecar_does_in_words(store, found):
         "least squares", "always the average", "neither fit nor width it held", "cents per gallon", "scikit-learn",
         "asked for by `a test`",
         found.candidate.record["model_sha256"], "cannot be told apart from least squares",
+        "30 refits each of least squares, gradient boosting, Gaussian process and random forest on resampled states",
+        "97 (straight, 48 rows)", "83 (steps, 200 rows) of 100 changes",
     ):  # fmt: skip
         assert part in text, part
     assert "Promoted" not in text

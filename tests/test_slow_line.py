@@ -66,15 +66,21 @@ def line(server, browser):
         page.close()
 
 
-@pytest.fixture(params=[0, 0.15, 0.5, 1.0], ids=lambda delay: f"round trip {2 * delay:g} s")
+of_any_slowness = pytest.mark.parametrize(
+    "page", [0, 0.15, 0.5, 1.0], ids=lambda delay: f"round trip {2 * delay:g} s", indirect=True
+)
+
+
+@pytest.fixture
 def page(line, request, model):
+    """Return the page behind a line, of a second there and back unless a test says otherwise."""
     page, delay = line
     delay[0] = 0.0
     page.get_by_test_id("level").select_option("0.9")
     start(page).select_option("OH")
     start(page).select_option("")
     assert_page_agrees(page, predict(model, DEFAULTS))
-    delay[0] = request.param
+    delay[0] = getattr(request, "param", 0.5)
     return page
 
 
@@ -82,6 +88,7 @@ def figures(model, code):
     return figures_of(model, place_of(model, code))[0]
 
 
+@of_any_slowness
 def test_a_start_and_the_level_right_after_it_both_stay(page, model):
     """What undid presets for good with native sliders, from a round trip of 0.6 s on."""
     ohio = figures(model, "OH")
@@ -90,6 +97,7 @@ def test_a_start_and_the_level_right_after_it_both_stay(page, model):
     assert_page_agrees(page, predict(model, ohio, 0.8), "OH", ohio)
 
 
+@of_any_slowness
 def test_moves_that_follow_each_other_before_any_answer_all_count(page, model):
     texas = figures(model, "TX")
     slider(page, "petrol_tax").focus()
@@ -136,8 +144,7 @@ def test_a_connection_that_comes_back_keeps_the_inputs(page, model):
     assert_page_agrees(page, predict(model, there), "OH", ohio)
 
 
-@pytest.mark.parametrize("delay", [0.15, 0.5], ids=lambda delay: f"round trip {2 * delay:g} s")
-def test_a_tile_stays_chosen_when_another_control_is_used_before_the_table_has_heard_of_it(line, model, delay):
+def test_a_tile_stays_chosen_when_another_control_is_used_before_the_table_has_heard_of_it(line, model):
     page, delays = line
     delays[0] = 0.0
     page.get_by_test_id("stSidebar").get_by_role("link", name="Explore").click()
@@ -145,7 +152,7 @@ def test_a_tile_stays_chosen_when_another_control_is_used_before_the_table_has_h
     if (clearing := page.get_by_role("button", name="Clear selection", exact=True)).count():
         clearing.click()
     assert_selected(page, model, [], ["map"])
-    delays[0] = delay
+    delays[0] = 0.5
     click_point(page, "map", place_of_row(model, "WY"))
     page.get_by_role("combobox", name="Colour by").click()
     page.get_by_role("option").nth(2).click()

@@ -9,6 +9,7 @@ import { buildRow, drawCurve, markCurve, writeRow } from "./rows.js";
 
 const mounted = new WeakMap();
 const models = new Map(); // what depends on the rows alone, by its id: it stays over visits to other pages
+const NARROW = 100; // [px] below which no picture has room
 const PAUSE = 700; // [ms] after which a screen reader is told
 
 export default function whatIf({ data, parentElement, setStateValue }) {
@@ -78,7 +79,9 @@ function build(parent, id) {
   };
   window.addEventListener("popstate", view.goBack);
   view.resize = new ResizeObserver(() => {
-    view.widths = { curve: view.rows[0].svg.clientWidth, card: card.querySelector(".wi-scale").clientWidth };
+    const [curve, scale] = [view.rows[0].svg, card.querySelector(".wi-scale")].map((svg) => svg.clientWidth);
+    if (Math.min(curve, scale) < NARROW) return; // on its way in or out of the page
+    view.widths = { curve, card: scale };
     if (view.answer) draw(view);
   });
   view.resize.observe(view.rows[0].svg);
