@@ -39,7 +39,7 @@ def answering():
         told.info(said, icon=":material/link:")
     what_if(model, inputs, answer, moved, links.beside(model), controls.known_rows())
     controls.method_link()
-    if controls.take_over() or is_behind(inputs):
+    if controls.take_over(inputs) or is_behind(inputs):
         st.rerun()  # the whole page
 
 

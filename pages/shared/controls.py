@@ -190,10 +190,13 @@ def write(scenario: Mapping[str, float], start: str | None = None, level: float 
     st.session_state[session.INPUTS] = (former.epoch + 1, 0, {name: scenario[name] for name in DEFAULTS}, start, level)
 
 
-def take_over() -> bool:
-    """Adopt what a browser sends whose session was lost with the connection; whether there was such a thing."""
-    sent, written = _sent(), read()
-    if not sent or sent.epoch <= written.epoch:
+def take_over(drawn: Inputs) -> bool:
+    """Adopt what a browser sends once its component is drawn; whether that is newer than the inputs that were drawn.
+
+    It is where the session was lost with the connection, or with the server: a new one hears of it no sooner.
+    """
+    sent = _sent()
+    if not sent or (sent.epoch, sent.seq) <= (drawn.epoch, drawn.seq):
         return False
     st.session_state[session.INPUTS] = tuple(sent)
     return True
