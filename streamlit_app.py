@@ -5,10 +5,8 @@ import streamlit as st
 from data.schema import QUESTION, DataError
 from model.change import change
 from model.predict import predict
-from pages.shared import controls, links, resources, wording
+from pages.shared import controls, goal, links, resources, tray, wording
 from pages.shared.frame import frame
-from pages.shared.goal import goal
-from pages.shared.tray import is_behind, look, tray
 from pages.shared.what_if import style, what_if
 
 model = resources.active_model()
@@ -17,7 +15,8 @@ style()
 st.title("What if?", anchor=False)
 st.markdown(f":gray[{QUESTION} Start from one, and drag a slider.]")
 controls.enter(model)
-look(controls.read())
+tray.look(controls.read())
+goal.look()
 
 
 @st.fragment
@@ -39,13 +38,13 @@ def answering():
         told.info(said, icon=":material/link:")
     what_if(model, inputs, answer, moved, links.beside(model), controls.known_rows())
     controls.method_link()
-    if controls.take_over(inputs) or is_behind(inputs):
+    if controls.take_over(inputs) or tray.is_behind(inputs) or goal.is_behind():
         st.rerun()  # the whole page
 
 
 answering()
-goal(model)
-tray(model)
+goal.goal(model)
+tray.tray(model)
 
 with st.container(border=True):
     st.markdown("#### How far to trust it")

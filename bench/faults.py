@@ -70,7 +70,7 @@ async def _on_full_disk(url, store, disk):
     filler, found, other = disk / "filler", {}, 1
     visit = await Visit.open(url, "retrain")
     await visit.choose("Algorithm", "Ridge")
-    await visit.choose("Rows", "A CSV or Parquet file")
+    await visit.choose("Rows", "A CSV, Excel or Parquet file")
     await visit.upload("mine.csv", _TABLE.to_csv(index=False).encode())
     _fill(disk, store)
     await visit.press("Retrain")

@@ -136,7 +136,7 @@ async def through_the_pages(url, files):
         What should not have been: exceptions on the screen, files that were accepted, rows that were scored.
     """
     training, scoring, complaints = await Visit.open(url, "retrain"), await Visit.open(url, "score"), []
-    await training.choose("Rows", "A CSV or Parquet file")
+    await training.choose("Rows", "A CSV, Excel or Parquet file")
     for name, (column, content) in files.items():
         for visit in (training, scoring):
             await visit.upload("file.csv", content)

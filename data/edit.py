@@ -1,37 +1,46 @@
-"""Rows as people edit them, in shown units, and back through the same checks as a file."""
+"""Rows as people edit them: as text in shown units, and back; and as a file to download."""
 
-from data.load import load_rows
-from data.schema import COLUMNS, ROW
+from typing import TYPE_CHECKING
+
+from data.cells import harmless_column
+from data.load import assemble
+from data.numbers import read_number
+from data.schema import COLUMNS, ROW, Column, DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
-def to_shown(rows):
-    """Turn rows to the shown units.
+def to_shown(rows: "pd.DataFrame") -> "pd.DataFrame":
+    """Write rows as text in the shown units, every digit of each figure.
 
     Parameters
     ----------
-    rows : pandas.DataFrame
+    rows
         As `data.load.load_rows` returns them.
 
     Returns
     -------
-    pandas.DataFrame
+    pandas.DataFrame of str
         The same columns; the index is each row's number as in a file, whose header is row 1.
     """
     table = rows.copy()
     table.attrs = {}
     for column in COLUMNS:
-        table[column.name] = [column.shown(value) for value in rows[column.name]]
+        table[column.name] = [f"{column.shown(value):.12g}" for value in rows[column.name]]
     table.index += 2
     return table
 
 
-def from_shown(table):
-    """Check edited rows as a file is checked.
+def from_shown(table: "pd.DataFrame", rows: "pd.DataFrame") -> "pd.DataFrame":
+    """Read edited rows; what was not touched is the same to the last bit.
 
     Parameters
     ----------
-    table : pandas.DataFrame
-        As from `to_shown`, with other figures in it.
+    table
+        As from `to_shown`, with other text in it, and perhaps more columns.
+    rows
+        What that was made of.
 
     Returns
     -------
@@ -43,26 +52,43 @@ def from_shown(table):
     DataError
         With every problem: row, column, value received and cure.
     """
-    from pandas import notna
-
-    table = table[[ROW, *(column.name for column in COLUMNS)]].astype(object)
+    shown, problems = to_shown(rows), []
+    figures = rows[[column.name for column in COLUMNS]].set_axis(shown.index)
     for column in COLUMNS:
-        if column.is_share:  # a percent sign on each, so that 0.6 is 0.6 % and not taken for a share
-            table[column.name] = [f"{value}%" if notna(value) else "" for value in table[column.name]]
-    return load_rows(table.to_csv(index=False).encode())
+        for row in shown.index[table[column.name] != shown[column.name]]:
+            typed = table.loc[row, column.name]
+            try:
+                figures.loc[row, column.name] = _stored(column, typed)
+            except DataError as error:
+                cure = str(error).removeprefix(f"{column.name}: ")
+                problems.append((row, f"row {row}, {column.name}: {cure}"))
+    if problems:
+        raise DataError([text for _, text in sorted(problems, key=lambda problem: problem[0])])
+    return assemble(rows[ROW].set_axis(shown.index), dict(figures.items()), [])
 
 
-def template(rows, n_rows=3):
-    """Write a file to fill in: the header, and a few rows to show how it is meant.
+def _stored(column: Column, typed: object) -> float:
+    """Read what was typed into a cell, in the shown unit."""
+    text = "" if typed is None else str(typed).strip()
+    if column.is_share:
+        text = text.removesuffix("%").strip()
+    if not text:
+        raise DataError([f"the cell is empty. {column.shown_limits}"])
+    try:
+        number = read_number(text)
+    except ValueError as error:
+        raise DataError([f"{error} {column.shown_limits}"]) from None
+    stored = round(number / column.scale, 12) if column.scale != 1 else number
+    if not column.minimum <= stored <= column.maximum:
+        raise DataError([f"{text[:60]!r} is not possible. {column.shown_limits}"])
+    return stored
 
-    Parameters
-    ----------
-    rows : pandas.DataFrame
-    n_rows : int, default=3
 
-    Returns
-    -------
-    str
-        CSV.
-    """
-    return rows.head(n_rows).to_csv(index=False)
+def write_rows(rows: "pd.DataFrame") -> str:
+    """Write rows as CSV of which a spreadsheet calculates nothing; `data.load.load_rows` reads them as they were."""
+    return rows.assign(**{ROW: harmless_column(rows[ROW])}).to_csv(index=False)
+
+
+def template(rows: "pd.DataFrame", n_rows: int = 3) -> str:
+    """Write a file to fill in: the header, and a few rows to show how it is meant."""
+    return write_rows(rows.head(n_rows))

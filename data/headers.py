@@ -1,28 +1,51 @@
-"""Which column of the schema a header names, in any accepted spelling."""
+"""Which column of the schema a header names, in any accepted spelling, with or without a unit in brackets."""
 
 import re
 from collections.abc import Iterable
 
 from data.schema import COLUMNS, INPUT, ROW, ROW_ALIASES
 
+_UNIT = re.compile(r"\s*[(\[]([^()\[\]]*)[)\]]\s*$")
 
-def _fold(header):
-    """A header without case, spaces and signs, so that ``Petrol_tax`` and `petrol tax ` are one."""
+
+def fold(header: object) -> str:
+    """Take case, spaces and signs out of a header, so that ``Paved_Roads`` and ``paved roads `` are one."""
     return re.sub(r"[^a-z0-9]+", "_", str(header).lower()).strip("_")
 
 
-_NAME_OF = {_fold(alias): ROW for alias in (ROW, *ROW_ALIASES)} | {
-    _fold(alias): column.name for column in COLUMNS for alias in (column.name, column.label, *column.aliases)
-}
+def unit_in(header: str) -> str:
+    """Return the unit that a header has in brackets: ``"Paved highways (km)"`` -> ``"km"``; empty without one."""
+    return found[1].strip().lower() if (found := _UNIT.search(header)) else ""
 
+
+def without_unit(header: str) -> str:
+    """Return a header without the unit in brackets."""
+    return _UNIT.sub("", header)
+
+
+_EXACT = {fold(ROW): ROW} | {
+    fold(spelling): column.name for column in COLUMNS for spelling in (column.name, column.label)
+}
+_ALIAS = {fold(alias): ROW for alias in ROW_ALIASES} | {
+    fold(spelling): column.name for column in COLUMNS for spelling in (column.short_label, *column.aliases)
+}
 _IN_FULL = {f"{INPUT}{column.name}".lower(): column.name for column in COLUMNS}
+
+
+def _known(title: str, spellings: dict[str, str]) -> str | None:
+    return spellings.get(fold(title)) or spellings.get(fold(without_unit(title)))
 
 
 def names_of(headers: Iterable[object]) -> list[str | None]:
     """Return the schema's name for each header, or None.
 
-    Beside ``input.version`` the header ``version`` is not that column: it is the app's, as in a file that it wrote.
+    A column's own name beats another spelling: beside it, that is another column. Beside
+    ``input.version`` the header ``version`` is not that column: it is the app's, as in a file that it wrote.
     """
     titles = [str(title).strip().lower() for title in headers]
-    in_full = {_IN_FULL[title] for title in titles if title in _IN_FULL}
-    return [_IN_FULL.get(title) or (None if title in in_full else _NAME_OF.get(_fold(title))) for title in titles]
+    names = [_IN_FULL.get(title) for title in titles]
+    for spellings in (_EXACT, _ALIAS):
+        taken = {*names}
+        found = [_known(title, spellings) for title in titles]
+        names = [name or (other if other not in taken else None) for name, other in zip(names, found, strict=True)]
+    return names

@@ -1,12 +1,13 @@
 """Read a file of scenarios to be scored: every row that can be used, and for every other the reason."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from data.schema import FEATURE_NAMES, FEATURES, DataError
-from data.table import Table, numbers, read_table
+from data.table import Source, Table, numbers, read_table
 from data.text import MAX_BYTES
 
 MAX_ROWS = 250_000
@@ -36,16 +37,24 @@ class Inputs:
         return ~np.isnan(self.X).any(axis=1)
 
 
-def load_inputs(source, *, max_bytes=MAX_BYTES):
+def load_inputs(
+    source: Source,
+    *,
+    columns: Mapping[str, str | int] | None = None,
+    sheet: str = "",
+    max_bytes: int = MAX_BYTES,
+) -> Inputs:
     """Read the inputs of many rows, and let no bad row cost a good one.
 
     Accepts what `data.load.load_rows` accepts; the target may be missing.
 
     Parameters
     ----------
-    source : path, bytes, or binary file
-        What to read.
-    max_bytes : int, default=64 MB
+    source
+        What to read: a path, bytes, or a binary file.
+    columns, sheet
+        As for `data.load.load_rows`.
+    max_bytes
         The largest file accepted [bytes].
 
     Returns
@@ -57,9 +66,9 @@ def load_inputs(source, *, max_bytes=MAX_BYTES):
     DataError
         If the file as a whole cannot be used: it is no table, lacks an input, has no rows or too many.
     """
-    table = read_table(source, FEATURE_NAMES, max_bytes=max_bytes)
-    if of_header := [text for row, _, text in table.problems if row == 1]:
-        raise DataError(of_header)
+    table = read_table(source, FEATURE_NAMES, columns=columns, sheet=sheet, max_bytes=max_bytes)
+    if any(row == 1 for row, _, _ in table.problems):
+        raise table.problems.error(table)
     if lost := [title for title in table.ignored if title not in table.cells.columns]:
         table.remarks.append(f"Left out, for a Parquet file is read for its inputs alone: {', '.join(lost)[:200]}.")
     if len(table.cells) > MAX_ROWS:

@@ -3,39 +3,62 @@
 import csv
 import hashlib
 import io
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from data.cells import restored
+from data.odd import odd_values
 from data.schema import COLUMNS, FEATURE_NAMES, ROW, TARGET, DataError
-from data.table import numbers, read_table
+from data.table import Source, numbers, read_table
 from data.text import MAX_BYTES
 
-EXPECTED = ", ".join((ROW, *(column.name for column in COLUMNS)))
+if TYPE_CHECKING:
+    import pandas as pd
+
 _AT_ONCE = 50_000  # rows
 _FIGURES = [*FEATURE_NAMES, TARGET.name]
+_N_NAMED = 10  # rows that are named where many are meant
+EXPECTED = ", ".join((ROW, *(column.name for column in COLUMNS)))
 SHIPPED = Path(__file__).with_name("petrol_consumption.csv")
 
 
-def load_rows(source=SHIPPED, *, max_bytes=MAX_BYTES):
-    """Read rows from a CSV or Parquet file and check them.
+def load_rows(
+    source: Source = SHIPPED,
+    *,
+    columns: Mapping[str, str | int] | None = None,
+    sheet: str = "",
+    leave_out: bool = False,
+    max_bytes: int = MAX_BYTES,
+) -> "pd.DataFrame":
+    """Read rows from a CSV, Excel or Parquet file and check them.
 
-    Accepts comma, semicolon or tab as separator, decimal points or commas, thousands separators,
-    UTF-8 with or without a byte-order mark, UTF-16, other header spellings, any column order, and
-    percentages where the schema has a share (all of a column, never a mix). Of Parquet, columns of numbers or text.
+    Accepts comma, semicolon, tab or blanks as separator, decimal points or commas, thousands separators,
+    UTF-8 with or without a byte-order mark, UTF-16, other header spellings, units in brackets, lines above the header,
+    any column order, and percentages where the schema has a share (all of a column, never a mix). Of Parquet, columns
+    of numbers or text.
 
     Parameters
     ----------
-    source : path, bytes, or binary file, default=the shipped file
-        What to read.
-    max_bytes : int, default=64 MB
+    source
+        What to read: a path, bytes, or a binary file.
+    columns
+        Name in the schema -> title or place of its column, where the header does not say.
+    sheet
+        Of an Excel file; the first one unless told otherwise.
+    leave_out
+        Whether rows that cannot be used are left out, and not the file refused for them.
+    max_bytes
         The largest file accepted [bytes].
 
     Returns
     -------
     pandas.DataFrame of shape (n_rows, 6)
-        The columns of the schema in its order and units, a row each, index 0 to n_rows - 1.
-        ``attrs["warnings"]`` lists in words what was odd, yet usable.
+        The columns of the schema in its order and units, a row each, index 0 to n_rows - 1. ``attrs`` has in
+        "warnings" what was odd, yet usable, in words; in "left_out" the numbers of the rows in the file that were; and
+        in "sheet" and "sheets" those of an Excel file.
 
     Raises
     ------
@@ -44,13 +67,30 @@ def load_rows(source=SHIPPED, *, max_bytes=MAX_BYTES):
         value received and cure.
     """
     wanted = (ROW, *(column.name for column in COLUMNS))
-    table = read_table(source, wanted, max_bytes=max_bytes, limit=DataError.SHOWN)
-    found = {column.name: numbers(table, column) for column in COLUMNS if column.name in table.places}
-    if table.problems:
-        raise table.problems.error()
+    table = read_table(source, wanted, columns=columns, sheet=sheet, max_bytes=max_bytes, limit=DataError.SHOWN)
+    figures = {column.name: numbers(table, column) for column in COLUMNS if column.name in table.places}
+    is_of_file = any(row == 1 for row, _, _ in table.problems)
+    usable = table.whole[~np.isnan([*figures.values()]).any(axis=0)] if figures else table.whole
+    if table.problems and (is_of_file or not (leave_out and len(usable))):
+        raise table.problems.error(table)
+    unusable = table.cells.index.difference(usable).tolist()
     if table.ignored:
         table.remarks.insert(0, f"Ignored columns: {', '.join(table.ignored)[:200]}.")
-    return _assemble(table.column(ROW), found, table.remarks)
+    if unusable:
+        table.remarks.insert(0, f"Left out: {places_in_words(unusable)}, which cannot be used.")
+    names = table.column(ROW)
+    rows = assemble(
+        None if names is None else names[usable], {name: each[usable] for name, each in figures.items()}, table.remarks
+    )
+    rows.attrs |= {"left_out": tuple(unusable), "sheet": table.sheet, "sheets": table.sheets}
+    return rows
+
+
+def places_in_words(places: Sequence[int]) -> str:
+    """Name rows by their numbers in the file: ``"rows 3, 7 and 12 more"``."""
+    listed = ", ".join(map(str, places[:_N_NAMED]))
+    more = f" and {len(places) - _N_NAMED:,} more" if len(places) > _N_NAMED else ""
+    return f"row{'s' if len(places) > 1 else ''} {listed}{more}"
 
 
 def distinct(rows):
@@ -105,14 +145,29 @@ def _cells(column):
     return np.array([f"{number:.17g}" for number in bits.view(float).tolist()], dtype=object)[codes]
 
 
-def _assemble(names, found, remarks):
-    """Put the columns together and say in words what is odd about the rows."""
+def assemble(names: "pd.Series | None", figures: "Mapping[str, pd.Series]", remarks: list[str]) -> "pd.DataFrame":
+    """Put columns together as rows, and say in words what is odd about them.
+
+    Parameters
+    ----------
+    names
+        Of the rows, indexed by their numbers in the file; None where they have none.
+    figures
+        Name of each column of figures -> its values, all of them possible [stored unit].
+    remarks
+        What was odd about the file; what is about the rows is added.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As `load_rows` returns it.
+    """
     import pandas as pd
 
-    rows = pd.DataFrame(found)
+    rows = pd.DataFrame(figures)
     unnamed = pd.Series([f"row {row}" for row in rows.index], index=rows.index)
     if names is not None:
-        names = names.where(names != "", unnamed)
+        names = names.where(names != "", unnamed).map(restored)
     else:
         names = unnamed
         remarks.append(f'No column "{ROW}": each row is called by its number in the file.')
@@ -135,6 +190,7 @@ def _assemble(names, found, remarks):
     remarks += doubled[: DataError.SHOWN]
     if (n_doubled := len(copies) + len(times)) > DataError.SHOWN:
         remarks.append(f"... and {n_doubled - DataError.SHOWN:,} more rows or names that appear twice.")
+    remarks += odd_values(rows)
     rows = rows.reset_index(drop=True)
     rows.attrs["warnings"] = remarks
     return rows

@@ -1,20 +1,24 @@
 """Read columns of a Parquet file as cells of text, which then pass the same checks as those of a CSV file."""
 
-import json
-import subprocess
 import sys
-from contextlib import suppress
-from pathlib import Path
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import IO, TYPE_CHECKING, Any
 
+from data import apart
+from data.apart import require_small
 from data.headers import names_of
-from data.schema import DataError
+from data.schema import ROW, DataError
 from data.text import CONTROL, MAX_ROWS, TOO_MANY_ROWS
 
-MAX_UNPACKED = 256 * 2**20  # [bytes] of the columns that are read, as they are described and as they turn out
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+    from data.table import Problems
+
 _MAX_PARTS = 1_000_000  # row groups times columns: a small file may be nothing but their descriptions
 _AT_ONCE = 50_000  # rows
-_MOST = 4 * 2**30  # [bytes] of addresses for the process that reads; a million rows take a part of it
-_PATIENCE = 60  # [s] for it
 _CURE = "Write it anew, or as CSV."
 
 
@@ -23,18 +27,21 @@ def is_parquet(raw):
     return raw.startswith(b"PAR1") and (raw.endswith(b"PAR1") or raw[4:5] == b"\x15")
 
 
-def read(raw, wanted, problems):
+def read(
+    raw: bytes, wanted: Iterable[str], problems: "Problems", *, needs_all: bool
+) -> "tuple[list[str], pd.DataFrame]":
     """Read the columns of some names as text, in a process of its own.
-
-    Parquet is unpacked by a library in C++, which on some damaged files ends the process that it runs in.
 
     Parameters
     ----------
-    raw : bytes
-    wanted : iterable of str
+    raw
+        The file.
+    wanted
         Names in the schema.
-    problems : data.table.Problems
-        As for `unpack`.
+    problems
+        A column that holds neither numbers nor text is added.
+    needs_all
+        Whether every column is to be read, for somebody says which is which. So are all where one is missing.
 
     Returns
     -------
@@ -50,58 +57,48 @@ def read(raw, wanted, problems):
     import pandas as pd
     import pyarrow as pa
 
-    command = [sys.executable, "-m", __name__, *wanted]
-    options = {"input": raw, "capture_output": True, "cwd": Path(__file__).parent.parent, "timeout": _PATIENCE}
-    try:
-        done = subprocess.run(command, check=False, **options)  # noqa: S603 - our own module and names of the schema
-    except subprocess.TimeoutExpired:
-        raise DataError([f"The Parquet file takes more than {_PATIENCE} s to read. {_CURE}"]) from None
-    if done.returncode:
-        raise DataError([f"The Parquet file cannot be read (its reader broke off). {_CURE}"])
-    told, _, packed = done.stdout.partition(b"\n")
-    told = json.loads(told)
-    if told["refused"]:
-        raise DataError(told["refused"])
+    told, packed = apart.read(__name__, [f"{needs_all:d}", *wanted], raw, "The Parquet file", _CURE)
     problems.extend((1, "", text) for text in told["problems"])
     table = pa.ipc.open_stream(packed).read_all()
     columns = {name: pd.array(table[name], dtype="str") for name in table.column_names}
     return told["header"], pd.DataFrame(columns, index=range(2, 2 + told["n_rows"]))
 
 
-def main(wanted):
-    """Be that process: a file comes in, and what it says goes out, as a line of JSON and the cells."""
+def _reading(raw: bytes, wanted: list[str], *, needs_all: bool) -> tuple[dict[str, Any], Callable[[Any], None]]:
     import pyarrow as pa
 
-    with suppress(ImportError):  # not on Windows
-        import resource
+    problems: list[str] = []
+    header, n_rows, table = unpack(raw, wanted, problems, needs_all=needs_all)
 
-        resource.setrlimit(resource.RLIMIT_AS, (_MOST, _MOST))
-    told, table = {"refused": [], "problems": []}, pa.table({})
-    try:
-        told["header"], told["n_rows"], table = unpack(sys.stdin.buffer.read(), wanted, told["problems"])
-    except DataError as error:
-        told["refused"] = error.problems
-    sys.stdout.buffer.write(json.dumps(told).encode() + b"\n")
-    with pa.ipc.new_stream(sys.stdout.buffer, table.schema) as stream:
-        stream.write_table(table)
+    def write(out: IO[bytes]) -> None:
+        with pa.ipc.new_stream(out, table.schema) as stream:
+            stream.write_table(table)
+
+    return {"problems": problems, "header": header, "n_rows": n_rows}, write
 
 
-def unpack(raw, wanted, problems):
+def unpack(
+    raw: bytes, wanted: Iterable[str], problems: list[str], *, needs_all: bool = False
+) -> "tuple[list[str], int, pa.Table]":
     """Read the columns of some names as text, in this process.
 
     Parameters
     ----------
-    raw : bytes
-    wanted : iterable of str
-    problems : list of str
+    raw
+        The file.
+    wanted
+        Names in the schema.
+    problems
         A column that holds neither numbers nor text is added.
+    needs_all
+        As for `read`.
 
     Returns
     -------
     header : list of str
     n_rows : int
     table : pyarrow.Table of string, shape (n_rows, n_readable)
-        The wanted columns that can be read and whose header stands there once.
+        The columns that can be read and whose header stands there once.
 
     Raises
     ------
@@ -120,18 +117,20 @@ def unpack(raw, wanted, problems):
             raise DataError([TOO_MANY_ROWS])
         if described.num_row_groups * described.num_columns > _MAX_PARTS:
             raise DataError(["The Parquet file is in too many parts. Write it with fewer row groups and columns."])
+        times, wanted = Counter(file.schema_arrow.names), list(wanted)
+        needs_all = needs_all or not {*wanted} - {ROW} <= {*names}
         chosen = [
             field
             for field, name in zip(file.schema_arrow, names, strict=True)
-            if name in wanted and names.count(name) == 1
+            if (name in wanted and names.count(name) == 1) or (needs_all and times[field.name] == 1)
         ]
         readable = [field.name for field in chosen if _is_readable(field.type)]
         problems += [
             f"column {field.name} holds {str(field.type)[:60]}, not numbers or text. Write it as numbers."
-            for field in chosen
-            if field.name not in readable
+            for field, name in zip(file.schema_arrow, names, strict=True)
+            if name in wanted and field in chosen and field.name not in readable
         ]
-        _require_small(_described_size(described, {*readable}))
+        require_small(_described_size(described, {*readable}))
         texts = [field.name for field in chosen if _is_text(field.type)]
         # Text stays packed at first: one long name in every row is a few bytes in the file, and not in memory.
         file = ParquetFile(pa.BufferReader(raw), metadata=described, read_dictionary=texts, **options)
@@ -162,13 +161,6 @@ def _described_size(described, names):
     return sum(column.total_uncompressed_size for column in columns if column.path_in_schema in names)
 
 
-def _require_small(size):
-    if size > MAX_UNPACKED:
-        raise DataError(
-            [f"The file unpacks to more than {MAX_UNPACKED // 2**20} MB. Send fewer rows, or shorter text."]
-        )
-
-
 def _cells(file, names):
     import pyarrow as pa
 
@@ -176,7 +168,7 @@ def _cells(file, names):
     for batch in file.iter_batches(_AT_ONCE, columns=names) if names else ():
         packed = [_as_text(batch.column(name)) for name in names]
         size += sum(_size(*each) for each in packed)
-        _require_small(size)
+        require_small(size)
         texts = [values.take(codes) if codes is not None else values for values, codes in packed]
         parts.append(pa.table([text.fill_null("") for text in texts], names=names))
         n_rows += len(batch)
@@ -205,4 +197,4 @@ def _size(values, codes):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    apart.answer(lambda raw: _reading(raw, sys.argv[2:], needs_all=sys.argv[1] == "1"))

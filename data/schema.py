@@ -6,8 +6,14 @@ To bring another small regression table, edit this file and the CSV beside it, t
 
 import math
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from data.numbers import read_number
+
+if TYPE_CHECKING:
+    from data.table import Table
 
 
 class Problem(str):
@@ -40,16 +46,18 @@ class DataError(ValueError):
 
     Parameters
     ----------
-    problems : list of str
+    problems
         Each says where, what was received and what to do about it.
-    n_more : int, default=0
+    n_more
         How many there are besides.
+    file
+        The table that was refused, as far as it could be read: what a page can ask about it.
     """
 
     SHOWN = 50
 
-    def __init__(self, problems, n_more=0):
-        self.problems = list(problems)
+    def __init__(self, problems: Iterable[str], n_more: int = 0, file: "Table | None" = None) -> None:
+        self.problems, self.file = list(problems), file
         shown = self.problems[: self.SHOWN]
         more = len(self.problems) - len(shown) + n_more
         super().__init__("\n".join(shown + ([f"... and {more:,} more problems."] if more else [])))
@@ -73,7 +81,7 @@ class Column:
     help: str
     aliases: tuple = ()  # other header spellings that a file may use
     scale: float = 1.0  # shown value / stored value: 100 for a share shown as a percentage
-    low: float = math.nan  # the slider, in the stored unit
+    low: float = math.nan  # the slider, in the stored unit; of the target, where its values usually are
     high: float = math.nan
     step: float = math.nan
     slider_format: str = "plain"
@@ -150,17 +158,33 @@ class Column:
             If it is not a number, not finite, or outside the limits.
         """
         try:
-            if isinstance(value, bool) or (isinstance(value, str) and "_" in value):  # Python reads 1_0 as 10
+            if isinstance(value, bool):
                 raise TypeError
-            number = float(value)
-        except (TypeError, ValueError, OverflowError):
-            raise self._refusal(value, f"{str(value)[:60]!r} is not a number") from None
+            number = read_number(value) if isinstance(value, str) else float(value)
+        except (TypeError, ValueError, OverflowError) as error:
+            why = str(error) if isinstance(value, str) else f"{str(value)[:60]!r} is not a number."
+            raise self._refusal(value, why.removesuffix(".")) from None
         if not math.isfinite(number) or not self.minimum <= number <= self.maximum:
             raise self._refusal(value, f"{number:.10g} is not possible")
         return number
 
     def _refusal(self, value, what):
         return DataError([Problem(f"{self.name}: {what}. {self.limits}", self.name, value, self.limits)])
+
+    @property
+    def shown_limits(self) -> str:
+        """The cure for a bad value in the shown unit, as a sentence."""
+        low, high = self.shown(self.minimum), self.shown(self.maximum)
+        return f"Give a number from {low:,.10g} to {high:,.10g} {self.unit}."
+
+    @property
+    def units(self) -> frozenset[str]:
+        """What a header may have in brackets for this column's unit, in small letters."""
+        words = self.unit.lower().split()
+        parts = {" ".join(words[i:j]) for i in range(len(words)) for j in range(i + 1, len(words) + 1)}
+        return frozenset(
+            parts | {self.short_unit.lower()} | ({"percent", "share", "fraction"} if self.is_share else set())
+        )
 
     @property
     def limits(self):
@@ -192,7 +216,6 @@ FEATURES = (
         default=7.5,
         direction=-1,
         help="State motor-fuel tax in 1972, US cents per gallon.",
-        aliases=("Petrol_tax", "tax"),
     ),
     Column(
         name="average_income",
@@ -209,7 +232,6 @@ FEATURES = (
         slider_format="$%,.0f",
         default=4300.0,
         help="Personal income per head in 1972, US dollars of that year.",
-        aliases=("Average_income", "income"),
     ),
     Column(
         name="paved_highways",
@@ -226,7 +248,7 @@ FEATURES = (
         slider_format="%,.0f",
         default=4700.0,
         help="Federal-aid primary highways in 1971, miles. Not every paved road of the state.",
-        aliases=("Paved_Highways", "highways"),
+        aliases=("highway",),
     ),
     Column(
         name="driver_licence_share",
@@ -245,7 +267,14 @@ FEATURES = (
         default=0.565,
         direction=+1,
         help="Licensed drivers divided by population in 1971.",
-        aliases=("Population_Driver_licence(%)", "driver_license_share", "licence", "license"),
+        aliases=(
+            "Population_Driver_licence(%)",
+            "Population_Driver_license(%)",
+            "driver_license_share",
+            "licence",
+            "license",
+            "Proportion of population with driver's licenses",
+        ),
     ),
 )
 
@@ -259,7 +288,9 @@ TARGET = Column(
     maximum=5000,
     decimals=0,
     help="Motor fuel used in 1972 divided by population, US gallons per person per year.",
-    aliases=("Petrol_Consumption", "consumption"),
+    low=300,
+    high=1000,
+    aliases=("consumption", "Consumption of petrol", "used"),
 )
 
 COLUMNS = (*FEATURES, TARGET)

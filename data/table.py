@@ -1,16 +1,17 @@
 """A file as cells of text, its columns known by any accepted spelling, and the cells of a column as numbers."""
 
-import csv
-import io
-import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from data import parquet
-from data.headers import names_of
-from data.schema import ROW, DataError
+from data import excel, parquet
+from data.headers import fold, names_of, unit_in
+from data.layout import BLANK, layout_of, require_header, require_table
+from data.schema import COLUMNS, ROW, DataError
 from data.text import MAX_BYTES, decode, split
+
+Source = Path | str | bytes | IO[bytes]
 
 # By decimal sign: digits in groups of three or ungrouped, then the decimals.
 _SPACES = "\u00a0\u202f '"
@@ -25,6 +26,7 @@ _DECIMALS = {
     for sign, mark, group in ((".", r"\.", ","), (",", ",", r"\."))
 }
 _EITHER = r"[+-]?[1-9][0-9]{0,2}[.,][0-9]{3}"
+_MISSING = ("nan", "na", "n/a", "null", "none", "?", "-")
 _CURE = {
     ".": "Use a point for decimals.",
     ",": "This file writes decimals with a comma: write all of them so.",
@@ -49,13 +51,15 @@ class Problems(list):
         self.extend((int(row), column, say(row)) for row in rows[: self.limit])
         self.n_more += len(rows[self.limit :]) if self.limit else 0
 
-    def error(self):
-        """All of it as the error that refuses the file, by row."""
+    def error(self, table=None):
+        """All of it as the error that refuses the file, by row; what is wrong with the header alone, if anything is."""
+        if of_header := [text for row, _, text in self if row == 1]:
+            return DataError(of_header, 0, table)
         told = [
-            text if row == 1 else f"row {row}{', ' if column else ''}{column}: {text}"
+            f"row {row}{', ' if column else ''}{column}: {text}"
             for row, column, text in sorted(self, key=lambda problem: problem[0])
         ]
-        return DataError(told, self.n_more)
+        return DataError(told, self.n_more, table)
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,8 @@ class Table:
         What was odd, yet usable.
     ignored : list of str
         Headers of columns that the schema does not know.
+    sheet, sheets : str, list of str
+        Of an Excel file: the one that was read, and all.
     """
 
     cells: Any
@@ -90,6 +96,8 @@ class Table:
     problems: Problems
     remarks: list
     ignored: list
+    sheet: str
+    sheets: list
 
     def column(self, name):
         """Trimmed cells of a column of the schema in the rows that are whole, or None."""
@@ -118,18 +126,30 @@ def _read(source, max_bytes, expected):
     return raw
 
 
-def read_table(source, wanted, *, max_bytes=MAX_BYTES, limit=None):
-    """Read a CSV or Parquet file as text, and find the columns of the schema in it.
+def read_table(
+    source: Source,
+    wanted: Collection[str],
+    *,
+    columns: Mapping[str, str | int] | None = None,
+    sheet: str = "",
+    max_bytes: int = MAX_BYTES,
+    limit: int | None = None,
+) -> Table:
+    """Read a CSV, Excel or Parquet file as text, and find the columns of the schema in it.
 
     Parameters
     ----------
-    source : path, bytes, or binary file
-        What to read.
-    wanted : iterable of str
+    source
+        What to read: a path, bytes, or a binary file.
+    wanted
         Names of the columns that it must have; without the column that identifies rows it can do.
-    max_bytes : int, default=64 MB
+    columns
+        Name in the schema -> title or place of its column in the file, where the header does not say.
+    sheet
+        Of an Excel file; the first one unless told otherwise.
+    max_bytes
         The largest file accepted [bytes].
-    limit : int, optional
+    limit
         How many problems of a kind are kept; all unless told otherwise.
 
     Returns
@@ -142,59 +162,95 @@ def read_table(source, wanted, *, max_bytes=MAX_BYTES, limit=None):
     DataError
         If there is nothing in it, if it is no table, or too much.
     """
-    problems, remarks, expected = Problems(limit), [], ", ".join(wanted)
+    problems, remarks, expected, sheets = Problems(limit), [], ", ".join(wanted), []
     raw = _read(source, max_bytes, expected)
     if parquet.is_parquet(raw):
-        (header, cells), separator, overflow = parquet.read(raw, wanted, problems), ",", {}
+        header, cells = parquet.read(raw, wanted, problems, needs_all=bool(columns))
+        separator, overflow = ",", {}
     else:
-        separator = _separator(text := decode(raw, remarks))
-        header, cells, overflow = split(text, separator, problems, remarks)
+        if excel.is_excel(raw):
+            raw, sheet, sheets = excel.read(raw, sheet)
+            if len(sheets) > 1:
+                remarks.append(f"Read is the sheet {sheet!r}, one of {len(sheets)}.")
+        text = decode(raw, remarks)
+        require_table(text)
+        layout = layout_of(text)
+        if layout.above:
+            remarks.append(f"Not read, for it stands above the header: {' / '.join(layout.above)[:200]}")
+        header, cells, overflow = split(text, layout, problems, remarks)
+        separator = "\t" if layout.separator == BLANK else layout.separator
     if not header:
         raise DataError([_empty(expected)])
-    names = names_of(header)
+    require_header(header, expected)
     fields = f"more than the {len(header)} fields of the header, beyond them"
     cure = "A number with a comma needs quotation marks."
     problems.report(list(overflow), "", lambda row: f'{fields} "{overflow[row]}". {cure}')
-    for name in wanted:
-        spellings = [title for title, known in zip(header, names, strict=True) if known == name]
-        if not spellings and name != ROW:
-            received = ", ".join(title.strip() for title in header if title.strip())[:200]
-            problems.append((1, "", f"column {name} is missing; the header has: {received}. Expected: {expected}."))
-        elif len(spellings) > 1:
-            cure = f"appears {len(spellings)} times ({', '.join(spellings)}). Keep one."
-            problems.append((1, "", f"column {name} {cure}"))
+    names = _names(header, columns)
+    places = _places(header, names, wanted, problems)
     if not len(cells):
         problems.append((1, "", "The file has a header and no rows. Add at least one row."))
-    places = {name: place for place, name in enumerate(names_of(cells.columns)) if name}
+    if len(cells.columns) != len(header):  # of Parquet, columns that were not read
+        read = _names(list(cells.columns), columns)
+        places = {name: place for place, name in enumerate(read) if name in places}
+    remarks += [
+        f"{title.strip()!r} is read in {column.unit}."
+        for column in COLUMNS
+        if (place := places.get(column.name)) is not None
+        and (unit := unit_in(title := str(cells.columns[place])))
+        and unit not in column.units
+        and fold(title) not in map(fold, column.aliases)
+    ]
     whole = cells.index.difference([*overflow, *(row for row, _, _ in problems)])
     ignored = [title for title, name in zip(header, names, strict=True) if title and not name]
-    return Table(
-        cells, whole, places, separator, *_decimal(cells, places, wanted, separator), problems, remarks, ignored
-    )
+    decimal, shows_decimal = _decimal(cells, places, wanted, separator)
+    return Table(cells, whole, places, separator, decimal, shows_decimal, problems, remarks, ignored, sheet, sheets)
 
 
-def _separator(text):
-    """The sign that makes most of the header's columns known ones; or the one that the first line names."""
-    if named := re.match(r"sep=([,;\t])\s*(?:\n|\r|$)", text):
-        return named[1]
+def _names(header: list[str], columns: Mapping[str, str | int] | None) -> list[str | None]:
+    """Name in the schema of each column of a file, or None; what was said by hand goes before what the header says."""
+    names = names_of(header)
+    titles = [str(title).strip() for title in header]
+    for name, given in (columns or {}).items():
+        if isinstance(given, str) and given not in titles:
+            raise DataError([f"There is no column {given[:60]!r}; the header has: {_shortly(titles)}."])
+        place = given if isinstance(given, int) else titles.index(given)
+        names = [None if other == name else other for other in names]
+        names[place] = name
+    return names
 
-    def n_known(sign):
-        records = csv.reader(io.StringIO(text, newline=""), delimiter=sign)
-        header = next((fields for fields in records if "".join(fields).strip()), [])
-        return sum(name is not None for name in names_of(header))
 
-    return max(",;\t", key=n_known)
+def _places(header: list[str], names: list[str | None], wanted: Collection[str], problems: Problems) -> dict[str, int]:
+    """Name -> place of each column that stands there once; what is missing or doubled is a problem of row 1."""
+    places = {name: place for place, name in enumerate(names) if name and names.count(name) == 1}
+    missing = [name for name in wanted if name not in names and name != ROW]
+    if missing:
+        what = f"column {missing[0]} is" if len(missing) == 1 else f"columns {', '.join(missing)} are"
+        text = f"{what} missing; the header has: {_shortly(header)}. Expected: {', '.join(wanted)}."
+        problems.append((1, "", text))
+    for name in wanted:
+        spellings = [title for title, known in zip(header, names, strict=True) if known == name]
+        if len(spellings) > 1:
+            cure = f"appears {len(spellings)} times ({', '.join(spellings)}). Keep one."
+            problems.append((1, "", f"column {name} {cure}"))
+    return places
+
+
+def _shortly(titles: list[str]) -> str:
+    return ", ".join(title.strip() for title in titles if title.strip())[:200]
 
 
 def _decimal(cells, places, wanted, separator):
     """Which sign the file uses for decimals, and whether anything in it shows that."""
-    if separator == ",":
-        return ".", True
     shows = dict.fromkeys(".,", 0)
-    for name in {*wanted} & {*places} - {ROW}:
-        column = cells.iloc[:, places[name]].str.strip().str.removesuffix("%").str.strip()
+    chosen = [cells.iloc[:, places[name]] for name in {*wanted} & {*places} - {ROW}]
+    if separator == "," and not any(column.str.contains(",", regex=False).any() for column in chosen):
+        return ".", True
+    for each in chosen:
+        column = each.str.strip().str.removesuffix("%").str.strip()
         for sign in shows:
             shows[sign] += int(column.str.fullmatch(_DECIMALS[sign]).sum())
+    if separator == ",":  # between its cells; a decimal comma then stands in quotation marks
+        return ("," if shows[","] and not shows["."] else "."), True
     return (",", True) if shows[","] > shows["."] else (".", shows["."] > 0)
 
 
@@ -232,13 +288,15 @@ def numbers(table, column):
     def cure(row):
         return _CURE[decimal] if {",", "."} & set(cells[row]) else column.limits
 
+    is_missing = (cells != "") & cells.str.lower().isin(_MISSING)
     report(cells.index[cells == ""], lambda row: f"the cell is empty. {column.limits}")
     report(
         cells.index[is_either],
         lambda row: f'"{cells[row]}" may be a number of thousands or one with decimals. Write it without the sign.',
     )
+    report(cells.index[is_missing], lambda row: f'the value is missing ("{cells[row]}"). {column.limits}')
     report(
-        cells.index[~is_number & ~is_either & (cells != "")],
+        cells.index[~is_number & ~is_either & (cells != "") & ~is_missing],
         lambda row: f'"{cells[row][:60]}" is not a number. {cure(row)}',
     )
     if column.is_share:

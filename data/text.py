@@ -1,18 +1,24 @@
 """Split a text file into rows of cells: of any usual encoding, numbered as a file's rows are."""
 
 import csv
-import io
 import re
+from typing import TYPE_CHECKING
 
+from data.layout import BLANK, Layout, reader, split_blanks
 from data.schema import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from data.table import Problems
 
 MAX_BYTES = 64 * 2**20
 MAX_ROWS = 1_000_000
 MAX_CELLS = 12_000_000
+TOO_MANY_CELLS = f"The file has more than {MAX_CELLS:,} cells. Send fewer rows or columns."
 TOO_MANY_ROWS = f"The file has more than {MAX_ROWS:,} rows. Send a part of them, chosen at random."
 _AT_ONCE = 20_000  # rows
 _END = "\x00"  # refused in any text
-_SEPARATOR_LINE = re.compile(r"sep=.\s*(?:\n|\r|$)")  # as spreadsheets write it
 CONTROL = r"[\x00-\x08\x0e-\x1f]"
 csv.field_size_limit(MAX_BYTES)
 
@@ -39,14 +45,18 @@ def decode(raw, remarks):
     return text
 
 
-def split(text, separator, problems, remarks):
+def split(
+    text: str, layout: Layout, problems: "Problems", remarks: list[str]
+) -> "tuple[list[str], pd.DataFrame, dict[int, str]]":
     """Split the text into header, cells, and what rows have beyond the header; rows are numbered as a file's.
 
     Parameters
     ----------
-    text, separator : str
-    problems : data.table.Problems
-    remarks : list of str
+    text
+        The file.
+    layout
+        Of its table.
+    problems, remarks
         Both are added to.
 
     Returns
@@ -59,11 +69,12 @@ def split(text, separator, problems, remarks):
     import pandas as pd
 
     # No quotation mark may swallow the last line: it holds a sign that no text has.
-    records = csv.reader(io.StringIO(f"{text}\n{_END}", newline=""), delimiter=separator)
+    separator = layout.separator
+    records = reader(f"{split_blanks(text) if separator == BLANK else text}\n{_END}", separator)
     header, parts, rows, kept, overflow, spread, line, most = [], [], [], [], {}, [], 0, 0
     for row, fields in enumerate(records, 1):
         n_lines, line = records.line_num - line, records.line_num
-        if fields == [_END] or not "".join(fields).strip() or (row == 1 and _SEPARATOR_LINE.match(text)):
+        if row < layout.header or fields == [_END] or not "".join(fields).strip():
             continue
         if fields[-1].endswith(_END):
             fields[-1] = fields[-1].removesuffix(f"\n{_END}")
@@ -80,8 +91,7 @@ def split(text, separator, problems, remarks):
         rows.append(row)
         kept.append((fields + [""] * len(header))[: len(header)])
         if len(rows) > most:
-            too_many = f"The file has more than {MAX_CELLS:,} cells. Send fewer rows or columns."
-            raise DataError([TOO_MANY_ROWS if most == MAX_ROWS else too_many])
+            raise DataError([TOO_MANY_ROWS if most == MAX_ROWS else TOO_MANY_CELLS])
         if len(kept) == _AT_ONCE:  # as columns they take a fraction of the memory
             parts.append(pd.DataFrame(kept, dtype="str"))
             kept = []

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from data.inputs import load_inputs
 from data.load import SHIPPED, load_rows
-from data.schema import FEATURES, INPUT, ROW, ROWS, TARGET, DataError, row_name
+from data.schema import COLUMNS, FEATURES, INPUT, ROW, ROWS, TARGET, DataError, row_name
 from model import artifact, history, jobs, recipe, transfer, versions
 from model.card import card, export
 from model.change import change, direction, figures_of, in_words, place_of
@@ -25,7 +25,8 @@ from model.score import score_file, to_csv
 from model.store import Store, StoreError
 from model.train import require_usable, train
 
-_OPTIONS = ("help", "coverage", "json", "file", "out", "from", "to")  # of `predict`: no input's, which is --input.file
+# Of `predict`: no input has such an option, it is --input.file then.
+_OPTIONS = ("help", "coverage", "json", "file", "out", "columns", "sheet", "from", "to")
 
 
 def main(arguments=None):
@@ -57,7 +58,7 @@ def _parser():
         training.add_argument(f"--{name}", metavar="N", help=f"of {', '.join(takers)}")
     training.add_argument("--seed", default="0", metavar="N", help="of whatever is random in it (default 0)")
     training.add_argument(
-        "--data", type=Path, default=SHIPPED, metavar="FILE", help="CSV or Parquet (default: shipped)"
+        "--data", type=Path, default=SHIPPED, metavar="FILE", help="CSV, Excel or Parquet (default: shipped)"
     )
     training.add_argument("--store", action="store_true", help="keep it as a version of the store, not as the shipped")
     asking = command("predict", _predict, "predict one scenario, or a file of them, with the active model")
@@ -76,7 +77,11 @@ def _parser():
             "--coverage", type=float, choices=LEVELS, default=0.9, help="level of the interval (default 0.9)"
         )
         added.add_argument("--json", action="store_true", help="print JSON")
-    asking.add_argument("--file", type=Path, metavar="CSV", help="score its rows, in place of one scenario")
+    asking.add_argument("--file", type=Path, metavar="FILE", help="score its rows, in place of one scenario")
+    for added in (training, asking):
+        words = f"which column of the file is which, like {FEATURES[0].name}=Ptax, with commas between several"
+        added.add_argument("--columns", type=_columns, default={}, metavar="NAME=TITLE", help=words)
+        added.add_argument("--sheet", default="", metavar="NAME", help="of an Excel file (default: the first)")
     asking.add_argument("--out", type=Path, metavar="CSV", help="where the scored file goes")
     command("list", _list, "list the versions in the store")
     for name, run, words in (
@@ -109,6 +114,15 @@ def _user() -> str:
         return f"uid {os.getuid()}"
 
 
+def _columns(text: str) -> dict[str, str]:
+    """Read which column of a file is which: ``NAME=TITLE,NAME=TITLE``."""
+    names = {ROW, *(column.name for column in COLUMNS)}
+    pairs = [pair.partition("=") for pair in text.split(",")]
+    if wrong := [name for name, sign, title in pairs if name.strip() not in names or not sign or not title.strip()]:
+        raise argparse.ArgumentTypeError(f"{wrong[0]!r} is no column. Write NAME=TITLE, NAME of {', '.join(names)}.")
+    return {name.strip(): title.strip() for name, _, title in pairs}
+
+
 def _parameters():
     """Parameter name -> the algorithms that take it."""
     takers = {}
@@ -124,7 +138,9 @@ def _train(options):
     parameters = recipe.complete(options.algorithm, given)
     seed = int(options.seed) if options.seed.isdecimal() else options.seed
     recipe.pipeline(options.algorithm, parameters, seed)
-    rows = load_rows(options.data)
+    rows = load_rows(options.data, columns=options.columns, sheet=options.sheet)
+    for remark in rows.attrs["warnings"]:
+        print(remark, file=sys.stderr)
     if options.store:
         version = _train_in_store(rows, options, parameters, seed)
         scores, label, n_rows = version.record["scores"], ALGORITHMS[options.algorithm].label, len(rows)
@@ -344,7 +360,7 @@ def _measured(answer):
 def _score(options, model):
     if not (options.file and options.out):
         raise DataError(["--file and --out go together: give the file to score and the file to write."])
-    inputs = load_inputs(options.file)
+    inputs = load_inputs(options.file, columns=options.columns, sheet=options.sheet)
     done = score_file(model, inputs, options.coverage, partial(_bar, "scoring", "rows"))
     try:
         options.out.write_bytes(to_csv(done))

@@ -2,6 +2,7 @@
 
 import hashlib
 
+from data.edit import write_rows
 from data.schema import COLUMNS, FEATURES, PERIOD, QUESTION, ROW, ROWS, TARGET
 from model import artifact
 from model.evaluate import verdict
@@ -158,6 +159,6 @@ def export(version, model, promotions, content):
         artifact.PICKLED: pickled,
         artifact.REFITS: refits,
         artifact.RECORD: artifact.sidecar(model.record, pickled, refits),
-        "rows.csv": model.rows.to_csv(index=False).encode(),
+        "rows.csv": write_rows(model.rows).encode(),
         "model_card.md": card(version, model, promotions).encode(),
     }

@@ -4,11 +4,11 @@ import json
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from data.cells import harmless
 from data.inputs import load_inputs, load_json
 from data.schema import FEATURE_NAMES, FEATURES, DataError
 from model.interval import LEVELS
 from model.predict import Scenario
-from model.score import harmless
 
 MAX_KEPT = 50
 MAX_NAME = 60  # characters

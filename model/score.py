@@ -1,12 +1,12 @@
 """Answer many scenarios at once, and give a file of them back with its answers."""
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from data.cells import harmless_table
 from data.inputs import Inputs
 from data.schema import ROW, ROWS, row_name
 from model.change import changes, places_by_name
@@ -18,9 +18,6 @@ FloatArray = NDArray[np.float64]
 START = "start"  # title of the column that names where a change starts
 _NONE, _UNKNOWN = -1, -2  # in place of a start's place
 _STEP = 10_000  # rows between two reports of progress
-# What makes a cell a formula in a spreadsheet; also within one, after a sign that some take for a separator.
-_FORMULA = re.compile(r"(?:^|(?<=[;,\t]))(?=\s*[=+\-@\uff1d\uff0b\uff0d\uff20])")
-_NUMBER = re.compile(r"[+-]?[0-9][0-9.,]*(?:[eE][+-]?[0-9]+)?\s*%?")
 
 
 @dataclass(frozen=True)
@@ -98,6 +95,8 @@ class Scored:
         As the file had them.
     remarks : list of str
         What was odd, yet usable.
+    sheet, sheets : str, list of str
+        Of an Excel file: the one that was read, and all.
     """
 
     rows: Any
@@ -106,6 +105,8 @@ class Scored:
     separator: str
     decimal: str
     remarks: list
+    sheet: str
+    sheets: list
 
     @property
     def figures(self):
@@ -157,7 +158,9 @@ def score_file(model, inputs, level=0.9, progress=None):
         rows[added[-1]] = pd.Series(values, index=places).reindex(rows.index)
     added.append(_unused("problem", rows.columns))
     rows[added[-1]] = reasons
-    return Scored(rows, answers, tuple(added), inputs.table.separator, inputs.table.decimal, inputs.table.remarks)
+    table = inputs.table
+    about = table.separator, table.decimal, table.remarks, table.sheet, table.sheets
+    return Scored(rows, answers, tuple(added), *about)
 
 
 def _starts(model: Model, inputs: Inputs) -> tuple[NDArray[np.int64], list[str]]:
@@ -215,31 +218,11 @@ def to_csv(scored):
     bytes
         With a byte-order mark where spreadsheets need one: where a letter is beyond ASCII.
     """
-    import pandas as pd
-
-    columns = [
-        scored.rows.iloc[:, place] if name in scored.figures else _harmless_column(scored.rows.iloc[:, place])
-        for place, name in enumerate(scored.rows.columns)
-    ]
-    text = (
-        pd.concat(columns, axis=1)
-        .set_axis([harmless(name) for name in scored.rows.columns], axis=1)
-        .to_csv(
-            index=False,
-            sep=scored.separator,
-            decimal=scored.decimal,
-            float_format="%.2f",
-            lineterminator="\n",
-        )
+    text = harmless_table(scored.rows).to_csv(
+        index=False,
+        sep=scored.separator,
+        decimal=scored.decimal,
+        float_format="%.2f",
+        lineterminator="\n",
     )
     return text.encode("utf-8" if text.isascii() else "utf-8-sig")
-
-
-def _harmless_column(cells):
-    suspects = cells.str.contains(_FORMULA, na=False)
-    return cells.where(~suspects, cells[suspects].map(harmless)) if suspects.any() else cells
-
-
-def harmless(cell):
-    """Put an apostrophe before what a spreadsheet would calculate; numbers stay as they are."""
-    return cell if _NUMBER.fullmatch(cell.strip()) else _FORMULA.sub("'", cell)

@@ -3,6 +3,7 @@
 import numpy as np
 import streamlit as st
 
+from data.edit import write_rows
 from data.notes import notes_on
 from data.schema import COLUMNS, FEATURES, ROW, ROWS, TARGET, row_name
 from data.statistics import commonest
@@ -204,7 +205,7 @@ with right:  # last, for it keeps the browser busy: the pictures come first
     choice.rows_table(survey, selected, doubts)
     st.download_button(
         f"Download {n:,} of {n_all:,} {ROWS} as CSV",
-        lambda: survey.rows.to_csv(index=False),
+        lambda: write_rows(survey.rows),
         f"{ROWS}_{n}_of_{n_all}.csv",
         "text/csv",
         icon=":material/download:",

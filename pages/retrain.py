@@ -33,12 +33,12 @@ def propose(store, below):
     st.markdown("#### What to train")
     rows, excluded, origin = proposal.rows(store, below)
     name, parameters, seed = proposal.algorithm()
-    problems = {"rows": rows is None, "recipe": False}
+    problems = {"rows": rows is None or seed is None, "recipe": parameters is None}
     if rows is not None:
         used = rows.drop(index=list(excluded)) if excluded else rows
         try:
             require_usable(used)
-            problems["recipe"] = not proposal.announce(name, parameters, len(used))
+            problems["recipe"] = parameters is None or not proposal.announce(name, parameters, len(used))
         except ModelError as error:
             problems["rows"] = True
             st.error(str(error))
@@ -50,9 +50,9 @@ def propose(store, below):
             help=f"Train all {len(recipe.OFFERED)} algorithms with their usual settings on these {ROWS}. Left out, "
             f"with a word, is what makes too large a model or takes more than {duration.MOST_COMPARED // 60} minutes.",
         )
-    if is_one:
+    if is_one and not any(problems.values()):  # what was typed may be refused in the run in which it was pressed
         submit(store, (rows, origin), excluded, ([name], parameters, seed))
-    elif are_all:
+    elif are_all and not problems["rows"]:
         submit(store, (rows, origin), excluded, (list(recipe.OFFERED), None, seed))
 
 

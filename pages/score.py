@@ -3,15 +3,16 @@
 import numpy as np
 import streamlit as st
 
+from data.cells import harmless_table
 from data.edit import template
 from data.inputs import load_inputs
 from data.load import load_rows
-from data.schema import FEATURE_NAMES, ROW, TARGET, DataError
+from data.schema import FEATURE_NAMES, ROW, TARGET
 from data.statistics import histogram
 from data.text import MAX_BYTES
 from model.neighbours import LEVELS
-from model.score import START, score_file, support_counts, to_csv
-from pages.shared import controls, resources, session
+from model.score import START, Scored, score_file, support_counts, to_csv
+from pages.shared import controls, reading, resources, session
 from pages.shared.drawing import ACCENT, LEGEND, MUTED, POINT, figure, ticks
 from pages.shared.frame import frame
 from pages.shared.wording import plain
@@ -23,6 +24,7 @@ COLOURS = {"near": POINT, "far": MUTED, "very far": ACCENT}
 def take():
     """Keep what was sent for this session, also over a visit to another page."""
     file = st.session_state[session.SCORE_FILE]
+    st.session_state[session.SCORE_SHEET] = ""
     if file is None:  # taken away by the visitor; a visit to another page does not call this
         st.session_state.pop(session.SCORE_SENT, None)
         st.session_state.pop(session.SCORE_DONE, None)
@@ -30,21 +32,25 @@ def take():
         st.session_state[session.SCORE_SENT] = file.name, file.getvalue(), file.file_id
 
 
-def scored(name, content, file, coverage):
+def scored(name: str, content: bytes, file: str, coverage: float) -> Scored | reading.Refusal:
     """Score the file, with a bar, unless this model has done so at this level; or say why not."""
-    wanted = file, model, coverage
+    sheet = st.session_state.get(session.SCORE_SHEET, "")
+    wanted = file, sheet, model, coverage
     done, result = st.session_state.get(session.SCORE_DONE, (None, None))
     if done != wanted:
         bar = st.progress(0.0, f"Reading {plain(name)}")
-        try:
-            inputs = load_inputs(content)
-            bar.progress(0.5, f"Scoring {len(inputs.X):,} rows")  # reading is half of the work
-            result = score_file(model, inputs, coverage, lambda n, n_all: bar.progress(0.5 + n / n_all / 2))
-        except DataError as error:
-            result = str(error)
+        result = reading.read_file(load_inputs, content, FEATURE_NAMES, sheet=sheet)
+        if not isinstance(result, reading.Refusal):
+            bar.progress(0.5, f"Scoring {len(result.X):,} rows")  # reading is half of the work
+            result = score_file(model, result, coverage, lambda n, n_all: bar.progress(0.5 + n / n_all / 2))
         bar.empty()
         st.session_state[session.SCORE_DONE] = wanted, result
     return result
+
+
+def read_again() -> None:
+    """Forget what was made of the file: another sheet was chosen, or it was said which column is which."""
+    st.session_state.pop(session.SCORE_DONE, None)
 
 
 def picture(answers):
@@ -110,7 +116,7 @@ def preview(result):
     rows = result.rows if way == ways[0] else result.rows[result.rows[result.added[-1]] != ""]
     figures = {name: st.column_config.NumberColumn(format="%.1f") for name in result.figures}
     shown = rows.head(N_SHOWN)
-    shown = shown.loc[:, ~shown.columns.duplicated()]  # a table in the page cannot have a name twice
+    shown = harmless_table(shown.loc[:, ~shown.columns.duplicated()])  # no name twice; and it can be downloaded, too
     st.dataframe(shown, column_config=figures, alt=f"{len(shown)} of {len(rows):,} rows with their predictions")
 
 
@@ -120,11 +126,11 @@ st.title("Score a file", anchor=False)
 st.markdown(":gray[Upload a CSV of scenarios; download it with a prediction for each. It stays in your session only.]")
 left, right = st.columns([0.6, 0.4], gap="large")
 left.file_uploader(
-    f"CSV file, at most {MAX_BYTES // 2**20} MB",
-    type=["csv", "txt", "tsv"],
+    f"CSV, Excel or Parquet file, at most {MAX_BYTES // 2**20} MB",
+    type=reading.KINDS,
     key=session.SCORE_FILE,
     on_change=take,
-    help="Columns in any order; comma, semicolon or tab; decimal points or commas. Other columns are carried through.",
+    help=f"{reading.HELP} Other columns are carried through.",
 )
 with right:
     coverage = controls.coverage(model, session.SCORE_COVERAGE)
@@ -138,9 +144,12 @@ with right:
     )  # fmt: skip
 if sent := st.session_state.get(session.SCORE_SENT):
     result = scored(*sent, coverage)
-    if isinstance(result, str):
-        st.error(f"{plain(sent[0])} was not scored.")
-        st.code(result, language=None, wrap_lines=True)
+    reading.choose_sheet(result.sheets, result.sheet, session.SCORE_SHEET, read_again)
+    if isinstance(result, reading.Refusal):
+        if result.matching:
+            reading.ask_columns(sent[0], result.matching, session.SCORE_MATCHING, read_again)
+        else:
+            reading.refuse(sent[0], result, "was not scored.")
     else:
         summary(sent[0], result, coverage)
         if len(result.answers.value):

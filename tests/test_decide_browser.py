@@ -230,10 +230,15 @@ def test_a_goal_is_found_and_one_click_applies_it(ann, model):
     for name, value in found.scenario.items():
         assert float(slider(page, name).input_value()) == pytest.approx(value)
     assert found.scenario["petrol_tax"] == DEFAULTS["petrol_tax"]
+    slider(page, "petrol_tax").press("ArrowRight")  # the result was of another start, and would take the tax back
+    ann.sees("The sliders were moved after this was found. Search again from where they are.")
+    expect(page.get_by_role("button", name="Apply to the sliders")).to_have_count(0)
+    slider(page, "petrol_tax").press("ArrowLeft")
+    ann.sees("To reach 500 or less: ")
 
     ann.types("Goal (gal)", "-5")
     ann.presses("Find the smallest change")
-    ann.sees("petrol_consumption: -5 is not possible. Give a number from 1 to 5,000 gallons per person per year.")
+    ann.sees("-5 is out of bounds. Give a whole number from 1 to 5,000.")
     ann.types("Goal (gal)", "300")
     ann.presses("Find the smallest change")
     ann.sees("300 cannot be reached within the sliders; the closest is")

@@ -23,6 +23,7 @@ from model.predict import predict
 from pages.shared import what_if
 from pages.shared.controls import level_text
 from tests.conftest import ROOT
+from tests.test_numbers import ASKED, READ, WRONG
 
 NODE = next((Path(playwright.__file__).parent / "driver").glob("node*"))
 MODULES = {name: ROOT / "pages" / "shared" / "what_if" / f"{name}.js" for name in what_if._MODULES}
@@ -89,34 +90,19 @@ def scenarios(n):
     return [[somewhere(column, int(RANDOM.integers(0, 7))) for column in FEATURES] for _ in range(n)]
 
 
-@pytest.mark.parametrize(
-    ("typed", "template", "value"),
-    [
-        ("7,5", "{} ¢", 7.5), ("7.5", "{} ¢", 7.5), ("7.5 ¢", "{} ¢", 7.5), ("7.5¢", "{} ¢", 7.5), (" 7. ", "{}", 7),
-        (".5", "{}", 0.5), (",5", "{}", 0.5), ("+7,5", "{}", 7.5), ("-7,5", "{}", -7.5), ("−7.5", "{}", -7.5),
-        ("0,565", "{}", 0.565), ("-0,565", "{} %", -0.565), ("56.5 %", "{} %", 56.5), ("56,5\xa0%", "{} %", 56.5),
-        ("1 234,5", "{}", 1234.5), ("1\u202f234,5", "{}", 1234.5), ("5 000", "{}", 5000), ("1,234.5", "{}", 1234.5),
-        ("1,234,567", "{}", 1234567), ("1.234,5", "{}", 1234.5), ("1.234.567,8", "{}", 1234567.8),
-        ("12345,678", "{}", 12345.678), ("476,5", "{} mi", 476.5), ("476 mi", "{} mi", 476),
-        ("$4,512.5", "${}", 4512.5), ("$ 4512", "${}", 4512), ("1e3", "{}", 1000), ("1,5E-1", "{}", 0.15),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("typed", "template", "value"), READ)
 def test_a_number_is_read_as_people_type_it(js, typed, template, value):
     assert js("readNumber(typed, template)", typed=typed, template=template) == {"value": value}
 
 
 @pytest.mark.parametrize("template", ["{}", "${}", "{} mi"])
 def test_a_number_with_two_readings_is_asked_about(js, template):
-    for number, readings in (("1,234", "1.234 or 1234"), ("-12,000", "-12.000 or -12000")):
+    for number, readings in ASKED:
         told = js("readNumber(typed, template)", typed=template.format(number), template=template)
         assert told == {"problem": f"{number} can mean {readings}. Type it without the comma"}
 
 
-@pytest.mark.parametrize(
-    "typed",
-    ["", " ", "abc", "1.2.3", "1,2,3", "1,2345,678", "1,23,456", "1.234.5,6", "0.123,4", "--5", "5-", ".", ",", "-",
-     "7.5 %", "0x10", "1e", "NaN", "Infinity", "1_0", "7.5; 8", "٧", "<b>7</b>"],
-)  # fmt: skip
+@pytest.mark.parametrize("typed", WRONG)
 def test_what_is_no_number_is_told_and_not_guessed(js, typed):
     told = js("readNumber(typed, '{} ¢')", typed=typed)
     assert told == {"problem": f"“{typed.strip()}” is not a number"}

@@ -10,6 +10,8 @@ from data.load import distinct
 from data.schema import FEATURES, TARGET, row_name
 from model import recipe
 from model.recipe import ALGORITHMS, OFFERED
+from pages.shared.reading import Refusal
+from pages.shared.wording import plain
 from tests.conftest import ROOT
 
 
@@ -29,7 +31,7 @@ def button(app, label):
 
 def use(app, rows):
     """Bring rows as an upload would."""
-    app.session_state["app.retrain_uploaded"] = "rows.csv", rows, "", 0
+    app.session_state["app.retrain_uploaded"] = "rows.csv", rows, None, 0
     app.selectbox(key="app.retrain_rows").set_value(0).run()
     assert not app.exception
 
@@ -37,14 +39,36 @@ def use(app, rows):
 @pytest.mark.parametrize("name", OFFERED)
 def test_each_parameter_has_its_field_with_the_tables_bounds_and_default(app, name):
     app.selectbox(key="app.retrain_algorithm").set_value(name).run()
-    fields = {field.key: field for field in app.number_input if field.key != "app.retrain_seed"}
+    fields = {field.key: field for field in app.text_input if field.key.startswith("app.retrain_parameter.")}
     assert list(fields) == [
         f"app.retrain_parameter.{name}.{parameter.name}" for parameter in ALGORITHMS[name].parameters
     ]
     for parameter in ALGORITHMS[name].parameters:
         field = fields[f"app.retrain_parameter.{name}.{parameter.name}"]
-        assert (field.min, field.max, field.value) == (parameter.low, parameter.high, parameter.default)
-        assert field.label == parameter.label
+        assert (field.label, float(field.value)) == (parameter.label, parameter.default)
+        assert f"From {parameter.low:g} to {parameter.high:g}" in field.help
+    assert not button(app, "Retrain").disabled
+
+
+@pytest.mark.parametrize(
+    ("key", "typed", "said"),
+    [
+        ("parameter.ridge.alpha", "1000000", "1000000 is out of bounds. Give a number from"),
+        ("parameter.ridge.alpha", "x", "'x' is not a number. Give a number from"),
+        ("parameter.ridge.alpha", "", "The field is empty. Give a number from"),
+        ("parameter.ridge.alpha", "1,234", "1,234 can mean 1.234 or 1234. Write it without the comma."),
+        ("seed", "1.5", "1.5 is not a whole number. Give a whole number from 0"),
+        ("seed", "-1", "-1 is out of bounds. Give a whole number from 0"),
+    ],
+)
+def test_what_a_field_cannot_be_is_told_and_nothing_else_is_trained(app, key, typed, said):
+    """Streamlit's own number field, red with 1000000 in it, went on to say 3.0, and that was trained."""
+    app.selectbox(key="app.retrain_algorithm").set_value("ridge").run()
+    app.text_input(key=f"app.retrain_{key}").set_value(typed).run()
+    assert [one.value for one in app.markdown if one.value.startswith(f":red[{plain(said)}")]
+    assert button(app, "Retrain").disabled
+    assert button(app, "Compare all").disabled == (key == "seed")
+    app.text_input(key=f"app.retrain_{key}").set_value("2").run()
     assert not button(app, "Retrain").disabled
 
 
@@ -59,8 +83,8 @@ def test_a_model_too_large_to_keep_is_refused_before_it_starts_and_others_can_be
     offer.click().run()
     assert not app.error
     assert not button(app, "Retrain").disabled
-    value = app.number_input(key="app.retrain_parameter.forest.max_samples").value
-    assert offer.label.startswith(f"Take share of rows per tree {value:g}, about ")
+    value = app.text_input(key="app.retrain_parameter.forest.max_samples").value
+    assert offer.label.startswith(f"Take share of rows per tree {value}, about ")
     assert app.warning[0].value.startswith(f"This takes about {offer.label.rpartition('about ')[2]} and ")
     app.selectbox(key="app.retrain_algorithm").set_value("histogram_boosting").run()
     assert not app.error
@@ -73,7 +97,7 @@ def test_a_long_training_is_announced_with_its_time_and_memory(app, rows):
     assert re.match(
         r"This takes about 2 min and \d\.\d GB of memory on 19,200 states\. Histogram boosting, fewer", told
     )
-    app.number_input(key="app.retrain_parameter.forest.n_estimators").set_value(10).run()
+    app.text_input(key="app.retrain_parameter.forest.n_estimators").set_value("10").run()
     assert not app.warning
 
 
@@ -102,12 +126,17 @@ def test_rows_that_nothing_can_be_learned_of_leave_nothing_to_press(app, rows, e
 
 def test_the_usual_settings_are_those_of_the_default_recipe(app):
     assert app.selectbox(key="app.retrain_algorithm").value == recipe.DEFAULT
-    assert app.number_input(key="app.retrain_seed").value == 0
+    assert app.text_input(key="app.retrain_seed").value == "0"
     assert app.selectbox(key="app.retrain_rows").value == 1
 
 
 def test_a_refused_file_is_told_and_other_rows_can_be_chosen(app, rows):
-    app.session_state["app.retrain_uploaded"] = "rows.csv", None, 'row 2, petrol_tax: "x" is not a number.', 0
+    app.session_state["app.retrain_uploaded"] = (
+        "rows.csv",
+        None,
+        Refusal('row 2, petrol_tax: "x" is not a number.'),
+        0,
+    )
     app.selectbox(key="app.retrain_rows").set_value(0).run()
     assert "was rejected. Nothing was stored" in app.error[0].value
     assert button(app, "Retrain").disabled

@@ -102,7 +102,7 @@ def test_cancel_ends_the_process_and_keeps_nothing(visitor, store_url):
 
 def test_bad_files_are_reported_in_full_and_a_good_one_is_trained_on_and_asks_for_a_tick(visitor, store_url, rows):
     ann, store = visitor("/retrain"), Store(store_url)
-    ann.chooses("Rows", "A CSV or Parquet file")
+    ann.chooses("Rows", "A CSV, Excel or Parquet file")
     for name, (content, reported) in list(BAD.items())[::4]:  # all of them are read in test_load.py
         ann.uploads(content, f"{name.replace(' ', '_')}.csv")
         ann.sees(f"{name.replace(' ', '_')}.csv was rejected.")
@@ -115,14 +115,16 @@ def test_bad_files_are_reported_in_full_and_a_good_one_is_trained_on_and_asks_fo
     assert history.active(store) == (1, 1)
 
     promote_a_line(store_url, rows)
-    fewer = "\n".join(SAME["semicolons, decimal commas, grouped"].decode().split("\n")[:-1])
-    ann.uploads(fewer.encode(), "without_<b>one</b>.csv")
+    *most, last = SAME["semicolons, decimal commas, grouped"].decode().split("\n")
+    ann.uploads("\n".join([*most, last.rpartition(";")[0] + ";"]).encode(), "without_<b>one</b>.csv")
+    ann.page.get_by_text("Leave out row 49, which cannot be used: 47 states stay").click()
     ann.sees("47 states, every cell checked.")
     ann.chooses("Algorithm", "Ridge")
     ann.presses("Retrain")
     assert candidate_of(ann.page) == 3
     candidate, line = model_of(store_url, 3), model_of(store_url, 2)
     assert len(candidate.rows) == 47
+    assert versions.version(store, 3).data_set.origin == "without_<b>one</b>.csv, without row 49"
     ann.promotes(3, "Fewer states")
     ann.sees("Tick that you have seen what speaks against it.")
     assert history.active(store) == (2, 2)

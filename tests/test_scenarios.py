@@ -6,11 +6,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as some
 
+from data.cells import harmless
 from data.schema import FEATURE_NAMES, FEATURES, DataError
 from model.interval import LEVELS
 from model.predict import Scenario
 from model.scenarios import MAX_BYTES, MAX_KEPT, MAX_NAME, Kept, clean_name, moved, read, renamed, to_csv, to_json
-from model.score import harmless
 
 DEFAULTS = {column.name: column.default for column in FEATURES}
 TWO = [DEFAULTS, DEFAULTS | {"petrol_tax": 9.0, "average_income": 5000.0, "driver_licence_share": 0.6}]
@@ -104,7 +104,7 @@ GOOD = {"name": "a", **DEFAULTS}
         (json.dumps([GOOD | {"version": -1}]).encode(), "scenario 1, version: '-1' is not the number"),
         (json.dumps([GOOD | {"version": True}]).encode(), "scenario 1, version: 'True' is not the number"),
         (json.dumps([GOOD] * (MAX_KEPT + 1)).encode(), f"The file has {MAX_KEPT + 1} scenarios"),
-        (b"a,b\n1,2", "column petrol_tax is missing"),
+        (b"a,b\n1,2", "columns petrol_tax, average_income, paved_highways, driver_licence_share are missing"),
         (b"", "The file is empty"),
         (b"petrol_tax,average_income,paved_highways,driver_licence_share\nx,4300,4700,0.5", 'row 2, petrol_tax: "x"'),
         (b"\x00\x01", "The file is not text"),

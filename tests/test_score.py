@@ -2,20 +2,20 @@
 
 import csv
 import io
-import re
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from data.cells import harmless, restored
 from data.inputs import load_inputs
 from data.schema import FEATURE_NAMES, FEATURES, DataError
 from model.change import change, figures_of, place_of
 from model.interval import LEVELS
 from model.neighbours import nearest, support
 from model.predict import predict, predict_rows
-from model.score import harmless, score, score_file, to_csv
+from model.score import score, score_file, to_csv
 from model.train import Model, train
 
 HEADER = "petrol_tax,average_income,paved_highways,driver_licence_share"
@@ -121,7 +121,7 @@ def test_a_scored_file_can_be_scored_again(model):
     assert again.rows["prediction_2"].round(2).tolist()[0] == 601.36
 
 
-@pytest.mark.parametrize("cell", ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", " =1", "＝1+1", "-x"])
+@pytest.mark.parametrize("cell", ["=1+1", "+cmd|' /C calc'!A0", "@SUM(A1)", " =1", "＝1+1", "-x", "-2+A1"])
 def test_a_cell_that_a_spreadsheet_would_calculate_is_neutralised(model, cell):
     result = scored(model, f'note,"{cell}",{HEADER}\n"{cell}",b,{GOOD}\n"{cell}",b,x,4300,4700,0.565')
     for row in as_read(to_csv(result)):
@@ -129,7 +129,23 @@ def test_a_cell_that_a_spreadsheet_would_calculate_is_neutralised(model, cell):
         assert f"'{cell}" in row
 
 
-@pytest.mark.parametrize("cell", ["-5", "+5", "-1,234.5", "-5 %", "-1e-3", "x", "", "5=5"])
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "-5",
+        "+5",
+        "-1,234.5",
+        "-5 %",
+        "-1e-3",
+        "x",
+        "",
+        "5=5",
+        "Portland, -5 degrees",
+        "45.5,-122.6",
+        "+49 170 123",
+        "-2+3",
+    ],
+)
 def test_a_number_and_a_word_stay_as_they_are(cell):
     assert harmless(cell) == cell
 
@@ -137,16 +153,16 @@ def test_a_number_and_a_word_stay_as_they_are(cell):
 @given(some.one_of(some.text(max_size=30), some.text("=@+-;,\t '1a", max_size=8)))
 def test_whatever_the_text_it_is_kept_and_begins_no_formula(text):
     made = harmless(text)
-    assert made.replace("'", "") == text.replace("'", "")
-    for part in re.split("[;,\t]", made):
-        assert part.lstrip()[:1] not in tuple("=@＝＠")
+    assert made in (text, f"'{text}")
+    assert made.lstrip()[:1] not in tuple("=@＝＠")
+    assert restored(made) == restored(text)
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("petrol_tax,average_income\n1,2", "column paved_highways is missing"),
-        (f"{HEADER},tax\n{GOOD},1", "column petrol_tax appears 2 times"),
+        ("petrol_tax,average_income\n1,2", "columns paved_highways, driver_licence_share are missing"),
+        (f"{HEADER},Petrol_Tax\n{GOOD},1", "column petrol_tax appears 2 times"),
         (HEADER, "a header and no rows"),
         (f'"{HEADER}\n{GOOD}', "row 1: a quotation mark opens here and never closes"),
         ("", "The file is empty. It needs a header line (petrol_tax, average_income, paved_highways,"),
@@ -224,13 +240,6 @@ def test_impossible_shares_do_not_make_percentages_of_the_others(model):
 def test_a_file_that_would_fill_the_memory_is_refused(text, expected):
     with pytest.raises(DataError, match=expected):
         load_inputs(text.encode())
-
-
-def test_a_cell_is_no_formula_for_a_program_that_splits_elsewhere_either(model):
-    content = to_csv(scored(model, f'{HEADER},note;=1+1\n{GOOD},x;=1+1\n{GOOD},"a\t@b, =c"')).decode()
-    for sign in ";\t,":
-        for row in csv.reader(io.StringIO(content), delimiter=sign):
-            assert not [cell for cell in row if cell.strip()[:1] in tuple("=@")]
 
 
 def test_a_file_without_one_good_row_still_comes_back(model):

@@ -7,6 +7,7 @@ from model.change import change
 from model.goal import seek
 from model.predict import predict
 from pages.shared import controls, resources, session, wording
+from pages.shared.fields import read_field
 
 
 @st.fragment
@@ -19,11 +20,12 @@ def goal(model):
     """
     if resources.active_model() is not model or st.session_state.pop(session.GOAL_APPLIED, False):
         st.rerun()
+    look()
     with st.container(border=True, key=session.GOAL):
         st.markdown("#### What would it take?")
         with st.form(session.GOAL_FORM, border=False):
             left, middle, right = st.columns([0.16, 0.6, 0.24], vertical_alignment="bottom")
-            left.number_input(f"Goal ({TARGET.short_unit})", value=500, step=10, key=session.GOAL_VALUE)
+            left.text_input(f"Goal ({TARGET.short_unit})", "500", key=session.GOAL_VALUE)
             middle.pills(
                 "Keep fixed",
                 [column.name for column in FEATURES],
@@ -36,8 +38,10 @@ def goal(model):
         found, problem = st.session_state.get(session.GOAL_FOUND, (None, ""))
         if problem:
             st.error(problem)
-        elif found:
+        elif found and fits():
             _show(model, *found)
+        elif found:
+            st.info("The sliders were moved after this was found. Search again from where they are.")
         st.caption(
             "It starts from where the sliders are when you press the button. The change is measured in standard "
             f"deviations of the inputs. At the goal the prediction equals it: about half of such {ROWS} would use more."
@@ -49,11 +53,30 @@ def _seek():
     model, state = resources.active_model(), st.session_state
     try:
         level = controls.last_level(model)
-        sought = seek(model, controls.last_scenario(), state[session.GOAL_VALUE], state[session.GOAL_HELD])
+        goal, problem = read_field(state[session.GOAL_VALUE], (TARGET.minimum, TARGET.maximum), is_whole=True)
+        if goal is None:
+            raise DataError([problem])
+        sought = seek(model, controls.last_scenario(), goal, state[session.GOAL_HELD])
         answer, moved = predict(model, sought.scenario, level), change(model, sought.start, sought.scenario, level)
         state[session.GOAL_FOUND] = (sought, answer, moved, model.version), ""
     except DataError as error:
         state[session.GOAL_FOUND] = None, str(error)
+
+
+def fits() -> bool:
+    """Whether the sliders are where the search began, or where its answer is; a result belongs to its start."""
+    found, _ = st.session_state.get(session.GOAL_FOUND, (None, ""))
+    return found is None or controls.last_scenario() in (found[0].start, found[0].scenario)
+
+
+def look() -> None:
+    """Note whether they are, when the whole page runs or what is found is drawn."""
+    st.session_state[session.GOAL_FITS] = fits()
+
+
+def is_behind() -> bool:
+    """Whether what the page shows of a search does not suit where the sliders are by now."""
+    return st.session_state.get(session.GOAL_FITS, True) != fits()
 
 
 def _show(model, sought, answer, moved, version):

@@ -1,15 +1,21 @@
 """What to train: the controls of the Retrain page, from the rows to the seed."""
 
+from typing import TYPE_CHECKING, Any
+
 import streamlit as st
 
 from data.edit import from_shown, template, to_shown
-from data.load import distinct, fingerprint, load_rows
+from data.load import distinct, fingerprint, load_rows, places_in_words
 from data.schema import COLUMNS, ROW, ROWS, DataError, row_name
 from data.text import MAX_BYTES, MAX_ROWS
 from model import duration, recipe, versions
-from model.recipe import ModelError
-from pages.shared import resources, session, tables, verdicts
+from model.recipe import ModelError, Parameter
+from pages.shared import reading, resources, session, tables, verdicts
+from pages.shared.fields import number_field
 from pages.shared.wording import plain
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 UPLOAD = 0  # in the place of a data set's number
 _N_EDITED = 1000  # rows that a page can show for editing
@@ -41,7 +47,7 @@ def rows(store, below):
         "Rows",
         [*sets, UPLOAD],
         format_func=lambda number: (
-            f"{sets[number].origin} ({sets[number].n_rows:,} {ROWS})" if number else "A CSV or Parquet file"
+            f"{sets[number].origin} ({sets[number].n_rows:,} {ROWS})" if number else "A CSV, Excel or Parquet file"
         ),
         key=session.RETRAIN_ROWS,
         persist_state="session",
@@ -62,23 +68,33 @@ def rows(store, below):
     return edited, excluded, origin
 
 
-def _upload():
+def _upload() -> "tuple[pd.DataFrame | None, str]":
     """Take a file, keep what was in it for this session, and say what is wrong with it."""
     st.file_uploader(
-        f"CSV or Parquet file, at most {MAX_BYTES // 2**20} MB and {MAX_ROWS:,} rows",
-        type=["csv", "txt", "tsv", "parquet"],
+        f"CSV, Excel or Parquet file, at most {MAX_BYTES // 2**20} MB and {MAX_ROWS:,} rows",
+        type=reading.KINDS,
         key=session.RETRAIN_FILE,
         on_change=_take_file,
-        help="Columns in any order. CSV: comma, semicolon or tab; decimal points or commas.",
+        help=reading.HELP,
     )
     st.download_button(
         "Download a template", lambda: template(load_rows()), "template.csv", "text/csv", type="tertiary",
         icon=":material/download:", on_click="ignore",
     )  # fmt: skip
-    name, found, problem, n_copies = st.session_state.get(session.RETRAIN_UPLOADED, ("", None, "", 0))
-    if problem:
-        st.error(f"{plain(name)} was rejected. Nothing was stored, and the active model is unchanged.")
-        st.code(problem, language=None, wrap_lines=True, height="content" if problem.count("\n") < 5 else 400)
+    name, found, refusal, n_copies = st.session_state.get(session.RETRAIN_UPLOADED, ("", None, None, 0))
+    if refusal:
+        reading.choose_sheet(refusal.sheets, refusal.sheet, session.RETRAIN_SHEET, _read_again)
+        if refusal.matching:
+            reading.ask_columns(name, refusal.matching, session.RETRAIN_MATCHING, _read_again)
+            return None, name
+        told = st.container()
+        if found is None or not _are_left_out(found):
+            with told:
+                reading.refuse(name, refusal, "was rejected. Nothing was stored, and the active model is unchanged.")
+            return None, name
+        name = f"{name}, without {places_in_words(found.attrs.get('left_out'))}"
+    elif found is not None:
+        reading.choose_sheet(found.attrs.get("sheets"), found.attrs.get("sheet"), session.RETRAIN_SHEET, _read_again)
     if found is not None:
         st.success(f"{plain(name)}: {len(found):,} {ROWS}, every cell checked.", icon=":material/check:")
         if remarks := found.attrs.get("warnings"):
@@ -95,19 +111,48 @@ def _upload():
     return found, name
 
 
-def _take_file():
+def _are_left_out(found: "pd.DataFrame") -> bool:
+    """Offer to go on without the rows that cannot be used."""
+    n, places = len(found.attrs.get("left_out")), places_in_words(found.attrs.get("left_out"))
+    return st.checkbox(
+        f"Leave out {places}, which cannot be used: {len(found):,} {ROWS} stay",
+        key=session.RETRAIN_LEFT_OUT,
+        help=f"Nothing is filled in. The version’s record will name {'them' if n > 1 else 'it'}.",
+    )
+
+
+def _take_file() -> None:
     file = st.session_state[session.RETRAIN_FILE]
     if file is None:
         return  # what was taken stays until another file comes
-    try:
-        found = load_rows(file)
-        n_copies = len(found) - len(distinct(found))
-        st.session_state[session.RETRAIN_UPLOADED] = file.name, found, "", n_copies
-    except DataError as error:
-        st.session_state[session.RETRAIN_UPLOADED] = file.name, None, str(error), 0
+    st.session_state[session.RETRAIN_SENT] = file.name, file.getvalue()
+    st.session_state[session.RETRAIN_LEFT_OUT] = False
+    _read("")
 
 
-def _edit(found, source, below):
+def _read_again() -> None:
+    """Read the same file once more: another sheet was chosen, or it was said which column is which."""
+    _read(st.session_state.get(session.RETRAIN_SHEET, ""))
+
+
+def _read(sheet: str) -> None:
+    state = st.session_state
+    name, content = state[session.RETRAIN_SENT]
+    wanted = (ROW, *(column.name for column in COLUMNS))
+    found = reading.read_file(load_rows, content, wanted, sheet=sheet)
+    refusal = found if isinstance(found, reading.Refusal) else None
+    if refusal:
+        found = None
+        if refusal.is_of_rows:
+            found = reading.read_file(load_rows, content, wanted, sheet=sheet, leave_out=True)
+            found = None if isinstance(found, reading.Refusal) else found
+    if not (refusal and refusal.matching) and len(refusal.sheets if refusal else found.attrs.get("sheets")) < 2:
+        del state[session.RETRAIN_SENT]  # nothing is to be asked about it
+    n_copies = 0 if found is None else len(found) - len(distinct(found))
+    state[session.RETRAIN_UPLOADED] = name, found, refusal, n_copies
+
+
+def _edit(found: "pd.DataFrame", source: int, below: Any) -> "tuple[pd.DataFrame | None, tuple[int, ...]]":
     """Let rows be changed or left out; returns the very rows where no figure was changed."""
     if len(found) > _N_EDITED:
         st.caption(f"Up to {_N_EDITED:,} {ROWS} can be edited here. Edit the file instead.")
@@ -137,8 +182,8 @@ def _edit(found, source, below):
             _USE: st.column_config.CheckboxColumn("Use", default=True, pinned=True),
             _NAME: st.column_config.TextColumn(ROW.capitalize(), pinned=True),
         }
-        | {
-            column.name: st.column_config.NumberColumn(tables.SHORT[column.name], help=column.help, format="%.10g")
+        | {  # text: the numbers of Streamlit's own editor are read otherwise than they are written, 4,5 as 45
+            column.name: st.column_config.TextColumn(tables.SHORT[column.name], help=column.help, alignment="right")
             for column in COLUMNS
         },
         alt=f"{len(found):,} {ROWS}, to be edited",
@@ -146,20 +191,24 @@ def _edit(found, source, below):
     st.session_state[kept] = edited
     excluded = tuple(i for i, use in enumerate(edited[_USE]) if not use)
     names = [column.name for column in COLUMNS]
-    n_changed = int((edited[names].to_numpy(float) != shown[names].to_numpy(float)).any(axis=1).sum())
+    n_changed = int((edited[names] != shown[names]).any(axis=1).sum())
     left_out = f"{len(excluded):,} of {len(found):,} {ROWS} left out"
     st.caption(f"{left_out}; {n_changed:,} changed." if excluded or n_changed else "Nothing changed yet.")
     if not n_changed:
         return found, excluded
     try:
-        return from_shown(edited), excluded
+        changed = from_shown(edited, found)
     except DataError as error:
         st.error(str(error))
         return None, excluded
+    st.markdown(tables.markdown(tables.of_edits(found, changed)))
+    if remarks := changed.attrs.get("warnings"):
+        st.warning("Odd, yet usable:\n" + "\n".join(f"- {plain(remark)}" for remark in remarks))
+    return changed, excluded
 
 
-def algorithm():
-    """Draw the choice of the recipe and read it: algorithm, parameters, seed."""
+def algorithm() -> tuple[str, dict[str, float] | None, int | None]:
+    """Draw the choice of the recipe and read it: algorithm, parameters, seed; None for what cannot be used."""
     name = st.selectbox(
         "Algorithm",
         recipe.OFFERED,
@@ -171,27 +220,24 @@ def algorithm():
     st.caption(entry.help)
     cells = [cell for _ in range(3) for cell in st.columns(2)]
     parameters = {p.name: _parameter(cell, name, p) for cell, p in zip(cells, entry.parameters, strict=False)}
-    seed = cells[len(entry.parameters)].number_input(
+    seed = number_field(
+        cells[len(entry.parameters)],
         "Seed",
         0,
-        2**32 - 1,
-        0,
+        (0, 2**32 - 1),
         key=session.RETRAIN_SEED,
         persist_state="session",
         help="Of whatever is random: equal seeds give equal models.",
     )
-    return name, parameters, int(seed)
+    return name, (None if None in parameters.values() else parameters), seed
 
 
-def _parameter(cell, algorithm, parameter):
-    is_whole = isinstance(parameter.default, int)
-    return cell.number_input(
+def _parameter(cell: Any, algorithm: str, parameter: Parameter) -> float | None:
+    return number_field(
+        cell,
         parameter.label,
-        parameter.low,
-        parameter.high,
         parameter.default,
-        step=1 if is_whole else 0.05 if parameter.high <= 1 else parameter.default / 10,
-        format="%d" if is_whole else "%.10g",
+        (parameter.low, parameter.high),
         key=_key(algorithm, parameter),
         persist_state="session",
         help=f"{parameter.help} From {parameter.low:g} to {parameter.high:g}, usually {parameter.default:g}.",
@@ -242,5 +288,5 @@ def announce(name, parameters, n_rows):
     return True
 
 
-def _take(key, value):
-    st.session_state[key] = value
+def _take(key: str, value: float) -> None:
+    st.session_state[key] = f"{value:.10g}"

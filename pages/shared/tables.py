@@ -3,13 +3,18 @@
 import math
 import re
 from itertools import combinations, pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from data.cells import harmless
 from data.schema import COLUMNS, FEATURES, ROW, ROWS, TARGET, row_name
 from data.statistics import histogram
 from pages.shared.drawing import axis_title
 from pages.shared.wording import plain
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _NEGATIVE = re.compile(r"(?<![\w\\−-])-(?=\d)")
 SHORT = {column.name: f"{column.short_label.capitalize()} ({column.short_unit})" for column in COLUMNS}
@@ -51,11 +56,28 @@ def of_rows(rows, doubts):
     import pandas as pd
 
     names = zip(rows.index, rows[ROW], strict=True)
-    table = {ROW.capitalize(): [f"{row_name(code)} *" if place in doubts else row_name(code) for place, code in names]}
+    names = ((place, harmless(row_name(code))) for place, code in names)  # the page's table can be downloaded, too
+    table = {ROW.capitalize(): [f"{name} *" if place in doubts else name for place, name in names]}
     table |= {SHORT[column.name]: rows[column.name] * column.scale for column in COLUMNS}
     if doubts:
         table["Doubtful"] = ["; ".join(doubts.get(place, ())) for place in rows.index]
     return pd.DataFrame(table, index=rows.index)
+
+
+def of_edits(before: "pd.DataFrame", after: "pd.DataFrame", n_rows: int = 20) -> list[dict[str, str]]:
+    """Each figure that was changed, as it was and as it was read; the first of many."""
+    edits = [
+        {
+            ROW.capitalize(): plain(row_name(before[ROW].iloc[i])),
+            "Changed": column.label,
+            "Before": column.text_with_unit(before[column.name].iloc[i]),
+            "Now": column.text_with_unit(after[column.name].iloc[i]),
+        }
+        for column in COLUMNS
+        for i in np.flatnonzero(before[column.name].to_numpy() != after[column.name].to_numpy())
+    ]
+    more = {"Changed": f"and {len(edits) - n_rows:,} more"}
+    return edits[:n_rows] + ([more] if len(edits) > n_rows else [])
 
 
 def of_statistics(statistics):

@@ -1,0 +1,40 @@
+"""Cells that leave the app in a file, so that a spreadsheet calculates none of them, and how they come back."""
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# OWASP, CSV injection: what makes a cell a formula stands at its start.
+_FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]")
+_MARKED = re.compile(rf"'+(?={_FORMULA.pattern})")
+_FIGURES = re.compile(r"[0-9+\-\s.,;:()/%]*")  # numbers, coordinates, telephone numbers: nothing calls a function
+_EXPONENT = re.compile(r"[+-]?[0-9][0-9.,]*[eE][+-]?[0-9]+")
+
+
+def harmless(cell: str) -> str:
+    """Put an apostrophe before a cell that a spreadsheet would take for a formula."""
+    return f"'{cell}" if _FORMULA.match(cell) and not (_FIGURES.fullmatch(cell) or _EXPONENT.fullmatch(cell)) else cell
+
+
+def restored(cell: str) -> str:
+    """Take off the apostrophe that `harmless` has put there."""
+    return _MARKED.sub("", cell, count=1) if cell.startswith("'") else cell
+
+
+def harmless_column(cells: "pd.Series") -> "pd.Series":
+    """Return a column of which no cell is a formula; numbers and what is missing stay as they are."""
+    if cells.dtype.kind in "fiub":
+        return cells
+    suspects = cells.astype("str").str.match(_FORMULA.pattern).fillna(False).astype(bool)
+    return cells.where(~suspects, cells[suspects].map(harmless)) if suspects.any() else cells
+
+
+def harmless_table(table: "pd.DataFrame") -> "pd.DataFrame":
+    """Return a table of which neither a cell nor a title is a formula."""
+    import pandas as pd
+
+    columns = [harmless_column(table.iloc[:, place]) for place in range(table.shape[1])]
+    titles = [harmless(str(title)) for title in table.columns]
+    return pd.concat(columns, axis=1).set_axis(titles, axis=1) if columns else table

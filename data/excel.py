@@ -1,0 +1,90 @@
+"""Read a sheet of an Excel file as CSV, which then passes the same checks as any other text."""
+
+import csv
+import io
+import sys
+import zipfile
+from typing import IO, Any
+
+from data import apart
+from data.schema import DataError
+from data.text import MAX_CELLS, MAX_ROWS, TOO_MANY_CELLS, TOO_MANY_ROWS
+
+_CURE = "Save the sheet as CSV."
+_OLD = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # how a compound file of Microsoft's begins
+
+
+def is_excel(raw: bytes) -> bool:
+    """Whether bytes are a zip archive, as Excel files are, or the older kind of file."""
+    return raw.startswith((b"PK\x03\x04", _OLD))
+
+
+def read(raw: bytes, sheet: str = "") -> tuple[bytes, str, list[str]]:
+    """Read a sheet in a process of its own.
+
+    Parameters
+    ----------
+    raw
+        The file.
+    sheet
+        Its name; the first one unless told otherwise.
+
+    Returns
+    -------
+    csv : bytes
+        Comma-separated, decimal points; a line for each row of the sheet, the empty ones too.
+    sheet : str
+        Whose it is.
+    sheets : list of str
+        Of the file, in its order.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read, is too large, or has no such sheet.
+    """
+    if raw.startswith(_OLD):
+        raise DataError(["This is an old Excel file (.xls), or one with a password. Save it as .xlsx or as CSV."])
+    told, content = apart.read(__name__, [sheet], raw, "The Excel file", _CURE)
+    return content, told["sheet"], told["sheets"]
+
+
+def _reading(raw: bytes, sheet: str) -> tuple[dict[str, Any], Any]:
+    from python_calamine import CalamineError, CalamineWorkbook
+
+    try:
+        with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+            apart.require_small(sum(each.file_size for each in archive.infolist()))
+        book = CalamineWorkbook.from_filelike(io.BytesIO(raw))
+        sheets = book.sheet_names
+        if not sheets:
+            raise DataError([f"The Excel file has no sheet. {_CURE}"])
+        if sheet and sheet not in sheets:
+            raise DataError([f"There is no sheet {sheet[:60]!r}. The file has: {', '.join(sheets)[:200]}."])
+        chosen = sheet or sheets[0]
+        table = book.get_sheet_by_name(chosen)
+        if table.height > MAX_ROWS:
+            raise DataError([TOO_MANY_ROWS])
+        if table.height * table.width > MAX_CELLS:
+            raise DataError([TOO_MANY_CELLS])
+        rows = table.to_python(skip_empty_area=False)
+    except (CalamineError, zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        if isinstance(error, DataError):
+            raise
+        why = str(error).strip().split("\n")[0][:120]
+        raise DataError([f"This is a zip archive and no Excel file that can be read ({why}). {_CURE}"]) from None
+
+    def write(out: IO[bytes]) -> None:
+        text = io.TextIOWrapper(out, encoding="utf-8", newline="")
+        csv.writer(text, lineterminator="\n").writerows([_text(cell) for cell in row] for row in rows)
+        text.flush()
+
+    return {"sheet": chosen, "sheets": sheets}, write
+
+
+def _text(cell: Any) -> str:
+    return str(int(cell)) if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15 else str(cell)
+
+
+if __name__ == "__main__":
+    apart.answer(lambda raw: _reading(raw, sys.argv[1]))

@@ -1,0 +1,34 @@
+"""One number as somebody types it: in a field, in a cell of the editor, in a link or on the command line."""
+
+import re
+
+_NOTHING = re.compile(r"[\s\u00a0\u2009\u202f']")  # what may stand between thousands
+_EITHER = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}", re.ASCII)
+_POINT = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?", re.ASCII)
+_COMMA = re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3})+,\d+", re.ASCII)
+_PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
+
+
+def read_number(typed: str) -> float:
+    """Read a number with a decimal point, or with a comma where only that makes sense.
+
+    The fields of the What-if page read the same, in ``numbers.js``.
+
+    Raises
+    ------
+    ValueError
+        With what is wrong, and the cure where both readings are possible: ``1,234`` may be 1.234 or 1234.
+    """
+    text = _NOTHING.sub("", typed).replace("\u2212", "-")
+    if _EITHER.fullmatch(text):
+        readings = f"{text.replace(',', '.')} or {text.replace(',', '')}"
+        raise ValueError(f"{text} can mean {readings}. Write it without the comma.")
+    if _POINT.fullmatch(text):
+        text = text.replace(",", "")
+    elif _COMMA.fullmatch(text):
+        text = text.replace(".", "").replace(",", ".")
+    else:
+        text = text.replace(",", ".", 1)
+    if not _PLAIN.fullmatch(text):
+        raise ValueError(f"{typed.strip()[:60]!r} is not a number.")
+    return float(text)

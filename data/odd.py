@@ -1,0 +1,57 @@
+"""Values that are possible, and so far from all others of their column that they may be a slip of the pen."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from data.schema import COLUMNS, ROWS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_LEAST = 8  # rows
+_FENCE = 3  # interquartile ranges beyond a quartile: "far out" in Tukey (1977), Exploratory Data Analysis, p. 44
+_RARE = 0.05  # of the rows; what occurs more often is how the column is
+_N_SHOWN = 5  # of a column
+
+
+def odd_values(rows: "pd.DataFrame") -> Iterator[str]:
+    """Say which values are far out, both as they are and, where a column is positive, in their logarithms.
+
+    A long tail is far out as it is and not in its logarithms; nothing is said of it, nor of a column of which more
+    than half is one value.
+
+    Parameters
+    ----------
+    rows
+        Of shape (n_rows, n_columns), the columns of the schema; the index is each row's number in the file.
+
+    Yields
+    ------
+    str
+        A sentence for each value, the first few of a column.
+    """
+    if len(rows) < _LEAST:
+        return
+    for column in COLUMNS:
+        values = rows[column.name].to_numpy(float)
+        low, high = np.quantile(values, (0.25, 0.75))
+        is_far = _beyond(values, low, high)
+        if low > 0:
+            positive = values > 0
+            is_far[positive] &= _beyond(np.log(values[positive]), np.log(low), np.log(high))
+        if not 0 < is_far.sum() <= max(1, _RARE * len(rows)):
+            continue
+        usual = f"half of the {ROWS} have {column.text(low)} to {column.text_with_unit(high)}"
+        odd = np.flatnonzero(is_far)
+        for place in odd[:_N_SHOWN]:
+            value = column.text_with_unit(values[place])
+            yield f"row {rows.index[place]}, {column.name}: {value} is far from all others: {usual}. Taken; check it."
+        if len(odd) > _N_SHOWN:
+            yield f"{column.name}: {len(odd) - _N_SHOWN:,} more are as far."
+
+
+def _beyond(values: np.ndarray, low: float, high: float) -> np.ndarray:
+    reach = _FENCE * (high - low)
+    return ((values < low - reach) | (values > high + reach)) & (high > low)

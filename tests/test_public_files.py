@@ -1,0 +1,285 @@
+"""Files that people have: copies of these data as they stand in public, each with what it must give."""
+
+import io
+import re
+import zipfile
+
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+from xlsxwriter import Workbook
+
+from data.inputs import load_inputs
+from data.load import load_rows
+from data.matching import matching
+from data.schema import COLUMNS, ROW, TARGET, DataError
+from tests.conftest import ROOT
+
+FILES = ROOT / "tests" / "files_of_others"
+NAMES = [column.name for column in COLUMNS]
+WANTED = [ROW, *NAMES]
+BY_HAND = {
+    "petrol_abbreviated_header.csv": ["Ptax", "AI", "PH", "PPDL", "CP"],
+    "petrol_spanish_header.csv": [
+        "gasolina_impuesto", "ingreso_promedio", "carretereras_pavimen", "poblacion_lic_conducir(%)",
+        "consumo_gasolina",
+    ],
+    "petrol_roualdes.csv": ["tax", "income", "highway", "dl", "consumption"],
+    "petrol_excel_sno_40rows.csv": [
+        "Petrol_Tax", "Average_Income", "Paved_Highways", "Driver_Percentage", "Consumption_of_Petrol",
+    ],
+    "petrol_excel.xlsx": [
+        "Petrol_Tax", "Average_Income", "Paved_Highways", "Driver_Percentage", "Consumption_of_Petrol",
+    ],
+}  # fmt: skip
+
+
+def refused(source, load=load_rows, **options):
+    with pytest.raises(DataError) as caught:
+        load(source, **options)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("name", "ignored"),
+    [
+        ("petrol_mlflow_workshop.csv", None),
+        ("petrol_pandas_index_column.csv", None),
+        ("petrol_us_spelling_license.csv", None),
+        ("petrol_burkardt_x16_with_header.txt", "Ignored columns: Index,  One."),
+    ],
+)
+def test_a_file_whose_header_says_enough_gives_the_48_rows_without_a_question(rows, name, ignored):
+    read = load_rows(FILES / name)
+    pd.testing.assert_frame_equal(read[NAMES], rows[NAMES], check_exact=False, rtol=1e-12)
+    assert [text for text in read.attrs["warnings"] if text.startswith("Ignored")] == ([ignored] if ignored else [])
+
+
+def test_a_unit_in_brackets_that_is_another_is_remarked_on():
+    remarks = load_rows(FILES / "petrol_burkardt_x16_with_header.txt").attrs["warnings"]
+    assert "'Consumption of petrol (millions of gallons)' is read in gallons per person per year." in remarks
+    assert len([text for text in remarks if "is read in" in text]) == 1  # cents per gallon, dollars and miles are ours
+
+
+@pytest.mark.parametrize("name", BY_HAND)
+def test_where_the_header_does_not_say_the_likeliest_columns_are_the_right_ones(rows, name):
+    table = refused(FILES / name).file
+    asked = matching(table.cells, WANTED, table.places)
+    likeliest = {column: None if place is None else asked.titles[place] for column, place in asked.likeliest.items()}
+    assert likeliest == {ROW: None} | dict(zip(NAMES, BY_HAND[name], strict=True))
+    assert all(len(samples) == 3 for samples in asked.samples)
+    read = load_rows(FILES / name, columns={column: title for column, title in likeliest.items() if title})
+    pd.testing.assert_frame_equal(read[NAMES], rows[NAMES].head(len(read)))
+    assert len(read) == (40 if name == "petrol_excel_sno_40rows.csv" else 48)
+
+
+def test_an_excel_file_gives_what_its_csv_gives():
+    columns = {"driver_licence_share": "Driver_Percentage", TARGET.name: "Consumption_of_Petrol"}
+    from_excel = load_rows(FILES / "petrol_excel.xlsx", columns=columns)
+    from_csv = load_rows(FILES / "petrol_excel_sno_40rows.csv", columns=columns)
+    assert len(from_csv) == 40
+    pd.testing.assert_frame_equal(from_excel.head(40), from_csv)
+
+
+def test_a_title_that_stands_there_twice_is_matched_by_its_place(rows):
+    error = refused(FILES / "petrol_doubled_header.csv")
+    assert "column paved_highways appears 2 times" in str(error)
+    asked = matching(error.file.cells, WANTED, error.file.places)
+    assert [asked.likeliest[name] for name in NAMES] == [0, 1, 2, 3, 4]
+    read = load_rows(FILES / "petrol_doubled_header.csv", columns={"paved_highways": 2, "driver_licence_share": 3})
+    pd.testing.assert_frame_equal(read[NAMES], rows[NAMES])
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ((FILES / "petrol_no_header.csv").read_bytes(), "The file has no header: it begins with 9.00, 3571, 1976"),
+        ((FILES / "petrol_access_denied_xml.csv").read_bytes(), "This is XML, not a table: it begins with '<?xml"),
+        (b"<!DOCTYPE html>\n<html><head><title>404, a,b,c,d</title>", "This is a web page, not a table"),
+        (b'{"petrol_tax": 7.5, "average_income": 4300}', "This is JSON, not a table"),
+        (b'[{"petrol_tax": 7.5}]', "This is JSON, not a table"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "This is an old Excel file (.xls), or one with a password."),
+        (b"PK\x03\x04" + bytes(100), "This is a zip archive and no Excel file that can be read"),
+    ],
+    ids=["no header", "XML", "HTML", "JSON", "JSON list", "xls", "zip"],
+)
+@pytest.mark.parametrize("load", [load_rows, load_inputs])
+def test_what_is_no_table_is_named_once_with_the_likely_cause(content, said, load):
+    message = str(refused(content, load))
+    assert message.startswith(said)
+    assert "\n" not in message
+    assert "missing" not in message
+
+
+def test_rows_that_cannot_be_used_are_left_out_only_where_that_is_wanted_and_a_slip_is_remarked_on(rows):
+    path = FILES / "petrol_nan_and_zero_tax.csv"
+    message = str(refused(path))
+    assert message.count("the value is missing") == 5
+    assert 'row 7, paved_highways: the value is missing ("NaN"). Give a number from 0 to 100,000 miles.' in message
+    read = load_rows(path, leave_out=True)
+    assert read.attrs["left_out"] == (7, 8, 11, 13, 48)
+    kept = [i for i in range(48) if i + 2 not in read.attrs["left_out"]]
+    whole = rows[NAMES].iloc[kept].reset_index(drop=True)
+    assert (read[NAMES] != whole).to_numpy().sum() == 1  # the tax of 0, which was a 9
+    (odd,) = [text for text in read.attrs["warnings"] if "far from all others" in text]
+    assert odd == (
+        "row 4, petrol_tax: 0.0 ¢ is far from all others: half of the states have 7.0 to 8.0 ¢. Taken; check it."
+    )
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "is_odd"),
+    [
+        ("petrol_tax", 0, True), ("petrol_tax", 45, True), ("petrol_tax", 5, False), ("petrol_tax", 10.5, False),
+        ("average_income", 42418, True), ("average_income", 542, True), ("average_income", 5900, False),
+        ("paved_highways", 99_000, True), ("paved_highways", 20_000, False), ("paved_highways", 300, False),
+        ("driver_licence_share", 0.0572, True), ("driver_licence_share", 0.75, False),
+        ("petrol_consumption", 54, True), ("petrol_consumption", 1050, False),
+    ],
+)  # fmt: skip
+def test_a_value_is_odd_where_a_person_would_say_so(rows, column, value, is_odd):
+    changed = rows.copy()
+    changed.loc[5, column] = value
+    warnings = load_rows(changed.to_csv(index=False).encode()).attrs["warnings"]
+    assert [text.startswith(f"row 7, {column}: ") for text in warnings] == [True] * is_odd
+
+
+LINES = (ROOT / "data" / "petrol_consumption.csv").read_text(encoding="utf-8").splitlines()
+SAME = {
+    "a title and a comment above": "\n".join(["Petrol in 48 states", "", "# a table of 1972; units below", *LINES]),
+    "an empty header line above": "\n".join([",,,,,", *LINES]),
+    "blanks": "\n".join("   ".join(line.split(",")) for line in LINES),
+    "blanks and tabs, ragged": "\n".join("  " + " \t ".join(line.split(",")) + "  " for line in LINES),
+    "as Explore shows it": "\n".join([
+        "State,Tax (¢),Income ($),Highways (mi),Drivers (%),Petrol use (gal)", *LINES[1:],
+    ]),
+    "in words, with units": "\n".join([
+        ("State,Petrol tax (cents per gallon),Average income [US dollars],Paved highways (miles),Licensed drivers (%),"
+         "Petrol consumption (gallons per person per year)"),
+        *LINES[1:],
+    ]),
+    "beside other columns that are spelled like ours": "\n".join([
+        LINES[0] + ",tax,income,license,code,consumption", *[line + ",1,x,,5,-" for line in LINES[1:]],
+    ]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", SAME.values(), ids=SAME.keys())
+def test_whatever_stands_around_the_table_it_gives_the_same_rows(text, rows):
+    read = load_rows(text.encode())
+    pd.testing.assert_frame_equal(read, rows)
+    assert not [remark for remark in read.attrs["warnings"] if "is read in" in remark]
+
+
+def test_an_exact_name_beats_another_spelling_in_a_file_to_score_too(model):
+    inputs = load_inputs(SAME["beside other columns that are spelled like ours"].encode())
+    assert inputs.usable.all()
+    assert (inputs.X == model.X).all()
+
+
+def workbook(sheets):
+    """Write an Excel file: name of a sheet -> its rows."""
+    file = io.BytesIO()
+    with Workbook(file) as book:
+        for name, lines in sheets.items():
+            sheet = book.add_worksheet(name)
+            for number, line in enumerate(lines):
+                sheet.write_row(number, 0, line)
+    return file.getvalue()
+
+
+def test_another_sheet_than_the_first_can_be_chosen(rows):
+    table = [list(rows.columns), *rows.itertuples(index=False)]
+    content = workbook({"Cover": [["Petrol in 48 states"], ["See the next sheet"]], "Figures": table})
+    error = refused(content)
+    assert error.file.sheets == ["Cover", "Figures"]
+    read = load_rows(content, sheet="Figures")
+    pd.testing.assert_frame_equal(read, rows)
+    assert read.attrs["warnings"] == ["Read is the sheet 'Figures', one of 2."]
+    assert str(refused(content, sheet="Sums")) == "There is no sheet 'Sums'. The file has: Cover, Figures."
+
+
+def test_an_excel_file_that_would_fill_the_memory_is_refused_in_words():
+    bomb = io.BytesIO()
+    with (
+        zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("xl/worksheets/sheet1.xml", "w", force_zip64=True) as file,
+    ):
+        for _ in range(300):
+            file.write(bytes(2**20))
+    assert len(bomb.getvalue()) < 2**20
+    assert str(refused(bomb.getvalue())).startswith("The file unpacks to more than 256 MB.")
+    with Workbook(far := io.BytesIO()) as book:
+        sheet = book.add_worksheet()
+        sheet.write(0, 0, "a")
+        sheet.write(1_048_575, 16_383, "b")
+    assert re.match(r"The file has more than|The Excel file cannot be read", str(refused(far.getvalue())))
+
+
+# In the page
+
+
+@pytest.fixture
+def app():
+    """Return the app; nothing in these tests starts a training."""
+    return AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=30)
+
+
+def send(app, page, key, name):
+    app.switch_page(f"pages/{page}.py").run()
+    if page == "retrain":
+        app.selectbox(key="app.retrain_rows").set_value(0).run()
+    app.file_uploader(key=key).set_value((name, (FILES / name).read_bytes(), "text/csv")).run()
+    assert not app.exception
+
+
+def press(app, label):
+    (button,) = [one for one in app.button if one.label == label]
+    button.click().run()
+    assert not app.exception
+
+
+def test_40_rows_can_be_trained_on_after_one_press_and_the_same_persons_8_are_then_scored_without_a_question(app):
+    """What was said of a header is remembered for the session, on both pages."""
+    send(app, "retrain", "app.retrain_file", "petrol_excel_sno_40rows.csv")
+    lists = {one.label: one for one in app.selectbox if one.key and ".retrain_matching." in one.key}
+    assert list(lists)[4] == "Licensed drivers (% of people)"
+    assert "Driver_Percentage: 0.525, 0.572, 0.58 ..." in lists["Licensed drivers (% of people)"].options
+    press(app, "Use these columns")
+    assert app.success[0].value.endswith(": 40 states, every cell checked.")
+    send(app, "score", "app.score_file", "petrol_excel_score_8rows.csv")
+    assert not [one for one in app.button if one.label == "Use these columns"]
+    assert (
+        app.markdown[-1].value
+        if False
+        else [one.value for one in app.markdown if one.value.startswith("**8 of 8 rows scored** of petrol\\_excel")]
+    )
+
+
+def test_8_rows_are_scored_after_one_press(app, model):
+    send(app, "score", "app.score_file", "petrol_excel_score_8rows.csv")
+    press(app, "Use these columns")
+    assert [one.value for one in app.markdown if one.value.startswith("**8 of 8 rows scored**")]
+    expected = model.pipeline.predict(model.X[40:])
+    assert app.dataframe[0].value["prediction"].to_numpy() == pytest.approx(expected)
+
+
+def test_a_column_that_is_chosen_twice_or_not_at_all_is_told_and_nothing_is_read(app):
+    send(app, "score", "app.score_file", "petrol_abbreviated_header.csv")
+    lists = [one for one in app.selectbox if one.key and ".score_matching." in one.key]
+    assert [one.value for one in lists] == [0, 1, 2, 3]
+    lists[0].set_value(1)
+    press(app, "Use these columns")
+    assert app.error[0].value == "Chosen twice: AI. Choose another column for one of them."
+    assert not app.dataframe
+
+
+def test_rows_that_cannot_be_used_are_left_out_by_one_tick_that_names_them(app):
+    send(app, "retrain", "app.retrain_file", "petrol_nan_and_zero_tax.csv")
+    (tick,) = [one for one in app.checkbox if one.label.startswith("Leave out")]
+    assert tick.label == "Leave out rows 7, 8, 11, 13, 48, which cannot be used: 43 states stay"
+    assert "the value is missing" in app.code[0].value
+    tick.check().run()
+    assert not app.exception
+    assert "43 states, every cell checked." in app.success[0].value
+    assert "is far from all others" in app.warning[0].value
