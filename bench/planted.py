@@ -52,7 +52,7 @@ product =
     **/project
 """
 PLUGIN = """\
-import json, os, coverage, pytest
+import json, os, coverage, pathlib, pytest
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item, nextitem):
@@ -66,10 +66,9 @@ def pytest_runtest_protocol(item, nextitem):
             measuring.switch_context("")
 
 def pytest_collection_finish(session):
-    path = os.path.join(os.path.dirname(__file__), "fixtures.json")
-    known = json.load(open(path)) if os.path.exists(path) else {}
-    with open(path, "w") as file:
-        json.dump(known | {item.nodeid: item.fixturenames for item in session.items}, file)
+    path = pathlib.Path(__file__).with_name("fixtures.json")
+    known = json.loads(path.read_text()) if path.exists() else {}
+    path.write_text(json.dumps(known | {item.nodeid: item.fixturenames for item in session.items}))
 """
 SHARED = {"server", "machines", "replicas", "crew"}  # fixtures that start what several tests reach the product through
 

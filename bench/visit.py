@@ -136,8 +136,8 @@ class Visit:
 
     async def count(self, label, number):
         """Write into a field for numbers."""
-        widget, fragment = self._widget("number_input", label)
-        await self.run(fragment, **{widget.id: ("double_value" if widget.data_type else "int_value", number)})
+        widget, fragment = self._widget("text_input", label)
+        await self.run(fragment, **{widget.id: ("string_value", f"{number:.10g}")})
 
     @property
     def what_if(self):

@@ -23,6 +23,12 @@ def restored(cell: str) -> str:
     return _MARKED.sub("", cell, count=1) if cell.startswith("'") else cell
 
 
+def restored_column(cells: "pd.Series") -> "pd.Series":
+    """Return a column of text with the apostrophes taken off that `harmless` has put there."""
+    marked = cells.str.startswith("'").fillna(False).astype(bool)
+    return cells.where(~marked, cells[marked].map(restored)) if marked.any() else cells
+
+
 def harmless_column(cells: "pd.Series") -> "pd.Series":
     """Return a column of which no cell is a formula; numbers and what is missing stay as they are."""
     if cells.dtype.kind in "fiub":

@@ -27,6 +27,7 @@ class Layout(NamedTuple):
     separator: str
     header: int  # number of the record; the first is 1
     above: tuple[str, ...]  # what stands before it
+    has_row_names: bool = False  # whether each row begins with a cell that the header has no title for, as R writes it
 
 
 def require_table(text: str) -> None:
@@ -76,13 +77,14 @@ def layout_of(text: str) -> Layout:
         header = _header(records)
         fields = records[header][1]
         body = [len(record) for _, record in records[header + 1 :]]
-        fit = sum(n == len(fields) for n in body) / len(body) if body and len(fields) > 1 else 0.0
+        has_row_names = sign == BLANK and len(fields) > 1 and {*body} == {len(fields) + 1}
+        fit = sum(n == len(fields) + has_row_names for n in body) / len(body) if body and len(fields) > 1 else 0.0
         if sign == BLANK and fit < 1:
             continue
         found = (sum(name is not None for name in names_of(fields)), fit, len(fields))
         if found > most:
             above = tuple(sign.join(record).strip() for _, record in records[:header])
-            best, most = Layout(sign, records[header][0], above), found
+            best, most = Layout(sign, records[header][0], above, has_row_names), found
     return best
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from data.cells import restored
+from data.cells import restored_column
 from data.odd import odd_values
 from data.schema import COLUMNS, FEATURE_NAMES, ROW, TARGET, DataError
 from data.table import Source, numbers, read_table
@@ -167,7 +167,7 @@ def assemble(names: "pd.Series | None", figures: "Mapping[str, pd.Series]", rema
     rows = pd.DataFrame(figures)
     unnamed = pd.Series([f"row {row}" for row in rows.index], index=rows.index)
     if names is not None:
-        names = names.where(names != "", unnamed).map(restored)
+        names = restored_column(names.where(names != "", unnamed))
     else:
         names = unnamed
         remarks.append(f'No column "{ROW}": each row is called by its number in the file.')

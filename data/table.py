@@ -288,15 +288,16 @@ def numbers(table, column):
     def cure(row):
         return _CURE[decimal] if {",", "."} & set(cells[row]) else column.limits
 
-    is_missing = (cells != "") & cells.str.lower().isin(_MISSING)
+    others = cells[~is_number & ~is_either & (cells != "")]
+    is_missing = others.str.lower().isin(_MISSING)
     report(cells.index[cells == ""], lambda row: f"the cell is empty. {column.limits}")
     report(
         cells.index[is_either],
         lambda row: f'"{cells[row]}" may be a number of thousands or one with decimals. Write it without the sign.',
     )
-    report(cells.index[is_missing], lambda row: f'the value is missing ("{cells[row]}"). {column.limits}')
+    report(others.index[is_missing], lambda row: f'the value is missing ("{cells[row]}"). {column.limits}')
     report(
-        cells.index[~is_number & ~is_either & (cells != "") & ~is_missing],
+        others.index[~is_missing],
         lambda row: f'"{cells[row][:60]}" is not a number. {cure(row)}',
     )
     if column.is_share:

@@ -20,7 +20,7 @@ from model.change import change, counts, direction, in_words
 from model.interval import LEVELS
 from model.neighbours import nearest
 from model.predict import predict
-from pages.shared import what_if
+from pages.shared import controls, what_if
 from pages.shared.controls import level_text
 from tests.conftest import ROOT
 from tests.test_numbers import ASKED, READ, WRONG
@@ -277,11 +277,29 @@ def test_an_address_brings_back_start_values_and_level_and_python_reads_the_same
      "__proto__", "%00", "%F0%9F", "null", "true", "[7]", "{}"],
 )  # fmt: skip
 def test_what_an_address_cannot_ask_for_stays_as_the_start_has_it(js, rows_told, text):
-    model = rows_told | {"inputs": [told | {"low": -1} for told in rows_told["inputs"]]}  # nothing may be read as zero
+    model = rows_told | {"inputs": [told | {"low": -0.05} for told in rows_told["inputs"]]}  # 0 is possible
     for name in [*(told["key"] for told in rows_told["inputs"]), "coverage", "other"]:
         came = js("readAddress(model, address)", model=model, address=f"?from=OH&{name}={text}")
         assert came["start"]["code"] == "OH"
         assert (came["values"], came["level"]) == (came["start"]["values"], 0.9)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("petrol_tax", "7,5", 7.5), ("petrol_tax", "7.5", 7.5), ("petrol_tax", "750", None),
+        ("driver_licence_share", "0.6", 0.6), ("driver_licence_share", "56.5", 0.565),
+        ("driver_licence_share", "56,5", 0.565), ("driver_licence_share", "5.65", None),
+        ("average_income", "4,300", None), ("average_income", "4 300", 4300), ("average_income", "4300,5", 4300.5),
+    ],
+)  # fmt: skip
+def test_a_link_is_read_alike_in_the_page_and_behind_it_in_the_stored_unit_or_the_shown_one(
+    js, rows_told, name, text, value
+):
+    came = js("readAddress(model, address)", model=rows_told, address=f"?{name}={text.replace(' ', '%20')}")
+    own = BY_NAME[name].default
+    assert came["values"][list(BY_NAME).index(name)] == (own if value is None else value)
+    assert controls._in_link(BY_NAME[name], text) == value
 
 
 @pytest.mark.parametrize("code", ["", "oh no", "nobody", "__proto__", "0", "undefined", "%00"])

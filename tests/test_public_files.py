@@ -150,6 +150,7 @@ SAME = {
     "an empty header line above": "\n".join([",,,,,", *LINES]),
     "blanks": "\n".join("   ".join(line.split(",")) for line in LINES),
     "blanks and tabs, ragged": "\n".join("  " + " \t ".join(line.split(",")) + "  " for line in LINES),
+    "as R writes it": "\n".join([LINES[0].replace(",", " "), *(f'"7" {line.replace(",", " ")}' for line in LINES[1:])]),
     "as Explore shows it": "\n".join([
         "State,Tax (¢),Income ($),Highways (mi),Drivers (%),Petrol use (gal)", *LINES[1:],
     ]),

@@ -5,7 +5,6 @@ grows; what the server writes begins another epoch, in which older messages do n
 its way, however slow the line, can take back what was done since.
 """
 
-import math
 import re
 from collections.abc import Mapping
 from functools import lru_cache
@@ -13,7 +12,8 @@ from typing import Any, NamedTuple
 
 import streamlit as st
 
-from data.schema import FEATURES, ROW, ROWS, TARGET, DataError, row_name
+from data.numbers import read_number
+from data.schema import FEATURES, ROW, ROWS, TARGET, Column, DataError, row_name
 from model.change import figures_of, place_of
 from model.interval import LEVELS, levels, possible_level
 from model.train import Model
@@ -102,14 +102,10 @@ def enter(model: Model) -> None:
     for column in FEATURES:
         if (text := asked.get(session.INPUT_KEYS[column.name])) is None:
             continue
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if column.low <= value <= column.high:
-            scenario[column.name] = value
-        else:
+        if (value := _in_link(column, text)) is None:
             problems.append(_beyond(column, text))
+        else:
+            scenario[column.name] = value
     text = asked.get(session.COVERAGE, level_text(DEFAULT_LEVEL))
     spellings = {spelled: level for level in LEVELS for spelled in (f"{level * 100:g}%", f"{level:g}")}
     if (level := spellings.get(text.replace(" ", ""))) is None:
@@ -121,12 +117,21 @@ def enter(model: Model) -> None:
     state[session.PROBLEM] = problems, scenario
 
 
-def _beyond(column: Any, text: str) -> str:
+def _in_link(column: Column, text: str) -> float | None:
+    """Read an input in a link, in the stored unit or the shown one; None where the slider cannot show it."""
+    try:
+        value = read_number(text)
+    except ValueError:
+        return None
+    readings = (value, round(value / column.scale, 12))
+    return next((each for each in readings if column.low <= each <= column.high), None)
+
+
+def _beyond(column: Column, text: str) -> str:
     low, high = (column.text(end) for end in (column.low, column.high))
-    in_a_link = f" (in a link from {column.low:g} to {column.high:g})" if column.is_share else ""
     return (
         f"{column.label}: the link asks for ` {_harmless(text)} `, which the slider cannot show. Choose a number from "
-        f"{low} to {high} ({column.unit}){in_a_link}."
+        f"{low} to {high} ({column.unit})."
     )
 
 

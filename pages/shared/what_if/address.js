@@ -1,5 +1,7 @@
 // The scenario in the page's address: where it starts, and the inputs that differ from there.
 
+import { readNumber, storedOf } from "./numbers.js";
+
 const CALM = 1000; // [ms] within which moves are one entry of the browser's history
 const OURS = "whatIf";
 const USUAL = 0.9; // level that an address leaves out
@@ -23,10 +25,10 @@ export function readAddress(model, address, here = model.starts[0]) {
   const from = parameters.get("from") ?? "";
   // Of many rows a part is listed.
   const start = [...model.starts, here].find(({ code }) => code === from) ?? model.starts[0];
-  const values = model.inputs.map(({ key, low, high }, i) => {
-    const asked = parameters.get(key);
-    const value = asked === null || asked.trim() === "" ? NaN : Number(asked);
-    return value >= low && value <= high ? value : start.values[i];
+  const values = model.inputs.map((input, i) => {
+    const { value = NaN } = readNumber(parameters.get(input.key) ?? "");
+    const readings = [value, storedOf(input, value)]; // in the stored unit or the shown one
+    return readings.find((each) => each >= input.low && each <= input.high) ?? start.values[i];
   });
   const asked = parseFloat(parameters.get("coverage"));
   const level = model.levels.find((each) => Number((each * 100).toPrecision(6)) === asked);
