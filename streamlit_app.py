@@ -48,7 +48,7 @@ goal(model)
 tray(model)
 
 with st.container(border=True):
-    st.markdown("#### How far to trust it")
+    st.markdown("## How far to trust it")
     st.table(wording.trust_table(model), border="horizontal", hide_index=True)
     st.caption(wording.trust_in_words(model))
     with st.popover("Facts about this model", type="tertiary"):

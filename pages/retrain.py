@@ -30,7 +30,7 @@ def submit(store, data, excluded, recipes):
 
 def propose(store, below):
     """Draw what can be trained, and the two buttons that do it."""
-    st.markdown("#### What to train")
+    st.markdown("## What to train")
     rows, excluded, origin = proposal.rows(store, below)
     name, parameters, seed = proposal.algorithm()
     problems = {"rows": rows is None, "recipe": False}
@@ -100,7 +100,7 @@ def page(store):
             st.info(f"{waiting.label} came with the app and was never promoted.", icon=":material/new_releases:")
         if not [one for one in found if one.id != model.version]:
             if not current:
-                st.markdown("#### No candidate yet")
+                st.markdown("## No candidate yet")
                 st.markdown(HOW_TO if may_change else "Nothing but the model that answers was trained here so far.")
             return
         chosen = choose({one.id: one for one in reversed(found)})
@@ -108,7 +108,7 @@ def page(store):
         evidence.promote(store, shown)
     (version,) = (one for one in found if one.id == chosen)
     against = f"version {model.version}" if model.version else "the shipped model"
-    st.markdown(f"#### {version.label}" + ("" if shown.is_active else f" against {against}"))
+    st.markdown(f"## {version.label}" + ("" if shown.is_active else f" against {against}"))
     same = comparable(found, chosen, model.version)
     evidence.show(shown, resources.owner.standings_of(same) if len(same) > 1 else None)
 

@@ -114,8 +114,8 @@ def test_candidates_stand_in_the_order_of_their_miss_and_the_first_ties_with_its
     assert list(figure.data[0].x) == errors
     assert len(figure.layout.shapes) == 3
     lines = verdicts.standings_table(judged, 1, versions.version(store, 2).record["scores"]["mean"])
-    assert [line[""].split(",")[0] for line in lines[-2:]] == ["**Version 3**", "Always the average"]
-    assert any("(active)" in line[""] for line in lines)
+    assert [line["Version"].split(",")[0] for line in lines[-2:]] == ["**Version 3**", "Always the average"]
+    assert any("(active)" in line["Version"] for line in lines)
 
 
 def test_pictures_show_every_row_by_name_with_units(found, rows):

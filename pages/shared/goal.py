@@ -20,7 +20,7 @@ def goal(model):
     if resources.active_model() is not model or st.session_state.pop(session.GOAL_APPLIED, False):
         st.rerun()
     with st.container(border=True, key=session.GOAL):
-        st.markdown("#### What would it take?")
+        st.markdown("## What would it take?")
         with st.form(session.GOAL_FORM, border=False):
             left, middle, right = st.columns([0.16, 0.6, 0.24], vertical_alignment="bottom")
             left.number_input(f"Goal ({TARGET.short_unit})", value=500, step=10, key=session.GOAL_VALUE)

@@ -80,7 +80,7 @@ def scores_table(evidence):
             for kind, digits in (("mae", 1), ("rmse", 1), ("r2", 2))
         )
         label = labels.get(who) or capital(ALGORITHMS[who].label)
-        table.append({"": label} | dict(zip((f"MAE ({TARGET.unit})", "RMSE", "R² (no unit)"), texts, strict=True)))
+        table.append({"Model": label} | dict(zip((f"MAE ({TARGET.unit})", "RMSE", "R² (no unit)"), texts, strict=True)))
     return table
 
 
@@ -169,7 +169,7 @@ def _line(name, scores, distance):
         for kind, digits in (("mae", 1), ("rmse", 1), ("r2", 2))
     )
     named = zip(("MAE", "RMSE", "R² (no unit)"), texts, strict=True)
-    return {"": name} | dict(named) | {"Extra MAE over the best, 90 % interval": distance}
+    return {"Version": name} | dict(named) | {"Extra MAE over the best, 90 % interval": distance}
 
 
 def duration(seconds):
