@@ -1,5 +1,6 @@
 """Other eyes and hands: axe-core on every page, a phone, forced colours, a translator in the browser."""
 
+import re
 from importlib.resources import files
 
 import pytest
@@ -8,8 +9,9 @@ from playwright.sync_api import expect
 from data.schema import FEATURES
 from tests.conftest import opening_pages
 from tests.explore_page import VIEWS
+from tests.retrain_page import promote_a_line
 from tests.stores import wait_until
-from tests.what_if_page import number, settles, slider
+from tests.what_if_page import choose, number, settles, slider
 
 pytestmark = pytest.mark.browser
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
@@ -58,7 +60,7 @@ def go_to(page, name):
     page.get_by_test_id("stExpandSidebarButton").click()
     page.get_by_test_id("stSidebar").get_by_role("link", name=name).click()
     expect(page.get_by_test_id("stExpandSidebarButton")).to_be_visible()
-    expect(page.get_by_role("heading", level=1, name=name)).to_be_visible()
+    expect(page).to_have_title(re.compile(f"^{name} "))
 
 
 def every_page(page):
@@ -140,3 +142,53 @@ def test_curves_and_bars_are_drawn_in_forced_colours(what_if):
         for mark, of in drawn.items():
             expect(page.locator(mark).first).to_have_css(of, ink)
         assert slider(page, FEATURES[0].name).evaluate("(one) => getComputedStyle(one).appearance") == "auto"
+
+
+# What a translator in the browser does to each text, one that comes later, too.
+TRANSLATOR = """() => {
+  const translate = (text) => {
+    const around = text.parentElement?.closest("font, script, style, svg, option, [translate=no]");
+    if (around !== null || !text.data.trim()) return;
+    const outer = document.createElement("font");
+    outer.style.verticalAlign = "inherit";
+    outer.appendChild(outer.cloneNode()).textContent = text.data;
+    text.replaceWith(outer);
+  };
+  const all = (node) => {
+    const walker = document.createTreeWalker(node, NodeFilter.SHOW_TEXT), texts = [];
+    while (walker.nextNode()) texts.push(walker.currentNode);
+    (node.nodeType === Node.TEXT_NODE ? [node] : texts).forEach(translate);
+  };
+  new MutationObserver((records) => {
+    for (const {type, target, addedNodes} of records) (type === "characterData" ? [target] : addedNodes).forEach(all);
+  }).observe(document.body, {childList: true, subtree: true, characterData: true});
+  all(document.body);
+}"""
+
+
+def test_what_a_translator_has_wrapped_still_changes(visitor, store_url, rows):
+    page = visitor("/").page
+    page.evaluate(TRANSLATOR)
+    menu = page.get_by_test_id("stSidebar")
+    expect(page.get_by_role("heading", level=1).locator("font font")).to_have_text("What if?")
+    choose(page, "Texas")
+    expect(page.get_by_test_id("live-change")).to_contain_text("Texas as it is")
+    promote_a_line(store_url, rows)
+    choose(page, "Ohio")
+    expect(page.get_by_test_id("live-change")).to_contain_text("Ohio as it is")
+    for name in ("What if", "Explore", "Method", "Retrain"):
+        menu.get_by_role("link", name=name).click()
+        expect(page).to_have_title(re.compile(f"^{name} "))
+        expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+        expect(menu.get_by_text("Version 1")).to_have_count(0)
+        expect(menu.get_by_text("Version 2: least squares")).to_be_visible()
+        expect(page.get_by_text("What if?", exact=True)).to_have_count(int(name == "What if"))
+    menu.get_by_role("link", name="Explore").click()
+    bar = page.locator(".st-key-app-explore_bar")
+    expect(bar).to_contain_text("No state is selected.")
+    page.locator(".st-key-app-explore_map path.point").first.click(force=True)
+    expect(bar).to_contain_text("Selected: Maine")
+    expect(bar).not_to_contain_text("No state")
+    page.get_by_role("button", name="Clear selection", exact=True).click()
+    expect(bar).to_contain_text("No state is selected.")
+    expect(bar).not_to_contain_text("Maine")
