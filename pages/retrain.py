@@ -4,6 +4,7 @@ import streamlit as st
 
 from data.schema import ROWS, DataError
 from model import duration, history, jobs, recipe, versions
+from model.evidence import Evidence
 from model.recipe import ModelError
 from model.standings import comparable
 from model.store import StoreError
@@ -102,6 +103,9 @@ def page(store):
             if not current:
                 st.markdown("## No candidate yet")
                 st.markdown(HOW_TO if may_change else "Nothing but the model that answers was trained here so far.")
+            evidence.yardstick(
+                resources.owner.evidence_on(model.version, model) if model.version else Evidence(model, model, None)
+            )
             return
         chosen = choose({one.id: one for one in reversed(found)})
         shown = resources.owner.evidence_on(chosen, model)

@@ -176,3 +176,10 @@ def test_times_and_sizes_are_said_as_people_say_them():
         "2.0 h",
     ]
     assert [verdicts.memory(b) for b in (1000, 5e6, 2.7e9)] == ["1 MB", "5 MB", "2.7 GB"]
+
+
+def test_the_shipped_model_without_a_store_is_a_yardstick_too(model):
+    own = Evidence(model, model, None)
+    assert verdicts.scores_table(own)[0]["Model"] == "**Shipped model**, random forest"
+    (dots,) = evidence_charts.observed_against_predicted(own).data
+    assert dots.name == "Shipped model"
