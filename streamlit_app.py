@@ -47,7 +47,7 @@ goal.goal(model)
 tray.tray(model)
 
 with st.container(border=True):
-    st.markdown("#### How far to trust it")
+    st.markdown("## How far to trust it")
     st.table(wording.trust_table(model), border="horizontal", hide_index=True)
     st.caption(wording.trust_in_words(model))
     with st.popover("Facts about this model", type="tertiary"):

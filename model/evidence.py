@@ -62,12 +62,18 @@ class Evidence:
             predict_rows(self.candidate, X), predict_rows(self.active, X), rtol=0, atol=1e-9
         )
 
+    @property
+    def _judged(self):
+        """Who -> out-of-fold predictions; the active model is its own candidate, and stands there once."""
+        has_rival = self.rival is not None and not self.is_active
+        return {"candidate": self.own} | ({"active": self.rival} if has_rival else {})
+
     @cached_property
     def scores(self):
         """Who -> scores on the candidate's rows: "candidate", "active" where known, and each baseline."""
         recorded = self.candidate.record["scores"]
         found = {"candidate": recorded["model"]}
-        if self.rival is not None:
+        if "active" in self._judged:
             found["active"] = scores(self.candidate.y, self.rival, self.candidate.groups)
         return found | {name: score for name, score in recorded.items() if name != "model"}
 
@@ -86,24 +92,17 @@ class Evidence:
     @cached_property
     def residuals(self):
         """Who -> observed minus predicted, out of fold, mean over the repeats, shape (n_rows,)."""
-        both = {"candidate": self.own, "active": self.rival}
-        return {
-            who: (self.candidate.y - predictions).mean(axis=0)
-            for who, predictions in both.items()
-            if predictions is not None
-        }
+        return {who: (self.candidate.y - predictions).mean(axis=0) for who, predictions in self._judged.items()}
 
     @cached_property
     def half_widths(self):
         """Who -> level -> half the width of its interval [unit of the target]."""
-        both = {"candidate": self.own, "active": self.rival}
         return {
             who: {
                 level: half_width((self.candidate.y - predictions)[:, self.candidate.distinct], level)
                 for level in levels(len(self.candidate.distinct))
             }
-            for who, predictions in both.items()
-            if predictions is not None
+            for who, predictions in self._judged.items()
         }
 
     @cached_property

@@ -46,7 +46,7 @@ def row(one, promoted):
 
 def record(promotions):
     """What was active when: a picture, and behind it the table."""
-    st.markdown("#### What was active when")
+    st.markdown("## What was active when")
     st.plotly_chart(
         evidence_charts.timeline(promotions, now()),
         key=session.MODELS_TIMELINE,
@@ -69,7 +69,7 @@ def record(promotions):
 
 def overview(found, promoted):
     """Every version, the newest first."""
-    st.markdown("#### Versions")
+    st.markdown("## Versions")
     figures = {
         name: st.column_config.NumberColumn(format=form, help=told, width=62)
         for name, form, told in (
@@ -152,7 +152,7 @@ def one_version(store, found, promoted, promotions):
             evidence.promote(store, resources.owner.evidence_on(chosen, model))
         with st.container(border=True):
             text = text.replace(":material", ":\N{WORD JOINER}material")  # else the browser's part makes icons of it
-            st.markdown(text.replace("\n## ", "\n##### ").replace("# Version", "#### Version", 1))
+            st.markdown(text.replace("\n## ", "\n### ").replace("# Version", "## Version", 1))
 
 
 def data_sets(store):
@@ -160,7 +160,7 @@ def data_sets(store):
     removable = history.removable_data_sets(store)
     if not removable or door.refusal():
         return
-    st.markdown("#### Data sets that can be removed")
+    st.markdown("## Data sets that can be removed")
     st.caption("No version that was ever promoted was trained on them.")
     for data_set, using in removable:
         goes = f", and with it version{'s' if len(using) > 1 else ''} {', '.join(map(str, using))}" if using else ""

@@ -4,6 +4,7 @@ import streamlit as st
 
 from data.schema import ROWS, DataError
 from model import duration, history, jobs, recipe, versions
+from model.evidence import Evidence
 from model.recipe import ModelError
 from model.standings import comparable
 from model.store import StoreError
@@ -30,7 +31,7 @@ def submit(store, data, excluded, recipes):
 
 def propose(store, below):
     """Draw what can be trained, and the two buttons that do it."""
-    st.markdown("#### What to train")
+    st.markdown("## What to train")
     rows, excluded, origin = proposal.rows(store, below)
     name, parameters, seed = proposal.algorithm()
     problems = {"rows": rows is None or seed is None, "recipe": parameters is None}
@@ -100,15 +101,18 @@ def page(store):
             st.info(f"{waiting.label} came with the app and was never promoted.", icon=":material/new_releases:")
         if not [one for one in found if one.id != model.version]:
             if not current:
-                st.markdown("#### No candidate yet")
+                st.markdown("## No candidate yet")
                 st.markdown(HOW_TO if may_change else "Nothing but the model that answers was trained here so far.")
+            evidence.yardstick(
+                resources.owner.evidence_on(model.version, model) if model.version else Evidence(model, model, None)
+            )
             return
         chosen = choose({one.id: one for one in reversed(found)})
         shown = resources.owner.evidence_on(chosen, model)
         evidence.promote(store, shown)
     (version,) = (one for one in found if one.id == chosen)
     against = f"version {model.version}" if model.version else "the shipped model"
-    st.markdown(f"#### {version.label}" + ("" if shown.is_active else f" against {against}"))
+    st.markdown(f"## {version.label}" + ("" if shown.is_active else f" against {against}"))
     same = comparable(found, chosen, model.version)
     evidence.show(shown, resources.owner.standings_of(same) if len(same) > 1 else None)
 

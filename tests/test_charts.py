@@ -8,6 +8,7 @@ from model.importance import KINDS, importance
 from model.survey import Survey
 from pages.shared import charts
 from pages.shared.drawing import Points, blank
+from tests.explore_page import decoded
 
 HOSTILE = '<a href="javascript:alert(1)">x</a> & <b>|'
 
@@ -53,6 +54,31 @@ def test_a_map_says_in_what_its_colours_are(pictures):
     for column in COLUMNS:
         bar = pictures[f"tile_map {column.name}"]["data"][0]["marker"]["colorbar"]
         assert bar["title"]["text"] == f"{column.label} ({column.unit})"
+
+
+def luminance(colour):
+    """Relative luminance of a colour, red, green and blue from 0 to 1 (WCAG 2.2)."""
+    linear = np.where(colour <= 0.04045, colour / 12.92, ((colour + 0.055) / 1.055) ** 2.4)
+    return linear @ [0.2126, 0.7152, 0.0722]
+
+
+def rgb(text):
+    return np.array([int(text[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+
+
+@pytest.mark.parametrize("name", [f"tile_map {column.name}" for column in COLUMNS] + ["heat_map"])
+def test_labels_stand_out_from_what_they_lie_on(pictures, name):
+    (trace,) = decoded(pictures[name]["data"])
+    if name == "heat_map":
+        scale, values, inks = trace["colorscale"], (np.linspace(-1, 1, 21) + 1) / 2, [trace["textfont"]["color"]] * 21
+    else:
+        marker, inks = trace["marker"], trace["textfont"]["color"]
+        scale, values = marker["colorscale"], (np.array(marker["color"]) - marker["cmin"]) / np.ptp(marker["color"])
+    places, colours = (np.array(part) for part in zip(*[(place, rgb(text)) for place, text in scale], strict=True))
+    for value, ink in zip(values, inks, strict=True):
+        under = np.array([np.interp(value, places, colours[:, part]) for part in range(3)])
+        both = sorted((luminance(under), luminance(rgb(ink))))
+        assert (both[1] + 0.05) / (both[0] + 0.05) >= 4.5
 
 
 def test_ranges_stay_where_they_are_so_that_a_swipe_scrolls_the_page(pictures):

@@ -114,8 +114,8 @@ def test_candidates_stand_in_the_order_of_their_miss_and_the_first_ties_with_its
     assert list(figure.data[0].x) == errors
     assert len(figure.layout.shapes) == 3
     lines = verdicts.standings_table(judged, 1, versions.version(store, 2).record["scores"]["mean"])
-    assert [line[""].split(",")[0] for line in lines[-2:]] == ["**Version 3**", "Always the average"]
-    assert any("(active)" in line[""] for line in lines)
+    assert [line["Version"].split(",")[0] for line in lines[-2:]] == ["**Version 3**", "Always the average"]
+    assert any("(active)" in line["Version"] for line in lines)
 
 
 def test_pictures_show_every_row_by_name_with_units(found, rows):
@@ -176,3 +176,10 @@ def test_times_and_sizes_are_said_as_people_say_them():
         "2.0 h",
     ]
     assert [verdicts.memory(b) for b in (1000, 5e6, 2.7e9)] == ["1 MB", "5 MB", "2.7 GB"]
+
+
+def test_the_shipped_model_without_a_store_is_a_yardstick_too(model):
+    own = Evidence(model, model, None)
+    assert verdicts.scores_table(own)[0]["Model"] == "**Shipped model**, random forest"
+    (dots,) = evidence_charts.observed_against_predicted(own).data
+    assert dots.name == "Shipped model"

@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -13,6 +14,7 @@ from model.recipe import ALGORITHMS, OFFERED
 from pages.shared.reading import Refusal
 from pages.shared.wording import plain
 from tests.conftest import ROOT
+from tests.explore_page import figure
 
 
 @pytest.fixture
@@ -169,3 +171,19 @@ def test_distinct_rows_are_those_whose_figures_no_earlier_one_has(rows):
     assert kept["state"].tolist() == rows["state"].tolist()[::-1]
     other = twice.assign(petrol_consumption=[*rows["petrol_consumption"][::-1], *rows["petrol_consumption"] + 1])
     assert len(distinct(other)) == 96
+
+
+def test_before_the_first_candidate_stands_what_it_will_be_compared_with(app, model, rows):
+    said = "\n".join(one.value for one in app.markdown)
+    for name, label in (("model", "**Version 1**, random forest"), ("least_squares", "Least squares")):
+        miss = model.record["scores"][name]["mae"]
+        assert f"| {label} | {miss['value']:.1f}\N{NO-BREAK SPACE}±" in said
+    unseen = np.mean(model.record["predictions"]["model"], axis=0)
+    worst = np.argmax(np.abs(rows[TARGET.name] - unseen))
+    told = (
+        f"Largest misses: {row_name(rows['state'][worst])} used {rows[TARGET.name][worst]:,.0f} ({unseen[worst]:,.0f} "
+    )
+    assert told in said
+    (dots,) = figure(app, "evidence_observed")["data"]  # the active model once, and nothing beside it
+    np.testing.assert_allclose(dots["x"], unseen)
+    np.testing.assert_array_equal(dots["y"], rows[TARGET.name])

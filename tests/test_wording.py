@@ -113,7 +113,7 @@ def test_grey_bars_mislead_only_where_own_and_unseen_are_two_standard_errors_apa
 
 
 def test_every_score_stands_beside_its_baselines(model):
-    labels = [row[""] for row in wording.trust_table(model)]
+    labels = [row["Model"] for row in wording.trust_table(model)]
     assert labels == ["This random forest, cross-validated", "Least squares", "Always the average"]
     assert all("±" in row["Typical miss"] for row in wording.trust_table(model))
 

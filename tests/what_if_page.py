@@ -63,7 +63,7 @@ def assert_page_agrees(page, answer, code="", begin=DEFAULTS):
     expect(page.get_by_test_id("live-low")).to_have_text(f"{answer.low:,.0f}")
     expect(page.get_by_test_id("live-high")).to_have_text(f"{answer.high:,.0f}")
     settles(page)
-    expect(page.locator(".wi-average h3")).to_have_text(
+    expect(page.locator(".wi-average h2")).to_have_text(
         f"Why {answer.value:.0f} and not the average {answer.average:.0f}"
     )
     for name, value in answer.scenario.items():

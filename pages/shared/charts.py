@@ -12,10 +12,11 @@ from data.statistics import histogram
 from pages.shared.drawing import ACCENT, LEGEND, MUTED, POINT, Points, axis_title, blank, figure, ticks
 
 _BAND = "rgba(138, 151, 165, 0.25)"
-_SHADES = ["#c9e4ec", "#94c9d9", "#5aa9bf", "#2f8ba6", "#14708c"]  # both ends are seen on white and on dark
+_SHADES = ["#c9e4ec", "#9fd0df", "#76b9cd", "#56a4bb", "#3f93ac"]  # seen on white and on dark, with dark text
 _N_NAMED = 5
 _OPPOSITES = ["#d9773f", "#efb694", "#f6f2ec", "#b0d5e0", "#5aa5bd"]  # all of them carry dark text
-_INK = "#12303a"
+_INK = "#06202a"
+_FAINT = "#7a8794"  # of what is not selected; the page writes it in its own colour, which both themes can show
 
 
 def tile_map(points, column):
@@ -36,8 +37,6 @@ def tile_map(points, column):
     there = Points(points.rows[known], points.selected, points.doubts)
     codes, values = there.rows[ROW], there.values(column)
     low, high = float(values.min()), float(values.max())
-    is_dark = (values - low) > 0.55 * (high - low or 1)
-    ink = ["#7a8794" if o < 1 else "#ffffff" if dark else _INK for o, dark in zip(there.opacity, is_dark, strict=True)]
     across, down = zip(*TILES.values(), strict=True)
     bar = {"title": {"text": axis_title(column), "side": "bottom"}, "orientation": "h", "thickness": 10}
     marker = {"symbol": "square", "size": 28, "color": values, "cmin": low, "cmax": high, "colorscale": _SHADES}
@@ -46,7 +45,7 @@ def tile_map(points, column):
         y=[TILES[code][1] for code in codes],
         mode="markers+text",
         text=[f"{code}*" if is_doubted else code for code, is_doubted in zip(codes, there.is_doubted, strict=True)],
-        textfont={"size": 11, "color": ink},
+        textfont={"size": 11, "color": [_INK if opacity == 1 else _FAINT for opacity in there.opacity]},
         marker=marker | {"colorbar": bar | {"y": 0, "yanchor": "top"}},
     )
     xaxis = {"visible": False, "range": [-0.6, max(across) + 0.6]}

@@ -9,6 +9,8 @@ from model.store import StoreError
 from pages.shared import controls, door, evidence_charts, session, tables, verdicts
 from pages.shared.wording import standard_error
 
+_UNSEEN = f"Each {ROW} was predicted by fits that had not seen it; the mean of all rounds is drawn."
+
 
 def show(evidence, standings=None):
     """Draw all of it, a view at a time.
@@ -42,14 +44,23 @@ def _standings(evidence, standings):
     st.caption(f"Shaded: cannot be told apart from the best. MAE and RMSE in {TARGET.unit}. {standard_error()}")
 
 
+def yardstick(evidence):
+    """Draw the active model as its candidates will be judged: baselines, unseen predictions, largest misses.
+
+    Parameters
+    ----------
+    evidence : model.evidence.Evidence
+        On the active model itself.
+    """
+    st.markdown("## What a candidate is compared with")
+    _table_of_scores(evidence)
+    _observed(evidence)
+    st.markdown(verdicts.misses(evidence))
+    st.caption(_UNSEEN)
+
+
 def _scores(evidence):
-    st.markdown(tables.markdown(verdicts.scores_table(evidence)))
-    folds = evidence.candidate.record["folds"]
-    st.caption(
-        f"All on the same {evidence.n_rows:,} {ROWS} and the same {folds['n_repeats']} × {folds['n_splits']} folds. "
-        f"MAE and RMSE in {TARGET.unit}. {standard_error()} The interval of the difference is Nadeau and Bengio’s, "
-        "which allows for folds that share rows."
-    )
+    _table_of_scores(evidence)
     st.markdown("**Intervals**")
     st.markdown(tables.markdown(verdicts.intervals_table(evidence)))
     st.caption(
@@ -59,15 +70,33 @@ def _scores(evidence):
     controls.method_link()
 
 
+def _table_of_scores(evidence):
+    st.markdown(tables.markdown(verdicts.scores_table(evidence)))
+    folds = evidence.candidate.record["folds"]
+    of_difference = (
+        ""
+        if evidence.is_active
+        else " The interval of the difference is Nadeau and Bengio’s, which allows for folds that share rows."
+    )
+    st.caption(
+        f"All on the same {evidence.n_rows:,} {ROWS} and the same {folds['n_repeats']} × {folds['n_splits']} folds. "
+        f"MAE and RMSE in {TARGET.unit}. {standard_error()}{of_difference}"
+    )
+
+
+def _observed(evidence):
+    alt = f"Observed against out-of-fold predicted {TARGET.label.lower()} of {evidence.n_rows:,} {ROWS}"
+    _picture(session.EVIDENCE_OBSERVED, evidence_charts.observed_against_predicted(evidence), alt)
+
+
 def _predictions(evidence):
     left, right = st.columns(2, gap="medium")
     with left:
-        alt = f"Observed against out-of-fold predicted {TARGET.label.lower()} of {evidence.n_rows:,} {ROWS}"
-        _picture(session.EVIDENCE_OBSERVED, evidence_charts.observed_against_predicted(evidence), alt)
+        _observed(evidence)
     with right:
         alt = f"Residuals over predictions of {evidence.n_rows:,} {ROWS}"
         _picture(session.EVIDENCE_RESIDUALS, evidence_charts.residuals(evidence), alt)
-    caption = f"Each {ROW} was predicted by fits that had not seen it; the mean of all rounds is drawn."
+    caption = _UNSEEN
     if len(evidence.shown) < evidence.n_rows:
         caption += (
             f" {len(evidence.shown):,} of {evidence.n_rows:,} are drawn, those with the largest errors among them."

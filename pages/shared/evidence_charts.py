@@ -7,6 +7,7 @@ import numpy as np
 from data.schema import FEATURES, ROW, TARGET, row_name
 from model.recipe import ALGORITHMS
 from pages.shared.drawing import ACCENT, LEGEND, MUTED, POINT, axis_title, figure
+from pages.shared.verdicts import named
 
 _N_NAMED = 4
 _BAND = "rgba(138, 151, 165, 0.16)"
@@ -20,7 +21,7 @@ def _names(evidence):
 def _both(evidence):
     """Who to draw, the active one first and below: key, label, colour, symbol."""
     active = ("active", f"Version {evidence.active.version} (active)", MUTED, "circle-open")
-    candidate = ("candidate", f"Version {evidence.candidate.version}", POINT, "circle")
+    candidate = ("candidate", named(evidence.candidate), POINT, "circle")
     return [one for one in (active, candidate) if one[0] in evidence.residuals]
 
 

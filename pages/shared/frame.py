@@ -1,5 +1,9 @@
 """What every page begins with: the tab's title and the menu of the pages that exist."""
 
+from functools import cache
+from pathlib import Path
+from typing import Any
+
 import streamlit as st
 
 from data.schema import PERIOD, ROWS
@@ -14,6 +18,8 @@ PAGES = (
     ("pages/score.py", "Score a file"),
     ("pages/method.py", "Method"),
 )
+
+_STYLE, _SCRIPT = (Path(__file__).with_name(f"frame.{kind}") for kind in ("css", "js"))
 
 
 def asked_for(what, known, default):
@@ -40,6 +46,14 @@ def asked_for(what, known, default):
     return default if found is None else found
 
 
+@cache
+def _script() -> Any:
+    """Register what runs beside each page in the browser."""
+    lines = (line.strip() for line in _SCRIPT.read_text(encoding="utf-8").splitlines())
+    script = "\n".join(line for line in lines if not line.startswith("//"))
+    return st.components.v2.component("frame", js=script, isolate_styles=False)
+
+
 def frame(title, model):
     """Set the tab's title and draw the menu.
 
@@ -51,12 +65,14 @@ def frame(title, model):
         The one that answers, named below the menu.
     """
     st.set_page_config(page_title=f"{title} · Petrol what-if", layout="wide", initial_sidebar_state=220)
+    st.html(_STYLE)
     with st.sidebar:
-        st.markdown("#### Petrol what-if")
+        st.markdown("**Petrol what-if**")
         for path, label in PAGES:
             st.page_link(path, label=label, width="stretch")
         name = f"Version {model.version}: {model.label}" if model.version else f"Shipped {model.label}"
         st.caption(f"{name}  \n{len(model.rows):,} {ROWS}, {PERIOD}")
+        _script()(key=session.FRAME)
     if st.session_state.get(session.PAGE) != title:
         st.session_state[session.PAGE], st.session_state[session.ENTERED] = title, True
     if st.session_state.setdefault(session.ACTIVE_VERSION, model.version) != model.version:

@@ -22,7 +22,7 @@ def goal(model):
         st.rerun()
     look()
     with st.container(border=True, key=session.GOAL):
-        st.markdown("#### What would it take?")
+        st.markdown("## What would it take?")
         with st.form(session.GOAL_FORM, border=False):
             left, middle, right = st.columns([0.16, 0.6, 0.24], vertical_alignment="bottom")
             left.text_input(f"Goal ({TARGET.short_unit})", "500", key=session.GOAL_VALUE)

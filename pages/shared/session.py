@@ -57,6 +57,7 @@ PARAMETERS |= {
 # All pages
 PAGE = _own("page", "title of the page that was shown last", "frame")
 ACTIVE_VERSION = _own("active_version", "version that was active at the last run, for the word on a new one", "frame")
+FRAME = _own("frame", "component", "frame")
 VISITOR = _own("visitor", "what tells this visitor from others", "resources")
 DOOR_IN = _own("door_in", "button", "door")
 DOOR_OUT = _own("door_out", "button", "door")

@@ -92,7 +92,9 @@ def of_statistics(statistics):
         skewness = figures["skewness"]
         name = f"**{column.label}**, {column.unit}"
         texts["Standard deviation"] = texts.pop("Deviation")
-        table.append({"": name} | texts | {"Skewness (no unit)": "–" if np.isnan(skewness) else f"{skewness:z.2f}"})
+        table.append(
+            {"Column": name} | texts | {"Skewness (no unit)": "–" if np.isnan(skewness) else f"{skewness:z.2f}"}
+        )
     return table
 
 
@@ -140,7 +142,7 @@ def of_regression(regression):
     inflation = [None, *regression.vif]
     return [
         {
-            "": label,
+            "Term": label,
             "Coefficient": _significant(coefficient, 4),
             "S.e.": _significant(error, 3),
             "t": _or_dash(t, "z.2f"),
@@ -170,7 +172,7 @@ def of_change(before, after, what):
     """How the coefficients move when some rows are left out."""
     table = [
         {
-            "": label,
+            "Term": label,
             f"These {before.n_rows:,} {ROWS}": _significant(old, 4),
             what: _significant(new, 4),
             "Change (in standard errors)": _or_dash((new - old) / error if error else np.nan, "+z.2f"),
@@ -181,7 +183,9 @@ def of_change(before, after, what):
     ]
     for label, name, form in (("R²", "r2", "z.3f"), ("Residual s.d.", "deviation", ".1f")):
         old, new = getattr(before, name), getattr(after, name)
-        table.append({"": f"**{label}**", f"These {before.n_rows:,} {ROWS}": f"{old:{form}}", what: f"{new:{form}}"})
+        table.append(
+            {"Term": f"**{label}**", f"These {before.n_rows:,} {ROWS}": f"{old:{form}}", what: f"{new:{form}}"}
+        )
     return table
 
 
@@ -207,7 +211,7 @@ def of_importance(held_out, in_sample):
 
     return [
         {
-            "": f"**{column.label}**",
+            "Input": f"**{column.label}**",
             f"On rows it has not seen ({TARGET.unit})": text(held_out[column.name]),
             f"On its own rows ({TARGET.unit})": text(in_sample[column.name]),
         }

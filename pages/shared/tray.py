@@ -31,7 +31,7 @@ def tray(model):
         st.rerun()
     kept = state.setdefault(session.TRAY, [])
     with st.container(border=True, key=session.TRAY_CARD):
-        st.markdown("#### Kept scenarios")
+        st.markdown("## Kept scenarios")
         with st.form(session.TRAY_FORM, border=False):
             left, right = st.columns([0.76, 0.24], vertical_alignment="bottom")
             left.text_input(
@@ -278,7 +278,7 @@ def _compare(model, kept):
     inputs, state = controls.read(), st.session_state
     begin, level = controls.start_of(model, inputs.start), controls.last_level(model)
     kept = {one.name: one for one in kept} | {session.NOW: _made(model, session.NOW, inputs.scenario, level, begin)}
-    st.markdown("##### Compare two")
+    st.markdown("### Compare two")
     start, end = session.TRAY_FROM, session.TRAY_TO
     for key, other, order in ((start, end, list(kept)), (end, start, list(reversed(kept)))):
         if state.get(key) not in kept:

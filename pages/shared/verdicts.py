@@ -1,6 +1,8 @@
 """What trainings and versions have to say for themselves, in Markdown."""
 
-from data.schema import ROW, ROWS, TARGET
+import numpy as np
+
+from data.schema import ROW, ROWS, TARGET, row_name
 from model.evaluate import verdict
 from model.recipe import ALGORITHMS
 from pages.shared.wording import plain
@@ -67,10 +69,26 @@ def conditions(evidence):
     return found
 
 
+def named(model):
+    """What a model is called: that which came with the app has a number in a store alone."""
+    return f"Version {model.version}" if model.version else "Shipped model"
+
+
+def misses(evidence, n=3):
+    """Name the rows that a candidate misses by most, out of fold, with what was observed and what predicted."""
+    errors, observed = evidence.residuals["candidate"], evidence.candidate.y
+    codes = evidence.candidate.rows[ROW].to_numpy()
+    told = [
+        f"{plain(row_name(str(codes[i])))} used {observed[i]:,.0f} ({observed[i] - errors[i]:,.0f} predicted)"
+        for i in np.argsort(-np.abs(errors))[:n]
+    ]
+    return f"Largest misses: {', '.join(told)}."
+
+
 def scores_table(evidence):
     """Everybody's scores on the candidate's rows: a row each, column heading -> Markdown."""
     labels = {
-        "candidate": f"**Version {evidence.candidate.version}**, {evidence.candidate.label}",
+        "candidate": f"**{named(evidence.candidate)}**, {evidence.candidate.label}",
         "active": f"Version {evidence.active.version} (active), {evidence.active.label}",
     }
     table = []
@@ -80,7 +98,7 @@ def scores_table(evidence):
             for kind, digits in (("mae", 1), ("rmse", 1), ("r2", 2))
         )
         label = labels.get(who) or capital(ALGORITHMS[who].label)
-        table.append({"": label} | dict(zip((f"MAE ({TARGET.unit})", "RMSE", "R² (no unit)"), texts, strict=True)))
+        table.append({"Model": label} | dict(zip((f"MAE ({TARGET.unit})", "RMSE", "R² (no unit)"), texts, strict=True)))
     return table
 
 
@@ -169,7 +187,7 @@ def _line(name, scores, distance):
         for kind, digits in (("mae", 1), ("rmse", 1), ("r2", 2))
     )
     named = zip(("MAE", "RMSE", "R² (no unit)"), texts, strict=True)
-    return {"": name} | dict(named) | {"Extra MAE over the best, 90 % interval": distance}
+    return {"Version": name} | dict(named) | {"Extra MAE over the best, 90 % interval": distance}
 
 
 def duration(seconds):

@@ -136,7 +136,7 @@ def trust_table(model):
     for name, score in model.record["scores"].items():
         miss, square = (f"{score[kind]['value']:.0f} ± {score[kind]['standard_error']:.0f}" for kind in ("mae", "rmse"))
         label = f"This {model.label}, cross-validated" if name == "model" else ALGORITHMS[name].label.capitalize()
-        table.append({"": label, "Typical miss": f"**{miss}**", "Root mean square": square})
+        table.append({"Model": label, "Typical miss": f"**{miss}**", "Root mean square": square})
     return table
 
 

@@ -24,11 +24,11 @@ export function buildCard() {
       <p class="wi-counts" data-testid="live-counts"></p>
       <p class="wi-real"></p>
       <p class="wi-near" data-testid="live-support"></p>
-      <div class="wi-others"><h3></h3><svg role="img"></svg><p></p></div>
-      <div class="wi-why"><h3></h3><ul></ul></div>
+      <div class="wi-others"><h2></h2><svg role="img"></svg><p></p></div>
+      <div class="wi-why"><h2></h2><ul></ul></div>
       <p class="wi-note"></p>
       <details class="wi-average"><summary>Against the average, and what is closest</summary>
-        <h3></h3><ul></ul><p></p><div><table></table></div></details>
+        <h2></h2><ul></ul><p></p><div><table></table></div></details>
       <div class="wi-share"><span role="status"></span><input readonly hidden aria-label="Link to this scenario">
         <button type="button">Copy link</button></div>
       <p class="wi-spoken" aria-live="polite"></p>
@@ -165,7 +165,7 @@ export function writeRest(view) {
   if (!isStart && answer.others) drawOthers(view);
   if (isStart) return;
   const moved = model.inputs.map((input, i) => [input, i]).filter(([, i]) => view.values[i] !== view.start.values[i]);
-  card.querySelector(".wi-why h3").textContent = `Why ${signed(answer.now.change)}`;
+  card.querySelector(".wi-why h2").textContent = `Why ${signed(answer.now.change)}`;
   const bars = moved.map(([input, i]) => {
     const [from, to] = [view.start.values[i], view.values[i]].map((value) => withUnit(input, value));
     return [`${input.label} ${from} \u2192 ${to}`, answer.contributions[i]];
@@ -190,7 +190,7 @@ function drawBars(list, bars) {
 
 // Folded: why this number and not the average, and the closest rows with all their figures.
 function writeAverage({ card, answer, model, values }) {
-  const [title, list, note] = card.querySelectorAll(".wi-average > :is(h3, ul, p)");
+  const [title, list, note] = card.querySelectorAll(".wi-average > :is(h2, ul, p)");
   title.textContent = `Why ${write(answer.now.value)} and not the average ${write(answer.average)}`;
   drawBars(list, model.inputs.map((input, i) => [`${input.label} ${withUnit(input, values[i])}`, answer.reasons[i]]));
   const sums = "Before rounding they add up to the difference.";

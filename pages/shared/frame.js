@@ -1,0 +1,59 @@
+// What every page needs from the browser and Streamlit does not do: tables that scroll have the keyboard's focus, the menu
+// closes on a phone, and a translator's work does not keep old words on the screen.
+
+const PHONE = "(max-width: 768px)"; // where the menu lies over the page
+const WIDE = "[data-testid=stMarkdownContainer] > table";
+
+export default function frame() {
+  if (window.petrolFrame) return; // it outlives the page that drew it
+  window.petrolFrame = true;
+  keepTranslated();
+  document.addEventListener("click", closeMenu);
+  new MutationObserver(look).observe(document.body, { childList: true, subtree: true });
+  window.addEventListener("resize", look);
+  look();
+}
+
+function look() {
+  for (const table of document.querySelectorAll(WIDE)) {
+    if (table.scrollWidth > table.clientWidth) table.tabIndex = 0;
+    else table.removeAttribute("tabindex");
+  }
+}
+
+function closeMenu({ target }) {
+  const menu = target.closest("[data-testid=stSidebar]");
+  if (menu && target.closest("a") && matchMedia(PHONE).matches)
+    menu.querySelector("[data-testid=stSidebarCollapseButton] button")?.click();
+}
+
+// A translator puts an element in the place of each text. React goes on writing to the text, which nobody sees any more,
+// and cannot take it away: so the text comes back when it changes, and whatever is meant for it goes to its stand-in.
+function keepTranslated() {
+  const standIns = new WeakMap(); // text -> element
+  const observer = new MutationObserver((records) => {
+    for (const { type, target, addedNodes, removedNodes, previousSibling, nextSibling } of records) {
+      if (type === "characterData") bringBack(target);
+      for (const text of removedNodes) {
+        const near = [...addedNodes, previousSibling, nextSibling];
+        const element = text.nodeType === Node.TEXT_NODE && near.find((each) => each?.nodeName === "FONT");
+        if (!element || text.isConnected) continue;
+        standIns.set(text, element);
+        observer.observe(text, { characterData: true });
+      }
+    }
+  });
+  const bringBack = (text) => {
+    if (!text.isConnected) standIns.get(text)?.replaceWith(text);
+    standIns.delete(text);
+  };
+  observer.observe(document.body, { childList: true, subtree: true });
+  const { removeChild, insertBefore } = Node.prototype;
+  const shown = (parent, node) => (node && node.parentNode !== parent && standIns.get(node)) || node;
+  Node.prototype.removeChild = function (node) {
+    return removeChild.call(this, shown(this, node));
+  };
+  Node.prototype.insertBefore = function (node, before) {
+    return insertBefore.call(this, node, shown(this, before));
+  };
+}
