@@ -84,8 +84,8 @@ def split(
         elif n_lines > 1 and any(field.count(separator) >= len(header) - 1 and "\n" in field for field in fields):
             spread.append((row, n_lines))
         if not header:
-            fields = [""] * layout.has_row_names + fields
-            header, most = fields, min(MAX_ROWS, MAX_CELLS // len(fields))
+            header = [""] * layout.has_row_names + fields
+            most = min(MAX_ROWS, MAX_CELLS // len(header))
             continue
         if "".join(rest := fields[len(header) :]).strip():
             overflow[row] = separator.join(rest)[:60]
