@@ -4,6 +4,7 @@
 accepts no connection before the model is loaded and has made a prediction.
 """
 
+import asyncio
 import base64
 import hashlib
 import logging
@@ -24,7 +25,7 @@ from starlette.routing import Mount
 from starlette.websockets import WebSocket
 from streamlit import config
 
-from pages.shared import api, door, visitors, what_if
+from pages.shared import api, door, uploads, visitors, what_if
 
 _LOG = logging.getLogger(__name__)
 _SCRIPT = Path(__file__).with_name("streamlit_app.py")
@@ -198,7 +199,9 @@ async def _warm(app):
 
     resources.warm_up()
     logging.getLogger("uvicorn.access").setLevel(logging.WARNING)  # else each file of each visit is a line
+    letting_go = asyncio.create_task(uploads.let_go())
     yield
+    letting_go.cancel()
     resources.shut_down()
 
 
@@ -263,6 +266,7 @@ app = st.App(
         Middleware(TrustedHostMiddleware, _hosts(), www_redirect=False),
         Middleware(Greeting),
         Middleware(Return),
+        Middleware(uploads.Room),
     ],
     exception_handlers={Exception: _failed},
 )

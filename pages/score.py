@@ -11,7 +11,7 @@ from data.statistics import histogram
 from data.text import MAX_BYTES
 from model.neighbours import LEVELS
 from model.score import START, score_file, support_counts, to_csv
-from pages.shared import controls, resources, session
+from pages.shared import controls, resources, session, uploads
 from pages.shared.drawing import ACCENT, LEGEND, MUTED, POINT, figure, ticks
 from pages.shared.frame import frame
 from pages.shared.wording import plain
@@ -37,6 +37,7 @@ def scored(name, content, file, coverage):
     if done != wanted:
         bar = st.progress(0.0, f"Reading {plain(name)}")
         try:
+            uploads.require(content)
             inputs = load_inputs(content)
             bar.progress(0.5, f"Scoring {len(inputs.X):,} rows")  # reading is half of the work
             result = score_file(model, inputs, coverage, lambda n, n_all: bar.progress(0.5 + n / n_all / 2))
@@ -136,7 +137,9 @@ with right:
         "Download a template", lambda: template(load_rows().drop(columns=TARGET.name)), "template.csv", "text/csv",
         type="tertiary", icon=":material/download:", on_click="ignore",
     )  # fmt: skip
-if sent := st.session_state.get(session.SCORE_SENT):
+sent = st.session_state.get(session.SCORE_SENT)
+uploads.remember("score", sent[0] if sent else "")
+if sent:
     result = scored(*sent, coverage)
     if isinstance(result, str):
         st.error(f"{plain(sent[0])} was not scored.")

@@ -8,9 +8,10 @@ from data.schema import COLUMNS, ROW, ROWS, DataError, row_name
 from data.text import MAX_BYTES, MAX_ROWS
 from model import duration, recipe, versions
 from model.recipe import ModelError
-from pages.shared import resources, session, tables, verdicts
+from pages.shared import resources, session, tables, uploads, verdicts
 from pages.shared.wording import plain
 
+_A_FILE = "A CSV or Parquet file"
 UPLOAD = 0  # in the place of a data set's number
 _N_EDITED = 1000  # rows that a page can show for editing
 _USE, _NAME = "row.use", "row.name"  # in the table to edit, beside columns, which have no dot
@@ -40,12 +41,12 @@ def rows(store, below):
     choice = st.selectbox(
         "Rows",
         [*sets, UPLOAD],
-        format_func=lambda number: (
-            f"{sets[number].origin} ({sets[number].n_rows:,} {ROWS})" if number else "A CSV or Parquet file"
-        ),
+        format_func=lambda number: f"{sets[number].origin} ({sets[number].n_rows:,} {ROWS})" if number else _A_FILE,
         key=session.RETRAIN_ROWS,
         persist_state="session",
     )
+    name = st.session_state.get(session.RETRAIN_UPLOADED, ("",))[0]
+    uploads.remember("retrain", name, "" if choice == UPLOAD else f"Set Rows to “{_A_FILE}”. ")
     if choice == UPLOAD:
         found, origin = _upload()
     else:
@@ -100,6 +101,7 @@ def _take_file():
     if file is None:
         return  # what was taken stays until another file comes
     try:
+        uploads.require(file.getvalue())
         found = load_rows(file)
         n_copies = len(found) - len(distinct(found))
         st.session_state[session.RETRAIN_UPLOADED] = file.name, found, "", n_copies

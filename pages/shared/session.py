@@ -55,6 +55,8 @@ PARAMETERS |= {
 }
 
 # All pages
+UPLOAD = _own("upload", "component of each page, with the name of the file that its tab had before", "uploads")
+UPLOAD_SEEN = _own("upload_seen", "whether each page had a file in this session", "uploads")
 PAGE = _own("page", "title of the page that was shown last", "frame")
 ACTIVE_VERSION = _own("active_version", "version that was active at the last run, for the word on a new one", "frame")
 VISITOR = _own("visitor", "what tells this visitor from others, where no cookie does", "visitors")

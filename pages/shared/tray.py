@@ -12,7 +12,7 @@ from model.recipe import ModelError
 from model.scenarios import MAX_KEPT, MAX_NAME, Kept
 from model.score import score
 from model.store import StoreError
-from pages.shared import controls, resources, session, stored, tables
+from pages.shared import controls, resources, session, stored, tables, uploads
 from pages.shared.what_if.details import comparison
 from pages.shared.what_if.kept import draw_kept
 from pages.shared.wording import change_in_words, plain
@@ -243,7 +243,9 @@ def _load(key):
     if file is None:
         return
     try:
-        found = scenarios.read(file.read(scenarios.MAX_BYTES + 1))
+        content = file.read(scenarios.MAX_BYTES + 1)
+        uploads.require(content)
+        found = scenarios.read(content)
         if (room := MAX_KEPT - len(state[session.TRAY])) < len(found):
             raise DataError([f"There is room for {room} more, the file has {len(found)}. Remove some first."])
         more, unknown = [], set()
