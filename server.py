@@ -4,6 +4,7 @@
 accepts no connection before the model is loaded and has made a prediction.
 """
 
+import asyncio
 import base64
 import hashlib
 import logging
@@ -24,7 +25,7 @@ from starlette.routing import Mount
 from starlette.websockets import WebSocket
 from streamlit import config
 
-from pages.shared import api, door, what_if
+from pages.shared import api, door, uploads, visitors, what_if
 
 _LOG = logging.getLogger(__name__)
 _SCRIPT = Path(__file__).with_name("streamlit_app.py")
@@ -107,6 +108,33 @@ def _place(address):
         return None
 
 
+class Greeting:
+    """Give each browser that opens a page a cookie by which the pages say whose a job is; it gives no rights."""
+
+    _AGE = 400 * 24 * 3600  # [s], the longest that browsers keep one
+
+    def __init__(self, app):
+        self._app = app
+        self._path = f"{_base_path()}/"
+
+    async def __call__(self, scope, receive, send):
+        """Answer as ASGI wants it."""
+        request = Request(scope) if scope["type"] == "http" else None
+        is_page = request and request.method == "GET" and "text/html" in request.headers.get("accept", "")
+        if not is_page or visitors.known(request.cookies.get(visitors.COOKIE)):
+            await self._app(scope, receive, send)
+            return
+
+        async def sending(message):
+            if message["type"] == "http.response.start" and message["status"] in (200, 304):
+                secure = "; Secure" if request.url.scheme == "https" else ""
+                cookie = f"{visitors.COOKIE}={visitors.new()}; Max-Age={self._AGE}; Path={self._path}"
+                MutableHeaders(scope=message).append("set-cookie", f"{cookie}; HttpOnly; SameSite=Lax{secure}")
+            await send(message)
+
+        await self._app(scope, receive, sending)
+
+
 class Return:
     """Bring whoever signs in or out back to the page they came from; Streamlit leads to the first one.
 
@@ -171,7 +199,9 @@ async def _warm(app):
 
     resources.warm_up()
     logging.getLogger("uvicorn.access").setLevel(logging.WARNING)  # else each file of each visit is a line
+    letting_go = asyncio.create_task(uploads.let_go())
     yield
+    letting_go.cancel()
     resources.shut_down()
 
 
@@ -234,7 +264,9 @@ app = st.App(
     middleware=[
         Middleware(Guard),
         Middleware(TrustedHostMiddleware, _hosts(), www_redirect=False),
+        Middleware(Greeting),
         Middleware(Return),
+        Middleware(uploads.Room),
     ],
     exception_handlers={Exception: _failed},
 )

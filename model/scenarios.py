@@ -13,6 +13,7 @@ from model.predict import Scenario
 MAX_KEPT = 50
 MAX_NAME = 60  # characters
 MAX_BYTES = 2**20  # of a file of scenarios
+_MAX_STORED = 4000  # characters of one in a browser's storage
 _BESIDE = ("name", "coverage", "version", "start")  # the inputs in a file
 _FIGURES = ("prediction", "low", "high", "change", "change_low", "change_high")
 _IN_FILE = {column.name: column.name_beside((*_BESIDE, *_FIGURES)) for column in FEATURES}
@@ -38,6 +39,10 @@ class Kept:
         From the prediction at the start, then.
     change_low, change_high : float or None
         Ends of the interval of the change; None where the model had no refits.
+    id : str
+        By which a browser's storage knows it, whatever it is called.
+    place : int
+        Among the others in that storage.
     """
 
     name: str
@@ -51,6 +56,8 @@ class Kept:
     change: float
     change_low: float | None
     change_high: float | None
+    id: str = ""
+    place: int = 0
 
 
 def clean_name(text, taken, otherwise="Scenario"):
@@ -96,6 +103,39 @@ def to_records(kept):
 def to_json(kept):
     """Write kept scenarios as a JSON list."""
     return json.dumps(to_records(kept), indent=1)
+
+
+def to_stored(kept):
+    """Write one kept scenario as a browser stores it."""
+    return json.dumps(to_records([kept])[0] | {"place": kept.place})
+
+
+def read_stored(text):
+    """Read a kept scenario that a browser has stored, with the care that a file gets.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    Read
+    place : int
+        Among the others.
+
+    Raises
+    ------
+    DataError
+        With what is wrong.
+    """
+    if len(text) > _MAX_STORED:
+        raise DataError([f"It is longer than {_MAX_STORED:,} characters."])
+    stored = load_json(text.encode(errors="replace"))
+    found, problems = _from_listed([stored])
+    if problems:
+        raise DataError([problem.removeprefix("scenario 1").lstrip(":, ") for problem in problems])
+    place = stored.get("place")
+    return found[0], place if isinstance(place, int) and abs(place) < 10**6 else 0
 
 
 def to_csv(kept):
@@ -158,6 +198,10 @@ def _from_json(content):
     if not isinstance(listed, list) or not listed:
         raise DataError(["The file is not a list of scenarios. Send what was downloaded here, or CSV."])
     _require_room(listed)
+    return _from_listed(listed)
+
+
+def _from_listed(listed):
     found, problems = [], []
     for number, one in enumerate(listed, 1):
         where = f"scenario {number}"
@@ -235,13 +279,14 @@ def moved(kept, name, by):
     Returns
     -------
     list of Kept
+        Each with its place.
     """
     places = {one.name: place for place, one in enumerate(kept)}
     kept = list(kept)
     if name in places:
         to = min(max(places[name] + by, 0), len(kept) - 1)
         kept.insert(to, kept.pop(places[name]))
-    return kept
+    return [replace(one, place=place) for place, one in enumerate(kept)]
 
 
 def renamed(kept, old, text):

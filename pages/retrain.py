@@ -9,7 +9,7 @@ from model.recipe import ModelError
 from model.standings import comparable
 from model.store import StoreError
 from model.train import require_usable
-from pages.shared import door, evidence, proposal, resources, session, training, verdicts
+from pages.shared import door, evidence, proposal, resources, session, training, verdicts, visitors
 from pages.shared.frame import asked_for, frame
 
 HOW_TO = (
@@ -23,7 +23,7 @@ def submit(store, data, excluded, recipes):
     algorithms, parameters, seed = recipes
     try:
         options = {"parameters": parameters, "seed": seed, "excluded": excluded, "by": door.author("a visitor")}
-        number = door.change(jobs.submit, store, resources.visitor(), data, algorithms, **options)
+        number = door.change(jobs.submit, store, visitors.visitor(), data, algorithms, **options)
         st.query_params[session.JOB] = str(number)
     except (DataError, ModelError, StoreError) as error:
         st.error(str(error))

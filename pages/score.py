@@ -12,7 +12,7 @@ from data.statistics import histogram
 from data.text import MAX_BYTES
 from model.neighbours import LEVELS
 from model.score import START, Scored, score_file, support_counts, to_csv
-from pages.shared import controls, reading, resources, session
+from pages.shared import controls, reading, resources, session, uploads
 from pages.shared.drawing import ACCENT, LEGEND, MUTED, POINT, figure, ticks
 from pages.shared.frame import frame
 from pages.shared.wording import plain
@@ -142,7 +142,9 @@ with right:
         "Download a template", lambda: template(load_rows().drop(columns=TARGET.name)), "template.csv", "text/csv",
         type="tertiary", icon=":material/download:", on_click="ignore",
     )  # fmt: skip
-if sent := st.session_state.get(session.SCORE_SENT):
+sent = st.session_state.get(session.SCORE_SENT)
+uploads.remember("score", sent[0] if sent else "")
+if sent:
     result = scored(*sent, coverage)
     reading.choose_sheet(result.sheets, result.sheet, session.SCORE_SHEET, read_again)
     if isinstance(result, reading.Refusal):

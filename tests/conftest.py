@@ -256,7 +256,7 @@ def window(browser):
 @contextlib.contextmanager
 def opening_pages(browser, window):
     """Yield a function that opens an address; afterwards no page may have logged an error."""
-    pages, complaints = [], []
+    pages, opened, complaints = [], [], []
 
     def note(message):
         # On any page but the first, Streamlit's browser part looks for its server below that page, then above.
@@ -274,6 +274,7 @@ def opening_pages(browser, window):
     ):
         page = browser.new_page(**device) if device else window.new_page()
         pages.append(page)
+        opened.append(url)
         page.set_viewport_size({"width": width, "height": height})
         page.emulate_media(**media or {})
         page.on("request", lambda request: note_foreign(request.url, url))
@@ -290,7 +291,18 @@ def opening_pages(browser, window):
     yield open_page
     for page in pages:
         page.close()
+    forget(window, {urlsplit(url).netloc for url in opened})
     assert complaints == []
+
+
+def forget(window, hosts):
+    """Empty what a window has stored for these hosts, whose servers may be gone; the next test begins as a newcomer."""
+    page = window.new_page()
+    page.route("**/*", lambda route: route.fulfill(body=""))
+    for host in hosts:
+        page.goto(f"http://{host}/")
+        page.evaluate("localStorage.clear()")
+    page.close()
 
 
 @pytest.fixture

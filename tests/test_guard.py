@@ -51,6 +51,19 @@ def test_every_answer_tells_the_browser_what_it_may_do(server, path, status):
     assert "clipboard-write=(self)" in headers["Permissions-Policy"]
 
 
+def test_a_page_gives_each_browser_a_number_once_and_takes_none_that_it_did_not_give(server):
+    def given(path="/retrain", **headers):
+        return ask(server, path, **{"Accept": "text/html"} | headers)[1].get_all("Set-Cookie") or []
+
+    (cookie,) = given()
+    assert re.fullmatch(r"petrol_visitor=[0-9a-f]{16}; Max-Age=34560000; Path=/; HttpOnly; SameSite=Lax", cookie)
+    number = cookie.partition(";")[0]
+    assert given(Cookie=number) == given("/api/ready", Accept="*/*") == []
+    for odd in ("petrol_visitor=", f"{number}0", f"{number[:-1]}G", "petrol_visitor=<script>", 'petrol_visitor="a b"'):
+        (other,) = given(Cookie=odd)
+        assert number not in other
+
+
 def test_the_one_script_that_the_policy_names_is_that_of_the_page(server):
     _, headers, page = ask(server, "/")
     (script,) = re.findall(rb"<script>(.*?)</script>", page, re.DOTALL)

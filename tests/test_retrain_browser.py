@@ -87,7 +87,7 @@ def test_candidates_are_compared_and_the_tie_is_drawn(visitor, store_url):
     ann.sees(f"Job {number + 1} (8 algorithms, started by you) was cancelled, and nothing of it was kept.")
 
 
-def test_cancel_ends_the_process_and_keeps_nothing(visitor, store_url):
+def test_cancel_ends_the_process_and_keeps_nothing_and_is_known_as_ones_own(visitor, open_page, store_url):
     ann, store = visitor("/retrain"), Store(store_url)
     ann.types("Seed", "7")
     ann.presses("Retrain")
@@ -96,6 +96,11 @@ def test_cancel_ends_the_process_and_keeps_nothing(visitor, store_url):
     assert not is_over(process)
     ann.presses("Cancel")
     ann.sees("Job 1 (random forest, started by you) was cancelled, and nothing of it was kept.")
+    ann.page.reload()  # another session, the same browser
+    ann.sees("Job 1 (random forest, started by you) was cancelled")
+    bob = open_page(ann.page.url, ready="stHeading", locale="en")
+    expect(bob.get_by_text("Job 1 (random forest, started by another visitor) was cancelled")).to_be_visible()
+    bob.close()
     wait_until(lambda: is_over(process), 20, "the end of the worker")
     assert versions.versions(store, MODEL_VERSION.c.shipped.is_(None)) == []
 

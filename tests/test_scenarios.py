@@ -1,6 +1,7 @@
 """Kept scenarios: names that stay apart, and files that come back as they went."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import assume, given, settings
@@ -10,7 +11,20 @@ from data.cells import harmless
 from data.schema import FEATURE_NAMES, FEATURES, DataError
 from model.interval import LEVELS
 from model.predict import Scenario
-from model.scenarios import MAX_BYTES, MAX_KEPT, MAX_NAME, Kept, clean_name, moved, read, renamed, to_csv, to_json
+from model.scenarios import (
+    MAX_BYTES,
+    MAX_KEPT,
+    MAX_NAME,
+    Kept,
+    clean_name,
+    moved,
+    read,
+    read_stored,
+    renamed,
+    to_csv,
+    to_json,
+    to_stored,
+)
 
 DEFAULTS = {column.name: column.default for column in FEATURES}
 TWO = [DEFAULTS, DEFAULTS | {"petrol_tax": 9.0, "average_income": 5000.0, "driver_licence_share": 0.6}]
@@ -122,3 +136,30 @@ def test_any_csv_with_the_inputs_can_be_loaded():
     (one,) = read(text.encode())
     assert one.scenario == DEFAULTS
     assert (one.name, one.coverage, one.version) == ("", 0.8, 0)
+
+
+def test_what_a_browser_stores_comes_back_and_anything_else_is_refused_with_a_reason():
+    one = replace(kept("Ä \ud83d", TWO[1], 0.8, 3), id="x", place=4)
+    found, place = read_stored(to_stored(one))
+    assert (found.name, found.scenario, found.coverage, found.version, found.start) == (
+        "Ä \ud83d", one.scenario, 0.8, 3, "OH",
+    )  # fmt: skip
+    assert place == 4
+    good = json.loads(to_stored(one))
+    for place in ("4", 1e400, 10**30, True, None, [1]):
+        text = json.dumps(good | {"place": place}).replace("Infinity", "1e999")
+        assert read_stored(text)[1] in (0, 1)
+    for text in (
+        "",
+        "null",
+        "[]",
+        "{}",
+        "{" * 3000,
+        "9" * 5000,
+        "\ud83d",
+        json.dumps(good | {"coverage": 2}),
+        "[1],[2",
+    ):
+        with pytest.raises(DataError) as caught:
+            read_stored(text)
+        assert not caught.value.problems[0].startswith("scenario")

@@ -183,7 +183,7 @@ def draw():
         home = _home(_section())
         if home != st.context.headers.get("Host"):
             st.caption(f"Signing in leads to this app at {plain(home)}: open it there.")
-        if st.session_state.get(session.TRAY):
+        if st.session_state.get(session.TRAY) and st.session_state.get(session.TRAY_REFUSED):
             st.caption("Signing in opens the page anew: download the scenarios that you keep first.")
     return not reason
 

@@ -1,5 +1,6 @@
 """What every page begins with: the tab's title and the menu of the pages that exist."""
 
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,7 @@ def frame(title, model):
         for path, label in PAGES:
             st.page_link(path, label=label, width="stretch")
         name = f"Version {model.version}: {model.label}" if model.version else f"Shipped {model.label}"
-        st.caption(f"{name}  \n{len(model.rows):,} {ROWS}, {PERIOD}")
+        _model_in_words(f"{name}  \n{len(model.rows):,} {ROWS}, {PERIOD}")
         _script()(key=session.FRAME)
     if st.session_state.get(session.PAGE) != title:
         st.session_state[session.PAGE], st.session_state[session.ENTERED] = title, True
@@ -80,3 +81,10 @@ def frame(title, model):
         st.toast(f"{name} is now active.", icon=":material/swap_horiz:")
     if model.notice:
         st.warning(model.notice, icon=":material/build:")
+
+
+# A page that has a fragment to run again some time is run as a whole when its connection comes back: its session may be
+# a new one by then, which knows neither its fragments nor what the browser keeps, and would answer no press.
+@st.fragment(run_every=timedelta(days=7))
+def _model_in_words(text):
+    st.caption(text)

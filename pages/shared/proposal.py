@@ -10,13 +10,14 @@ from data.schema import COLUMNS, ROW, ROWS, DataError, row_name
 from data.text import MAX_BYTES, MAX_ROWS
 from model import duration, recipe, versions
 from model.recipe import ModelError, Parameter
-from pages.shared import reading, resources, session, tables, verdicts
+from pages.shared import reading, resources, session, tables, uploads, verdicts
 from pages.shared.fields import number_field
 from pages.shared.wording import plain
 
 if TYPE_CHECKING:
     import pandas as pd
 
+_A_FILE = "A CSV, Excel or Parquet file"
 UPLOAD = 0  # in the place of a data set's number
 _N_EDITED = 1000  # rows that a page can show for editing
 _USE, _NAME = "row.use", "row.name"  # in the table to edit, beside columns, which have no dot
@@ -46,12 +47,12 @@ def rows(store, below):
     choice = st.selectbox(
         "Rows",
         [*sets, UPLOAD],
-        format_func=lambda number: (
-            f"{sets[number].origin} ({sets[number].n_rows:,} {ROWS})" if number else "A CSV, Excel or Parquet file"
-        ),
+        format_func=lambda number: f"{sets[number].origin} ({sets[number].n_rows:,} {ROWS})" if number else _A_FILE,
         key=session.RETRAIN_ROWS,
         persist_state="session",
     )
+    name = st.session_state.get(session.RETRAIN_UPLOADED, ("",))[0]
+    uploads.remember("retrain", name, "" if choice == UPLOAD else f"Set Rows to “{_A_FILE}”. ")
     if choice == UPLOAD:
         found, origin = _upload()
     else:

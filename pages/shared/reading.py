@@ -8,7 +8,7 @@ import streamlit as st
 
 from data.matching import Matching, matching
 from data.schema import COLUMNS, ROW, DataError
-from pages.shared import session
+from pages.shared import session, uploads
 from pages.shared.wording import plain
 
 T = TypeVar("T")
@@ -58,6 +58,7 @@ def read_file(load: Callable[..., T], content: bytes, wanted: Collection[str], *
         For ``load``.
     """
     try:
+        uploads.require(content)
         return load(content, **options)
     except DataError as error:
         refused = error

@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import secrets
 import threading
 import weakref
 from collections.abc import Callable, Iterator
@@ -16,7 +15,7 @@ from model.dispatcher import AGAIN
 from model.recipe import ModelError
 from model.store import Store, StoreError
 from model.train import Model
-from pages.shared import door, session
+from pages.shared import door
 
 _LOG = logging.getLogger(__name__)
 owner = ActiveModel()  # opens the store when it is first asked
@@ -80,11 +79,6 @@ def ask_for_refits(model: Model) -> None:
         version = versions.version(store, model.version)
         jobs.submit_refits(store, version.data_set.id, version.excluded)
         dispatch(store)
-
-
-def visitor() -> str:
-    """Return what tells this visitor from others, for as long as the page is not loaded anew."""
-    return st.session_state.setdefault(session.VISITOR, secrets.token_hex(8))
 
 
 def warm_up() -> None:

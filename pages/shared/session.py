@@ -55,10 +55,12 @@ PARAMETERS |= {
 }
 
 # All pages
+UPLOAD = _own("upload", "component of each page, with the name of the file that its tab had before", "uploads")
+UPLOAD_SEEN = _own("upload_seen", "whether each page had a file in this session", "uploads")
 PAGE = _own("page", "title of the page that was shown last", "frame")
 ACTIVE_VERSION = _own("active_version", "version that was active at the last run, for the word on a new one", "frame")
 FRAME = _own("frame", "component", "frame")
-VISITOR = _own("visitor", "what tells this visitor from others", "resources")
+VISITOR = _own("visitor", "what tells this visitor from others, where no cookie does", "visitors")
 DOOR_IN = _own("door_in", "button", "door")
 DOOR_OUT = _own("door_out", "button", "door")
 
@@ -92,7 +94,14 @@ TRAY_TOLD = _own("tray_told", "kind and text of a message, until it is shown", "
 TRAY_SHOWN = _own("tray_shown", "that the sliders were moved, until the page has run", "tray")
 TRAY_CHANGES = _own("tray_changes", "container", "tray")
 TRAY_CHOSEN = _own("tray_chosen", "name of the scenario to change", "tray")
-TRAY_ROWS = _own("tray_rows", "component, with what was pressed in the row of a scenario", "what_if")
+TRAY_ROWS = _own("tray_rows", "component, with what was pressed in it and what the browser stores", "what_if")
+TRAY_SESSION = _own("tray_session", "by which the browser knows that it speaks to another session", "stored")
+TRAY_REFUSED = _own("tray_refused", "whether the browser stores nothing for the page", "stored")
+TRAY_REMOVED = _own("tray_removed", "ids of the scenarios that the browser is to remove from its storage", "stored")
+TRAY_AS_READ = _own("tray_as_read", "id -> scenario as it was restored, and its text in the storage", "stored")
+TRAY_UNREADABLE = _own("tray_unreadable", "id -> what is wrong with it in the browser's storage", "stored")
+TRAY_RESTORED = _own("tray_restored", "kind and text of a word on what was restored; ids of which it is true", "stored")
+TRAY_FORGET = _own("tray_forget", "button", "stored")
 TRAY_SEEN = _own("tray_seen", "message after which the sliders were compared with", "tray")
 TRAY_UP = _own("tray_up", "button", "tray")
 TRAY_DOWN = _own("tray_down", "button", "tray")

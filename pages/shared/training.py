@@ -6,7 +6,7 @@ import streamlit as st
 
 from model import cluster, jobs
 from model.tables import now
-from pages.shared import door, resources, session, verdicts
+from pages.shared import door, resources, session, verdicts, visitors
 
 _RECENT = timedelta(minutes=10)  # for so long an ended job is told of
 
@@ -55,7 +55,7 @@ def _draw(store, job, place):
 def _whose(job):
     if job.visitor == jobs.THE_APP:
         return "started by the app"
-    is_mine = resources.visitor() == job.visitor or door.author("") == job.request["by"]
+    is_mine = visitors.visitor() == job.visitor or door.author("") == job.request["by"]
     return "started by you" if is_mine else "started by another visitor"
 
 
@@ -70,7 +70,7 @@ def _train_here(store, failed):
     by = door.author(failed.request["by"])
     with resources.telling():
         data, algorithms = failed.request["data_set_id"], failed.request["algorithms"]
-        number = door.change(jobs.submit, store, resources.visitor(), data, algorithms, **same, by=by, here=True)
+        number = door.change(jobs.submit, store, visitors.visitor(), data, algorithms, **same, by=by, here=True)
         st.query_params[session.JOB] = str(number)
 
 

@@ -1,4 +1,4 @@
-"""The tray of kept scenarios: keep, compare, rename, move, remove, and carry in files. Each session has its own."""
+"""The tray of kept scenarios: keep, compare, rename, move, remove, and carry in files. Each browser has its own."""
 
 import numpy as np
 import streamlit as st
@@ -12,7 +12,7 @@ from model.recipe import ModelError
 from model.scenarios import MAX_KEPT, MAX_NAME, Kept
 from model.score import score
 from model.store import StoreError
-from pages.shared import controls, resources, session, tables
+from pages.shared import controls, resources, session, stored, tables, uploads
 from pages.shared.what_if.details import comparison
 from pages.shared.what_if.kept import draw_kept
 from pages.shared.wording import change_in_words, plain
@@ -46,13 +46,13 @@ def tray(model):
         kind, told = state.pop(session.TRAY_TOLD, ("", ""))
         if told:
             getattr(message, kind)(told)
-        if kept:
-            with table:
-                draw_kept(_lines(model, kept), kept, _press)
-        st.caption(
-            f"{'Kept' if kept else 'Nothing is kept yet. What you keep stays'} until you close or reload this page, "
-            "and only you see it. Download it to keep it longer."
-        )
+        with message:
+            stored.draw_messages()
+        with table:
+            draw_kept(
+                _lines(model, kept), kept, stored.told_to_browser(), _press, lambda told: stored.take(told, _answered)
+            )
+        st.caption(f"{'' if kept else 'Nothing is kept yet. '}{stored.where_kept()}")
         with st.expander("Download or load", key=session.TRAY_FILES):
             _carry(kept)
         if kept:
@@ -97,7 +97,12 @@ def _made(model, name, scenario, level, start):
 
 
 def _add(more):
-    st.session_state[session.TRAY] = [*st.session_state[session.TRAY], *more]
+    kept = st.session_state[session.TRAY]
+    st.session_state[session.TRAY] = [*kept, *stored.with_ids(more, kept)]
+
+
+def _restore(told):
+    stored.take(told, _answered)
 
 
 def _now(model, kept):
@@ -127,6 +132,8 @@ def _version(number):
 
 def _lines(model, kept):
     """A line for each; where another version answers now, what was said then and what is said now."""
+    if not kept:
+        return []
     answers, lines = _now(model, kept), []
     is_mixed = any(one.version != model.version for one in kept)
     for i, one in enumerate(kept):
@@ -165,6 +172,7 @@ def _press(action, name):
     one = next((one for one in state[session.TRAY] if one.name == name), None)
     if one and action == "Remove":
         state[session.TRAY] = [other for other in state[session.TRAY] if other is not one]
+        stored.remove(one.id)
     elif one and action == "Show":
         _show(one)
 
@@ -235,7 +243,9 @@ def _load(key):
     if file is None:
         return
     try:
-        found = scenarios.read(file.read(scenarios.MAX_BYTES + 1))
+        content = file.read(scenarios.MAX_BYTES + 1)
+        uploads.require(content)
+        found = scenarios.read(content)
         if (room := MAX_KEPT - len(state[session.TRAY])) < len(found):
             raise DataError([f"There is room for {room} more, the file has {len(found)}. Remove some first."])
         more, unknown = [], set()
@@ -255,7 +265,7 @@ def _load(key):
 
 
 def _answered(one, others, unknown):
-    """Have a scenario from a file answered by the version that it names, or by the one that answers now."""
+    """Have a scenario that was read answered by the version that it names, or by the one that answers now."""
     model = resources.active_model()
     if one.version not in (0, model.version):
         try:

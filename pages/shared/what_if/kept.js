@@ -1,6 +1,11 @@
-// Kept scenarios as a table: a row each, with its dot and interval on one scale, and Show and Remove in the row.
+// Kept scenarios as a table: a row each, with its dot and interval on one scale, and Show and Remove in the row. And
+// the browser's storage of them: an entry each, so that no tab writes over what another keeps.
 
 const mounted = new WeakMap();
+const PREFIX = "petrol.kept.";
+// What this page and its storage agree on, for as long as the page lives: what is gone from there since, another tab
+// has removed, and what differs, it has written.
+const page = (window.petrolKept ??= {});
 const SVG = "http://www.w3.org/2000/svg";
 const WIDTH = 150; // [px] of the scale in each row
 
@@ -12,7 +17,17 @@ export default function ({ data, parentElement, setTriggerValue }) {
     parentElement.appendChild(table);
     mounted.set(parentElement, table);
   }
-  const { columns, rows, scale } = JSON.parse(data);
+  const { columns, rows, scale, ...storage } = JSON.parse(data);
+  if (!page.agree) addEventListener("storage", () => page.parent.isConnected && page.agree(true));
+  page.parent = parentElement;
+  page.press = (pressed) => setTriggerValue("pressed", pressed);
+  page.agree = (isOther) => agree(storage, isOther, (told) => setTriggerValue("stored", told));
+  page.agree(false);
+  const drawn = JSON.stringify([columns, rows, scale]);
+  if (drawn === table.dataset.drawn) return; // a button that is pressed meanwhile stays the same
+  table.dataset.drawn = drawn;
+  table.innerHTML = "";
+  if (!rows.length) return;
   const at = (value) => 4 + ((value - scale[0]) / (scale[1] - scale[0])) * (WIDTH - 8);
   table.innerHTML = "<thead><tr></tr></thead><tbody></tbody>";
   const [scenario, prediction, ...more] = columns;
@@ -30,10 +45,35 @@ export default function ({ data, parentElement, setTriggerValue }) {
       button.type = "button";
       button.textContent = action;
       button.setAttribute("aria-label", `${action} ${name}`);
-      button.onclick = () => setTriggerValue("pressed", { action, name });
+      button.onclick = () => page.press({ action, name });
       buttons.appendChild(button);
     }
   }
+}
+
+// Write what the server has changed, and tell it what it does not know: once, for it may have no use for it.
+function agree({ session, records, removed }, isOther, tell) {
+  if (page.session !== session) Object.assign(page, { session, told: "", isRefused: false, agreed: new Map() });
+  const { agreed } = page;
+  const told = { session, isOther, isRefused: false, changed: {}, gone: [] };
+  try {
+    for (const id of removed) localStorage.removeItem(PREFIX + id);
+    for (const [id, text] of Object.entries(records)) {
+      if (agreed.get(id) !== text) localStorage.setItem(PREFIX + id, text);
+      agreed.set(id, text);
+    }
+    for (const [key, text] of Object.entries(localStorage)) {
+      const id = key.slice(PREFIX.length);
+      if (key.startsWith(PREFIX) && agreed.get(id) !== text) told.changed[id] = text.slice(0, 5000);
+    }
+    told.gone = Object.keys(records).filter((id) => localStorage.getItem(PREFIX + id) === null);
+  } catch {
+    told.isRefused = true; // a browser that stores nothing for pages, or has no room
+  }
+  const isNews = told.isRefused !== page.isRefused || told.gone.length || Object.keys(told.changed).length;
+  const text = isNews ? JSON.stringify(told) : "";
+  if (isNews && text !== page.told) tell(told);
+  Object.assign(page, { told: text, isRefused: told.isRefused });
 }
 
 function fill(row, kind, text) {

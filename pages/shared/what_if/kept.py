@@ -1,4 +1,4 @@
-"""Kept scenarios in the browser: a row each, on one scale, with what can be done to it."""
+"""Kept scenarios in the browser: a row each, on one scale, with what can be done to it; and its storage of them."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -19,8 +19,14 @@ def _kept() -> Any:
     return st.components.v2.component("kept", js=_SCRIPT.read_text(encoding="utf-8"), isolate_styles=False)
 
 
-def draw_kept(lines: Sequence[dict[str, str]], kept: Sequence[Kept], on_press: Callable[[str, str], None]) -> None:
-    """Draw the table.
+def draw_kept(
+    lines: Sequence[dict[str, str]],
+    kept: Sequence[Kept],
+    storage: dict[str, Any],
+    on_press: Callable[[str, str], None],
+    on_stored: Callable[[Any], None],
+) -> None:
+    """Draw the table; of no scenarios none, yet the browser's storage is read.
 
     Parameters
     ----------
@@ -28,19 +34,29 @@ def draw_kept(lines: Sequence[dict[str, str]], kept: Sequence[Kept], on_press: C
         A row each: heading -> text.
     kept
         The same scenarios.
+    storage
+        What the browser is to store and to remove, as `stored.told_to_browser` makes it.
     on_press
         Called back with what was pressed, ``"Show"`` or ``"Remove"``, and the name of the scenario.
+    on_stored
+        Called back with what the browser's storage holds that it was not told of.
     """
-    low, high = min(one.low for one in kept), max(one.high for one in kept)
+    low, high = min((one.low for one in kept), default=0), max((one.high for one in kept), default=0)
     rows = [
         {"name": one.name, "cells": list(line.values()), "value": one.value, "low": one.low, "high": one.high}
         for line, one in zip(lines, kept, strict=True)
     ]
-    data = {"columns": list(lines[0]), "rows": rows, "scale": [low, max(high, low + 1)]}
+    data = {"columns": list(lines[0]) if lines else [], "rows": rows, "scale": [low, max(high, low + 1)]} | storage
+
+    def told(what: str) -> Any:
+        return st.session_state[session.TRAY_ROWS].get(what)
 
     def take() -> None:
-        pressed = st.session_state[session.TRAY_ROWS].pressed
-        if pressed:
+        if pressed := told("pressed"):
             on_press(str(pressed["action"]), str(pressed["name"]))
 
-    _kept()(key=session.TRAY_ROWS, data=json.dumps(data), on_pressed_change=take)
+    def restore() -> None:
+        if message := told("stored"):
+            on_stored(message)
+
+    _kept()(key=session.TRAY_ROWS, data=json.dumps(data), on_pressed_change=take, on_stored_change=restore)
