@@ -289,16 +289,12 @@ def test_what_an_address_cannot_ask_for_stays_as_the_start_has_it(js, rows_told,
     [
         ("petrol_tax", "7,5", 7.5), ("petrol_tax", "7.5", 7.5), ("petrol_tax", "750", None),
         ("driver_licence_share", "0.6", 0.6), ("driver_licence_share", "56.5", 0.565),
-        ("driver_licence_share", "56,5", 0.565), ("driver_licence_share", "5.65", None),
-        ("average_income", "4,300", None), ("average_income", "4 300", 4300), ("average_income", "4300,5", 4300.5),
+        ("driver_licence_share", "5.65", None), ("average_income", "4,300", None), ("average_income", "4 300", 4300),
     ],
 )  # fmt: skip
-def test_a_link_is_read_alike_in_the_page_and_behind_it_in_the_stored_unit_or_the_shown_one(
-    js, rows_told, name, text, value
-):
+def test_a_link_is_read_alike_in_the_page_and_behind_it(js, rows_told, name, text, value):
     came = js("readAddress(model, address)", model=rows_told, address=f"?{name}={text.replace(' ', '%20')}")
-    own = BY_NAME[name].default
-    assert came["values"][list(BY_NAME).index(name)] == (own if value is None else value)
+    assert came["values"][list(BY_NAME).index(name)] == (BY_NAME[name].default if value is None else value)
     assert controls._in_link(BY_NAME[name], text) == value
 
 

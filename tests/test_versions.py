@@ -45,7 +45,7 @@ def test_rows_come_back_as_they_went_in(store, rows):
     pd.testing.assert_frame_equal(again, odd, check_exact=True)
     assert fingerprint(again) == fingerprint(odd) == versions.data_sets(store)[-1].sha256
     assert list(again.dtypes) == list(odd.dtypes)
-    assert odd.attrs == {"warnings": ["a remark"]}
+    assert odd.attrs == rows.attrs | {"warnings": ["a remark"]}
 
 
 def test_rows_of_a_file_come_back_as_they_went_in(store, rows):
