@@ -10,6 +10,7 @@ from data.schema import FEATURES
 from tests.conftest import opening_pages
 from tests.explore_page import VIEWS
 from tests.retrain_page import promote_a_line
+from tests.screenshots import decide
 from tests.stores import wait_until
 from tests.what_if_page import choose, number, settles, slider
 
@@ -65,6 +66,9 @@ def go_to(page, name):
 
 def every_page(page):
     """Go from page to page and from view to view as a person with a phone does, and name each."""
+    decide(page)
+    page.get_by_text("Against the average, and what is closest").click()
+    expect(page.locator(".closest table")).to_be_visible()
     yield "What if"
     go_to(page, "Explore")
     for view in VIEWS:

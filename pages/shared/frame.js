@@ -1,8 +1,8 @@
-// What every page needs from the browser and Streamlit does not do: tables that scroll have the keyboard's focus, the menu
+// What every page needs from the browser and Streamlit does not do: what scrolls has the keyboard's focus, the menu
 // closes on a phone, and a translator's work does not keep old words on the screen.
 
 const PHONE = "(max-width: 768px)"; // where the menu lies over the page
-const WIDE = "[data-testid=stMarkdownContainer] > table";
+const WIDE = "[data-testid=stMarkdownContainer] > table, .wi-average > div, .closest > div"; // what may scroll
 
 export default function frame() {
   if (window.petrolFrame) return; // it outlives the page that drew it
@@ -15,9 +15,9 @@ export default function frame() {
 }
 
 function look() {
-  for (const table of document.querySelectorAll(WIDE)) {
-    if (table.scrollWidth > table.clientWidth) table.tabIndex = 0;
-    else table.removeAttribute("tabindex");
+  for (const wide of document.querySelectorAll(WIDE)) {
+    if (wide.scrollWidth > wide.clientWidth) wide.tabIndex = 0;
+    else wide.removeAttribute("tabindex");
   }
 }
 
@@ -27,8 +27,8 @@ function closeMenu({ target }) {
     menu.querySelector("[data-testid=stSidebarCollapseButton] button")?.click();
 }
 
-// A translator puts an element in the place of each text. React goes on writing to the text, which nobody sees any more,
-// and cannot take it away: so the text comes back when it changes, and whatever is meant for it goes to its stand-in.
+// A translator puts an element in the place of each text. React goes on writing to the text, which nobody sees any
+// more, and cannot take it away: so it comes back when it changes, and what else is meant for it goes to its stand-in.
 function keepTranslated() {
   const standIns = new WeakMap(); // text -> element
   const observer = new MutationObserver((records) => {

@@ -302,7 +302,7 @@ def _compare(model, kept):
     moved = change(model, before.scenario, after.scenario, possible_level(len(model.distinct), after.coverage))
     answers = [predict(model, one.scenario, possible_level(len(model.distinct), one.coverage)) for one in pair]
     table = [
-        ["", before.name, after.name],
+        ["Scenario", before.name, after.name],
         [f"{TARGET.label} ({TARGET.short_unit})", *(f"{answer.value:.0f}" for answer in answers)],
         ["Interval", *(_interval(answer, answer.level) for answer in answers)],
         *([c.label, *(c.text_with_unit(one.scenario[c.name]) for one in pair)] for c in FEATURES),

@@ -74,7 +74,7 @@ def named(model):
     return f"Version {model.version}" if model.version else "Shipped model"
 
 
-def misses(evidence, n=3):
+def misses(evidence, n=4):
     """Name the rows that a candidate misses by most, out of fold, with what was observed and what predicted."""
     errors, observed = evidence.residuals["candidate"], evidence.candidate.y
     codes = evidence.candidate.rows[ROW].to_numpy()

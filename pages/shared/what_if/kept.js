@@ -31,7 +31,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const at = (value) => 4 + ((value - scale[0]) / (scale[1] - scale[0])) * (WIDTH - 8);
   table.innerHTML = "<thead><tr></tr></thead><tbody></tbody>";
   const [scenario, prediction, ...more] = columns;
-  for (const text of [scenario, prediction, "On one scale", "", ...more]) fill(table.tHead.rows[0], "th", text);
+  for (const text of [scenario, prediction, "On one scale", "Actions", ...more]) fill(table.tHead.rows[0], "th", text);
   for (const { name, cells, value, low, high } of rows) {
     const row = table.tBodies[0].insertRow();
     cells.slice(0, 2).forEach((text) => fill(row, "td", text));
