@@ -123,7 +123,7 @@ def preview(result):
 model = resources.active_model()
 frame("Score a file", model)
 st.title("Score a file", anchor=False)
-st.markdown(":gray[Upload a CSV of scenarios; download it with a prediction for each. It stays in your session only.]")
+st.markdown(":gray[Upload a file of scenarios; download it with a prediction for each. It stays in your session only.]")
 left, right = st.columns([0.6, 0.4], gap="large")
 left.file_uploader(
     f"CSV, Excel or Parquet file, at most {MAX_BYTES // 2**20} MB",
