@@ -109,6 +109,7 @@ def preview(result):
     way = st.segmented_control("Preview", ways, default=ways[0], key=session.SCORE_PREVIEW, required=True)
     rows = result.rows if way == ways[0] else result.rows[result.rows[result.added[-1]] != ""]
     figures = {name: st.column_config.NumberColumn(format="%.1f") for name in result.figures}
+    figures["_index"] = st.column_config.Column("Row")
     shown = rows.head(N_SHOWN)
     shown = shown.loc[:, ~shown.columns.duplicated()]  # a table in the page cannot have a name twice
     st.dataframe(shown, column_config=figures, alt=f"{len(shown)} of {len(rows):,} rows with their predictions")
