@@ -115,6 +115,7 @@ def preview(result):
     way = st.segmented_control("Preview", ways, default=ways[0], key=session.SCORE_PREVIEW, required=True)
     rows = result.rows if way == ways[0] else result.rows[result.rows[result.added[-1]] != ""]
     figures = {name: st.column_config.NumberColumn(format="%.1f") for name in result.figures}
+    figures["_index"] = st.column_config.Column("Row")
     shown = rows.head(N_SHOWN)
     shown = harmless_table(shown.loc[:, ~shown.columns.duplicated()])  # no name twice; and it can be downloaded, too
     st.dataframe(shown, column_config=figures, alt=f"{len(shown)} of {len(rows):,} rows with their predictions")

@@ -10,7 +10,7 @@ from data.schema import FEATURES
 from tests.conftest import opening_pages
 from tests.explore_page import VIEWS
 from tests.retrain_page import promote_a_line
-from tests.screenshots import decide
+from tests.screenshots import decide, send
 from tests.stores import wait_until
 from tests.what_if_page import choose, number, settles, slider
 
@@ -73,9 +73,14 @@ def every_page(page):
     go_to(page, "Explore")
     for view in VIEWS:
         page.get_by_role("tab", name=view).click()
+        if view == VIEWS[0]:
+            page.get_by_role("button", name="Show as table").hover()
         yield f"Explore: {view}"
     for name in ("Retrain", "Models", "Score a file", "Method"):
         go_to(page, name)
+        if name == "Score a file":
+            send(page)
+            expect(page.locator(".st-key-app-score_picture .main-svg").first).to_be_visible()
         yield name
 
 

@@ -2,7 +2,8 @@
 // closes on a phone, and a translator's work does not keep old words on the screen.
 
 const PHONE = "(max-width: 768px)"; // where the menu lies over the page
-const WIDE = "[data-testid=stMarkdownContainer] > table, .wi-average > div, .closest > div"; // what may scroll
+const TABLES = "[data-testid=stMarkdownContainer] > table, .wi-average > div, .closest > div";
+const SCROLLERS = `${TABLES}, [data-testid=stCode] pre`;
 
 export default function frame() {
   if (window.petrolFrame) return; // it outlives the page that drew it
@@ -15,9 +16,9 @@ export default function frame() {
 }
 
 function look() {
-  for (const wide of document.querySelectorAll(WIDE)) {
-    if (wide.scrollWidth > wide.clientWidth) wide.tabIndex = 0;
-    else wide.removeAttribute("tabindex");
+  for (const each of document.querySelectorAll(SCROLLERS)) {
+    if (each.scrollWidth > each.clientWidth || each.scrollHeight > each.clientHeight) each.tabIndex = 0;
+    else each.removeAttribute("tabindex");
   }
 }
 
