@@ -8,7 +8,7 @@ from data.schema import FEATURES
 
 PAGES = {
     "": (*(column.name for column in FEATURES), "coverage", "version", "from", "to", "view"),
-    "explore": ("view", "filter", *(column.name for column in FEATURES)),
+    "explore": ("view", "selected", "between", "only", *(column.name for column in FEATURES)),
     "retrain": ("candidate", "job", "evidence", "evidence_of_several"),
     "models": ("version",),
     "score": ("score_coverage",),

@@ -22,9 +22,13 @@ doubts = wording.doubts(notes, model.rows)
 
 st.title("Explore", anchor=False)
 st.markdown(f":gray[{wording.rows_in_words(n_all)}]")
+told = st.container()
 bar = st.container(horizontal=True, vertical_alignment="center", key=session.EXPLORE_BAR)
 with bar:
     limits, names = choice.filters(model.rows, data)
+with told:
+    for problem in choice.problems():
+        st.info(problem, icon=":material/link:")
 survey = resources.owner.survey(model, limits, names)
 n, selected = len(survey.rows), st.session_state[session.EXPLORE_SELECTED]
 shown = [place for place in selected if place in survey.rows.index]
@@ -166,6 +170,8 @@ VIEWS = {
     "About the data": about,
 }
 
+with told:
+    choice.write_address(model.rows, limits, names, next(iter(VIEWS)))
 with bar:
     st.markdown(f"**{n:,} of {n_all:,} {ROWS}**" if limits or names else f"**All {n_all:,} {ROWS}**", width="content")
     if limits or names:

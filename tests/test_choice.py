@@ -68,6 +68,48 @@ def test_what_is_selected_stays_so_behind_a_filter_and_is_said():
     ] == ["WY"]
 
 
+def asking(**asked):
+    def ask(app):
+        for name, values in asked.items():
+            app.query_params[name] = values
+        app.session_state["app.page"] = "another"  # where it came from
+
+    return ask
+
+
+def test_what_an_address_asks_for_is_chosen_and_what_is_not_there_is_told():
+    asked = {"selected": ["OH", "<b>XX</b>", "[x](y)"], "between": ["petrol_tax:7:7", "petrol_tax:7", "no:1:2"]}
+    app = opened("One at a time", asking(**asked, only=["Ohio", "Texas"]))
+    text = words(app)
+    assert "**1 of 48 states**" in text
+    assert "Selected: **Ohio**" in text
+    assert app.session_state["app.explore_selected"] == [CODES.index("OH")]
+    assert [info.value for info in app.info] == [
+        "The link names \\<b\\>XX\\</b\\>, \\[x\\]\\(y\\), which are no state here.",
+        "The link asks for the range petrol\\_tax\\:7, which the filter does not have.",
+        "The link asks for the range no\\:1\\:2, which the filter does not have.",
+    ]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"selected": ["x" * 20_000]},
+        {"selected": [f"S{i}" for i in range(5000)]},
+        {"between": ["petrol_tax:-inf:inf", "petrol_tax:9:7", "state:1:2", "a" * 9000, ":::"] * 20},
+        {"only": ["", "\0", "٩"], "selected": [""]},
+    ],
+    ids=["long", "many", "ranges", "odd"],
+)
+def test_no_address_breaks_the_page_or_fills_it(asked):
+    app = opened("One at a time", asking(**asked))
+    text = words(app)
+    assert "**All 48 states**" in text
+    assert "No state is selected." in text
+    assert max((len(info.value) for info in app.info), default=0) < 300
+    assert len(app.info) <= 6
+
+
 def test_names_beside_the_points_are_on_demand():
     app = opened("One at a time", lambda app: app.toggle(key="app.explore_with_names").set_value(True))
     dots = figure(app, "explore_one")["data"][3]

@@ -232,6 +232,43 @@ def test_ticks_in_the_table_select_and_pictures_tick(explore, model):
     assert_selected(page, model, ["WY"], ["map", "one"])
 
 
+def test_choice_and_filter_stand_in_the_address_and_come_back_by_any_way(server, open_page, model):
+    asked = "selected=TX&selected=WY&selected=Atlantis"
+    kept = "between=petrol_tax:7:8&between=petrol_tax:nan:8&only=Wyoming&only=Ohio"
+    page = open_page(f"{server}/explore?{asked}&{kept}", ready="stPlotlyChart")
+    expect(bar(page)).to_contain_text("2 of 48 states")  # at 7 ¢; Texas has 5 ¢
+    expect(bar(page)).to_contain_text("(1 of them hidden by the filter)")
+    expect(page.get_by_text("The link names Atlantis, which is no state here.")).to_be_visible()
+    expect(page).not_to_have_url(re.compile("Atlantis|nan"))
+    page.get_by_role("button", name="Show all").click()
+    turn_to(page, "Columns")
+    n_entries = page.evaluate("history.length")
+    for code in ("OH", "WY"):
+        click_point(page, "map", place_of(model, code))
+        assert_selected(page, model, [code], ["map", "spread"])
+        expect(page).to_have_url(re.compile(rf"selected={code}\b"))
+    assert page.evaluate("history.length") == n_entries  # Back leaves the page, and not through each choice
+
+    def is_as_it_was():
+        expect(picture(page, "map").locator("path.point").first).to_be_visible()
+        assert_selected(page, model, ["WY"], ["map"])
+        expect(page).to_have_url(re.compile(r"selected=WY\b"))
+        expect(page).not_to_have_url(re.compile("between|only|OH"))
+
+    page.reload()
+    is_as_it_was()
+    expect(page.get_by_role("tab", name="Columns")).to_have_attribute("aria-selected", "true")
+    method = page.get_by_text("The fault that this app descends from")
+    page.get_by_test_id("stSidebar").get_by_role("link", name="Method").click()
+    expect(method).to_be_visible()
+    page.evaluate("history.back()")
+    is_as_it_was()
+    page.evaluate("history.forward()")
+    expect(method).to_be_visible()
+    page.get_by_test_id("stSidebar").get_by_role("link", name="Explore").click()
+    is_as_it_was()
+
+
 def test_two_visitors_select_for_themselves(explore, server, open_page, model):
     first, second = explore(), drawn_page(open_page, server)
     click_point(first, "map", place_of(model, "WY"))

@@ -20,7 +20,7 @@ from tests.what_if_page import DEFAULTS, number, slider, type_into
 PAGES = [path for path in sorted((ROOT / "pages").rglob("*.py")) if path.name not in ("session.py", "api.py")]
 PAGES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in [ROOT / "streamlit_app.py", *PAGES]}
 CALLS = [call for tree in PAGES.values() for call in ast.walk(tree) if isinstance(call, ast.Call)]
-METHODS = ("get", "pop", "setdefault", "update", "to_dict")
+METHODS = ("get", "get_all", "pop", "setdefault", "update", "to_dict")
 OLD = {"petrol_tax": "9", "average_income": "3571", "paved_highways": "1976", "driver_licence_share": "0.525"}
 OLD_SCENARIO = {name: float(value) for name, value in OLD.items()}
 RENAMED = dict(zip(OLD, ("coverage", "version", "job", "tray"), strict=True))

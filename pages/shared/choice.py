@@ -1,13 +1,19 @@
 """Which rows the Explore page is about: a filter, and one list of selected rows for every picture and the table."""
 
+import json
 import math
 import weakref
+from functools import cache
+from pathlib import Path
 
 import streamlit as st
 
 from data.schema import COLUMNS, FEATURES, ROW, ROWS, row_name
 from pages.shared import session, tables
+from pages.shared.wording import plain
 
+_SCRIPT = Path(__file__).with_name("choice.js")
+_LONGEST = 1500  # characters of what an address holds of the rows, and of the filter; a line of a request has 8,000
 _N_LISTED = 1000  # names that a list can offer; above that they are typed
 _drawn = weakref.WeakKeyDictionary()  # survey -> its table, for all sessions: of a million rows, 0.1 GB
 
@@ -29,9 +35,13 @@ def filters(rows, of):
     names : tuple of str
         Names of rows to keep; empty for all.
     """
-    if st.session_state.get(session.EXPLORE_OF) != of:
+    state = st.session_state
+    if state.get(session.EXPLORE_OF) != of:
         _forget()
-        st.session_state[session.EXPLORE_OF] = of
+        state[session.EXPLORE_OF] = of
+    asked = {name: st.query_params.get_all(name) for name in _ASKED}
+    if state.pop(session.ENTERED, False) and any(asked.values()):
+        _open(rows, asked)
     with st.popover("Filter", icon=":material/filter_alt:", key=session.EXPLORE_FILTER):
         cells = [cell for _ in range(3) for cell in st.columns(2, gap="medium")]
         limits = [_range(cell, column, rows[column.name]) for cell, column in zip(cells, COLUMNS, strict=False)]
@@ -47,6 +57,81 @@ def filters(rows, of):
     return tuple(limit for limit in limits if limit), tuple(names)
 
 
+_ASKED = (session.SELECTED, session.BETWEEN, session.ONLY)
+
+
+@cache
+def _address():
+    return st.components.v2.component("choice", js=_SCRIPT.read_text(encoding="utf-8"))
+
+
+def write_address(rows, limits, names, usual):
+    """Have the browser write into the address what is chosen; what is too much for one is left out.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        All rows.
+    limits, names
+        The filter, as `filters` read it.
+    usual : str
+        View that an address leaves out.
+    """
+    selected = rows.loc[st.session_state[session.EXPLORE_SELECTED], ROW].tolist()
+    between = [f"{name}:{low:.10g}:{high:.10g}" for name, low, high in limits]
+    chosen = {session.SELECTED: selected, session.BETWEEN: between, session.ONLY: list(names)}
+    chosen = {name: values if sum(map(len, values)) <= _LONGEST else [] for name, values in chosen.items()}
+
+    _address()(key=session.EXPLORE_ADDRESS, data=json.dumps(chosen))
+    view = st.session_state.get(session.VIEW) or st.query_params.get(session.VIEW, usual)  # not yet drawn at first
+    link = {session.VIEW: [] if view == usual else [view]} | chosen
+    st.session_state[session.EXPLORE_LINK] = {name: values for name, values in link.items() if values}
+
+
+def _open(rows, asked):
+    """Choose what an address asks for; what is not there is left out, and told."""
+    state, problems = st.session_state, []
+    _forget()
+    codes = {code[:_LONGEST] for code in asked[session.SELECTED][:_LONGEST]}
+    select(rows.index[rows[ROW].isin(codes)])
+    state[session.EXPLORE_FIRST] = state[session.EXPLORE_SELECTED]
+    missing = [code for code in sorted(codes.difference(rows[ROW])) if code]
+    known = {row_name(code) for code in rows[ROW]} if asked[session.ONLY] else set()
+    if only := [name for name in dict.fromkeys(asked[session.ONLY][:_LONGEST]) if name in known]:
+        state[_key(session.EXPLORE_NAMES)] = only
+    missing += [name for name in dict.fromkeys(asked[session.ONLY][:_LONGEST]) if name not in known]
+    if missing:
+        shown = ", ".join(plain(name[:40]) for name in missing[:3])
+        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+        problems.append(f"The link names {shown}{more}, which {'are' if len(missing) > 1 else 'is'} no {ROW} here.")
+    columns = {column.name: column for column in COLUMNS}
+    for text in asked[session.BETWEEN][: len(columns)]:
+        name, *ends = text.split(":")
+        try:
+            low, high = map(float, ends)
+            bottom, top, _ = _ends(columns[name], rows[name])
+            if not bottom <= low <= high <= top:
+                raise ValueError
+        except (KeyError, ValueError):
+            problems.append(f"The link asks for the range {plain(text[:60])}, which the filter does not have.")
+        else:
+            state[_key(session.EXPLORE_RANGE, name)] = (low, high)
+    state[session.EXPLORE_PROBLEMS] = problems, state[session.EXPLORE_SELECTED]
+
+
+def problems():
+    """Return what was wrong with the link, in Markdown, until other rows are selected."""
+    told, selected = st.session_state.get(session.EXPLORE_PROBLEMS, ([], None))
+    return told if selected == st.session_state[session.EXPLORE_SELECTED] else []
+
+
+def _ends(column, values):
+    """Both ends of a slider for a column, and its step."""
+    low, high = round(float(values.min()), 9), round(float(values.max()), 9)
+    step = column.step if column in FEATURES else 10.0**-column.decimals
+    return round(math.floor(low / step) * step, 9), round(math.ceil(high / step) * step, 9), step
+
+
 def _range(cell, column, values):
     """A slider with two ends; None while it keeps everything."""
     low, high = round(float(values.min()), 9), round(float(values.max()), 9)
@@ -54,8 +139,7 @@ def _range(cell, column, values):
     if low == high:
         cell.markdown(f"{label}  \n:gray[{column.text(low)} in all {ROWS}]")
         return None
-    step = column.step if column in FEATURES else 10.0**-column.decimals
-    bottom, top = round(math.floor(low / step) * step, 9), round(math.ceil(high / step) * step, 9)
+    bottom, top, step = _ends(column, values)
     chosen = cell.slider(
         label,
         bottom,

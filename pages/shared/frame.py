@@ -69,8 +69,10 @@ def frame(title, model):
     st.html(_STYLE)
     with st.sidebar:
         st.markdown("**Petrol what-if**")
+        chosen = st.session_state.get(session.EXPLORE_LINK, {})
+        links = {"pages/explore.py": [(name, value) for name, values in chosen.items() for value in values]}
         for path, label in PAGES:
-            st.page_link(path, label=label, width="stretch")
+            st.page_link(path, label=label, width="stretch", query_params=links.get(path))
         name = f"Version {model.version}: {model.label}" if model.version else f"Shipped {model.label}"
         _model_in_words(f"{name}  \n{len(model.rows):,} {ROWS}, {PERIOD}")
         _script()(key=session.FRAME)

@@ -147,6 +147,6 @@ def where_kept() -> str:
             "Download it to keep it longer."
         )
     return (
-        "What you keep stays in this browser until you remove it (in a private window: until you close that), and who "
-        "uses the browser sees it. Download it to use it elsewhere."
+        "What you keep stays in this browser until you remove it (in a private window: until you close that), and "
+        "anyone who uses this browser can see it. Download it to use it elsewhere."
     )

@@ -32,7 +32,7 @@ function drawBars(list, bars) {
     const rounded = Math.abs(bar.value).toFixed(0);
     figure.textContent = rounded === "0" ? "0" : `${bar.value < 0 ? "−" : "+"}${rounded}`;
     const size = (Math.abs(bar.value) / span) * 50;
-    track.firstChild.className = bar.value < 0 ? "reasons-lowers" : "reasons-raises";
+    track.firstChild.className = bar.value < 0 ? "wi-lowers" : "wi-raises";
     track.firstChild.style.width = `${size}%`;
     track.firstChild.style.left = `${bar.value < 0 ? 50 - size : 50}%`;
   });
