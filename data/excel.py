@@ -27,7 +27,7 @@ def read(raw: bytes, sheet: str = "") -> tuple[bytes, str, list[str]]:
     raw
         The file.
     sheet
-        Its name; the first one unless told otherwise.
+        Its name; the first one that is not empty unless told otherwise.
 
     Returns
     -------
@@ -36,7 +36,7 @@ def read(raw: bytes, sheet: str = "") -> tuple[bytes, str, list[str]]:
     sheet : str
         Whose it is.
     sheets : list of str
-        Of the file, in its order.
+        Of the file, in its order, without hidden ones.
 
     Raises
     ------
@@ -50,20 +50,24 @@ def read(raw: bytes, sheet: str = "") -> tuple[bytes, str, list[str]]:
 
 
 def _reading(raw: bytes, sheet: str) -> tuple[dict[str, Any], Any]:
-    from python_calamine import CalamineError, CalamineWorkbook
+    from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
             apart.require_small(sum(each.file_size for each in archive.infolist()))
         book = CalamineWorkbook.from_filelike(io.BytesIO(raw))
-        sheets = book.sheet_names
+        sheets = [each.name for each in book.sheets_metadata if each.typ == SheetTypeEnum.WorkSheet]
+        shown = [each.name for each in book.sheets_metadata if each.visible == SheetVisibleEnum.Visible]
+        sheets = [name for name in sheets if name in shown] or sheets  # a hidden one is not what a person means
         if not sheets:
-            raise DataError([f"The Excel file has no sheet. {_CURE}"])
+            raise DataError([f"The Excel file has no sheet with cells. {_CURE}"])
         if sheet and sheet not in sheets:
             raise DataError([f"There is no sheet {sheet[:60]!r}. The file has: {', '.join(sheets)[:200]}."])
-        chosen = sheet or sheets[0]
-        table = book.get_sheet_by_name(chosen)
-        if table.height > MAX_ROWS:
+        for chosen in [sheet] if sheet else sheets:
+            table = book.get_sheet_by_name(chosen)
+            if table.height:
+                break
+        if table.height > MAX_ROWS + 1 and table.width > 1:
             raise DataError([TOO_MANY_ROWS])
         if table.height * table.width > MAX_CELLS:
             raise DataError([TOO_MANY_CELLS])

@@ -3,21 +3,27 @@
 import csv
 import io
 import re
+from collections import Counter
 from typing import NamedTuple
 
 from data.headers import names_of
 from data.schema import DataError
 
 BLANK = " "  # between cells: any number of blanks and tabs
-_SIGNS = (",", ";", "\t", BLANK)
-_NAMED = re.compile(r"sep=([,;\t])\s*(?:\n|\r|$)")  # as spreadsheets write it, in the first line
+_SIGNS = (",", ";", "\t", "|", BLANK)
+_NAMED = re.compile(r"sep=([,;\t|])\s*(?:\n|\r|$)")  # as spreadsheets write it, in the first line
 _HEAD = 2**16  # characters that are looked at
 _N_RECORDS, _N_ABOVE = 50, 20  # records that are looked at, and those among them that may be the header
+_COMMENT = re.compile(r"\s*#.")
 _FIGURE = re.compile(r"[+-]?[0-9][0-9.,]*\s*%?")
 _OTHERS = (
-    (re.compile(r"<!doctype html|<html|<head|<body", re.IGNORECASE), "a web page"),
+    (re.compile(r"<!doctype html|<!--|<html|<head|<body|<table|<div", re.IGNORECASE), "a web page"),
     (re.compile(r"<\?xml|<[a-z][\w:.-]*[\s/>]", re.IGNORECASE), "XML"),
     (re.compile(r'\{\s*["}]|\[\s*[\[{"\]\d-]'), "JSON"),
+    (re.compile("%PDF-"), "a PDF document"),
+    (re.compile(r"\{\\rtf"), "rich text"),
+    (re.compile("version https://git-lfs"), "a pointer to a file in Git LFS"),
+    (re.compile(r"(?:%.*\s+)*@relation\b", re.IGNORECASE), "a file of Weka (ARFF)"),
 )
 
 
@@ -40,7 +46,7 @@ def require_table(text: str) -> None:
     start = text[:1000].lstrip()
     for pattern, kind in _OTHERS:
         if pattern.match(start):
-            cause = "A download that was refused leaves such a file. " if kind != "JSON" else ""
+            cause = "A download that was refused leaves such a file. " if kind in ("a web page", "XML") else ""
             begin = " ".join(start[:40].split())
             raise DataError([f"This is {kind}, not a table: it begins with {begin!r}. {cause}Save the table as CSV."])
 
@@ -64,8 +70,8 @@ def require_header(header: list[str], expected: str) -> None:
 def layout_of(text: str) -> Layout:
     """Find the separator that makes a table of the text, and the header in it.
 
-    The header is the record with the most known names; where none is known, the first of more than one cell. Blanks
-    separate cells only where every line has as many of them.
+    The header is the record with the most known names, rather one with as many cells as most have, and the first of
+    several. Blanks separate cells only where every line has as many of them.
     """
     if named := _NAMED.match(text):
         return Layout(named[1], 2, ())
@@ -76,8 +82,9 @@ def layout_of(text: str) -> Layout:
             continue
         header = _header(records)
         fields = records[header][1]
-        body = [len(record) for _, record in records[header + 1 :]]
-        has_row_names = sign == BLANK and len(fields) > 1 and {*body} == {len(fields) + 1}
+        rows = [record for _, record in records[header + 1 :] if not is_empty(record, sign)]
+        body = [len(record) for record in rows]
+        has_row_names = len(fields) > 1 and {*body} == {len(fields) + 1} and (sign == BLANK or _are_names(text, rows))
         fit = sum(n == len(fields) + has_row_names for n in body) / len(body) if body and len(fields) > 1 else 0.0
         if sign == BLANK and fit < 1:
             continue
@@ -88,6 +95,17 @@ def layout_of(text: str) -> Layout:
     return best
 
 
+def is_empty(fields: list[str], separator: str) -> bool:
+    """Whether a record says nothing, as a blank line or the rule below the header of a table in Markdown."""
+    text = "".join(fields)
+    return not (text.strip("-:=+ \t\r\n") if separator == "|" else text.strip())
+
+
+def _are_names(text: str, rows: list[list[str]]) -> bool:
+    """Whether each row begins with a name in quotation marks that the header has no title for."""
+    return all(f'"{row[0]}"' in text for row in rows) and len({row[0] for row in rows}) == len(rows)
+
+
 def split_blanks(text: str) -> str:
     """Turn tabs to blanks, and drop those at the ends of lines."""
     return re.sub(r" +$", "", text.replace("\t", " "), flags=re.MULTILINE)
@@ -95,14 +113,15 @@ def split_blanks(text: str) -> str:
 
 def reader(text: str, separator: str) -> "csv._reader":
     """Split text into records of cells."""
-    return csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=separator == BLANK)
+    has_blanks = separator == BLANK or f'{separator} "' in text
+    return csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=has_blanks)
 
 
 def _records(head: str, sign: str, *, is_whole: bool) -> list[tuple[int, list[str]]]:
     """Number and fields of the first records that are not empty; not of the last where it is cut off."""
     records = []
     for number, fields in enumerate(reader(split_blanks(head) if sign == BLANK else head, sign), 1):
-        if "".join(fields).strip():
+        if not is_empty(fields, sign) and not (_COMMENT.match(fields[0]) and not records):
             records.append((number, fields))
         if len(records) > _N_RECORDS:
             break
@@ -111,10 +130,12 @@ def _records(head: str, sign: str, *, is_whole: bool) -> list[tuple[int, list[st
 
 def _header(records: list[tuple[int, list[str]]]) -> int:
     """Place of the header among the records."""
-    known = [sum(name is not None for name in names_of(fields)) for _, fields in records[:_N_ABOVE]]
-    if max(known) > 1:
-        return known.index(max(known))
-    for place, (_, fields) in enumerate(records[:_N_ABOVE]):
-        if sum(bool(field.strip()) for field in fields) > 1 and not re.match(r"\s*#.", fields[0]):
-            return place
-    return 0
+    usual = Counter(len(fields) for _, fields in records).most_common(1)[0][0]
+
+    def likelihood(fields: list[str]) -> float:
+        if sum(bool(field.strip()) for field in fields) < 2:
+            return 0
+        return sum(name is not None for name in names_of(fields)) + 1.5 * (len(fields) in (usual, usual - 1))
+
+    likely = [likelihood(fields) for _, fields in records[:_N_ABOVE]]
+    return likely.index(max(likely))

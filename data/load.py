@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from data.cells import restored_column
-from data.odd import odd_values
+from data.odd import odd_values, summary_rows
 from data.schema import COLUMNS, FEATURE_NAMES, ROW, TARGET, DataError
 from data.table import Source, numbers, read_table
 from data.text import MAX_BYTES
@@ -190,6 +190,7 @@ def assemble(names: "pd.Series | None", figures: "Mapping[str, pd.Series]", rema
     remarks += doubled[: DataError.SHOWN]
     if (n_doubled := len(copies) + len(times)) > DataError.SHOWN:
         remarks.append(f"... and {n_doubled - DataError.SHOWN:,} more rows or names that appear twice.")
+    remarks += summary_rows(rows)
     remarks += odd_values(rows)
     rows = rows.reset_index(drop=True)
     rows.attrs["warnings"] = remarks

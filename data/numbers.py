@@ -2,7 +2,7 @@
 
 import re
 
-_NOTHING = re.compile(r"[\s\u00a0\u2009\u202f']")  # what may stand between thousands
+_THOUSANDS = re.compile(r"(?<=\d)[\s\u00a0\u2009\u202f'\u2019](?=\d{3}(?!\d))", re.ASCII)  # what may stand between them
 _EITHER = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}", re.ASCII)
 _POINT = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?", re.ASCII)
 _COMMA = re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3})+,\d+", re.ASCII)
@@ -19,7 +19,7 @@ def read_number(typed: str) -> float:
     ValueError
         With what is wrong, and the cure where both readings are possible: ``1,234`` may be 1.234 or 1234.
     """
-    text = _NOTHING.sub("", typed).replace("\u2212", "-")
+    text = _THOUSANDS.sub("", typed.strip()).replace("\u2212", "-")
     if _EITHER.fullmatch(text):
         readings = f"{text.replace(',', '.')} or {text.replace(',', '')}"
         raise ValueError(f"{text} can mean {readings}. Write it without the comma.")

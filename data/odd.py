@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from data.schema import COLUMNS, ROWS
+from data.schema import COLUMNS, ROW, ROWS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -14,6 +14,9 @@ _LEAST = 8  # rows
 _FENCE = 3  # interquartile ranges beyond a quartile: "far out" in Tukey (1977), Exploratory Data Analysis, p. 44
 _RARE = 0.05  # of the rows; what occurs more often is how the column is
 _N_SHOWN = 5  # of a column
+_SUMMARIES = {
+    "mean", "average", "avg", "median", "total", "sum", "std", "stdev", "min", "minimum", "max", "maximum", "count",
+}  # fmt: skip
 
 
 def odd_values(rows: "pd.DataFrame") -> Iterator[str]:
@@ -50,6 +53,14 @@ def odd_values(rows: "pd.DataFrame") -> Iterator[str]:
             yield f"row {rows.index[place]}, {column.name}: {value} is far from all others: {usual}. Taken; check it."
         if len(odd) > _N_SHOWN:
             yield f"{column.name}: {len(odd) - _N_SHOWN:,} more are as far."
+
+
+def summary_rows(rows: "pd.DataFrame") -> Iterator[str]:
+    """Say which rows have the name of a summary, as spreadsheets have them below a table."""
+    names = rows[ROW].str.strip().str.rstrip(".:").str.lower()
+    for row in rows.index[names.isin(_SUMMARIES)][:_N_SHOWN]:
+        name = rows[ROW][row][:60]
+        yield f'row {row}, {ROW}: "{name}" looks like a summary of the other rows. Kept; leave it out if it is.'
 
 
 def _beyond(values: np.ndarray, low: float, high: float) -> np.ndarray:

@@ -52,12 +52,18 @@ class DataError(ValueError):
         How many there are besides.
     file
         The table that was refused, as far as it could be read: what a page can ask about it.
+
+    Attributes
+    ----------
+    sheet, sheets
+        Of an Excel file: the one that was looked at, and all that can be.
     """
 
     SHOWN = 50
 
     def __init__(self, problems: Iterable[str], n_more: int = 0, file: "Table | None" = None) -> None:
         self.problems, self.file = list(problems), file
+        self.sheet, self.sheets = "", []
         shown = self.problems[: self.SHOWN]
         more = len(self.problems) - len(shown) + n_more
         super().__init__("\n".join(shown + ([f"... and {more:,} more problems."] if more else [])))

@@ -1,20 +1,24 @@
 """A file as cells of text, its columns known by any accepted spelling, and the cells of a column as numbers."""
 
+import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from data import excel, parquet
 from data.headers import fold, names_of, unit_in
 from data.layout import BLANK, layout_of, require_header, require_table
-from data.schema import COLUMNS, ROW, DataError
+from data.schema import COLUMNS, ROW, Column, DataError
 from data.text import MAX_BYTES, decode, split
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Source = Path | str | bytes | IO[bytes]
 
 # By decimal sign: digits in groups of three or ungrouped, then the decimals.
-_SPACES = "\u00a0\u202f '"
+_SPACES = "\u00a0\u2009\u202f\u2019 '"
 _NUMBER = {
     ".": rf"[+-]?(?:[1-9][0-9]{{0,2}}(?:[,{_SPACES}][0-9]{{3}})+|[0-9]*)(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?",
     ",": rf"[+-]?(?:[1-9][0-9]{{0,2}}(?:[.{_SPACES}][0-9]{{3}})+|[0-9]*)(?:,[0-9]*)?(?:[eE][+-]?[0-9]+)?",
@@ -26,7 +30,8 @@ _DECIMALS = {
     for sign, mark, group in ((".", r"\.", ","), (",", ",", r"\."))
 }
 _EITHER = r"[+-]?[1-9][0-9]{0,2}[.,][0-9]{3}"
-_MISSING = ("nan", "na", "n/a", "null", "none", "?", "-")
+_SEVERAL = 4  # values of which something can be said in common
+_MISSING = ("nan", "na", "n/a", "n.a.", "#n/a", "null", "none", "missing", "?", ".", "..", "-", "–", "—")
 _CURE = {
     ".": "Use a point for decimals.",
     ",": "This file writes decimals with a comma: write all of them so.",
@@ -164,21 +169,37 @@ def read_table(
     """
     problems, remarks, expected, sheets = Problems(limit), [], ", ".join(wanted), []
     raw = _read(source, max_bytes, expected)
+    if excel.is_excel(raw):
+        raw, sheet, sheets = excel.read(raw, sheet)
+        if len(sheets) > 1:
+            remarks.append(f"Read is the sheet {sheet!r}, one of {len(sheets)}.")
+    try:
+        table = _table_of(raw, wanted, columns, problems, remarks, expected)
+    except DataError as error:
+        error.sheet, error.sheets = sheet, sheets
+        raise
+    return replace(table, sheet=sheet, sheets=sheets)
+
+
+def _table_of(
+    raw: bytes,
+    wanted: Collection[str],
+    columns: Mapping[str, str | int] | None,
+    problems: Problems,
+    remarks: list[str],
+    expected: str,
+) -> Table:
     if parquet.is_parquet(raw):
         header, cells = parquet.read(raw, wanted, problems, needs_all=bool(columns))
         separator, overflow = ",", {}
     else:
-        if excel.is_excel(raw):
-            raw, sheet, sheets = excel.read(raw, sheet)
-            if len(sheets) > 1:
-                remarks.append(f"Read is the sheet {sheet!r}, one of {len(sheets)}.")
         text = decode(raw, remarks)
         require_table(text)
         layout = layout_of(text)
         if layout.above:
             remarks.append(f"Not read, for it stands above the header: {' / '.join(layout.above)[:200]}")
         header, cells, overflow = split(text, layout, problems, remarks)
-        separator = "\t" if layout.separator == BLANK else layout.separator
+        separator = {BLANK: "\t", "|": ","}.get(layout.separator, layout.separator)
     if not header:
         raise DataError([_empty(expected)])
     require_header(header, expected)
@@ -203,27 +224,40 @@ def read_table(
     whole = cells.index.difference([*overflow, *(row for row, _, _ in problems)])
     ignored = [title for title, name in zip(header, names, strict=True) if title and not name]
     decimal, shows_decimal = _decimal(cells, places, wanted, separator)
-    return Table(cells, whole, places, separator, decimal, shows_decimal, problems, remarks, ignored, sheet, sheets)
+    return Table(cells, whole, places, separator, decimal, shows_decimal, problems, remarks, ignored, "", [])
 
 
 def _names(header: list[str], columns: Mapping[str, str | int] | None) -> list[str | None]:
     """Name in the schema of each column of a file, or None; what was said by hand goes before what the header says."""
     names = names_of(header)
-    titles = [str(title).strip() for title in header]
+    titles, taken = [str(title).strip() for title in header], {}
     for name, given in (columns or {}).items():
-        if isinstance(given, str) and given not in titles:
-            raise DataError([f"There is no column {given[:60]!r}; the header has: {_shortly(titles)}."])
-        place = given if isinstance(given, int) else titles.index(given)
+        place = titles.index(given) if given in titles else _place(given)
+        if not 0 <= place < len(titles):
+            raise DataError([f"There is no column {str(given)[:60]!r}; the header has: {_shortly(titles)}."])
+        if place in taken:
+            raise DataError([f"The column {titles[place]!r} cannot be both {taken[place]} and {name}."])
+        taken[place] = name
         names = [None if other == name else other for other in names]
         names[place] = name
     return names
+
+
+def _place(given: str | int) -> int:
+    """Place that is given as a number, or as text that counts from one: ``#4`` is 3; -1 where it is none."""
+    if isinstance(given, int):
+        return given
+    return int(given[1:]) - 1 if re.fullmatch(r"#[1-9][0-9]{0,4}", given) else -1
 
 
 def _places(header: list[str], names: list[str | None], wanted: Collection[str], problems: Problems) -> dict[str, int]:
     """Name -> place of each column that stands there once; what is missing or doubled is a problem of row 1."""
     places = {name: place for place, name in enumerate(names) if name and names.count(name) == 1}
     missing = [name for name in wanted if name not in names and name != ROW]
-    if missing:
+    if missing and len(header) == 1:
+        text = f"the first line is one cell, {header[0].strip()[:60]!r}. Put commas, semicolons or tabs between cells."
+        problems.append((1, "", text))
+    elif missing:
         what = f"column {missing[0]} is" if len(missing) == 1 else f"columns {', '.join(missing)} are"
         text = f"{what} missing; the header has: {_shortly(header)}. Expected: {', '.join(wanted)}."
         problems.append((1, "", text))
@@ -254,6 +288,36 @@ def _decimal(cells, places, wanted, separator):
     return (",", True) if shows[","] > shows["."] else (".", shows["."] > 0)
 
 
+def _bare(cells: "pd.Series", column: Column, decimal: str) -> "pd.Series":
+    """Cells without what spreadsheets and people put around a number: the column's own unit, a formula that is one."""
+    odd = cells[(cells != "") & ~cells.str.fullmatch(_NUMBER[decimal])]
+    if odd.empty:
+        return cells
+    units = "|".join(re.escape(unit) for unit in sorted(column.units - {"%"}, key=len, reverse=True))
+    told = odd.str.replace("\u2212", "-").str.replace(r'^="(.*)"$', r"\1", regex=True)
+    told = told.str.replace(rf"(?i)^(?:{units})\s*(?=[\d.,+-])|(?<=[\d.,])\s*(?:{units})$", "", regex=True)
+    bare = cells.copy()
+    bare.loc[odd.index] = told
+    return bare
+
+
+def _if_grouped(bare: "pd.Series", number: "pd.Series", column: Column, decimal: str) -> "pd.Series | None":
+    """Numbers of a column in which the decimal sign stands between thousands, or None where it does not.
+
+    It does where each cell that has one has groups of three, and only so the values are what is usual: 1.976 miles.
+    """
+    import pandas as pd
+
+    has_sign = bare.str.contains(decimal, regex=False)
+    pattern = rf"[+-]?[1-9][0-9]{{0,2}}(?:\{decimal}[0-9]{{3}})+"
+    if not has_sign.any() or not bare[has_sign].str.fullmatch(pattern).all():
+        return None
+    grouped = pd.to_numeric(bare[has_sign].str.replace(decimal, ""), errors="coerce").reindex(number.index)
+    grouped = grouped.fillna(number)
+    is_usual = [column.low <= values[has_sign].median() <= column.high for values in (number, grouped)]
+    return grouped if is_usual == [False, True] else None
+
+
 def numbers(table, column):
     """Turn a column of cells into numbers, and note every cell that is none among the table's problems.
 
@@ -270,14 +334,17 @@ def numbers(table, column):
     import pandas as pd
 
     cells, decimal = table.column(column.name), table.decimal
-    bare, is_percent = cells, pd.Series(False, index=cells.index)
+    bare, is_percent = _bare(cells, column, decimal), pd.Series(False, index=cells.index)
     if column.is_share:
-        is_percent = cells.str.endswith("%")
-        bare = cells.where(~is_percent, cells.str.removesuffix("%").str.strip())
+        is_percent = bare.str.endswith("%")
+        bare = bare.where(~is_percent, bare.str.removesuffix("%").str.strip())
     is_number = bare.str.fullmatch(_NUMBER[decimal]) & bare.str.contains(r"\d")
     group = "." if decimal == "," else ","
     plain = bare.where(is_number, "").str.replace(f"[{group}{_SPACES}]", "", regex=True).str.replace(decimal, ".")
     number = pd.to_numeric(plain, errors="coerce").astype(float)
+    if (grouped := _if_grouped(bare, number, column, decimal)) is not None:
+        number = grouped
+        table.remarks.append(f'{column.name}: the "{decimal}" is read as standing between thousands.')
     is_either = bare.str.fullmatch(_EITHER) & (not table.shows_decimal)
     is_number &= number.notna() & ~is_either
     number = number.where(~is_either)
@@ -311,6 +378,12 @@ def numbers(table, column):
         if mostly_percents:
             number = (number / 100).round(12)  # 57.2 % is 0.572 to the last bit
             table.remarks.append(f"{column.name}: read as percentages (52.5 is 0.525).")
+    usual = number.median()
+    if number.notna().sum() >= _SEVERAL and not column.low <= usual <= column.high:
+        told, unit = column.about(usual), f"usual are {column.text(column.low)} to {column.text_with_unit(column.high)}"
+        table.remarks.append(
+            f"{column.name}: half of the values are above {told}, {unit}. Is it another unit or column?"
+        )
     absurd = number.notna() & ~number.between(column.minimum, column.maximum)
     report(cells.index[absurd], lambda row: f'"{cells[row][:60]}" is not possible. {column.limits}')
     return number.where(~absurd)

@@ -4,7 +4,7 @@ import csv
 import re
 from typing import TYPE_CHECKING
 
-from data.layout import BLANK, Layout, reader, split_blanks
+from data.layout import BLANK, Layout, is_empty, reader, split_blanks
 from data.schema import DataError
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 MAX_BYTES = 64 * 2**20
 MAX_ROWS = 1_000_000
 MAX_CELLS = 12_000_000
+MAX_COLUMNS = 10_000
 TOO_MANY_CELLS = f"The file has more than {MAX_CELLS:,} cells. Send fewer rows or columns."
 TOO_MANY_ROWS = f"The file has more than {MAX_ROWS:,} rows. Send a part of them, chosen at random."
 _AT_ONCE = 20_000  # rows
@@ -25,6 +26,8 @@ csv.field_size_limit(MAX_BYTES)
 
 def decode(raw, remarks):
     """Turn a file's bytes to text; a remark says where that was a guess."""
+    if raw.startswith(b"\x1f\x8b"):
+        raise DataError(["This is a compressed file (.gz), not a table. Unpack it, and send what is in it."])
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         encoding = "utf-16"
     elif raw[1:200:2].count(0) > len(raw[:200]) // 4:  # every second byte of plain text in UTF-16 is zero
@@ -74,7 +77,7 @@ def split(
     header, parts, rows, kept, overflow, spread, line, most = [], [], [], [], {}, [], 0, 0
     for row, fields in enumerate(records, 1):
         n_lines, line = records.line_num - line, records.line_num
-        if row < layout.header or fields == [_END] or not "".join(fields).strip():
+        if row < layout.header or fields == [_END] or is_empty(fields, separator):
             continue
         if fields[-1].endswith(_END):
             fields[-1] = fields[-1].removesuffix(f"\n{_END}")
@@ -85,7 +88,7 @@ def split(
             spread.append((row, n_lines))
         if not header:
             header = [""] * layout.has_row_names + fields
-            most = min(MAX_ROWS, MAX_CELLS // len(header))
+            most = _most_rows(len(header))
             continue
         if "".join(rest := fields[len(header) :]).strip():
             overflow[row] = separator.join(rest)[:60]
@@ -101,6 +104,12 @@ def split(
     cells = pd.concat(parts, ignore_index=True)
     cells.index, cells.columns = pd.Index(rows, dtype=int), header
     return header, cells, overflow
+
+
+def _most_rows(n_columns: int) -> int:
+    if n_columns > MAX_COLUMNS:
+        raise DataError([f"The file has {n_columns:,} columns. Send at most {MAX_COLUMNS:,}."])
+    return min(MAX_ROWS, MAX_CELLS // n_columns)
 
 
 def _in_words(spread):

@@ -1,6 +1,7 @@
 """Command line: ``python -m model train | predict | change | list | promote | export | card | store ...``."""
 
 import argparse
+import csv
 import getpass
 import json
 import logging
@@ -116,11 +117,22 @@ def _user() -> str:
 
 def _columns(text: str) -> dict[str, str]:
     """Read which column of a file is which: ``NAME=TITLE,NAME=TITLE``."""
-    names = {ROW, *(column.name for column in COLUMNS)}
-    pairs = [pair.partition("=") for pair in text.split(",")]
-    if wrong := [name for name, sign, title in pairs if name.strip() not in names or not sign or not title.strip()]:
-        raise argparse.ArgumentTypeError(f"{wrong[0]!r} is no column. Write NAME=TITLE, NAME of {', '.join(names)}.")
-    return {name.strip(): title.strip() for name, _, title in pairs}
+    names, given = (ROW, *(column.name for column in COLUMNS)), {}
+    for pair in next(csv.reader([text]), []):  # a title with a comma stands in quotation marks, together with its name
+        name, _, title = (part.strip() for part in pair.partition("="))
+        if name not in names or not title:
+            cure = f"Write NAME=TITLE, with a NAME of {', '.join(names)}; the fourth column is #4, too."
+            raise argparse.ArgumentTypeError(f"{pair!r} says no column. {cure}")
+        if name in given:
+            raise argparse.ArgumentTypeError(f"{name} is given twice. Give it once.")
+        given[name] = title
+    return given
+
+
+def _require_file(options: argparse.Namespace, has_file: object, option: str) -> None:
+    """Refuse what is said of a file where there is none."""
+    if not has_file and (options.columns or options.sheet):
+        raise DataError([f"--columns and --sheet are about a file: give {option}, too."])
 
 
 def _parameters():
@@ -138,6 +150,7 @@ def _train(options):
     parameters = recipe.complete(options.algorithm, given)
     seed = int(options.seed) if options.seed.isdecimal() else options.seed
     recipe.pipeline(options.algorithm, parameters, seed)
+    _require_file(options, options.data != SHIPPED, "--data")
     rows = load_rows(options.data, columns=options.columns, sheet=options.sheet)
     for remark in rows.attrs["warnings"]:
         print(remark, file=sys.stderr)
@@ -327,6 +340,7 @@ def _change(options: argparse.Namespace) -> int:
 
 
 def _predict(options):
+    _require_file(options, options.file, "--file")
     model = _asked_model(options)
     if options.file or options.out:
         return _score(options, model)

@@ -39,7 +39,7 @@ def scored(name: str, content: bytes, file: str, coverage: float) -> Scored | re
     done, result = st.session_state.get(session.SCORE_DONE, (None, None))
     if done != wanted:
         bar = st.progress(0.0, f"Reading {plain(name)}")
-        result = reading.read_file(load_inputs, content, FEATURE_NAMES, sheet=sheet)
+        result = reading.read_file(load_inputs, name, content, FEATURE_NAMES, sheet=sheet)
         if not isinstance(result, reading.Refusal):
             bar.progress(0.5, f"Scoring {len(result.X):,} rows")  # reading is half of the work
             result = score_file(model, result, coverage, lambda n, n_all: bar.progress(0.5 + n / n_all / 2))
@@ -148,6 +148,7 @@ uploads.remember("score", sent[0] if sent else "")
 if sent:
     result = scored(*sent, coverage)
     reading.choose_sheet(result.sheets, result.sheet, session.SCORE_SHEET, read_again)
+    reading.tell_matched(sent[0], session.SCORE_CHANGE, read_again)
     if isinstance(result, reading.Refusal):
         if result.matching:
             reading.ask_columns(sent[0], result.matching, session.SCORE_MATCHING, read_again)

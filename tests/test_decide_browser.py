@@ -345,7 +345,7 @@ def test_a_file_with_good_and_bad_rows_comes_back_whole(server, open_page, model
     assert float(next(again)["low"].replace(",", ".")) == pytest.approx(predict(model, DEFAULTS, 0.8).low, abs=0.005)
     ann.uploads(b"a,b\n1,2\n", "other.csv")
     ann.sees("other.csv was not scored.")
-    ann.sees("column petrol_tax is missing")
+    ann.sees("columns petrol_tax, average_income, paved_highways")
     ann.sees_no("rows scored")
     ann.page.get_by_test_id("stFileUploader").get_by_role(
         "button", name=re.compile("Remove|Delete|Clear")

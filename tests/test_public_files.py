@@ -217,6 +217,99 @@ def test_an_excel_file_that_would_fill_the_memory_is_refused_in_words():
     assert re.match(r"The file has more than|The Excel file cannot be read", str(refused(far.getvalue())))
 
 
+HEADER, FIRST = LINES[0], [line.split(",") for line in LINES[1:]]
+
+
+def table(edit, separator=",", header=HEADER):
+    """Write the rows with each one's cells edited."""
+    return "\n".join([header.replace(",", separator), *(separator.join(edit(list(cells))) for cells in FIRST)]).encode()
+
+
+def with_points(cells):
+    return [*cells[:3], f"{int(cells[3]):,}".replace(",", "."), *cells[4:]]
+
+
+MEANT = {
+    "thousands with points in one column": table(with_points),
+    "Markdown": ("\n".join(["| " + LINES[0].replace(",", " | ") + " |", "|---" * 6 + "|"])
+                 + "".join(f"\n| {line.replace(',', ' | ')} |" for line in LINES[1:])).encode(),
+    "commas and blanks, all quoted": "\n".join(
+        ", ".join(f'"{cell}"' for cell in line.split(",")) for line in LINES
+    ).encode(),
+    "R's write.table": "\n".join([LINES[0], *(f'"{i}",{line}' for i, line in enumerate(LINES[1:]))]).encode(),
+    "thirty lines of comment": "\n".join([*(f"# note {i}, of two parts" for i in range(30)), *LINES]).encode(),
+    "a title that names columns": "\n".join(["Tax, income, highways and licence of 48 states", *LINES]).encode(),
+    "units and formulas in cells": table(
+        lambda c: [c[0], f"{c[1]}¢", f"${c[2]}", f'"=""{c[3]}"""', c[4], f"{c[5]} gal"]
+    ),
+    "thin spaces and Swiss signs": table(
+        lambda c: [*c[:2], f"{int(c[2]):,}".replace(",", "\u2009"), f"{int(c[3]):,}".replace(",", "’"), *c[4:]]
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("content", MEANT.values(), ids=MEANT.keys())
+def test_figures_are_read_as_a_person_reads_them(content, rows):
+    pd.testing.assert_frame_equal(load_rows(content)[NAMES], rows[NAMES])
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (lambda c: [c[0], f"{float(c[1]) / 100:.4f}", *c[2:]], "petrol_tax: half of the values are above 0.07, "),
+        (lambda c: [*c[:3], f"{int(c[3]) / 1000:.2f}", *c[4:]], "paved_highways: half of the values are above 5, "),
+        (lambda c: [*c[:5], f"{int(c[5]) * 3.785:.0f}"], "petrol_consumption: half of the values are above 2,"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("load", [load_rows, load_inputs])
+def test_a_column_in_another_unit_is_remarked_on(edit, said, load):
+    read = load(table(edit))
+    remarks = read.attrs["warnings"] if load is load_rows else read.table.remarks
+    assert bool([text for text in remarks if text.startswith(said)]) == (load is load_rows or "consumption" not in said)
+
+
+def test_a_summary_below_the_table_is_remarked_on_and_south_dakota_is_none():
+    content = "\n".join([*LINES, "Mean,7.67,4241.8,5565.4,0.570,576.8"]).encode()
+    (remark,) = [text for text in load_rows(content).attrs["warnings"] if "summary" in text]
+    assert remark.startswith('row 50, state: "Mean" looks like a summary')
+
+
+def test_the_first_sheet_that_is_seen_and_not_empty_is_read(rows):
+    file = io.BytesIO()
+    with Workbook(file) as book:
+        for name in ("Old draft", "Empty", "Data", "Notes"):
+            sheet = book.add_worksheet(name)
+            if name in ("Old draft", "Data"):
+                for number, line in enumerate(
+                    [list(rows.columns), *rows.itertuples(index=False)][: 49 - 9 * (name != "Data")]
+                ):
+                    sheet.write_row(number, 0, line)
+        book.worksheets()[2].activate()
+        book.worksheets()[0].hide()
+    read = load_rows(file.getvalue())
+    pd.testing.assert_frame_equal(read, rows)
+    assert read.attrs["sheets"] == ["Empty", "Data", "Notes"]
+    error = refused(file.getvalue(), sheet="Notes")
+    assert (error.sheet, error.sheets) == ("Notes", ["Empty", "Data", "Notes"])
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({"average_income": "PH", "paved_highways": "PH"}, "The column 'PH' cannot be both average_income and"),
+        ({"average_income": "Income"}, "There is no column 'Income'; the header has: Ptax, AI, PH, PPDL, CP."),
+        ({"average_income": "#9"}, "There is no column '#9'"),
+    ],
+)
+def test_columns_that_cannot_be_meant_are_told(columns, said):
+    assert str(refused(FILES / "petrol_abbreviated_header.csv", columns=columns)).startswith(said)
+
+
+def test_a_column_may_be_named_by_its_number_from_one(rows):
+    columns = {"paved_highways": "#3", "driver_licence_share": "#4"}
+    pd.testing.assert_frame_equal(load_rows(FILES / "petrol_doubled_header.csv", columns=columns)[NAMES], rows[NAMES])
+
+
 # In the page
 
 
@@ -284,3 +377,54 @@ def test_rows_that_cannot_be_used_are_left_out_by_one_tick_that_names_them(app):
     assert not app.exception
     assert "43 states, every cell checked." in app.success[0].value
     assert "is far from all others" in app.warning[0].value
+
+
+def sent(app, page, content, name="rows.csv"):
+    app.switch_page(f"pages/{page}.py").run()
+    if page == "retrain":
+        app.selectbox(key="app.retrain_rows").set_value(0).run()
+    app.file_uploader(key=f"app.{page}_file").set_value((name, content, "text/csv")).run()
+    assert not app.exception
+
+
+def asked(app):
+    """Which column each list of the form has chosen, by its title."""
+    return [one.options[one.index].partition(":")[0] for one in app.selectbox if one.key and "_matching." in one.key]
+
+
+def test_what_was_said_of_a_header_is_told_and_can_be_said_anew(app):
+    send(app, "retrain", "app.retrain_file", "petrol_abbreviated_header.csv")
+    lists = [one for one in app.selectbox if one.key and "_matching." in one.key]
+    lists[2].set_value(2)
+    lists[3].set_value(1)
+    press(app, "Use these columns")
+    assert "could not" in app.error[0].value or "rejected" in app.error[0].value  # miles are no dollars
+    told = [one.value for one in app.caption if one.value.startswith("Read as was said for a file with this header")]
+    assert "Average income is PH, Paved highways is AI" in told[0]
+    press(app, "Change the columns")
+    assert asked(app)[1:] == ["Ptax", "AI", "PH", "PPDL", "CP"]
+    press(app, "Use these columns")
+    assert app.success[0].value.endswith(": 48 states, every cell checked.")
+
+
+def test_a_question_that_is_still_open_is_not_answered_for_another_file(app):
+    first = "\n".join(["Ptax,AI,PH,PPDL,CP", *(line[3:] for line in LINES[1:])]).encode()
+    swapped = [[c[1], c[3], c[2], *c[4:]] for c in FIRST]
+    second = "\n".join(["gtax,miles,income_pc,dlic,consu", *map(",".join, swapped)]).encode()
+    sent(app, "retrain", first, "a.csv")
+    sent(app, "retrain", second, "b.csv")
+    assert asked(app)[1:] == ["gtax", "income_pc", "miles", "dlic", "consu"]
+    press(app, "Use these columns")
+    assert app.dataframe[0].value["Income ($)"].tolist() == [float(cells[2]) for cells in FIRST]
+
+
+def test_a_sheet_that_was_chosen_stays_over_a_visit_to_another_page(app, rows):
+    parts = {"One": rows.head(30), "Two": rows.tail(20)}
+    content = workbook({name: [list(part.columns), *part.itertuples(index=False)] for name, part in parts.items()})
+    sent(app, "score", content, "two.xlsx")
+    (sheets,) = [one for one in app.selectbox if one.label == "Sheet"]
+    sheets.set_value("Two").run()
+    app.switch_page("pages/method.py").run()
+    app.switch_page("pages/score.py").run()
+    assert [one.value for one in app.selectbox if one.label == "Sheet"] == ["Two"]
+    assert [one.value for one in app.markdown if one.value.startswith("**20 of 20 rows scored**")]

@@ -233,9 +233,10 @@ def test_impossible_shares_do_not_make_percentages_of_the_others(model):
     ("text", "expected"),
     [
         (f"{HEADER}\n" + "1,,,\n" * 300_000, "The file has 300,000 rows. Send at most 250,000 at once."),
-        (f"{HEADER}{',x' * 20_000}\n" + f"{GOOD}\n" * 600, "The file has more than 12,000,000 cells."),
+        (f"{HEADER}{',x' * 9_000}\n" + f"{GOOD}\n" * 1400, "The file has more than 12,000,000 cells."),
+        (f"{HEADER}{',x' * 20_000}\n{GOOD}", "The file has 20,004 columns. Send at most 10,000."),
     ],
-    ids=["rows", "columns"],
+    ids=["rows", "cells", "columns"],
 )
 def test_a_file_that_would_fill_the_memory_is_refused(text, expected):
     with pytest.raises(DataError, match=expected):

@@ -77,8 +77,8 @@ def test_a_page_names_the_file_that_it_had_before_it_was_loaded_anew(server, ope
     expect(ann.page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
     ann.sees_no(told)  # it was taken away
     ann.page.get_by_role("link", name="Retrain").click()
-    ann.chooses("Rows", "A CSV or Parquet file")
+    ann.chooses("Rows", "A CSV, Excel or Parquet file")
     ann.uploads(HEADER.encode() + b"".join(LINE.format(i).encode() for i in range(3)), "rows.csv")
     ann.sees("rows.csv: 3 states, every cell checked.")
     ann.page.reload()
-    ann.sees(f"rows.csv {told} Set Rows to “A CSV or Parquet file”. Choose it again.")
+    ann.sees(f"rows.csv {told} Set Rows to “A CSV, Excel or Parquet file”. Choose it again.")

@@ -84,9 +84,10 @@ def _upload() -> "tuple[pd.DataFrame | None, str]":
     )  # fmt: skip
     name, found, refusal, n_copies = st.session_state.get(session.RETRAIN_UPLOADED, ("", None, None, 0))
     if refusal:
-        reading.choose_sheet(refusal.sheets, refusal.sheet, session.RETRAIN_SHEET, _read_again)
+        reading.choose_sheet(refusal.sheets, refusal.sheet, session.RETRAIN_SHEET, _read)
+        reading.tell_matched(name, session.RETRAIN_CHANGE, _read)
         if refusal.matching:
-            reading.ask_columns(name, refusal.matching, session.RETRAIN_MATCHING, _read_again)
+            reading.ask_columns(name, refusal.matching, session.RETRAIN_MATCHING, _read)
             return None, name
         told = st.container()
         if found is None or not _are_left_out(found):
@@ -95,7 +96,8 @@ def _upload() -> "tuple[pd.DataFrame | None, str]":
             return None, name
         name = f"{name}, without {places_in_words(found.attrs.get('left_out'))}"
     elif found is not None:
-        reading.choose_sheet(found.attrs.get("sheets"), found.attrs.get("sheet"), session.RETRAIN_SHEET, _read_again)
+        reading.choose_sheet(found.attrs.get("sheets"), found.attrs.get("sheet"), session.RETRAIN_SHEET, _read)
+        reading.tell_matched(name, session.RETRAIN_CHANGE, _read)
     if found is not None:
         st.success(f"{plain(name)}: {len(found):,} {ROWS}, every cell checked.", icon=":material/check:")
         if remarks := found.attrs.get("warnings"):
@@ -127,27 +129,26 @@ def _take_file() -> None:
     if file is None:
         return  # what was taken stays until another file comes
     st.session_state[session.RETRAIN_SENT] = file.name, file.getvalue()
-    st.session_state[session.RETRAIN_LEFT_OUT] = False
-    _read("")
+    st.session_state[session.RETRAIN_SHEET] = ""
+    _read()
 
 
-def _read_again() -> None:
-    """Read the same file once more: another sheet was chosen, or it was said which column is which."""
-    _read(st.session_state.get(session.RETRAIN_SHEET, ""))
-
-
-def _read(sheet: str) -> None:
+def _read() -> None:
+    """Read what was sent: at first, when another sheet is chosen, and when it is said which column is which."""
     state = st.session_state
+    state[session.RETRAIN_LEFT_OUT] = state[session.RETRAIN_DISTINCT] = False
+    sheet = state.get(session.RETRAIN_SHEET, "")
     name, content = state[session.RETRAIN_SENT]
     wanted = (ROW, *(column.name for column in COLUMNS))
-    found = reading.read_file(load_rows, content, wanted, sheet=sheet)
+    found = reading.read_file(load_rows, name, content, wanted, sheet=sheet)
     refusal = found if isinstance(found, reading.Refusal) else None
     if refusal:
         found = None
         if refusal.is_of_rows:
-            found = reading.read_file(load_rows, content, wanted, sheet=sheet, leave_out=True)
+            found = reading.read_file(load_rows, name, content, wanted, sheet=sheet, leave_out=True)
             found = None if isinstance(found, reading.Refusal) else found
-    if not (refusal and refusal.matching) and len(refusal.sheets if refusal else found.attrs.get("sheets")) < 2:
+    sheets = refusal.sheets if refusal else found.attrs.get("sheets")
+    if not ((refusal and refusal.matching) or reading.is_by_hand(name) or len(sheets) > 1):
         del state[session.RETRAIN_SENT]  # nothing is to be asked about it
     n_copies = 0 if found is None else len(found) - len(distinct(found))
     state[session.RETRAIN_UPLOADED] = name, found, refusal, n_copies

@@ -1,5 +1,6 @@
 """A file that somebody sends: read, or refused with what can be asked: its sheet, and which column is which."""
 
+import zlib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -43,27 +44,32 @@ class Refusal:
     is_of_rows: bool = False
 
 
-def read_file(load: Callable[..., T], content: bytes, wanted: Collection[str], **options: Any) -> T | Refusal:
+def read_file(
+    load: Callable[..., T], name: str, content: bytes, wanted: Collection[str], **options: Any
+) -> T | Refusal:
     """Read a file as its header says, or as somebody in this session has said for such a header.
 
     Parameters
     ----------
     load
         `data.load.load_rows` or `data.inputs.load_inputs`.
-    content
+    name, content
         Of the file.
     wanted
         Names of the columns that it needs.
     options
         For ``load``.
     """
+    read_as = st.session_state.get(session.READ_AS, {})
+    st.session_state[session.READ_AS] = {of: titles for of, titles in read_as.items() if of != name}
     try:
         uploads.require(content)
         return load(content, **options)
     except DataError as error:
         refused = error
-    known = st.session_state.get(session.MATCHED, {}).get(_titles(refused))
-    if known:
+    titles = tuple(map(str, refused.file.cells.columns)) if refused.file else ()
+    st.session_state[session.READ_AS] = st.session_state.get(session.READ_AS, {}) | {name: titles}
+    if known := st.session_state.get(session.MATCHED, {}).get(titles):
         try:
             return load(content, columns=known, **options)
         except DataError as error:
@@ -71,14 +77,48 @@ def read_file(load: Callable[..., T], content: bytes, wanted: Collection[str], *
     return _refusal(refused, wanted)
 
 
-def _titles(error: DataError) -> tuple[str, ...]:
-    return tuple(map(str, error.file.cells.columns)) if error.file else ()
+def is_by_hand(name: str) -> bool:
+    """Whether a file was read as somebody has said, and not as its header says."""
+    state = st.session_state
+    return state.get(session.READ_AS, {}).get(name) in state.get(session.MATCHED, {})
+
+
+def tell_matched(name: str, key: str, then: Callable[[], None]) -> None:
+    """Say how a file was read whose header does not say it, and offer to say it anew.
+
+    Parameters
+    ----------
+    name
+        Of the file.
+    key
+        Of the button.
+    then
+        Called once the answers are forgotten.
+    """
+    if not is_by_hand(name):
+        return
+    titles = st.session_state[session.READ_AS][name]
+    known = st.session_state[session.MATCHED][titles]
+    labels = {ROW: ROW.capitalize()} | {column.name: column.label for column in COLUMNS}
+    told = (
+        f"{labels[of]} is {plain(title if isinstance(title, str) else f'column {title + 1}')}"
+        for of, title in known.items()
+    )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(f"Read as was said for a file with this header: {', '.join(told)}.", width="content")
+        st.button("Change the columns", key=key, on_click=_forget, args=(titles, then))
+
+
+def _forget(titles: tuple[str, ...], then: Callable[[], None]) -> None:
+    matched = st.session_state[session.MATCHED]
+    st.session_state[session.MATCHED] = {of: known for of, known in matched.items() if of != titles}
+    then()
 
 
 def _refusal(error: DataError, wanted: Collection[str]) -> Refusal:
     table = error.file
     if table is None:
-        return Refusal(str(error))
+        return Refusal(str(error), None, error.sheet, tuple(error.sheets))
     needed = [name for name in wanted if name != ROW]
     is_of_header = any(row == 1 for row, _, _ in table.problems)
     has_what_it_takes = len(table.cells) > 0 and table.cells.shape[1] >= len(needed)
@@ -90,9 +130,16 @@ def _refusal(error: DataError, wanted: Collection[str]) -> Refusal:
 
 def choose_sheet(sheets: Collection[str], sheet: str, key: str, on_change: Callable[[], None]) -> None:
     """Offer the sheets of an Excel file, where there is more than one."""
-    if len(sheets) > 1:
-        st.session_state[key] = sheet
-        st.selectbox("Sheet", sheets, key=key, on_change=on_change)
+    if len(sheets) < 2:
+        return
+    listed = session.part(key, "list")
+
+    def take() -> None:
+        st.session_state[key] = st.session_state[listed]  # stays over a visit to another page
+        on_change()
+
+    st.session_state[listed] = sheet
+    st.selectbox("Sheet", sheets, key=listed, on_change=take)
 
 
 def refuse(name: str, refusal: Refusal, what: str) -> None:
@@ -117,6 +164,7 @@ def ask_columns(name: str, asked: Matching, key: str, then: Callable[[], None]) 
     """
     columns = {column.name: column for column in COLUMNS}
     places = range(len(asked.titles))
+    key = session.part(key, f"{zlib.crc32(repr(asked).encode()):x}")  # another question has lists of its own
     with st.form(key):
         st.markdown(f"**Which column of {plain(name)} is which?**")
         st.caption("Its header does not say. The likeliest are chosen: look at the first values, and correct them.")
@@ -161,8 +209,9 @@ def _problem(chosen: Mapping[str, int | None], asked: Matching, columns: Mapping
 
 def _remember(asked: Matching, chosen: Mapping[str, int | None]) -> None:
     """Keep the answers for this session, by the titles; a title that stands there twice by its place."""
+    titles = [title.strip() for title in asked.titles]
     given = {
-        wanted: asked.titles[place].strip() if asked.titles.count(asked.titles[place]) == 1 else place
+        wanted: titles[place] if titles.count(titles[place]) == 1 else place
         for wanted, place in chosen.items()
         if place is not None and place != _NONE
     }

@@ -67,6 +67,7 @@ VISITOR = _own("visitor", "what tells this visitor from others, where no cookie 
 DOOR_IN = _own("door_in", "button", "door")
 DOOR_OUT = _own("door_out", "button", "door")
 
+READ_AS = _own("read_as", "name of a file -> its titles, where its header did not say enough", "reading")
 MATCHED = _own("matched", "titles of a file -> name of a column -> title or place of the file's", "reading")
 
 # What if
@@ -148,8 +149,9 @@ RETRAIN_DISTINCT = _own("retrain_distinct", "whether copies in a file are left o
 RETRAIN_FILE = _own("retrain_file", "file of rows as it was sent", "proposal")
 RETRAIN_SENT = _own("retrain_sent", "its name and content, while something is to be asked", "proposal")
 RETRAIN_UPLOADED = _own("retrain_uploaded", "its name, rows or None, why it was refused, number of copies", "proposal")
-RETRAIN_SHEET = _own("retrain_sheet", "sheet of an Excel file", "proposal")
+RETRAIN_SHEET = _own("retrain_sheet", "sheet of an Excel file; with a part, the list of them", "proposal")
 RETRAIN_MATCHING = _own("retrain_matching", "form; for each column that is wanted the place of the file's", "proposal")
+RETRAIN_CHANGE = _own("retrain_change", "button", "proposal")
 RETRAIN_LEFT_OUT = _own("retrain_left_out", "whether rows that cannot be used are left out", "proposal")
 RETRAIN_EDITS = _own("retrain_edits", "whether rows are edited in the page", "proposal")
 RETRAIN_TABLE = _own("retrain_table", "edits of each set of rows", "proposal")
@@ -185,8 +187,9 @@ MODELS_REMOVED = _own("models_removed", "what was removed or why not, until it i
 SCORE_FILE = _own("score_file", "file as it was sent", "score")
 SCORE_SENT = _own("score_sent", "name, content and id of that file, also over a visit to another page", "score")
 SCORE_DONE = _own("score_done", "what was scored by which model at which level, and the result or why not", "score")
-SCORE_SHEET = _own("score_sheet", "sheet of an Excel file", "score")
+SCORE_SHEET = _own("score_sheet", "sheet of an Excel file; with a part, the list of them", "score")
 SCORE_MATCHING = _own("score_matching", "form, and for each column that is wanted the place of the file's", "score")
+SCORE_CHANGE = _own("score_change", "button", "score")
 SCORE_PREVIEW = _own("score_preview", "which rows are shown", "score")
 SCORE_PICTURE = _own("score_picture", "picture", "score")
 

@@ -3,7 +3,7 @@
 // Reads what was typed into a field, in the unit that it shows: { value }, or { problem }.
 export function readNumber(typed, template = "{}") {
   const unit = template.replace("{}", "").trim();
-  const text = typed.replace(unit, "").replace(/[\s\u00a0\u2009\u202f']/g, "").replace("\u2212", "-");
+  const text = typed.replace(unit, "").trim().replace(/(?<=\d)[\s\u2009\u202f'\u2019](?=\d{3}(?!\d))/g, "").replace("\u2212", "-");
   if (/^[+-]?[1-9]\d{0,2},\d{3}$/.test(text)) {
     const readings = `${text.replace(",", ".")} or ${text.replace(",", "")}`;
     return { problem: `${text} can mean ${readings}. Type it without the comma` };
