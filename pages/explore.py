@@ -171,7 +171,7 @@ VIEWS = {
 }
 
 with told:
-    choice.write_address(model.rows, limits, names, next(iter(VIEWS)))
+    choice.write_address(model.rows, limits, names, list(VIEWS))
 with bar:
     st.markdown(f"**{n:,} of {n_all:,} {ROWS}**" if limits or names else f"**All {n_all:,} {ROWS}**", width="content")
     if limits or names:
@@ -203,7 +203,7 @@ with left:
     alt = f"Tile map of {n:,} {ROWS}, darker for more {shade.label.lower()}"
     picture(session.EXPLORE_MAP, charts.tile_map(points, shade), alt)
 st.caption(wording.at_a_glance(survey, doubts))
-for tab, draw in zip(st.tabs(list(VIEWS), key=session.VIEW, bind="query-params"), VIEWS.values(), strict=True):
+for tab, draw in zip(choice.views(list(VIEWS)), VIEWS.values(), strict=True):
     if tab.open:
         with tab:
             draw()

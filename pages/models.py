@@ -5,6 +5,7 @@ import zipfile
 
 import streamlit as st
 
+from data.cells import harmless
 from data.schema import ROWS, TARGET
 from model import history, versions
 from model.card import card, export
@@ -36,10 +37,10 @@ def row(one, promoted):
         "±": scores["mae"]["standard_error"],
         "RMSE": scores["rmse"]["value"],
         "R²": scores["r2"]["value"],
-        "Data": verdicts.trained_on(one),
+        "Data": harmless(verdicts.trained_on(one)),
         "Promoted (UTC)": f"{last.at:%Y-%m-%d %H:%M}" if last else "–",
-        "By": last.by if last else "–",
-        "Why": last.reason if last else "–",
+        "By": harmless(last.by) if last else "–",  # the table can be downloaded
+        "Why": harmless(last.reason) if last else "–",
         "Trained (UTC)": f"{one.created_at:%Y-%m-%d %H:%M}",
     }
 

@@ -254,10 +254,11 @@ def test_choice_and_filter_stand_in_the_address_and_come_back_by_any_way(server,
         assert_selected(page, model, ["WY"], ["map"])
         expect(page).to_have_url(re.compile(r"selected=WY\b"))
         expect(page).not_to_have_url(re.compile("between|only|OH"))
+        expect(page.get_by_role("tab", name="Columns")).to_have_attribute("aria-selected", "true")
+        expect(page).to_have_url(re.compile("view=Columns"))
 
     page.reload()
     is_as_it_was()
-    expect(page.get_by_role("tab", name="Columns")).to_have_attribute("aria-selected", "true")
     method = page.get_by_text("The fault that this app descends from")
     page.get_by_test_id("stSidebar").get_by_role("link", name="Method").click()
     expect(method).to_be_visible()

@@ -157,7 +157,7 @@ def test_an_input_gives_way_in_an_address_to_what_is_the_apps_there():
         ("", {"petrol_tax": "8.5"}, {"app.inputs": (1, 0, DEFAULTS | {"petrol_tax": 8.5}, "", 0.9)}),
         ("", OLD | {"coverage": "95 %", "version": "1"}, {"app.inputs": (1, 0, OLD_SCENARIO, "", 0.95)}),
         ("", OLD | {"coverage": "80 %"}, {"app.inputs": (1, 0, OLD_SCENARIO, "", 0.8)}),
-        ("explore", {"view": "All pairs"}, {"view": "All pairs"}),
+        ("explore", {"view": "All pairs"}, {"app.explore_view": "All pairs"}),
         ("models", {"version": "1"}, {"app.models_version": 1}),
         ("score", {"score_coverage": "80 %"}, {"score_coverage": 0.8}),
     ],

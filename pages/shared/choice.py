@@ -3,14 +3,19 @@
 import json
 import math
 import weakref
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from data.schema import COLUMNS, FEATURES, ROW, ROWS, row_name
 from pages.shared import session, tables
 from pages.shared.wording import plain
+
+if TYPE_CHECKING:
+    from streamlit.elements.lib.mutable_tab_container import TabContainer
 
 _SCRIPT = Path(__file__).with_name("choice.js")
 _LONGEST = 1500  # characters of what an address holds of the rows, and of the filter; a line of a request has 8,000
@@ -40,8 +45,12 @@ def filters(rows, of):
         _forget()
         state[session.EXPLORE_OF] = of
     asked = {name: st.query_params.get_all(name) for name in _ASKED}
-    if state.pop(session.ENTERED, False) and any(asked.values()):
-        _open(rows, asked)
+    if state.pop(session.ENTERED, False):
+        state[session.EXPLORE_NTH_VIEW] = state.get(session.EXPLORE_NTH_VIEW, 0) + 1
+        view = st.query_params.get(session.VIEW, "")
+        if view or any(asked.values()):
+            state[session.EXPLORE_VIEW] = view
+            _open(rows, asked)
     with st.popover("Filter", icon=":material/filter_alt:", key=session.EXPLORE_FILTER):
         cells = [cell for _ in range(3) for cell in st.columns(2, gap="medium")]
         limits = [_range(cell, column, rows[column.name]) for cell, column in zip(cells, COLUMNS, strict=False)]
@@ -65,7 +74,28 @@ def _address():
     return st.components.v2.component("choice", js=_SCRIPT.read_text(encoding="utf-8"))
 
 
-def write_address(rows, limits, names, usual):
+def views(labels: Sequence[str]) -> "Sequence[TabContainer]":
+    """Draw the views as tabs; at first the one that the address asks for, or else that was open last.
+
+    Each visit has tabs of its own: those that Streamlit writes into the address open at the first one where Back leads
+    here from another page.
+    """
+    return st.tabs(labels, key=_key_of_views(), default=_view(labels), on_change="rerun")
+
+
+def _key_of_views() -> str:
+    return session.part(session.EXPLORE_VIEWS, st.session_state.get(session.EXPLORE_NTH_VIEW, 0))
+
+
+def _view(labels: Sequence[str]) -> str:
+    """Return the view that is open, the first where another is asked for."""
+    state = st.session_state
+    view = state.get(_key_of_views()) or state.get(session.EXPLORE_VIEW)
+    state[session.EXPLORE_VIEW] = view if view in labels else labels[0]
+    return state[session.EXPLORE_VIEW]
+
+
+def write_address(rows, limits, names, labels):
     """Have the browser write into the address what is chosen; what is too much for one is left out.
 
     Parameters
@@ -74,18 +104,16 @@ def write_address(rows, limits, names, usual):
         All rows.
     limits, names
         The filter, as `filters` read it.
-    usual : str
-        View that an address leaves out.
+    labels : sequence of str
+        The views; an address leaves the first one out.
     """
     selected = rows.loc[st.session_state[session.EXPLORE_SELECTED], ROW].tolist()
     between = [f"{name}:{low:.10g}:{high:.10g}" for name, low, high in limits]
     chosen = {session.SELECTED: selected, session.BETWEEN: between, session.ONLY: list(names)}
     chosen = {name: values if sum(map(len, values)) <= _LONGEST else [] for name, values in chosen.items()}
-
+    chosen[session.VIEW] = [view] if (view := _view(labels)) != labels[0] else []
     _address()(key=session.EXPLORE_ADDRESS, data=json.dumps(chosen))
-    view = st.session_state.get(session.VIEW) or st.query_params.get(session.VIEW, usual)  # not yet drawn at first
-    link = {session.VIEW: [] if view == usual else [view]} | chosen
-    st.session_state[session.EXPLORE_LINK] = {name: values for name, values in link.items() if values}
+    st.session_state[session.EXPLORE_LINK] = {name: values for name, values in chosen.items() if values}
 
 
 def _open(rows, asked):

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from data.cells import harmless
 from data.edit import from_shown, template, to_shown
 from data.load import distinct, fingerprint, load_rows, places_in_words
 from data.schema import COLUMNS, ROW, ROWS, DataError, row_name
@@ -172,7 +173,7 @@ def _edit(found: "pd.DataFrame", source: int, below: Any) -> "tuple[pd.DataFrame
             start = shown.assign(**{_USE: True})
         st.session_state[started] = start
     start = st.session_state[started]
-    table = start.assign(**{_NAME: [row_name(code) for code in start[ROW]]})
+    table = start.assign(**{_NAME: [harmless(row_name(code)) for code in start[ROW]]})
     edited = below.data_editor(
         table,
         key=key,

@@ -37,10 +37,10 @@ def _parameter(name: str, holds: str, writers: str) -> str:
     return name
 
 
-# In an address. Score's level and the views are bound to their widgets, and so are keys of the session, too.
+# In an address. Score's level and the views of evidence are bound to their widgets, and are keys of the session, too.
 COVERAGE = _parameter("coverage", "level of the intervals on the What-if page", "controls")
 SCORE_COVERAGE = _parameter("score_coverage", "level of the interval on the Score page", "score")
-VIEW = _parameter("view", "view of the Explore page", "explore, choice")
+VIEW = _parameter("view", "view of the Explore page", "choice")
 SELECTED = _parameter("selected", "code of each selected row", "choice")
 BETWEEN = _parameter("between", "column, lowest and highest value of each range of the filter", "choice")
 ONLY = _parameter("only", "each name of a row that the filter keeps", "choice")
@@ -130,6 +130,9 @@ EXPLORE_NAMES = _own("explore_names", "names of rows to keep in each filter", "c
 EXPLORE_SELECTED = _own("explore_selected", "places of the selected rows", "choice")
 EXPLORE_FIRST = _own("explore_first", "places of the rows that the table shows first", "choice")
 EXPLORE_TABLE = _own("explore_table", "container; with the rows shown and a number, the ticks of their table", "choice")
+EXPLORE_NTH_VIEW = _own("explore_nth_view", "how many times the page was entered", "choice")
+EXPLORE_VIEW = _own("explore_view", "view that is open, or is asked for", "choice")
+EXPLORE_VIEWS = _own("explore_views", "view that is open in the tabs of each visit", "choice")
 EXPLORE_NTH_TABLE = _own("explore_nth_table", "how many tables were drawn with ticks not made in them", "choice")
 EXPLORE_MAP = _own("explore_map", "picture and what was picked in it", "explore")
 EXPLORE_SHADE = _own("explore_shade", "column that shades the map", "explore")
