@@ -255,7 +255,8 @@ def _places(header: list[str], names: list[str | None], wanted: Collection[str],
     places = {name: place for place, name in enumerate(names) if name and names.count(name) == 1}
     missing = [name for name in wanted if name not in names and name != ROW]
     if missing and len(header) == 1:
-        text = f"the first line is one cell, {header[0].strip()[:60]!r}. Put commas, semicolons or tabs between cells."
+        cure = f"Put commas, semicolons or tabs between the cells of: {', '.join(wanted)}."
+        text = f"the first line is one cell, {header[0].strip()[:60]!r}. {cure}"
         problems.append((1, "", text))
     elif missing:
         what = f"column {missing[0]} is" if len(missing) == 1 else f"columns {', '.join(missing)} are"

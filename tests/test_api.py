@@ -262,7 +262,7 @@ def test_without_data_there_is_no_answer_but_a_reason(project, tmp_path):
         for path, body in (("predict", DEFAULTS), ("model", None), ("ready", None), ("openapi.json", None)):
             status, _, content = ask(f"{url}/api/{path}", body)
             assert status == 503
-            assert "columns petrol_tax, average_income," in content["error"]
+            assert "the first line is one cell, 'nothing'. Put commas" in content["error"]
 
 
 def test_the_readmes_commands_work(server, model):
