@@ -1,6 +1,7 @@
 """What is kept stays in the browser, in real Chromium: over reloads, servers, tabs, and whatever its storage holds."""
 
 import json
+import re
 
 import pytest
 from playwright.sync_api import expect
@@ -10,7 +11,8 @@ from model.predict import predict
 from tests.conftest import free_port, running_server
 from tests.retrain_page import Visitor, promote_a_line
 from tests.test_decide_browser import keep, lines, names
-from tests.what_if_page import DEFAULTS, choose, number
+from tests.test_slow_line import figures
+from tests.what_if_page import DEFAULTS, assert_page_agrees, choose, number, settles, slider, type_into
 
 pytestmark = pytest.mark.browser
 STORED = "Object.fromEntries(Object.entries(localStorage).filter(([key]) => key.startsWith('petrol.kept.')))"
@@ -27,9 +29,12 @@ def stored(page):
     return {json.loads(text)["name"]: text for text in page.evaluate(STORED).values()}
 
 
-def test_what_is_kept_is_there_again_after_a_reload_and_with_another_server(browser, store_url, tmp_path):
-    """With another server the session is gone and the page is not: as with a laptop that slept."""
-    port, page = free_port(), browser.new_page()
+def test_what_is_kept_and_moved_is_there_again_after_a_reload_and_with_another_server(
+    browser, model, store_url, tmp_path
+):
+    """With another server the session is gone and the page is not, as with a laptop that slept; the browser is."""
+    wyoming, port = figures(model, "WY"), free_port()
+    page = browser.new_page(viewport={"width": 1280, "height": 1000})
     with running_server(port=port, log=tmp_path / "first") as url:
         page.goto(url)
         ann = Visitor(None, url)
@@ -41,16 +46,25 @@ def test_what_is_kept_is_there_again_after_a_reload_and_with_another_server(brow
         before = lines(page)
         page.reload()
         ann.sees("2 scenarios restored from this browser.")
+        expect(rows(page)).to_have_count(2)
         assert lines(page) == before
         page.get_by_role("link", name="Models").click()
         ann.sees("Model with its record and rows")
         page.get_by_role("link", name="What if").click()
         number(page).wait_for()
         expect(rows(page)).to_have_count(2)
+        type_into(page, "petrol_tax", "9")
+        settles(page)
         of_first = page.evaluate(SESSION)
+    slider(page, "driver_licence_share").focus()
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator(".wi")).to_have_class(re.compile("wi-moving"))
     with running_server(port=port, log=tmp_path / "second"):
         page.wait_for_function(f"(first) => {SESSION} !== first", arg=of_first)
+        there = wyoming | {"petrol_tax": 9.0, "driver_licence_share": 0.671}
+        assert_page_agrees(page, predict(model, there), "WY", wyoming)
         ann.sees("2 scenarios restored from this browser.")
+        expect(rows(page)).to_have_count(2)
         assert lines(page) == before
         page.get_by_role("button", name="Remove Wyoming").click()
         expect(rows(page)).to_have_count(1)

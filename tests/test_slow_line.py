@@ -1,7 +1,6 @@
 """Over a line of any slowness, and with the server writing at the same time, all of the page says one thing at last."""
 
 import asyncio
-import re
 import threading
 from contextlib import contextmanager
 from urllib.parse import urlsplit
@@ -11,7 +10,7 @@ from playwright.sync_api import expect
 
 from model.change import figures_of, place_of
 from model.predict import predict
-from tests.conftest import free_port, running_server
+from tests.conftest import free_port
 from tests.test_explore_browser import assert_selected, click_point, picture
 from tests.test_explore_browser import place_of as place_of_row
 from tests.what_if_page import DEFAULTS, assert_page_agrees, field, number, settles, slider, start, type_into
@@ -143,24 +142,6 @@ def test_a_connection_that_comes_back_keeps_the_inputs(page, model):
     page.context.set_offline(False)
     there = ohio | {"petrol_tax": 9.0, "driver_licence_share": 0.553}
     assert_page_agrees(page, predict(model, there), "OH", ohio)
-
-
-def test_a_server_that_is_started_anew_answers_what_was_moved_while_it_was_gone(browser, model, store_url, tmp_path):
-    """The session is gone with it: the browser alone knows the inputs, and asks again by itself."""
-    ohio, port = figures(model, "OH"), free_port()
-    page = browser.new_page(viewport={"width": 1280, "height": 1000})
-    with running_server(port=port, log=tmp_path / "first") as address:
-        page.goto(f"{address}/?from=OH")
-        assert_page_agrees(page, predict(model, ohio), "OH", ohio)
-        type_into(page, "petrol_tax", "9")
-        settles(page)
-    slider(page, "driver_licence_share").focus()
-    page.keyboard.press("ArrowRight")
-    expect(page.locator(".wi")).to_have_class(re.compile("wi-moving"))
-    with running_server(port=port, log=tmp_path / "second"):
-        there = ohio | {"petrol_tax": 9.0, "driver_licence_share": 0.553}
-        assert_page_agrees(page, predict(model, there), "OH", ohio)
-        page.close()
 
 
 def test_a_tile_stays_chosen_when_another_control_is_used_before_the_table_has_heard_of_it(line, model):
