@@ -6,6 +6,7 @@
 import asyncio
 import os
 import re
+import subprocess
 import sys
 import tempfile
 import time
@@ -21,7 +22,7 @@ from model import artifact, history, versions
 from model.recipe import OFFERED
 from model.store import Store
 from tests import programs, test_api, test_damage, test_load, test_parquet, test_soak
-from tests.conftest import running_server
+from tests.conftest import ROOT, running_server
 from tests.stores import copy_file
 
 _N_KILLS = 200
@@ -161,7 +162,15 @@ def _tracebacks(folder):
     return (folder / "log").read_text(encoding="utf-8", errors="replace").count("Traceback")
 
 
+def _of_tests(_):
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-m", "soak"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    what = "" if not done.returncode else f"\n{done.stdout[-3000:]}"
+    yield f"tests that take too long for make test: not passed{what}", int(done.returncode != 0), 0
+
+
 PARTS = {
+    "tests": _of_tests,
     "files": _of_files,
     "addresses": _of_addresses,
     "requests": _of_requests,

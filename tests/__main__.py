@@ -22,8 +22,8 @@ _ADOPT = 36  # Linux's PR_SET_CHILD_SUBREAPER
 _PATIENCE = 30  # [s] with processes that a test has told to end
 _NO_TESTS = 5  # exit code of pytest
 ROWS = (  # run one after the other: what keeps the stores, which tests, in how many processes
-    (("sqlite", "not browser", 2), ("postgresql", "not browser", 2)),
-    (("sqlite", "browser", 0), ("postgresql", "browser", 0)),
+    (("sqlite", "not browser", 2), ("postgresql", "not browser", 2), ("postgresql", "browser", 0)),
+    (("sqlite", "browser", 0),),
 )
 
 
@@ -39,7 +39,7 @@ def _run(row: tuple[tuple[str, str, int], ...], arguments: list[str]) -> bool:
     for store, mark, n in row:
         title, start = f"{mark} tests with their stores in {store}", time.monotonic()
         print(f"Begun: {title}.", flush=True)
-        command = [sys.executable, "-m", "pytest", "-n", str(n), "-m", mark, *arguments]
+        command = [sys.executable, "-m", "pytest", "-n", str(n), "-m", f"{mark} and not soak", *arguments]
         with tempfile.TemporaryFile() as said:
             environment = os.environ | {"PETROL_TEST_STORE": store}
             code = subprocess.run(command, cwd=ROOT, env=environment, stdout=said, stderr=said, check=False).returncode

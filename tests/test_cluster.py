@@ -180,7 +180,7 @@ def test_a_cancelled_job_leaves_nothing_in_the_cluster(machines, store, monkeypa
     assert len(versions.versions(store)) == 1
 
 
-@pytest.mark.parametrize("nanny", ["--nanny", "--no-nanny"])
+@pytest.mark.parametrize("nanny", [pytest.param("--nanny", marks=pytest.mark.soak), "--no-nanny"])
 def test_the_only_worker_is_killed_and_another_brings_the_same(empty, connected, tmp_path, nanny, monkeypatch):
     monkeypatch.setattr(cluster, "_PATIENCE", 60)  # for the other to start, on a machine with other work
     X, y = np.arange(50.0)[:, None], np.arange(50.0)

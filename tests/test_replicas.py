@@ -215,6 +215,7 @@ async def _work(url, store, memory, over):
     assert stop in done, [task.exception() for task in done]
 
 
+@pytest.mark.soak
 def test_a_rolling_restart_loses_no_promotion_and_no_finished_training(replicas, store, rows):
     add_quick(store, rows)
     former = {job.id for job in jobs.jobs(store)}

@@ -43,7 +43,11 @@ def test_a_deep_link_is_answered_by_a_cold_server_and_its_log_holds_no_warning(o
     ("damage", "notice"),
     [
         (lambda folder: (folder / "petrol.joblib").write_bytes(b"not a model"), "SHA-256 differs"),
-        (lambda folder: [path.unlink() for path in folder.glob("petrol.*")], "petrol.json is missing"),
+        pytest.param(
+            lambda folder: [path.unlink() for path in folder.glob("petrol.*")],
+            "petrol.json is missing",
+            marks=pytest.mark.soak,  # trains the default; test_artifact.py looks at what comes of it
+        ),
     ],
     ids=["another file", "no model and no record"],
 )
