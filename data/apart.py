@@ -46,10 +46,10 @@ def read(module: str, arguments: list[str], raw: bytes, what: str, cure: str) ->
     if done.returncode:
         raise DataError([f"{what} cannot be read (its reader broke off). {cure}"])
     head, _, content = done.stdout.partition(b"\n")
-    told = json.loads(head)
-    if told["refused"]:
-        raise DataError(told["refused"])
-    return told, content
+    summary = json.loads(head)
+    if summary["refused"]:
+        raise DataError(summary["refused"])
+    return summary, content
 
 
 def answer(reading: Callable[[bytes], tuple[dict[str, Any], Callable[[Any], None]]]) -> None:
@@ -66,11 +66,11 @@ def answer(reading: Callable[[bytes], tuple[dict[str, Any], Callable[[Any], None
         resource.setrlimit(resource.RLIMIT_AS, (_MOST, _MOST))
     out = sys.stdout.buffer
     try:
-        told, write = reading(sys.stdin.buffer.read())
+        summary, write = reading(sys.stdin.buffer.read())
     except DataError as error:
         out.write(json.dumps({"refused": error.problems}).encode() + b"\n")
     else:
-        out.write(json.dumps({"refused": []} | told).encode() + b"\n")
+        out.write(json.dumps({"refused": []} | summary).encode() + b"\n")
         write(out)
 
 

@@ -27,7 +27,7 @@ def read(raw: bytes, sheet: str = "") -> tuple[bytes, str, list[str]]:
     raw
         The file.
     sheet
-        Its name; the first one that is not empty unless told otherwise.
+        Its name; the first one that is not empty unless summary otherwise.
 
     Returns
     -------
@@ -45,8 +45,8 @@ def read(raw: bytes, sheet: str = "") -> tuple[bytes, str, list[str]]:
     """
     if raw.startswith(_OLD):
         raise DataError(["This is an old Excel file (.xls), or one with a password. Save it as .xlsx or as CSV."])
-    told, content = apart.read(__name__, [sheet], raw, "The Excel file", _CURE)
-    return content, told["sheet"], told["sheets"]
+    summary, content = apart.read(__name__, [sheet], raw, "The Excel file", _CURE)
+    return content, summary["sheet"], summary["sheets"]
 
 
 def _reading(raw: bytes, sheet: str) -> tuple[dict[str, Any], Any]:

@@ -15,7 +15,7 @@ def fold(header: object) -> str:
 
 def unit_in(header: str) -> str:
     """Return the unit that a header has in brackets: ``"Paved highways (km)"`` -> ``"km"``; empty without one."""
-    return found[1].strip().lower() if (found := _UNIT.search(header)) else ""
+    return match[1].strip().lower() if (match := _UNIT.search(header)) else ""
 
 
 def without_unit(header: str) -> str:
@@ -46,6 +46,6 @@ def names_of(headers: Iterable[object]) -> list[str | None]:
     names = [_IN_FULL.get(title) for title in titles]
     for spellings in (_EXACT, _ALIAS):
         taken = {*names}
-        found = [_known(title, spellings) for title in titles]
-        names = [name or (other if other not in taken else None) for name, other in zip(names, found, strict=True)]
+        others = [_known(title, spellings) for title in titles]
+        names = [name or (other if other not in taken else None) for name, other in zip(names, others, strict=True)]
     return names

@@ -88,10 +88,10 @@ def layout_of(text: str) -> Layout:
         fit = sum(n == len(fields) + has_row_names for n in body) / len(body) if body and len(fields) > 1 else 0.0
         if sign == BLANK and fit < 1:
             continue
-        found = (sum(name is not None for name in names_of(fields)), fit, len(fields))
-        if found > most:
+        score = (sum(name is not None for name in names_of(fields)), fit, len(fields))
+        if score > most:
             above = tuple(sign.join(record).strip() for _, record in records[:header])
-            best, most = Layout(sign, records[header][0], above, has_row_names), found
+            best, most = Layout(sign, records[header][0], above, has_row_names), score
     return best
 
 

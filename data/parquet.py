@@ -57,11 +57,11 @@ def read(
     import pandas as pd
     import pyarrow as pa
 
-    told, packed = apart.read(__name__, [f"{needs_all:d}", *wanted], raw, "The Parquet file", _CURE)
-    problems.extend((1, "", text) for text in told["problems"])
+    summary, packed = apart.read(__name__, [f"{needs_all:d}", *wanted], raw, "The Parquet file", _CURE)
+    problems.extend((1, "", text) for text in summary["problems"])
     table = pa.ipc.open_stream(packed).read_all()
     columns = {name: pd.array(table[name], dtype="str") for name in table.column_names}
-    return told["header"], pd.DataFrame(columns, index=range(2, 2 + told["n_rows"]))
+    return summary["header"], pd.DataFrame(columns, index=range(2, 2 + summary["n_rows"]))
 
 
 def _reading(raw: bytes, wanted: list[str], *, needs_all: bool) -> tuple[dict[str, Any], Callable[[Any], None]]:

@@ -60,11 +60,11 @@ class Problems(list):
         """All of it as the error that refuses the file, by row; what is wrong with the header alone, if anything is."""
         if of_header := [text for row, _, text in self if row == 1]:
             return DataError(of_header, 0, table)
-        told = [
+        texts = [
             f"row {row}{', ' if column else ''}{column}: {text}"
             for row, column, text in sorted(self, key=lambda problem: problem[0])
         ]
-        return DataError(told, self.n_more, table)
+        return DataError(texts, self.n_more, table)
 
 
 @dataclass(frozen=True)
@@ -295,10 +295,10 @@ def _bare(cells: "pd.Series", column: Column, decimal: str) -> "pd.Series":
     if odd.empty:
         return cells
     units = "|".join(re.escape(unit) for unit in sorted(column.units - {"%"}, key=len, reverse=True))
-    told = odd.str.replace("\u2212", "-").str.replace(r'^="(.*)"$', r"\1", regex=True)
-    told = told.str.replace(rf"(?i)^(?:{units})\s*(?=[\d.,+-])|(?<=[\d.,])\s*(?:{units})$", "", regex=True)
+    bare_odd = odd.str.replace("\u2212", "-").str.replace(r'^="(.*)"$', r"\1", regex=True)
+    bare_odd = bare_odd.str.replace(rf"(?i)^(?:{units})\s*(?=[\d.,+-])|(?<=[\d.,])\s*(?:{units})$", "", regex=True)
     bare = cells.copy()
-    bare.loc[odd.index] = told
+    bare.loc[odd.index] = bare_odd
     return bare
 
 
@@ -381,10 +381,9 @@ def numbers(table, column):
             table.remarks.append(f"{column.name}: read as percentages (52.5 is 0.525).")
     usual = number.median()
     if number.notna().sum() >= _SEVERAL and not column.low <= usual <= column.high:
-        told, unit = column.about(usual), f"usual are {column.text(column.low)} to {column.text_with_unit(column.high)}"
-        table.remarks.append(
-            f"{column.name}: half of the values are above {told}, {unit}. Is it another unit or column?"
-        )
+        text = f"half of the values are above {column.about(usual)}, usual are {column.text(column.low)} to"
+        text = f"{text} {column.text_with_unit(column.high)}. Is it another unit or column?"
+        table.remarks.append(f"{column.name}: {text}")
     absurd = number.notna() & ~number.between(column.minimum, column.maximum)
     report(cells.index[absurd], lambda row: f'"{cells[row][:60]}" is not possible. {column.limits}')
     return number.where(~absurd)

@@ -55,17 +55,17 @@ def rows(store, below):
     name = st.session_state.get(session.RETRAIN_UPLOADED, ("",))[0]
     uploads.remember("retrain", name, "" if choice == UPLOAD else f"Set Rows to “{_A_FILE}”. ")
     if choice == UPLOAD:
-        found, origin = _upload()
+        table, origin = _upload()
     else:
         try:
-            found, origin = resources.owner.rows_of(choice), sets[choice].origin
+            table, origin = resources.owner.rows_of(choice), sets[choice].origin
         except ModelError as error:
             st.error(f"{error} Choose other rows.")
-            found, origin = None, ""
-    if found is None:
+            table, origin = None, ""
+    if table is None:
         return None, (), origin
-    edited, excluded = _edit(found, choice, below)
-    if edited is not found:
+    edited, excluded = _edit(table, choice, below)
+    if edited is not table:
         origin = f"{origin.removesuffix(', edited')}, edited"
     return edited, excluded, origin
 
@@ -83,43 +83,43 @@ def _upload() -> "tuple[pd.DataFrame | None, str]":
         "Download a template", lambda: template(load_rows()), "template.csv", "text/csv", type="tertiary",
         icon=":material/download:", on_click="ignore",
     )  # fmt: skip
-    name, found, refusal, n_copies = st.session_state.get(session.RETRAIN_UPLOADED, ("", None, None, 0))
+    name, table, refusal, n_copies = st.session_state.get(session.RETRAIN_UPLOADED, ("", None, None, 0))
     if refusal:
         reading.choose_sheet(refusal.sheets, refusal.sheet, session.RETRAIN_SHEET, _read)
         reading.tell_matched(name, session.RETRAIN_CHANGE, _read)
         if refusal.matching:
             reading.ask_columns(name, refusal.matching, session.RETRAIN_MATCHING, _read)
             return None, name
-        told = st.container()
-        if found is None or not _are_left_out(found):
-            with told:
+        refused = st.container()
+        if table is None or not _are_left_out(table):
+            with refused:
                 reading.refuse(name, refusal, "was rejected. Nothing was stored, and the active model is unchanged.")
             return None, name
-        name = f"{name}, without {places_in_words(found.attrs.get('left_out'))}"
-    elif found is not None:
-        reading.choose_sheet(found.attrs.get("sheets"), found.attrs.get("sheet"), session.RETRAIN_SHEET, _read)
+        name = f"{name}, without {places_in_words(table.attrs.get('left_out'))}"
+    elif table is not None:
+        reading.choose_sheet(table.attrs.get("sheets"), table.attrs.get("sheet"), session.RETRAIN_SHEET, _read)
         reading.tell_matched(name, session.RETRAIN_CHANGE, _read)
-    if found is not None:
-        st.success(f"{plain(name)}: {len(found):,} {ROWS}, every cell checked.", icon=":material/check:")
-        if remarks := found.attrs.get("warnings"):
+    if table is not None:
+        st.success(f"{plain(name)}: {len(table):,} {ROWS}, every cell checked.", icon=":material/check:")
+        if remarks := table.attrs.get("warnings"):
             st.warning("Odd, yet usable:\n" + "\n".join(f"- {plain(remark)}" for remark in remarks))
         if n_copies and st.checkbox(
-            f"Leave out {n_copies:,} {'copies' if n_copies > 1 else 'copy'}: {len(found) - n_copies:,} {ROWS} stay",
+            f"Leave out {n_copies:,} {'copies' if n_copies > 1 else 'copy'}: {len(table) - n_copies:,} {ROWS} stay",
             key=session.RETRAIN_DISTINCT,
             help=f"All figures are those of an earlier {ROW}. A copy that stays is never used to test what was fitted "
             "to the other, so scores do not rise by it.",
         ):
-            found, name = distinct(found), f"{name}, without copies"
+            table, name = distinct(table), f"{name}, without copies"
         with st.popover("Preview", type="tertiary", icon=":material/table_rows:"):
-            st.dataframe(tables.of_rows(found.head(100), {}), hide_index=True, alt=f"The first {ROWS} of the file")
-    return found, name
+            st.dataframe(tables.of_rows(table.head(100), {}), hide_index=True, alt=f"The first {ROWS} of the file")
+    return table, name
 
 
-def _are_left_out(found: "pd.DataFrame") -> bool:
+def _are_left_out(table: "pd.DataFrame") -> bool:
     """Offer to go on without the rows that cannot be used."""
-    n, places = len(found.attrs.get("left_out")), places_in_words(found.attrs.get("left_out"))
+    n, places = len(table.attrs.get("left_out")), places_in_words(table.attrs.get("left_out"))
     return st.checkbox(
-        f"Leave out {places}, which cannot be used: {len(found):,} {ROWS} stay",
+        f"Leave out {places}, which cannot be used: {len(table):,} {ROWS} stay",
         key=session.RETRAIN_LEFT_OUT,
         help=f"Nothing is filled in. The version’s record will name {'them' if n > 1 else 'it'}.",
     )
@@ -141,41 +141,41 @@ def _read() -> None:
     sheet = state.get(session.RETRAIN_SHEET, "")
     name, content = state[session.RETRAIN_SENT]
     wanted = (ROW, *(column.name for column in COLUMNS))
-    found = reading.read_file(load_rows, name, content, wanted, sheet=sheet)
-    refusal = found if isinstance(found, reading.Refusal) else None
+    table = reading.read_file(load_rows, name, content, wanted, sheet=sheet)
+    refusal = table if isinstance(table, reading.Refusal) else None
     if refusal:
-        found = None
+        table = None
         if refusal.is_of_rows:
-            found = reading.read_file(load_rows, name, content, wanted, sheet=sheet, leave_out=True)
-            found = None if isinstance(found, reading.Refusal) else found
-    sheets = refusal.sheets if refusal else found.attrs.get("sheets")
+            table = reading.read_file(load_rows, name, content, wanted, sheet=sheet, leave_out=True)
+            table = None if isinstance(table, reading.Refusal) else table
+    sheets = refusal.sheets if refusal else table.attrs.get("sheets")
     if not ((refusal and refusal.matching) or reading.is_by_hand(name) or len(sheets) > 1):
         del state[session.RETRAIN_SENT]  # nothing is to be asked about it
-    n_copies = 0 if found is None else len(found) - len(distinct(found))
-    state[session.RETRAIN_UPLOADED] = name, found, refusal, n_copies
+    n_copies = 0 if table is None else len(table) - len(distinct(table))
+    state[session.RETRAIN_UPLOADED] = name, table, refusal, n_copies
 
 
-def _edit(found: "pd.DataFrame", source: int, below: Any) -> "tuple[pd.DataFrame | None, tuple[int, ...]]":
+def _edit(table: "pd.DataFrame", source: int, below: Any) -> "tuple[pd.DataFrame | None, tuple[int, ...]]":
     """Let rows be changed or left out; returns the very rows where no figure was changed."""
-    if len(found) > _N_EDITED:
+    if len(table) > _N_EDITED:
         st.caption(f"Up to {_N_EDITED:,} {ROWS} can be edited here. Edit the file instead.")
-        return found, ()
-    name = f"{source}_{fingerprint(found)[:12]}"
+        return table, ()
+    name = f"{source}_{fingerprint(table)[:12]}"
     key, kept, started = (
         session.part(of, name) for of in (session.RETRAIN_TABLE, session.RETRAIN_EDITED, session.RETRAIN_START)
     )
-    shown = to_shown(found)
+    shown = to_shown(table)
     if not st.toggle(f"Edit or leave out {ROWS}", key=session.RETRAIN_EDITS, persist_state="session"):
-        return found, ()
+        return table, ()
     if key not in st.session_state:  # first seen, or seen again after another page
         start = st.session_state.get(kept)
         if start is None:
             start = shown.assign(**{_USE: True})
         st.session_state[started] = start
     start = st.session_state[started]
-    table = start.assign(**{_NAME: [harmless(row_name(code)) for code in start[ROW]]})
+    shown_rows = start.assign(**{_NAME: [harmless(row_name(code)) for code in start[ROW]]})
     edited = below.data_editor(
-        table,
+        shown_rows,
         key=key,
         height=320,
         column_order=[_USE, _NAME, *(column.name for column in COLUMNS)],
@@ -189,22 +189,22 @@ def _edit(found: "pd.DataFrame", source: int, below: Any) -> "tuple[pd.DataFrame
             column.name: st.column_config.TextColumn(tables.SHORT[column.name], help=column.help, alignment="right")
             for column in COLUMNS
         },
-        alt=f"{len(found):,} {ROWS}, to be edited",
+        alt=f"{len(table):,} {ROWS}, to be edited",
     ).drop(columns=_NAME)
     st.session_state[kept] = edited
     excluded = tuple(i for i, use in enumerate(edited[_USE]) if not use)
     names = [column.name for column in COLUMNS]
     n_changed = int((edited[names] != shown[names]).any(axis=1).sum())
-    left_out = f"{len(excluded):,} of {len(found):,} {ROWS} left out"
+    left_out = f"{len(excluded):,} of {len(table):,} {ROWS} left out"
     st.caption(f"{left_out}; {n_changed:,} changed." if excluded or n_changed else "Nothing changed yet.")
     if not n_changed:
-        return found, excluded
+        return table, excluded
     try:
-        changed = from_shown(edited, found)
+        changed = from_shown(edited, table)
     except DataError as error:
         st.error(str(error))
         return None, excluded
-    st.markdown(tables.markdown(tables.of_edits(found, changed)))
+    st.markdown(tables.markdown(tables.of_edits(table, changed)))
     if remarks := changed.attrs.get("warnings"):
         st.warning("Odd, yet usable:\n" + "\n".join(f"- {plain(remark)}" for remark in remarks))
     return changed, excluded
