@@ -11,7 +11,7 @@ from model.predict import predict
 from tests.conftest import free_port, running_server
 from tests.retrain_page import Visitor, promote_a_line
 from tests.test_decide_browser import keep, lines, names
-from tests.test_slow_line import figures
+from tests.test_slow_line import figures, slow_line
 from tests.what_if_page import DEFAULTS, assert_page_agrees, choose, number, settles, slider, type_into
 
 pytestmark = pytest.mark.browser
@@ -100,6 +100,27 @@ def test_tabs_of_one_browser_keep_beside_each_other_and_lose_nothing(server, ope
     expect(rows(first.page)).to_have_count(2)
     expect(rows(first.page).last).to_contain_text("Three")  # and what was removed elsewhere does not come back
     assert sorted(names(first.page)) == sorted([stays, "Three"]) == sorted(stored(second.page))
+
+
+def test_over_a_slow_line_a_tab_does_not_bring_back_what_another_has_removed(server, open_page):
+    """Each server hears of a change late, and what it answers then is old."""
+    with slow_line(server) as (address, delays):
+        first, second = Visitor(open_page, address).goes_to("/"), Visitor(open_page, address).goes_to("/")
+        for name in ("Ann", "Bob", "Cat"):
+            keep(first, name)
+        expect(rows(second.page)).to_have_count(3)
+        first.page.get_by_text("Rename or move").click()
+        delays[0] = 0.5
+        first.presses("Move down")
+        first.page.get_by_role("button", name="Remove Ann").click()
+        expect(rows(first.page)).to_have_count(2)
+        first.page.close()
+        expect(rows(second.page)).to_have_count(2)
+        keep(second, "Dan")  # after whatever was on its way
+        assert names(second.page) == ["Bob", "Cat", "Dan"]
+        assert sorted(stored(second.page)) == ["Bob", "Cat", "Dan"]
+        delays[0] = 0.0
+        second.page.close()
 
 
 def test_a_browser_that_stores_nothing_is_said_and_scenarios_can_be_kept(server, open_page):

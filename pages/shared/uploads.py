@@ -11,6 +11,7 @@ from typing import Any
 
 import streamlit as st
 from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.runtime import get_instance
@@ -99,6 +100,8 @@ class Room:
             self._coming[visitor] += size
             try:
                 await self._app(scope, receive, send)
+            except ClientDisconnect:
+                pass  # whoever sent it has hung up: nobody waits for an answer
             finally:
                 self._coming[visitor] -= size
                 self._coming += Counter()  # without those that have nothing on its way

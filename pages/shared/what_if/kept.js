@@ -53,18 +53,28 @@ export default function ({ data, parentElement, setTriggerValue }) {
 
 // Write what the server has changed, and tell it what it does not know: once, for it may have no use for it.
 function agree({ session, records, removed }, isOther, tell) {
-  if (page.session !== session) Object.assign(page, { session, told: "", isRefused: false, agreed: new Map() });
-  const { agreed } = page;
+  const fresh = () => ({ session, told: "", isRefused: false, agreed: new Map(), heard: new Map(), echoes: new Map() });
+  if (page.session !== session) Object.assign(page, fresh());
+  const { agreed, heard, echoes } = page;
   const told = { session, isOther, isRefused: false, changed: {}, gone: [] };
   try {
     for (const id of removed) localStorage.removeItem(PREFIX + id);
     for (const [id, text] of Object.entries(records)) {
-      if (agreed.get(id) !== text) localStorage.setItem(PREFIX + id, text);
-      agreed.set(id, text);
+      if (heard.get(id) === text) continue; // the server says nothing new
+      heard.set(id, text);
+      const echo = echoes.get(id)?.indexOf(text) ?? -1; // what it was told may be old by now: another tab writes, too
+      if (echo >= 0) echoes.get(id).splice(0, echo + 1);
+      else if (!agreed.has(id) || localStorage.getItem(PREFIX + id) !== null) {
+        localStorage.setItem(PREFIX + id, text);
+        agreed.set(id, text);
+      }
     }
     for (const [key, text] of Object.entries(localStorage)) {
       const id = key.slice(PREFIX.length);
-      if (key.startsWith(PREFIX) && agreed.get(id) !== text) told.changed[id] = text.slice(0, 5000);
+      if (!key.startsWith(PREFIX) || agreed.get(id) === text) continue;
+      told.changed[id] = text.slice(0, 5000);
+      agreed.set(id, text);
+      echoes.set(id, [...(echoes.get(id) ?? []), text]);
     }
     told.gone = Object.keys(records).filter((id) => localStorage.getItem(PREFIX + id) === null);
   } catch {
