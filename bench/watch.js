@@ -11,13 +11,13 @@
 
   // No answer is awaited, number and title of the contributions carry one, and each exact field its slider's value.
   function agrees() {
-    const title = /^Why (-?\d+) /.exec(text(".wi-average h3"));
+    const title = /^Why (-?\d+) /.exec(text(".wi-average h2"));
     const now = text("[data-testid=live-prediction]");
     if (document.querySelector(".wi")?.className !== "wi" || !now || title?.[1] !== now) return false;
     return Object.entries(SCALES).every(([name, scale]) => {
       const slider = document.getElementById(`wi-${name}`);
       const exact = document.querySelector(`[data-testid=row-${name}] .wi-field`);
-      return Math.abs(parseFloat(exact.value) - slider.value * scale) < 1e-6;
+      return Math.abs(parseFloat(exact.value.replaceAll(",", "")) - slider.value * scale) < 1e-6;
     });
   }
 
