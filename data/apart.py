@@ -24,7 +24,7 @@ def read(module: str, arguments: list[str], raw: bytes, what: str, cure: str) ->
     Parameters
     ----------
     module
-        Its ``main`` calls `answer`.
+        Run as a program, it calls `answer`.
     arguments
         For its command line.
     raw

@@ -27,7 +27,7 @@ def read(raw: bytes, sheet: str = "") -> tuple[bytes, str, list[str]]:
     raw
         The file.
     sheet
-        Its name; the first one that is not empty unless summary otherwise.
+        Its name; the first one that is not empty unless told otherwise.
 
     Returns
     -------
@@ -67,14 +67,14 @@ def _reading(raw: bytes, sheet: str) -> tuple[dict[str, Any], Any]:
             table = book.get_sheet_by_name(chosen)
             if table.height:
                 break
-        if table.height > MAX_ROWS + 1 and table.width > 1:
+        if table.height > MAX_ROWS + 1:  # with the header
             raise DataError([TOO_MANY_ROWS])
         if table.height * table.width > MAX_CELLS:
             raise DataError([TOO_MANY_CELLS])
         rows = table.to_python(skip_empty_area=False)
+    except DataError:
+        raise
     except (CalamineError, zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        if isinstance(error, DataError):
-            raise
         why = str(error).strip().split("\n")[0][:120]
         raise DataError([f"This is a zip archive and no Excel file that can be read ({why}). {_CURE}"]) from None
 

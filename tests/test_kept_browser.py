@@ -18,6 +18,10 @@ pytestmark = pytest.mark.browser
 STORED = "Object.fromEntries(Object.entries(localStorage).filter(([key]) => key.startsWith('petrol.kept.')))"
 SESSION = "window.petrolKept.session"
 REFUSE = "Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('no', 'SecurityError') } })"
+FULL = """Storage.prototype.setItem = ((set) => function (key, text) {
+  if (key.startsWith("petrol.kept.")) throw new DOMException("full", "QuotaExceededError");
+  return set.call(this, key, text);
+})(Storage.prototype.setItem)"""
 
 
 def rows(page):
@@ -123,13 +127,22 @@ def test_over_a_slow_line_a_tab_does_not_bring_back_what_another_has_removed(ser
         second.page.close()
 
 
-def test_a_browser_that_stores_nothing_is_said_and_scenarios_can_be_kept(server, open_page):
-    page = open_page(server, init_script=REFUSE)
-    expect(page.get_by_text("This browser does not let the page store what you keep")).to_be_visible()
+@pytest.mark.parametrize("refusal", [REFUSE, FULL], ids=["refused", "full"])
+def test_a_browser_that_stores_nothing_is_said_and_scenarios_can_be_kept(server, open_page, refusal):
+    page = open_page(server, init_script=refusal)
     ann = Visitor(open_page, server)
     ann.page = page
     keep(ann, "Base")
-    assert names(page) == ["Base"]
+    expect(page.get_by_text("This browser does not let the page store what you keep")).to_be_visible()
+    type_into(page, "petrol_tax", "9")
+    settles(page)
+    page.get_by_role("link", name="Method").click()
+    ann.sees("The fault that this app descends from")
+    page.get_by_role("link", name="What if").click()
+    number(page).wait_for()
+    keep(ann, "More")
+    expect(page.get_by_text("This browser does not let the page store what you keep")).to_be_visible()
+    assert names(page) == ["Base", "More"]
 
 
 def test_what_cannot_be_read_is_told_and_stays_until_it_is_removed(visitor, store_url, model):

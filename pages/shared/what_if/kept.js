@@ -61,13 +61,13 @@ function agree({ session, records, removed }, isOther, tell) {
     for (const id of removed) localStorage.removeItem(PREFIX + id);
     for (const [id, text] of Object.entries(records)) {
       if (heard.get(id) === text) continue; // the server says nothing new
-      heard.set(id, text);
       const echo = echoes.get(id)?.indexOf(text) ?? -1; // what it was told may be old by now: another tab writes, too
       if (echo >= 0) echoes.get(id).splice(0, echo + 1);
       else if (!agreed.has(id) || localStorage.getItem(PREFIX + id) !== null) {
         localStorage.setItem(PREFIX + id, text);
         agreed.set(id, text);
       }
+      heard.set(id, text); // not before: where there is no room, it is tried again
     }
     for (const [key, text] of Object.entries(localStorage)) {
       const id = key.slice(PREFIX.length);
