@@ -101,10 +101,6 @@ def _add(more):
     st.session_state[session.TRAY] = [*kept, *stored.with_ids(more, kept)]
 
 
-def _restore(told):
-    stored.take(told, _answered)
-
-
 def _now(model, kept):
     """Have each answered by the model that answers now."""
     X = np.array([[one.scenario[name] for name in FEATURE_NAMES] for one in kept])
