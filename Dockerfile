@@ -21,6 +21,7 @@ COPY .streamlit .streamlit
 COPY data data
 COPY model model
 COPY pages pages
+COPY web web
 COPY docs/method.md docs/method.md
 COPY server.py streamlit_app.py ./
 

@@ -75,7 +75,7 @@ SHARED = {"server", "machines", "replicas", "crew"}  # fixtures that start what 
 
 def product() -> list[Path]:
     """List the files of the product."""
-    folders = [path for name in ("data", "model", "pages", "interface") for path in (ROOT / name).rglob("*.py")]
+    folders = [path for name in ("data", "model", "pages", "web") for path in (ROOT / name).rglob("*.py")]
     return sorted([ROOT / "streamlit_app.py", ROOT / "server.py", *folders])
 
 

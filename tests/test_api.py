@@ -24,9 +24,10 @@ from model.evaluate import scores
 from model.interval import LEVELS
 from model.predict import predict
 from model.score import score
-from pages.shared import api, resources
+from pages.shared import resources
 from tests.conftest import ROOT, running_server
 from tests.stores import add_quick
+from web import api
 
 DEFAULTS = {column.name: column.default for column in FEATURES}
 JSON = {"Content-Type": "application/json"}

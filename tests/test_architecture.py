@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import ROOT
 
-LAYERS = ("data", "model", "pages")
+LAYERS = ("data", "model", "pages", "web")
 PRODUCT = [
     path
     for place in (*LAYERS, "streamlit_app.py", "server.py")

@@ -179,7 +179,12 @@ RETIRED = (
 
 def test_no_page_and_no_text_says_what_was_found_false_or_stumbled_over(model):
     """What stood there and was untrue, above all a count of errors inside the width that those errors set."""
-    texts = [*(ROOT / "pages").rglob("*.py"), *(ROOT / "pages").rglob("*.js"), ROOT / "streamlit_app.py"]
+    texts = [
+        *(ROOT / "pages").rglob("*.py"),
+        *(ROOT / "web").rglob("*.py"),
+        *(ROOT / "pages").rglob("*.js"),
+        ROOT / "streamlit_app.py",
+    ]
     texts += [ROOT / "README.md", ROOT / "SECURITY.md", *(ROOT / "docs").glob("*.md"), ROOT / "model" / "card.py"]
     said = {path.name: _strings(path) if path.suffix == ".py" else path.read_text(encoding="utf-8") for path in texts}
     found = {(name, pattern) for name, text in said.items() for pattern in RETIRED if re.search(pattern, text)}

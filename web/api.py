@@ -20,7 +20,7 @@ from model.predict import Scenario, predict, predict_rows
 from model.recipe import ModelError
 from model.score import score
 from pages.shared import resources
-from pages.shared.openapi import MAX_BYTES, MAX_SCENARIOS, document, feature
+from web.openapi import MAX_BYTES, MAX_SCENARIOS, document, feature
 
 _LOG = logging.getLogger(__name__)
 _FROM_TO = 'Send {"from": name of a row or a scenario, "to": a scenario, or only the inputs that change}.'

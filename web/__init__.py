@@ -1,0 +1,1 @@
+"""What stands between the network and the pages: the guard, cookies, and the JSON interface."""
