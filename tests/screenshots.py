@@ -1,16 +1,18 @@
 """Take the pictures of the README and of every page at two widths in both themes: ``make screenshots``."""
 
+import io
 import os
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from PIL import Image, ImageDraw
+from playwright.sync_api import Browser, sync_playwright
 
 from model import history, recipe
 from tests import chromium
 from tests.conftest import ROOT, running_server
 from tests.stores import run
-from tests.what_if_page import choose
+from tests.what_if_page import choose, settles, slider, thumb
 
 FOLDER = ROOT / "docs" / "screenshots"
 SIZES = {1280: 900, 390: 844}
@@ -45,6 +47,10 @@ def nothing(page):
     """The page as it opens."""
 
 
+FILM = {  # input -> where the thumb passes
+    "petrol_tax": [7 + n / 10 for n in range(1, 26)] + [9.5 - n / 10 for n in range(1, 6)],
+    "average_income": [4512 - 40 * n for n in range(1, 25)],
+}
 # Name of the picture: address, what is done there, and what is there once the page is whole.
 PAGES = {
     "what-if": ("/?from=OH&petrol_tax=9", nothing, "text=Facts about this model"),
@@ -57,8 +63,42 @@ PAGES = {
 }
 
 
+def film_drag(browser: Browser, url: str) -> None:
+    """Write ``drag.webp``: Ohio's tax dragged up, and on from there its income, as the number follows the thumb."""
+    page = browser.new_page(viewport={"width": 1280, "height": 760})
+    page.goto(f"{url}/?from=OH")
+    settles(page)
+    frames, pauses = [], []
+
+    def take(pause: int, at: tuple[float, float]) -> None:
+        frame = Image.open(io.BytesIO(page.screenshot(animations="disabled"))).convert("RGB")
+        left, top = at
+        arrow = [(0, 0), (0, 17), (4, 13), (7, 20), (10, 19), (7, 12), (12, 12)]  # a screenshot shows no pointer
+        points = [(left + across, top + down) for across, down in arrow]
+        ImageDraw.Draw(frame).polygon(points, fill="black", outline="white")
+        frames.append(frame.resize((frame.width * 3 // 4, frame.height * 3 // 4), Image.Resampling.LANCZOS))
+        pauses.append(pause)
+
+    for name, values in FILM.items():
+        page.mouse.move(*thumb(page, name))
+        take(700, thumb(page, name))
+        page.mouse.down()
+        for value in values:
+            at = thumb(page, name, value)
+            page.mouse.move(*at)
+            take(90, at)
+        page.mouse.up()
+        settles(page)
+        take(1600, at)
+        slider(page, name).blur()
+    path = FOLDER / "drag.webp"
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=pauses, loop=0, quality=60, method=6)
+    print(path.relative_to(ROOT))
+    page.close()
+
+
 def main():
-    """Write ``PAGE-WIDTH-THEME.png``, each page in full."""
+    """Write ``PAGE-WIDTH-THEME.png``, each page in full, and the film of a drag."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp())
     log, os.environ["PETROL_STORE_URL"] = aside / "log", f"sqlite:///{aside}/store.db"
@@ -69,6 +109,7 @@ def main():
     path = chromium.find()
     with running_server(log=log) as url, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=list(chromium.ARGUMENTS))
+        film_drag(browser, url)
         for width, height in SIZES.items():
             for theme in ("light", "dark"):
                 for name, (address, act, whole) in PAGES.items():
