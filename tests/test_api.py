@@ -266,8 +266,8 @@ def test_without_data_there_is_no_answer_but_a_reason(project, tmp_path):
             assert "the first line is one cell, 'nothing'. Put commas" in content["error"]
 
 
-def test_the_readmes_commands_work(server, model):
-    text = (ROOT / "README.md").read_text(encoding="utf-8").replace("\\\n", " ")
+def test_the_commands_of_the_documents_work(server, model):
+    text = (ROOT / "docs" / "programs.md").read_text(encoding="utf-8").replace("\\\n", " ")
     answers = {}
     for line in (line for line in text.splitlines() if line.strip().startswith("curl ")):
         _, address, _, header, _, body = shlex.split(line)

@@ -99,11 +99,31 @@ def test_the_readme_names_commands_and_files_that_exist():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     assert set(re.findall(r"`make ([a-z-]+)", readme)) | {"run", "test"} <= targets
-    for link in re.findall(r"\]\(([^)#:]+)\)", readme):
-        assert (ROOT / link).exists(), link
     assert "make test" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
     assert re.findall(r"run: (make .*|docker build) ?", workflow) == ["make lint", "make test", "docker build"]
+
+
+def test_what_the_documents_link_to_is_there():
+    for path in [ROOT / "README.md", ROOT / "SECURITY.md", *(ROOT / "docs").glob("*.md")]:
+        text = path.read_text(encoding="utf-8")
+        for file, part in re.findall(r"\]\(([^)#:]*)#?([^):]*)\)", text):
+            linked = (path.parent / file).resolve() if file else path
+            assert linked.exists(), (path.name, file)
+            headings = re.findall(r"(?m)^#+ (.*)$", linked.read_text(encoding="utf-8")) if part else []
+            anchors = {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+            assert not part or part in anchors, (path.name, part)
+
+
+def test_each_setting_that_the_app_reads_stands_in_the_readmes_table_and_no_other():
+    told = set(re.findall(r"(?m)^\| `([A-Z_]+)`", (ROOT / "README.md").read_text(encoding="utf-8")))
+    read = {
+        name
+        for path in PRODUCT
+        for name in re.findall(r'"(PETROL_[A-Z_]+|HOST|PORT)"', path.read_text(encoding="utf-8"))
+    }
+    options = re.findall(r'"server\.(\w+)": ', (ROOT / "server.py").read_text(encoding="utf-8"))
+    assert told == read | {"STREAMLIT_SERVER_" + re.sub(r"(?=[A-Z])", "_", option).upper() for option in options}
 
 
 def test_the_page_menu_lists_exactly_the_pages_that_exist():
