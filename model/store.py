@@ -14,7 +14,7 @@ from data.load import EXPECTED
 from data.schema import DataError
 from model.migrations import migrate
 from model.recipe import ModelError
-from model.tables import METADATA, SCHEMA, SCHEMA_VERSION, engine_of, transaction
+from model.tables import METADATA, SCHEMA, SCHEMA_VERSION, engine_of
 
 DEFAULT_URL = f"sqlite:///{Path(__file__).with_name('store.db').as_posix()}"
 VARIABLE = "PETROL_STORE_URL"
@@ -132,9 +132,10 @@ class Store:
     def reading(self, *, writes=False):
         """Open a transaction; whatever goes wrong in the database becomes a `StoreError`."""
         self.require_file()
-        kind = transaction(self._engine, writes=writes)
-        with self.explaining(), self._engine.connect().execution_options(**kind) as connection, connection.begin():
-            yield connection
+        with self.explaining(), self._engine.connect() as connection:
+            connection.execution_options(writes=writes)
+            with connection.begin():
+                yield connection
 
     @contextmanager
     def explaining(self):

@@ -200,7 +200,10 @@ def _begin_log(cursor):
 
 
 def engine_of(url):
-    """Return an engine whose transactions are what this program relies on: see `transaction`.
+    """Return an engine whose transactions are what this program relies on.
+
+    One with the execution option ``writes`` is alone among those, and sees all that was committed before: two that
+    read first and write later would otherwise refuse or overwrite each other. One without it sees a single moment.
 
     Raises
     ------
@@ -216,23 +219,6 @@ def engine_of(url):
     engine = create_engine(url, **options)
     (_prepare_sqlite if is_file else _prepare_postgresql)(engine)
     return engine
-
-
-def transaction(engine, *, writes):
-    """Return what makes a connection's transaction one that writes, or one that reads.
-
-    Of those that write there is never more than one at a time, and it sees all that was committed before: two that
-    read first and write later would otherwise refuse or overwrite each other. One that reads sees a single moment.
-
-    Returns
-    -------
-    dict
-        Execution options of a `sqlalchemy.Connection`.
-    """
-    if engine.dialect.name == "sqlite":
-        return {"writes": writes}
-    level = "READ COMMITTED" if writes else "REPEATABLE READ"  # what waited for the lock must not see the time before
-    return {"writes": writes, "isolation_level": level, "postgresql_readonly": not writes}
 
 
 def _prepare_sqlite(engine):
@@ -253,24 +239,27 @@ def _prepare_sqlite(engine):
 
 
 def _prepare_postgresql(engine):
+    # Nothing lasts longer than a transaction: a pooler such as PgBouncer gives each to whichever session is free.
     @event.listens_for(engine, "do_connect")
     def _connect(_, __, ___, options):
-        # Neither a machine that is gone nor one that stands still in the middle holds the others up for long.
         usual = {"connect_timeout": _REACH, "tcp_user_timeout": _PATIENCE * 1000, "keepalives_idle": _PATIENCE}
-        for name, value in (
-            usual | {"keepalives_interval": 5, "keepalives_count": 3, "client_encoding": "utf8"}
-        ).items():
+        usual |= {"keepalives_interval": 5, "keepalives_count": 3, "client_encoding": "utf8"}
+        usual |= {"prepare_threshold": None, "autocommit": True}  # BEGIN is ours
+        for name, value in usual.items():
             options.setdefault(name, value)
-        limits = {
-            "lock_timeout": f"{_PATIENCE}s",
-            "idle_in_transaction_session_timeout": f"{4 * _PATIENCE}s",
-            "tcp_keepalives_idle": f"{_PATIENCE}s",
-            "tcp_user_timeout": f"{_PATIENCE}s",
-        }
-        asked = " ".join(f"-c {name}={value}" for name, value in limits.items())
-        options["options"] = f"{asked} {options.get('options', '')}".strip()
 
     @event.listens_for(engine, "begin")
     def _begin(connection):
-        if connection.get_execution_options().get("writes"):
-            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITER})")
+        writes = connection.get_execution_options().get("writes")
+        # What waited for the lock must not see the time before.
+        kind = "READ COMMITTED, READ WRITE" if writes else "REPEATABLE READ, READ ONLY"
+        # Neither a machine that is gone nor one that stands still in the middle holds the others up for long.
+        limits = {
+            "lock_timeout": _PATIENCE,
+            "idle_in_transaction_session_timeout": 4 * _PATIENCE,
+            "tcp_user_timeout": _PATIENCE,
+        }
+        steps = [f"BEGIN ISOLATION LEVEL {kind}", *(f"SET LOCAL {name} = '{limits[name]}s'" for name in limits)]
+        if writes:
+            steps.append(f"SELECT pg_advisory_xact_lock({_WRITER})")
+        connection.exec_driver_sql("; ".join(steps))  # together: each way to the server and back takes its time
