@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from data.load import EXPECTED
 from data.schema import DataError
 from model.migrations import migrate
+from model.mounts import network_file_system
 from model.recipe import ModelError
 from model.tables import METADATA, SCHEMA, SCHEMA_VERSION, engine_of
 
@@ -84,6 +85,7 @@ class Store:
         self._exists = not self.is_file or _may_be_there(self.location)
         if not (self._exists or create):
             raise StoreError(f"There is no store {self.location}. Check its name.")
+        self._require_disk_of_this_machine()
         self._file = self._log = None
         self._was_lost = self.is_new = False  # new: made just now
         try:
@@ -94,6 +96,14 @@ class Store:
             raise
         if self.is_file:
             self._file, self._log = _identity(self.location), _identity(f"{self.location}-wal")
+
+    def _require_disk_of_this_machine(self):
+        if self.is_file and (kind := network_file_system(Path(self.location))):
+            raise StoreError(
+                f"The store {self.location} is on a network file system ({kind}), on which SQLite does not work. Move "
+                f"it to a disk of this machine while the app is stopped, or name a PostgreSQL in {VARIABLE}.",
+                hides=self._exists,
+            )
 
     @property
     def is_replaced(self) -> bool:

@@ -87,8 +87,12 @@ def warm_up() -> None:
         ask_for_refits(owner.current())
     except (DataError, ModelError) as error:
         _LOG.error("no model: %s", error)
-    with contextlib.suppress(StoreError):
+    try:
         store = owner.store()
+    except StoreError as error:
+        _LOG.warning("%s", error)
+        return
+    with contextlib.suppress(StoreError):
 
         def go_on() -> None:
             with contextlib.suppress(StoreError):
