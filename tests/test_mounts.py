@@ -2,6 +2,8 @@
 
 import logging
 import os
+import tempfile
+from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -14,6 +16,7 @@ from tests.conftest import ROOT
 from tests.test_transfer import everything
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="as Linux reports mounts")
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - a disk of its own
 NETWORKS = ("nfs", "nfs4", "cifs", "smb3", "fuse.sshfs", "fuse.gcsfuse", "ceph")
 LOCAL = ("ext4", "xfs", "btrfs", "tmpfs", "overlay", "virtiofs", "9p", "fuse.grpcfuse", "fuse", "fakeowner", "zfs")
 
@@ -79,10 +82,12 @@ def test_the_app_says_so_at_its_start_and_on_its_pages_and_answers_with_the_ship
     assert any("is on a network file system (cifs)" in error.value for error in app.error)
 
 
+@pytest.mark.skipif(not SHARED_MEMORY.is_dir(), reason="another disk than that of the tests")
 def test_a_backup_may_be_kept_there(store, mounted, tmp_path):
-    (tmp_path / "far").mkdir()
-    mounted(tmp_path, "nfs4")
-    transfer.backup(store, tmp_path / "far" / "backup.db")
-    mounted(tmp_path, "ext4")
-    assert everything(f"sqlite:///{tmp_path}/far/backup.db") == everything(store.url)
-    assert [path.name for path in (tmp_path / "far").glob("backup*")] == ["backup.db"]
+    with tempfile.TemporaryDirectory(dir=SHARED_MEMORY) as folder:
+        far = Path(folder)
+        mounted(far, "nfs4")
+        transfer.backup(store, far / "backup.db")
+        assert [path.name for path in far.iterdir()] == ["backup.db"]
+        (tmp_path / "near.db").write_bytes((far / "backup.db").read_bytes())
+    assert everything(f"sqlite:///{tmp_path}/near.db") == everything(store.url)
