@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import ArgumentError
 
-SCHEMA_VERSION = 5  # a change of it is a step of `model.migrations`
+SCHEMA_VERSION = 6  # a change of it is a step of `model.migrations`
 DRIVERS = "sqlite", "postgresql+psycopg"  # those whose transactions are understood here
 _PATIENCE = 15  # [s] to wait for another writer
 _REACH = 5  # [s] to wait for a database server to answer
@@ -159,6 +159,15 @@ JOB = Table(
     Column("heartbeat", UTCDateTime),
     Column("ended_at", UTCDateTime),
     Column("end_number", Number),  # in the order of their ends, which a clock that was set back does not tell
+    sqlite_autoincrement=True,
+)
+
+ENDED_SIGN_IN = Table(
+    "ended_sign_in",
+    METADATA,
+    Column("id", Number, primary_key=True),
+    Column("sha256", String(64), nullable=False, unique=True),  # of whose it is and since when
+    Column("expires_at", UTCDateTime, nullable=False),  # when it would have ended by itself
     sqlite_autoincrement=True,
 )
 
