@@ -2,9 +2,10 @@
 
 import os
 import re
+import sqlite3
 import time
 import weakref
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from sqlalchemy import exc, insert, inspect, select
@@ -192,6 +193,23 @@ class Store:
         if self.is_file:
             with self.reading() as connection:
                 self._check_file(connection)
+
+    def compact(self) -> None:
+        """Make a file as small as what it holds, also while it is in use; PostgreSQL gives the room to new rows.
+
+        Raises
+        ------
+        StoreError
+            If another program holds the file for long, or its disk has no room for a second one of its size.
+        """
+        if not self.is_file:
+            return
+        try:
+            with self.explaining(), closing(self._engine.raw_connection()) as connection:
+                connection.execute("VACUUM")  # outside of any transaction
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.Error as error:
+            raise StoreError(self._explain(error)) from error
 
     def close(self) -> None:
         """Close all connections; of a file, the last one puts everything into it."""
