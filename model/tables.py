@@ -1,7 +1,9 @@
 """What the store keeps, table by table, and how to open it: in SQLite, or in PostgreSQL where machines share it."""
 
+import selectors
 import sqlite3
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from sqlalchemy import (
@@ -21,7 +23,7 @@ from sqlalchemy import (
     make_url,
     types,
 )
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DisconnectionError
 
 SCHEMA_VERSION = 6  # a change of it is a step of `model.migrations`
 DRIVERS = "sqlite", "postgresql+psycopg"  # those whose transactions are understood here
@@ -222,9 +224,7 @@ def engine_of(url):
     if (driver := make_url(url).drivername) not in DRIVERS:
         raise ArgumentError(f"{driver} is not one of {', '.join(DRIVERS)}")
     is_file = driver.startswith("sqlite")
-    options = (
-        {"connect_args": {"timeout": _PATIENCE}} if is_file else {"pool_pre_ping": True, "pool_timeout": _PATIENCE}
-    )
+    options = {"connect_args": {"timeout": _PATIENCE}} if is_file else {"pool_timeout": _PATIENCE}
     engine = create_engine(url, **options)
     (_prepare_sqlite if is_file else _prepare_postgresql)(engine)
     return engine
@@ -257,6 +257,12 @@ def _prepare_postgresql(engine):
         for name, value in usual.items():
             options.setdefault(name, value)
 
+    @event.listens_for(engine, "checkout")
+    def _require_answer(connection, record, _):
+        if record.info.get("was used") and not _answers(connection.pgconn):
+            raise DisconnectionError  # and another is made
+        record.info["was used"] = True
+
     @event.listens_for(engine, "begin")
     def _begin(connection):
         writes = connection.get_execution_options().get("writes")
@@ -272,3 +278,23 @@ def _prepare_postgresql(engine):
         if writes:
             steps.append(f"SELECT pg_advisory_xact_lock({_WRITER})")
         connection.exec_driver_sql("; ".join(steps))  # together: each way to the server and back takes its time
+
+
+def _answers(connection):
+    """Whether somebody answers soon: a pooler whose server is away lets who asks wait for minutes, if not for ever."""
+    from psycopg import OperationalError
+
+    deadline = time.monotonic() + _REACH
+    with selectors.DefaultSelector() as selector, suppress(OperationalError):
+        selector.register(connection.socket, selectors.EVENT_READ)
+        connection.send_query(b"SELECT 1")
+        connection.flush()
+        while connection.is_busy():
+            if not selector.select(deadline - time.monotonic()):
+                return False
+            connection.consume_input()
+        answer = connection.get_result()
+        while connection.get_result():
+            pass
+        return answer is not None and not answer.error_message
+    return False

@@ -28,12 +28,13 @@ default_pool_size = 5
 
 
 @contextlib.contextmanager
-def running_pgbouncer(postgresql):
-    """Start one before a `tests.postgresql.PostgreSQL`, and yield what makes its addresses go through it."""
+def running_pgbouncer(postgresql, **settings):
+    """Start one before a `tests.postgresql.PostgreSQL`, and yield what leads its addresses through it."""
     program, port = programs.required(programs.pgbouncer(), "PgBouncer"), free_port()
     folder = Path(tempfile.mkdtemp(prefix="petrol-pgbouncer-"))
     (folder / "users").write_text(f'"{NAME}" "{PASSWORD}"\n')
-    (folder / "pgbouncer.ini").write_text(_SETTINGS.format(server=postgresql.port, port=port, folder=folder))
+    more = "".join(f"{name} = {value}\n" for name, value in settings.items())
+    (folder / "pgbouncer.ini").write_text(_SETTINGS.format(server=postgresql.port, port=port, folder=folder) + more)
     run_as = {}
     if os.geteuid() == 0:  # whom it refuses to be run by
         run_as = {"user": NOBODY, "group": NOBODY, "extra_groups": []}

@@ -9,6 +9,7 @@ import pytest
 from model import history, jobs, tables, transfer, versions
 from model.store import Store, StoreError
 from tests.pgbouncer import running_pgbouncer
+from tests.postgresql import running_postgresql
 from tests.stores import add_quick, output_of, python, run, wait_until
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.slow]  # either kind of run has a PostgreSQL; once is enough
@@ -88,6 +89,22 @@ def promoted(store):
     with contextlib.suppress(StoreError):
         history.promote(store, 1, "Ann", "in spite of it")
         return True
+
+
+def test_a_server_that_is_away_behind_it_is_told_and_asked_again(monkeypatch):
+    monkeypatch.setattr(tables, "_REACH", 1)
+    waits = {"query_wait_timeout": 0, "server_login_retry": 1}  # for ever, and [s]
+    with running_postgresql() as server, running_pgbouncer(server, **waits) as through:
+        store = history.open_store(through(server.new()))
+        assert history.active(store) == (1, 1)
+        server.stop()
+        for _ in range(2):
+            with pytest.raises(StoreError, match=r"cannot be reached \(.*\)\. Start its server"):
+                history.active(store)
+        server.start()
+        wait_until(lambda: promoted(store), 60, "a promotion")
+        assert [one.reason for one in history.promotions(store)] == ["Shipped with the app.", "in spite of it"]
+        store.close()
 
 
 @pytest.mark.soak
