@@ -29,10 +29,12 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     pruning_.add_argument(
         "--older-than", type=_age, required=True, metavar="90d", help="in days; what is younger stays"
     )
-    erasing = command("erase", _erase, "replace the name of a person in the record of promotions, and wherever else")
+    erasing = command("erase", _erase, "replace a person's name wherever it stands, also in the record of promotions")
     erasing.add_argument("name", metavar="NAME", help="an address, or what was typed as a name")
     for changing in (pruning_, erasing):
-        changing.add_argument("--yes", action="store_true", help="do it; else only what would be done is said")
+        changing.add_argument(
+            "--yes", action="store_true", help="do it; without this it is only said what would be done"
+        )
 
 
 def _age(text: str) -> timedelta:

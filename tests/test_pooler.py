@@ -1,13 +1,16 @@
 """PostgreSQL behind a real PgBouncer in transaction mode: each transaction may be of another session."""
 
+import asyncio
 import contextlib
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
 
+from bench.visit import Visit
 from model import history, jobs, tables, transfer, versions
 from model.store import Store, StoreError
+from tests.conftest import running_server
 from tests.pgbouncer import running_pgbouncer
 from tests.postgresql import running_postgresql
 from tests.stores import add_quick, output_of, python, run, wait_until
@@ -119,4 +122,33 @@ def test_a_training_a_copy_and_a_backup_go_through_it(pooled, through, postgresq
     copied = transfer.copy(pooled, through(postgresql.new()))
     transfer.backup(store, tmp_path / "backup.db")
     assert transfer.copy(f"sqlite:///{tmp_path}/backup.db", through(postgresql.new())) == copied
+    store.close()
+
+
+@pytest.mark.soak
+def test_the_app_answers_promotes_and_trains_through_it(pooled, rows, tmp_path):
+    store = history.open_store(pooled)
+    number = add_quick(store, rows, "least_squares")
+
+    async def looks(url):
+        visit = await Visit.open(url, "models", f"version={number}")
+        visit.write("Reason", "has seen it")
+        visit.write("Your name", "Ann")
+        visit.tick("I have seen that")
+        await visit.press(f"Promote version {number}")
+        await visit.go("")
+        for tax in (8.0, 8.1, 8.2):
+            await visit.move({"petrol_tax": tax})
+        assert "least squares" in visit.text
+        await visit.go("retrain")
+        await visit.choose("Algorithm", "Ridge")
+        await visit.press("Retrain")
+        assert visit.exceptions() == []
+        await visit.close()
+
+    with running_server(log=tmp_path / "log", PETROL_STORE_URL=pooled) as url:
+        asyncio.run(looks(url))
+        wait_until(lambda: len(versions.versions(store)) == number + 1, what="the training")
+    assert [one.by for one in history.promotions(store)] == ["the app", "Ann"]
+    assert "Traceback" not in (tmp_path / "log").read_text(encoding="utf-8")
     store.close()
