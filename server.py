@@ -22,6 +22,7 @@ from streamlit import config
 from pages.shared import door, uploads, what_if
 from web import api
 from web.cookies import Greeting, Return
+from web.downloads import Downloads
 from web.guard import Guard, security_headers
 
 _SCRIPT = Path(__file__).with_name("streamlit_app.py")
@@ -102,6 +103,7 @@ app = st.App(
         Middleware(Greeting, _base_path()),
         Middleware(Return, _base_path()),
         Middleware(uploads.Room),
+        Middleware(Downloads, _base_path()),
     ],
     exception_handlers={Exception: _failed},
 )

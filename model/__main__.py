@@ -14,16 +14,15 @@ from pathlib import Path
 from data.inputs import load_inputs
 from data.load import SHIPPED, load_rows
 from data.schema import COLUMNS, FEATURES, INPUT, ROW, ROWS, TARGET, DataError, row_name
-from model import artifact, history, jobs, recipe, transfer, versions
+from model import artifact, history, jobs, recipe, upkeep, versions
 from model.card import card, export
 from model.change import change, direction, figures_of, in_words, place_of
-from model.check import damages
 from model.dispatcher import Dispatcher
 from model.interval import LEVELS, levels
 from model.predict import predict
 from model.recipe import ALGORITHMS, ModelError
 from model.score import score_file, to_csv
-from model.store import Store, StoreError
+from model.store import StoreError
 from model.train import require_usable, train
 
 # Of `predict`: no input has such an option, it is --input.file then.
@@ -91,16 +90,7 @@ def _parser():
         ("card", _card, "print a version's model card"),
     ):
         command(name, run, words).add_argument("number", type=int, metavar="N", help="of the version")
-    store = commands.add_parser("store", help="copy, check or back up the store").add_subparsers(required=True)
-    copying = store.add_parser("copy", help="copy everything into an empty store, and check that it arrived")
-    copying.set_defaults(run=_copy)
-    for name in ("FROM", "TO"):
-        copying.add_argument(name, help="as for PETROL_STORE_URL; - is what that holds, out of sight of others")
-    checking = store.add_parser("check", help="read everything, and say what is damaged; then the exit code is 1")
-    checking.set_defaults(run=_check)
-    saving = store.add_parser("backup", help="write the store as it is at this moment, also while it is in use")
-    saving.set_defaults(run=_backup)
-    saving.add_argument("file", type=Path, metavar="FILE", help="a new one, of SQLite")
+    upkeep.add_commands(commands.add_parser("store", help="copy, check, back up, prune the store, or erase a name"))
     commands.choices["promote"].add_argument("--reason", required=True, help="why, for the record")
     commands.choices["promote"].add_argument("--by", default=_user(), help="who (default the user)")
     commands.choices["export"].add_argument("--to", type=Path, default=Path(), metavar="FOLDER", help="(default here)")
@@ -262,30 +252,6 @@ def _export(options):
 
 def _card(options):
     print(card(*_loaded(options.number)))
-    return 0
-
-
-def _copy(options):
-    for table in transfer.copy(*("" if url == "-" else url for url in (options.FROM, options.TO))):
-        print(f"{table.table:14}{table.n_rows:7,} rows  SHA-256 {table.sha256}")
-    print("The same in both. Start the app with the second one's address in PETROL_STORE_URL.")
-    return 0
-
-
-def _check(_: argparse.Namespace) -> int:
-    store = Store(create=False)
-    damaged = damages(store)
-    for sentence in damaged:
-        print(sentence)
-    if not damaged:
-        print(f"Nothing in the store {store.location} is damaged.")
-    return 1 if damaged else 0
-
-
-def _backup(options: argparse.Namespace) -> int:
-    store = Store(create=False)
-    transfer.backup(store, options.file)
-    print(f"{options.file}: {options.file.stat().st_size:,} bytes, all that {store.location} holds.")
     return 0
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Table, delete, func, insert, not_, select, update
 
 from data.load import SHIPPED, load_rows
 from data.schema import DataError
@@ -227,10 +227,23 @@ def _remove_versions(connection, numbers):
     rivals = MODEL_VERSION.c.rival_id.in_(numbers)
     connection.execute(update(MODEL_VERSION).where(rivals).values(rival_id=None))
     connection.execute(delete(MODEL_VERSION).where(MODEL_VERSION.c.id.in_(numbers)))
-    own = EVALUATION.c.sha256.in_(select(MODEL_VERSION.c.evaluation_sha256))
-    used = select(EVALUATION.c.rows_sha256).where(own)  # also what another recipe was held against
     for table in (EVALUATION, REFITS):
-        connection.execute(delete(table).where(table.c.rows_sha256.not_in(used)))
+        connection.execute(delete(table).where(is_unused(table)))
+
+
+def is_unused(table: Table, going: ColumnElement[bool] | None = None) -> ColumnElement[bool]:
+    """Condition on evaluations or refits: of rows on which no version was evaluated, or only those that are going.
+
+    Parameters
+    ----------
+    table
+    going
+        Condition on versions.
+    """
+    staying = [] if going is None else [not_(going)]
+    own = EVALUATION.alias()
+    is_own = own.c.sha256.in_(select(MODEL_VERSION.c.evaluation_sha256).where(*staying))
+    return table.c.rows_sha256.not_in(select(own.c.rows_sha256).where(is_own))  # also what another was held against
 
 
 def remove_data_set(store, data_set_id):

@@ -17,6 +17,7 @@ from sqlalchemy import (
     BigInteger,
     Column,
     Connection,
+    DateTime,
     Integer,
     LargeBinary,
     MetaData,
@@ -171,4 +172,17 @@ def _to_5(connection: Connection) -> None:
     refits.create(connection)
 
 
-_STEPS = [_to_2, _to_3, _to_4, _to_5]
+def _to_6(connection: Connection) -> None:
+    """Sign-ins that were ended get a table; until now each server knew those of its own alone."""
+    ended = Table(
+        "ended_sign_in",
+        MetaData(),
+        Column("id", _NUMBER, primary_key=True),
+        Column("sha256", String(64), nullable=False, unique=True),
+        Column("expires_at", DateTime, nullable=False),
+        sqlite_autoincrement=True,
+    )
+    ended.create(connection)
+
+
+_STEPS = [_to_2, _to_3, _to_4, _to_5, _to_6]

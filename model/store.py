@@ -2,9 +2,10 @@
 
 import os
 import re
+import sqlite3
 import time
 import weakref
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from sqlalchemy import exc, insert, inspect, select
@@ -13,8 +14,9 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from data.load import EXPECTED
 from data.schema import DataError
 from model.migrations import migrate
+from model.mounts import network_file_system
 from model.recipe import ModelError
-from model.tables import METADATA, SCHEMA, SCHEMA_VERSION, engine_of, transaction
+from model.tables import METADATA, SCHEMA, SCHEMA_VERSION, engine_of
 
 DEFAULT_URL = f"sqlite:///{Path(__file__).with_name('store.db').as_posix()}"
 VARIABLE = "PETROL_STORE_URL"
@@ -84,6 +86,7 @@ class Store:
         self._exists = not self.is_file or _may_be_there(self.location)
         if not (self._exists or create):
             raise StoreError(f"There is no store {self.location}. Check its name.")
+        self._require_disk_of_this_machine()
         self._file = self._log = None
         self._was_lost = self.is_new = False  # new: made just now
         try:
@@ -94,6 +97,14 @@ class Store:
             raise
         if self.is_file:
             self._file, self._log = _identity(self.location), _identity(f"{self.location}-wal")
+
+    def _require_disk_of_this_machine(self):
+        if self.is_file and (kind := network_file_system(Path(self.location))):
+            raise StoreError(
+                f"The store {self.location} is on a network file system ({kind}), on which SQLite does not work. Move "
+                f"it to a disk of this machine while the app is stopped, or name a PostgreSQL in {VARIABLE}.",
+                hides=self._exists,
+            )
 
     @property
     def is_replaced(self) -> bool:
@@ -132,9 +143,10 @@ class Store:
     def reading(self, *, writes=False):
         """Open a transaction; whatever goes wrong in the database becomes a `StoreError`."""
         self.require_file()
-        kind = transaction(self._engine, writes=writes)
-        with self.explaining(), self._engine.connect().execution_options(**kind) as connection, connection.begin():
-            yield connection
+        with self.explaining(), self._engine.connect() as connection:
+            connection.execution_options(writes=writes)
+            with connection.begin():
+                yield connection
 
     @contextmanager
     def explaining(self):
@@ -181,6 +193,23 @@ class Store:
         if self.is_file:
             with self.reading() as connection:
                 self._check_file(connection)
+
+    def compact(self) -> None:
+        """Make a file as small as what it holds, also while it is in use; PostgreSQL gives the room to new rows.
+
+        Raises
+        ------
+        StoreError
+            If another program holds the file for long, or its disk has no room for a second one of its size.
+        """
+        if not self.is_file:
+            return
+        try:
+            with self.explaining(), closing(self._engine.raw_connection()) as connection:
+                connection.execute("VACUUM")  # outside of any transaction
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.Error as error:
+            raise StoreError(self._explain(error)) from error
 
     def close(self) -> None:
         """Close all connections; of a file, the last one puts everything into it."""

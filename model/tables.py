@@ -1,7 +1,9 @@
 """What the store keeps, table by table, and how to open it: in SQLite, or in PostgreSQL where machines share it."""
 
+import selectors
 import sqlite3
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from sqlalchemy import (
@@ -21,9 +23,9 @@ from sqlalchemy import (
     make_url,
     types,
 )
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DisconnectionError
 
-SCHEMA_VERSION = 5  # a change of it is a step of `model.migrations`
+SCHEMA_VERSION = 6  # a change of it is a step of `model.migrations`
 DRIVERS = "sqlite", "postgresql+psycopg"  # those whose transactions are understood here
 _PATIENCE = 15  # [s] to wait for another writer
 _REACH = 5  # [s] to wait for a database server to answer
@@ -162,6 +164,15 @@ JOB = Table(
     sqlite_autoincrement=True,
 )
 
+ENDED_SIGN_IN = Table(
+    "ended_sign_in",
+    METADATA,
+    Column("id", Number, primary_key=True),
+    Column("sha256", String(64), nullable=False, unique=True),  # of whose it is and since when
+    Column("expires_at", UTCDateTime, nullable=False),  # when it would have ended by itself
+    sqlite_autoincrement=True,
+)
+
 _KEPT = "promotions are only ever added"  # who, when and why is never rewritten
 _IS_THERE = " WHEN EXISTS (SELECT 1 FROM promotion WHERE id = NEW.id)"  # INSERT OR REPLACE deletes without a DELETE
 for _change, _when in (("UPDATE", ""), ("DELETE", ""), ("INSERT", _IS_THERE)):
@@ -200,7 +211,10 @@ def _begin_log(cursor):
 
 
 def engine_of(url):
-    """Return an engine whose transactions are what this program relies on: see `transaction`.
+    """Return an engine whose transactions are what this program relies on.
+
+    One with the execution option ``writes`` is alone among those, and sees all that was committed before: two that
+    read first and write later would otherwise refuse or overwrite each other. One without it sees a single moment.
 
     Raises
     ------
@@ -210,29 +224,10 @@ def engine_of(url):
     if (driver := make_url(url).drivername) not in DRIVERS:
         raise ArgumentError(f"{driver} is not one of {', '.join(DRIVERS)}")
     is_file = driver.startswith("sqlite")
-    options = (
-        {"connect_args": {"timeout": _PATIENCE}} if is_file else {"pool_pre_ping": True, "pool_timeout": _PATIENCE}
-    )
+    options = {"connect_args": {"timeout": _PATIENCE}} if is_file else {"pool_timeout": _PATIENCE}
     engine = create_engine(url, **options)
     (_prepare_sqlite if is_file else _prepare_postgresql)(engine)
     return engine
-
-
-def transaction(engine, *, writes):
-    """Return what makes a connection's transaction one that writes, or one that reads.
-
-    Of those that write there is never more than one at a time, and it sees all that was committed before: two that
-    read first and write later would otherwise refuse or overwrite each other. One that reads sees a single moment.
-
-    Returns
-    -------
-    dict
-        Execution options of a `sqlalchemy.Connection`.
-    """
-    if engine.dialect.name == "sqlite":
-        return {"writes": writes}
-    level = "READ COMMITTED" if writes else "REPEATABLE READ"  # what waited for the lock must not see the time before
-    return {"writes": writes, "isolation_level": level, "postgresql_readonly": not writes}
 
 
 def _prepare_sqlite(engine):
@@ -253,24 +248,53 @@ def _prepare_sqlite(engine):
 
 
 def _prepare_postgresql(engine):
+    # Nothing lasts longer than a transaction: a pooler such as PgBouncer gives each to whichever session is free.
     @event.listens_for(engine, "do_connect")
     def _connect(_, __, ___, options):
-        # Neither a machine that is gone nor one that stands still in the middle holds the others up for long.
         usual = {"connect_timeout": _REACH, "tcp_user_timeout": _PATIENCE * 1000, "keepalives_idle": _PATIENCE}
-        for name, value in (
-            usual | {"keepalives_interval": 5, "keepalives_count": 3, "client_encoding": "utf8"}
-        ).items():
+        usual |= {"keepalives_interval": 5, "keepalives_count": 3, "client_encoding": "utf8"}
+        usual |= {"prepare_threshold": None, "autocommit": True}  # BEGIN is ours
+        for name, value in usual.items():
             options.setdefault(name, value)
-        limits = {
-            "lock_timeout": f"{_PATIENCE}s",
-            "idle_in_transaction_session_timeout": f"{4 * _PATIENCE}s",
-            "tcp_keepalives_idle": f"{_PATIENCE}s",
-            "tcp_user_timeout": f"{_PATIENCE}s",
-        }
-        asked = " ".join(f"-c {name}={value}" for name, value in limits.items())
-        options["options"] = f"{asked} {options.get('options', '')}".strip()
+
+    @event.listens_for(engine, "checkout")
+    def _require_answer(connection, record, _):
+        if record.info.get("was used") and not _answers(connection.pgconn):
+            raise DisconnectionError  # and another is made
+        record.info["was used"] = True
 
     @event.listens_for(engine, "begin")
     def _begin(connection):
-        if connection.get_execution_options().get("writes"):
-            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITER})")
+        writes = connection.get_execution_options().get("writes")
+        # What waited for the lock must not see the time before.
+        kind = "READ COMMITTED, READ WRITE" if writes else "REPEATABLE READ, READ ONLY"
+        # Neither a machine that is gone nor one that stands still in the middle holds the others up for long.
+        limits = {
+            "lock_timeout": _PATIENCE,
+            "idle_in_transaction_session_timeout": 4 * _PATIENCE,
+            "tcp_user_timeout": _PATIENCE,
+        }
+        steps = [f"BEGIN ISOLATION LEVEL {kind}", *(f"SET LOCAL {name} = '{limits[name]}s'" for name in limits)]
+        if writes:
+            steps.append(f"SELECT pg_advisory_xact_lock({_WRITER})")
+        connection.exec_driver_sql("; ".join(steps))  # together: each way to the server and back takes its time
+
+
+def _answers(connection):
+    """Whether somebody answers soon: a pooler whose server is away lets who asks wait for minutes, if not for ever."""
+    from psycopg import OperationalError
+
+    deadline = time.monotonic() + _REACH
+    with selectors.DefaultSelector() as selector, suppress(OperationalError):
+        selector.register(connection.socket, selectors.EVENT_READ)
+        connection.send_query(b"SELECT 1")
+        connection.flush()
+        while connection.is_busy():
+            if not selector.select(deadline - time.monotonic()):
+                return False
+            connection.consume_input()
+        answer = connection.get_result()
+        while connection.get_result():
+            pass
+        return answer is not None and not answer.error_message
+    return False

@@ -2,8 +2,9 @@
 
 import hashlib
 import json
+import shutil
 import sqlite3
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,6 +13,7 @@ from sqlalchemy import bindparam, func, insert, select, text
 
 from model import jobs
 from model.dispatcher import Dispatcher
+from model.mounts import network_file_system
 from model.store import Store, StoreError
 from model.tables import JOB, METADATA, SCHEMA
 
@@ -85,8 +87,10 @@ def backup(store: Store, target: Path) -> None:
         if target.exists():
             raise FileExistsError
         store.check()
-        with TemporaryDirectory(prefix="backup-", dir=target.parent) as folder:
-            part = Path(folder) / "store.db"
+        # On the disk of another machine SQLite does not work, but a whole file can be kept there.
+        aside = TemporaryDirectory(prefix="backup-") if network_file_system(target.parent) else nullcontext()
+        with TemporaryDirectory(prefix="backup-", dir=target.parent) as beside, aside as folder:
+            part, whole = Path(folder or beside) / "store.db", Path(beside) / "store.db"
             if store.is_file:
                 with store.reading() as connection, closing(sqlite3.connect(part)) as copied:
                     connection.connection.driver_connection.backup(copied)
@@ -94,12 +98,14 @@ def backup(store: Store, target: Path) -> None:
                 copied = Store(f"sqlite:///{part}")
                 _copy(store, copied)
                 copied.close()
+            if part != whole:
+                shutil.copyfile(part, whole)
             try:
-                target.hardlink_to(part)  # unlike renaming, this never replaces what has come there meanwhile
+                target.hardlink_to(whole)  # unlike renaming, this never replaces what has come there meanwhile
             except FileExistsError:
                 raise
             except OSError:  # some disks know no links
-                part.rename(target)
+                whole.rename(target)
     except FileExistsError:
         raise StoreError(f"{target} is there already. Name a new file; nothing was written.") from None
     except (OSError, sqlite3.Error) as error:

@@ -7,7 +7,7 @@ import streamlit as st
 
 from data.cells import harmless
 from data.schema import ROWS, TARGET
-from model import history, versions
+from model import history, pruning, versions
 from model.card import card, export
 from model.recipe import ALGORITHMS, ModelError
 from model.store import StoreError
@@ -191,6 +191,7 @@ def page(store):
     overview(list(found.values()), promoted)
     one_version(store, found, promoted, promotions)
     data_sets(store)
+    st.caption(f"The store takes up {pruning.in_megabytes(pruning.size(store))}.")
 
 
 model = resources.active_model()

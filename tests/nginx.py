@@ -13,7 +13,7 @@ from tests.stores import wait_until
 
 
 @contextlib.contextmanager
-def running_nginx(folder, name, ports):
+def running_nginx(folder, name, ports, edit=str):
     """Start nginx with a file of ``docs``, and yield its address.
 
     Parameters
@@ -24,9 +24,11 @@ def running_nginx(folder, name, ports):
         Of the configuration.
     ports : dict
         Port in the configuration, where it is of a replica -> port on this machine.
+    edit : callable, optional
+        Makes of the configuration one that somebody else has written.
     """
     port = free_port()
-    text = (ROOT / "docs" / name).read_text(encoding="utf-8").replace("listen 8080;", f"listen 127.0.0.1:{port};")
+    text = edit((ROOT / "docs" / name).read_text(encoding="utf-8")).replace("listen 8080;", f"listen 127.0.0.1:{port};")
     text = re.sub(r"app-[ab]:(\d+)", r"127.0.0.1:\1", text)
     text = re.sub(r":(850\d)\b", lambda found: f":{ports[int(found[1])]}", text)
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")

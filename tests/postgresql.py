@@ -14,7 +14,7 @@ from tests.conftest import free_port
 from tests.stores import wait_until
 
 NAME, PASSWORD = "petrol", "s:ec/r@t"
-_NOBODY = 65534  # PostgreSQL refuses to be run by root
+NOBODY = 65534  # PostgreSQL refuses to be run by root
 _ENVIRONMENT = os.environ | {"LC_ALL": "C.UTF-8"}
 
 
@@ -31,9 +31,9 @@ class PostgreSQL:
         self.folder, self.port = folder, free_port()
         self._programs = Path(programs.required(programs.postgresql(), "PostgreSQL"))
         self._numbers, self._process = itertools.count(1), None
-        self._run_as = {"user": _NOBODY, "group": _NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
+        self._run_as = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
         if self._run_as:
-            os.chown(folder, _NOBODY, _NOBODY)
+            os.chown(folder, NOBODY, NOBODY)
         (folder / "password").write_text(PASSWORD)
         (folder / "password").chmod(0o644)
         options = [f"--pwfile={folder}/password", "--auth=scram-sha-256", "--no-sync", "--no-instructions"]

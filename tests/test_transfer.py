@@ -46,7 +46,15 @@ def test_a_store_moves_to_postgresql_and_back_with_all_that_it_holds(file, url, 
     there = transfer.copy(file, url)
     assert transfer.copy(url, back) == there
     assert everything(file) == everything(url) == everything(back)
-    n_rows = {"data_set": 1, "evaluation": 2, "model_version": 2, "promotion": 2, "refits": 1, "job": 2}
+    n_rows = {
+        "data_set": 1,
+        "ended_sign_in": 0,
+        "evaluation": 2,
+        "model_version": 2,
+        "promotion": 2,
+        "refits": 1,
+        "job": 2,
+    }
     assert {one.table: one.n_rows for one in there} == n_rows
     for address in (file, url, back):
         store = history.open_store(address)

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import streamlit as st
 
+from model import sign_ins
 from model.store import StoreError
-from pages.shared import session
+from pages.shared import resources, session
+from pages.shared.mode import VARIABLE, mode
 from pages.shared.wording import plain
 
-VARIABLE = "PETROL_RETRAIN"
 ALLOWED = "PETROL_ALLOWED"  # addresses, and domains whose every address is meant
 _LOG = logging.getLogger(__name__)
 _CURE = "The README tells whoever runs this app what to write, “Run it for others”."
@@ -22,7 +23,7 @@ _SECRET = 32  # characters of a secret that nobody guesses
 _EXPIRED = "Your sign-in has expired. Sign in again."
 _TOKENS = {"id", "access"}
 _SMALL = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
-_ended = {}  # sign-ins that were ended by signing out -> when they would have expired
+_unkept = set()  # sign-ins that were ended while the store could not be written: this server knows them alone
 
 
 class NotAllowedError(StoreError):
@@ -54,23 +55,15 @@ def change(function, *arguments, **options):
 
 def refusal():
     """Say why this visitor may change nothing; empty where they may."""
-    mode = _mode()
-    if mode == "login":
-        return misconfigured() or _refusal_of(st.user.to_dict(), os.environ.get(ALLOWED, ""), time.time())
-    if mode == "off":
+    if (setting := mode()) == "login":
+        user = st.user.to_dict()
+        reason = misconfigured() or _refusal_of(user, os.environ.get(ALLOWED, ""), time.time())
+        return reason or _refusal_of_ended(user)
+    if setting == "off":
         return f"Changes are switched off here ({VARIABLE}=off). What was trained and promoted can be looked at."
-    if mode != "open":
-        return f"Nothing can be changed here: {VARIABLE} is {mode[:40]!r}, which is not open, off or login."
+    if setting != "open":
+        return f"Nothing can be changed here: {VARIABLE} is {setting[:40]!r}, which is not open, off or login."
     return ""
-
-
-def _mode():
-    return os.environ.get(VARIABLE, "").strip().lower() or "open"
-
-
-def is_shut():
-    """Whether the pages change nothing for anybody: then not even what waits in the queue is begun by them."""
-    return _mode() not in ("open", "login")
 
 
 def _refusal_of(user, allowed, now):
@@ -79,7 +72,7 @@ def _refusal_of(user, allowed, now):
         return "Sign in to train, promote, roll back or remove."
     # Streamlit's cookie lives for 30 days, whatever the provider has signed, and after a sign-out elsewhere.
     expires = user.get("exp")
-    if not (isinstance(expires, (int, float)) and expires > now) or _sign_in_of(user) in _ended:
+    if not (isinstance(expires, (int, float)) and expires > now):
         return _EXPIRED
     address = _address(user)
     if not re.fullmatch(r"[!-?A-~]+@[!-?A-~]+", address) or user.get("email_verified", True) not in (True, "true"):
@@ -88,6 +81,15 @@ def _refusal_of(user, allowed, now):
     if not {address, address.partition("@")[2]} & known:
         return f"{plain(address)} may not change the model here. Whoever runs this app can allow it in {ALLOWED}."
     return ""
+
+
+def _refusal_of_ended(user):
+    """Say that somebody has signed out, here or at another server, with a cookie that somebody has copied."""
+    sign_in = _sign_in_of(user)
+    try:
+        return _EXPIRED if sign_in in _unkept or sign_ins.has_ended(resources.owner.store(), *sign_in) else ""
+    except StoreError as error:  # without it nothing can be changed in any case
+        return str(error)
 
 
 def _address(user):
@@ -101,7 +103,7 @@ def _sign_in_of(user):
 
 def author(typed):
     """Return the name for the record: who has signed in, where that is asked for, else what was typed."""
-    return _address(st.user.to_dict()) if _mode() == "login" else typed
+    return _address(st.user.to_dict()) if mode() == "login" else typed
 
 
 def _section():
@@ -160,7 +162,7 @@ def draw():
         Whether they may.
     """
     reason = refusal()
-    if _mode() != "login":
+    if mode() != "login":
         if reason:
             st.info(reason, icon=":material/lock:")
         else:
@@ -197,9 +199,11 @@ def _sign_in():
 
 
 def _sign_out():
-    now = time.time()
-    for known, expires in list(_ended.items()):
-        if expires < now:
-            _ended.pop(known, None)
-    _ended[_sign_in_of(st.user.to_dict())] = float(st.user.get("exp") or 0)
+    user = st.user.to_dict()
+    sign_in, expires = _sign_in_of(user), user.get("exp")
+    try:
+        sign_ins.end_sign_in(resources.owner.store(), *sign_in, expires if isinstance(expires, (int, float)) else 0)
+    except StoreError as error:
+        _unkept.add(sign_in)
+        _LOG.warning("Until it expires, a copy of a cookie that has signed out counts at other servers. %s", error)
     st.logout()

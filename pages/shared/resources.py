@@ -15,7 +15,7 @@ from model.dispatcher import AGAIN
 from model.recipe import ModelError
 from model.store import Store, StoreError
 from model.train import Model
-from pages.shared import door
+from pages.shared.mode import is_shut
 
 _LOG = logging.getLogger(__name__)
 owner = ActiveModel()  # opens the store when it is first asked
@@ -66,12 +66,12 @@ def with_store(page: Callable[[Store], None], without: str) -> None:
 
 def dispatch(store: Store) -> None:
     """Have the queue looked after by this server; it begins nothing where nobody may change anything."""
-    owner.dispatcher.dispatch(store, starting=not door.is_shut())
+    owner.dispatcher.dispatch(store, starting=not is_shut())
 
 
 def ask_for_refits(model: Model) -> None:
     """Have the refits of a version made that an older release has trained; once for as long as it answers."""
-    if model.refits or not model.version or model in _asked or door.is_shut():
+    if model.refits or not model.version or model in _asked or is_shut():
         return
     _asked.add(model)
     with contextlib.suppress(StoreError):
@@ -87,8 +87,12 @@ def warm_up() -> None:
         ask_for_refits(owner.current())
     except (DataError, ModelError) as error:
         _LOG.error("no model: %s", error)
-    with contextlib.suppress(StoreError):
+    try:
         store = owner.store()
+    except StoreError as error:
+        _LOG.warning("%s", error)
+        return
+    with contextlib.suppress(StoreError):
 
         def go_on() -> None:
             with contextlib.suppress(StoreError):

@@ -1,0 +1,105 @@
+"""The commands that look after a store: ``python -m model store copy | check | backup | prune | erase``."""
+
+import argparse
+import re
+from datetime import timedelta
+from pathlib import Path
+
+from model import erasure, pruning, transfer
+from model.check import damages
+from model.store import Store
+
+
+def add_commands(parser: argparse.ArgumentParser) -> None:
+    """Add them below ``store``."""
+    store = parser.add_subparsers(required=True)
+
+    def command(name, run, words):
+        added = store.add_parser(name, help=words)
+        added.set_defaults(run=run)
+        return added
+
+    copying = command("copy", _copy, "copy everything into an empty store, and check that it arrived")
+    for name in ("FROM", "TO"):
+        copying.add_argument(name, help="as for PETROL_STORE_URL; - is what that holds, out of sight of others")
+    command("check", _check, "read everything, and say what is damaged; then the exit code is 1")
+    saving = command("backup", _backup, "write the store as it is at this moment, also while it is in use")
+    saving.add_argument("file", type=Path, metavar="FILE", help="a new one, of SQLite")
+    pruning_ = command("prune", _prune, "remove what is old and was never promoted, with data that nothing needs")
+    pruning_.add_argument(
+        "--older-than", type=_age, required=True, metavar="90d", help="in days; what is younger stays"
+    )
+    erasing = command("erase", _erase, "replace a person's name wherever it stands, also in the record of promotions")
+    erasing.add_argument("name", metavar="NAME", help="an address, or what was typed as a name")
+    for changing in (pruning_, erasing):
+        changing.add_argument(
+            "--yes", action="store_true", help="do it; without this it is only said what would be done"
+        )
+
+
+def _age(text: str) -> timedelta:
+    """Read an age in days, like ``90d``."""
+    if not re.fullmatch(r"[0-9]{1,6}d", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of days. Write it like 90d.")
+    return timedelta(days=int(text[:-1]))
+
+
+def _copy(options: argparse.Namespace) -> int:
+    for table in transfer.copy(*("" if url == "-" else url for url in (options.FROM, options.TO))):
+        print(f"{table.table:14}{table.n_rows:7,} rows  SHA-256 {table.sha256}")
+    print("The same in both. Start the app with the second one's address in PETROL_STORE_URL.")
+    return 0
+
+
+def _check(_: argparse.Namespace) -> int:
+    store = Store(create=False)
+    damaged = damages(store)
+    for sentence in damaged:
+        print(sentence)
+    if not damaged:
+        size = pruning.in_megabytes(pruning.size(store))
+        print(f"Nothing in the store {store.location} is damaged. It takes up {size}.")
+    return 1 if damaged else 0
+
+
+def _backup(options: argparse.Namespace) -> int:
+    store = Store(create=False)
+    transfer.backup(store, options.file)
+    print(f"{options.file}: {options.file.stat().st_size:,} bytes, all that {store.location} holds.")
+    return 0
+
+
+def _prune(options: argparse.Namespace) -> int:
+    store, days = Store(create=False), options.older_than.days
+    found = (pruning.prune if options.yes else pruning.needless)(store, options.older_than)
+    if not any(found.counts.values()):
+        print(f"Nothing in the store {store.location} is older than {days:,} days and no longer needed.")
+        return 0
+    what = f"from the store {store.location}: {found.in_words()}, {pruning.in_megabytes(found.n_bytes)}."
+    if not options.yes:
+        print(f"This would remove {what}")
+        print("What was promoted or comes with the app stays. Nothing was removed: add --yes to do it.")
+        return 0
+    print(f"Removed {what}")
+    _compact(store)
+    return 0
+
+
+def _erase(options: argparse.Namespace) -> int:
+    store = Store(create=False)
+    found = (erasure.erase if options.yes else erasure.mentions)(store, options.name)
+    print(found.in_words(options.name))
+    if not options.yes:
+        if found.n_replaced:
+            print("Nothing was changed: add --yes to do it.")
+    elif found.n_replaced:
+        _compact(store)
+    return 0
+
+
+def _compact(store: Store) -> None:
+    if store.is_file:
+        store.compact()
+        print(f"The file is {pruning.in_megabytes(pruning.size(store))} now.")
+    else:
+        print("PostgreSQL gives the room to new rows by itself; VACUUM FULL gives it back to the disk.")

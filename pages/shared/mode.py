@@ -1,0 +1,15 @@
+"""Whether anybody may change the model here at all, as whoever runs the app has set it."""
+
+import os
+
+VARIABLE = "PETROL_RETRAIN"
+
+
+def mode() -> str:
+    """Return the setting: ``"open"``, ``"off"`` or ``"login"``, or what was written in its place."""
+    return os.environ.get(VARIABLE, "").strip().lower() or "open"
+
+
+def is_shut() -> bool:
+    """Whether the pages change nothing for anybody: then not even what waits in the queue is begun by them."""
+    return mode() not in ("open", "login")
