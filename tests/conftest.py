@@ -174,11 +174,11 @@ def running_server(command=None, cwd=ROOT, log=None, port=None, base="", **envir
 def start_server(command=None, cwd=ROOT, log=None, port=None, base="", **environment):
     """Start the app as the README does; return its process and its address when it is healthy."""
     port = port or free_port()
-    command = command or ["uvicorn", "server:app", "--host", "127.0.0.1", "--port", "{port}"]
-    command = [sys.executable, "-m", *(part.format(port=port) for part in command)]
+    module = ["-m", *(part.format(port=port) for part in command)] if command else ["server.py"]
+    whole = _environment() | {"HOST": "127.0.0.1", "PORT": str(port)} | environment
     with log.open("ab") as output:
         process = subprocess.Popen(
-            command, cwd=cwd, stdout=output, stderr=subprocess.STDOUT, env=_environment() | environment
+            [sys.executable, *module], cwd=cwd, stdout=output, stderr=subprocess.STDOUT, env=whole
         )
     url = f"http://127.0.0.1:{port}{base}"
     try:

@@ -203,9 +203,8 @@ def test_the_way_back_from_signing_in_leads_to_pages_of_this_app_alone(server, h
 
 def refuses_to_start(project, **environment):
     """Start it, which must fail at once, and return what it says."""
-    command = [sys.executable, "-m", "uvicorn", "server:app", "--port", str(free_port())]
-    whole = os.environ | environment
-    done = subprocess.run(command, cwd=project, env=whole, capture_output=True, text=True, timeout=60, check=False)
+    whole = os.environ | {"PORT": str(free_port())} | environment
+    done = subprocess.run([sys.executable, "server.py"], cwd=project, env=whole, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode != 0
     assert "Traceback" not in done.stderr
     return done.stderr
@@ -235,8 +234,7 @@ def test_told_to_end_it_ends_within_five_seconds_and_says_so_in_the_job(store, t
     number = jobs.submit(store, "visitor", 1, ["forest"], parameters=SLOW, seed=5)
     waiting = jobs.submit(store, "another", 1, ["mean"])
     visit = asyncio.new_event_loop()
-    command = ["uvicorn", "server:app", "--port", "{port}", "--timeout-graceful-shutdown", "2"]
-    with running_server(command, log=tmp_path / "log") as url:
+    with running_server(log=tmp_path / "log") as url:
         worker = worker_of(store, number)
         wait_until(lambda: jobs.job(store, number).done >= 1, what="a fold")
         helpers = worker.children(recursive=True)
