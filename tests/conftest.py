@@ -295,6 +295,22 @@ def opening_pages(browser, window):
     assert complaints == []
 
 
+@pytest.fixture
+def page_with_cookies(browser):
+    """Return a function that opens an address where other programs have set so many bytes of cookies."""
+    with contextlib.ExitStack() as windows:
+
+        def page_with_cookies(url, size):
+            window = browser.new_context()
+            windows.callback(window.close)
+            window.add_cookies([{"name": f"x{i}", "value": "x" * 3990, "url": url} for i in range(size // 4000)])
+            page = window.new_page()
+            page.goto(url)
+            return page
+
+        yield page_with_cookies
+
+
 def forget(window, hosts):
     """Empty what a window has stored for these hosts, whose servers may be gone; the next test begins as a newcomer."""
     page = window.new_page()

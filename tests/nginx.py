@@ -13,7 +13,7 @@ from tests.stores import wait_until
 
 
 @contextlib.contextmanager
-def running_nginx(folder, name, ports):
+def running_nginx(folder, name, ports, port=None, host="$http_host"):
     """Start nginx with a file of ``docs``, and yield its address.
 
     Parameters
@@ -24,9 +24,15 @@ def running_nginx(folder, name, ports):
         Of the configuration.
     ports : dict
         Port in the configuration, where it is of a replica -> port on this machine.
+    port : int, optional
+        Where it listens.
+    host : str, optional
+        What it asks the app for, in the place of what it was asked for itself.
     """
-    port = free_port()
+    folder.mkdir(exist_ok=True)
+    port = port or free_port()
     text = (ROOT / "docs" / name).read_text(encoding="utf-8").replace("listen 8080;", f"listen 127.0.0.1:{port};")
+    text = text.replace("Host $http_host;", f"Host {host};")
     text = re.sub(r"app-[ab]:(\d+)", r"127.0.0.1:\1", text)
     text = re.sub(r":(850\d)\b", lambda found: f":{ports[int(found[1])]}", text)
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")

@@ -8,18 +8,18 @@ from urllib.parse import urlsplit
 ORIGINS = "PETROL_ORIGINS"  # addresses under which people open the app where a proxy calls it by another name
 FRAME_ANCESTORS = "PETROL_FRAME_ANCESTORS"  # sites that may show the app in a frame
 _PORTS = {"http": ":80", "https": ":443"}  # that a browser leaves out
-_ORIGIN = re.compile(r"https?://(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*(:\d{1,5})?")
+_ORIGIN = re.compile(r"https?://(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*(:\d{1,5})?/?")
 
 
 def read(variable: str) -> list[str]:
     """Return the sites that a setting names, each like https://example.org; end the program where one is none."""
-    sites = [site.lower().removesuffix("/") for site in re.findall(r"[^\s,]+", os.environ.get(variable, ""))]
-    if wrong := [site for site in sites if not _ORIGIN.fullmatch(site)]:
+    sites = re.findall(r"[^\s,]+", os.environ.get(variable, ""))
+    if wrong := [site for site in sites if not _ORIGIN.fullmatch(site.lower())]:
         sys.exit(
             f"{variable}: {wrong[0]!r} is no site. Write it like https://example.org or https://*.example.org, several "
             "with commas."
         )
-    return sites
+    return [site.lower().removesuffix("/") for site in sites]
 
 
 def hosts(sites: list[str]) -> list[str]:
