@@ -12,6 +12,7 @@ import yaml
 
 from data.text import MAX_BYTES
 from tests.conftest import ROOT, free_port, running_server
+from web.connections import COOKIES, HEAD
 
 TEXT = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 STEPS = [  # (instruction, rest), continued lines joined
@@ -143,6 +144,8 @@ def test_a_proxy_lets_through_what_the_app_takes(name):
     text = (ROOT / "docs" / name).read_text(encoding="utf-8")
     (megabytes,) = re.findall(r"client_max_body_size (\d+)m;", text)
     assert int(megabytes) * 2**20 > MAX_BYTES
+    (kilobytes,) = re.findall(r"large_client_header_buffers 4 (\d+)k;", text)
+    assert COOKIES < int(kilobytes) * 1024 < HEAD
 
 
 def test_streamlit_is_set_to_tell_nobody_anything():

@@ -5,6 +5,7 @@ import hashlib
 import json
 import logging
 import re
+from functools import lru_cache
 from pathlib import Path
 
 import streamlit as st
@@ -22,14 +23,16 @@ _NOBODY = "'none'"
 _CROSS = 1008  # a websocket's code for "against the rules"
 _OTHER_ADDRESS = """
 const said = [
-  `You opened this app at ${location.origin}, but a proxy on the way asked it for ${HOST}. It answers only to pages of
-   its own address, so that no other site can use it in your name.`,
+  `You opened this app at ${location.origin}, but a proxy on the way asked it for ${HOST}. So that no other site can use
+   it in your name, the app answers only to pages of the address that it is asked for.`,
   `Whoever runs the app: set ORIGINS=${location.origin} and start it again, or have the proxy pass the header Host on
    as it came.`,
 ];
 document.title = "This app does not know its address";
 document.body.replaceChildren(...said.map((text) => Object.assign(document.createElement("p"), { textContent: text })));
-document.body.style = "max-width: 40rem; margin: 3rem auto; padding: 0 1rem; font: 1.1rem/1.5 sans-serif";
+document.documentElement.style.colorScheme = "light dark";
+document.body.style =
+  "max-width: 40rem; margin: 3rem auto; padding: 0 1rem; font: 1.1rem/1.5 sans-serif; overflow-wrap: anywhere";
 """
 
 
@@ -107,13 +110,7 @@ class Guard:
         origin, host = headers.get("origin"), headers.get("host", "")
         if origin is None or origins.own_host(origin, host, self._others):
             return None
-        _LOG.warning(
-            "Refused a request of %.200r for the host %.200r. If both are this app, set %s to the first, or let the "
-            "proxy pass the header Host on as it came.",
-            origin,
-            host,
-            origins.ORIGINS,
-        )
+        _log_refusal(origin, host)
         if re.search(r"/static/js/[^/]+\.js$", scope["path"]):  # the page has come; without its script it stays white
             said = _OTHER_ADDRESS.replace("HOST", json.dumps(host[:200])).replace("ORIGINS", origins.ORIGINS)
             return Response(said, media_type="text/javascript", headers={"Cache-Control": "no-store"})
@@ -126,6 +123,17 @@ class Guard:
             await send(message)
 
         return sending
+
+
+@lru_cache(100)  # once for each: a page asks for sixty files
+def _log_refusal(origin: str, host: str) -> None:
+    _LOG.warning(
+        "Refused a request of %.200r for the host %.200r. If both are this app, set %s to the first, or let the proxy "
+        "pass the header Host on as it came.",
+        origin,
+        host,
+        origins.ORIGINS,
+    )
 
 
 def _refusal_of_host(headers: Headers) -> Response | None:
