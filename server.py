@@ -89,7 +89,8 @@ def main() -> None:
     if not re.fullmatch(r"[1-9][0-9]{0,4}", port) or int(port) >= 2**16:
         sys.exit(f"PORT: {port!r} is no port. Write a number from 1 to 65535, such as 8501.")
     host = os.environ.get("HOST") or "127.0.0.1"
-    uvicorn.run(app, host=host, port=int(port), http=Protocol, timeout_graceful_shutdown=2)
+    # Streamlit has set the log up; uvicorn would take its handlers away, and say nothing.
+    uvicorn.run(app, host=host, port=int(port), http=Protocol, log_config=None, timeout_graceful_shutdown=2)
 
 
 _FROM_ENVIRONMENT = {
