@@ -26,13 +26,16 @@ COPY docs/method.md docs/method.md
 COPY server.py streamlit_app.py ./
 
 # What is trained and promoted outlives the container: docker run -v petrol:/data
-RUN useradd --uid 10001 --no-create-home petrol && mkdir /data && chown 10001 /data
+# Some platforms choose the user, of group 0, which may do there what its owner may.
+RUN useradd --uid 10001 --no-create-home petrol && mkdir /data && chown 10001:0 /data && chmod g=u /data
 ENV PETROL_STORE_URL=sqlite:////data/store.db
 VOLUME /data
 USER 10001
 
+# Some platforms choose the port: docker run -e PORT=8080
+ENV HOST=0.0.0.0 PORT=8501
 EXPOSE 8501
 # A real prediction, asked for without the proxies that an engine may have set in the environment.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s \
-  CMD ["python", "-c", "from http.client import HTTPConnection as To; to = To('127.0.0.1', 8501, timeout=4); to.request('GET', '/api/ready'); raise SystemExit(to.getresponse().status != 200)"]
-CMD ["uvicorn", "server:app", "--host", "0.0.0.0", "--port", "8501", "--timeout-graceful-shutdown", "2"]
+  CMD ["python", "-c", "import os; from http.client import HTTPConnection as To; to = To('127.0.0.1', int(os.environ.get('PORT') or 8501), timeout=4); to.request('GET', '/api/ready'); raise SystemExit(to.getresponse().status != 200)"]
+CMD ["python", "server.py"]

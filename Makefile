@@ -17,7 +17,7 @@ help:  ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 run: .venv/app  ## start the app on http://localhost:8501 (PORT=... for another)
-	$(BIN)/uvicorn server:app --host $(HOST) --port $(PORT) --timeout-graceful-shutdown 2
+	HOST=$(HOST) PORT=$(PORT) $(BIN)/python server.py
 
 test: .venv/dev lint  ## everything: style, unit tests, browser tests; what a store has a part in on PostgreSQL, too
 	$(BIN)/python -m tests

@@ -1,6 +1,6 @@
 """Production entry: the app, warm before it answers, with its JSON interface, behind a guard.
 
-``uvicorn server:app --host 127.0.0.1 --port 8501``. Health at ``/_stcore/health`` means ready: the server
+``python server.py``, at HOST (127.0.0.1) and PORT (8501). Health at ``/_stcore/health`` means ready: the server
 accepts no connection before the model is loaded and has made a prediction.
 """
 
@@ -9,19 +9,22 @@ import logging
 import os
 import re
 import sys
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import streamlit as st
+import uvicorn
 from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount
 from streamlit import config
 
 from pages.shared import door, uploads, what_if
-from web import api
-from web.cookies import Greeting, Return
+from web import api, origins
+from web.connections import Protocol
+from web.cookies import Embedded, Greeting, Return
 from web.downloads import Downloads
 from web.guard import Guard, security_headers
 
@@ -29,7 +32,7 @@ _SCRIPT = Path(__file__).with_name("streamlit_app.py")
 
 
 @asynccontextmanager
-async def _warm(app):
+async def _warm(app: st.App) -> AsyncIterator[None]:
     # Imported here and not above: cached functions want the runtime, which starts with the app.
     from pages.shared import choice, goal, links, resources, tray  # noqa: F401 (what pages import, early)
 
@@ -49,7 +52,7 @@ def _name_home() -> None:
         os.environ["HOME"] = str(_SCRIPT.parent)  # nobody else writes there, as they could in a shared folder
 
 
-def _read_environment():
+def _read_environment() -> None:
     """Take settings from the environment as `streamlit run` does, which uvicorn knows nothing of."""
     for option, convert in _FROM_ENVIRONMENT.items():
         name = "STREAMLIT_" + re.sub(r"(?=[A-Z])|\.", "_", option).upper()
@@ -57,7 +60,7 @@ def _read_environment():
             config.set_option(option, convert(os.environ[name]))
 
 
-def _base_path():
+def _base_path() -> str:
     """Return the path of the site below which the app is, with a slash before it; mostly empty."""
     base = config.get_option("server.baseUrlPath").strip("/")
     if not re.fullmatch(r"([\w.~-]+(/[\w.~-]+)*)?", base, re.ASCII):
@@ -65,21 +68,30 @@ def _base_path():
     return base and f"/{base}"
 
 
-def _hosts():
-    """Return the names under which the app answers, always with those that this machine has for itself."""
+def _allow_hosts(others: list[str]) -> None:
+    """Check the names under which the app answers; this machine's own and those of its other addresses always count."""
     hosts = config.get_option("server.allowedHosts")
     if wrong := [host for host in hosts if not re.fullmatch(r"\*|(\*\.)?[\w.-]+", host, re.ASCII)]:
         sys.exit(
             f"STREAMLIT_SERVER_ALLOWED_HOSTS: {wrong[0]!r} is no name. Write it like example.org or *.example.org."
         )
     if hosts:
-        config.set_option("server.allowedHosts", hosts := [*hosts, "localhost", "127.0.0.1"])
-    return hosts or ["*"]
+        config.set_option("server.allowedHosts", [*hosts, *origins.hosts(others), "localhost", "127.0.0.1"])
 
 
-async def _failed(request, error):
+async def _failed(request: Request, error: Exception) -> PlainTextResponse:
     """Answer when something is wrong with this program; the log says what."""
-    return PlainTextResponse("Something is wrong with this program.\n", 500, security_headers())
+    return PlainTextResponse("Something is wrong with this program.\n", 500, security_headers(_ancestors))
+
+
+def main() -> None:
+    """Serve the app at HOST and PORT until told to end."""
+    port = os.environ.get("PORT") or "8501"
+    if not re.fullmatch(r"[1-9][0-9]{0,4}", port) or int(port) >= 2**16:
+        sys.exit(f"PORT: {port!r} is no port. Write a number from 1 to 65535, such as 8501.")
+    host = os.environ.get("HOST") or "127.0.0.1"
+    # Streamlit has set the log up; uvicorn would take its handlers away, and say nothing.
+    uvicorn.run(app, host=host, port=int(port), http=Protocol, log_config=None, timeout_graceful_shutdown=2)
 
 
 _FROM_ENVIRONMENT = {
@@ -92,18 +104,23 @@ app = st.App(_SCRIPT)  # from here on Streamlit knows where its configuration is
 _read_environment()
 if _problem := door.unreadable():
     sys.exit(_problem)  # Streamlit would start, and then answer nothing
+_others, _ancestors = origins.read(origins.ORIGINS), origins.read(origins.FRAME_ANCESTORS)
+_allow_hosts(_others)
 app = st.App(
     _SCRIPT,
     lifespan=_warm,
     # Also without the base path: so the health check of the container asks.
     routes=[Mount(f"{path}/api", api.app) for path in {"", _base_path()}] + what_if.routes({"", _base_path()}),
     middleware=[
-        Middleware(Guard),
-        Middleware(TrustedHostMiddleware, _hosts(), www_redirect=False),
+        Middleware(Guard, _others, _ancestors),
+        *([Middleware(Embedded)] if _ancestors else []),
         Middleware(Greeting, _base_path()),
-        Middleware(Return, _base_path()),
+        Middleware(Return, _base_path(), _others),
         Middleware(uploads.Room),
         Middleware(Downloads, _base_path()),
     ],
     exception_handlers={Exception: _failed},
 )
+
+if __name__ == "__main__":
+    main()

@@ -174,11 +174,11 @@ def running_server(command=None, cwd=ROOT, log=None, port=None, base="", **envir
 def start_server(command=None, cwd=ROOT, log=None, port=None, base="", **environment):
     """Start the app as the README does; return its process and its address when it is healthy."""
     port = port or free_port()
-    command = command or ["uvicorn", "server:app", "--host", "127.0.0.1", "--port", "{port}"]
-    command = [sys.executable, "-m", *(part.format(port=port) for part in command)]
+    module = ["-m", *(part.format(port=port) for part in command)] if command else ["server.py"]
+    whole = _environment() | {"HOST": "127.0.0.1", "PORT": str(port)} | environment
     with log.open("ab") as output:
         process = subprocess.Popen(
-            command, cwd=cwd, stdout=output, stderr=subprocess.STDOUT, env=_environment() | environment
+            [sys.executable, *module], cwd=cwd, stdout=output, stderr=subprocess.STDOUT, env=whole
         )
     url = f"http://127.0.0.1:{port}{base}"
     try:
@@ -293,6 +293,22 @@ def opening_pages(browser, window):
         page.close()
     forget(window, {urlsplit(url).netloc for url in opened})
     assert complaints == []
+
+
+@pytest.fixture
+def page_with_cookies(browser):
+    """Return a function that opens an address where other programs have set so many bytes of cookies."""
+    with contextlib.ExitStack() as windows:
+
+        def page_with_cookies(url, size):
+            window = browser.new_context()
+            windows.callback(window.close)
+            window.add_cookies([{"name": f"x{i}", "value": "x" * 3990, "url": url} for i in range(size // 4000)])
+            page = window.new_page()
+            page.goto(url)
+            return page
+
+        yield page_with_cookies
 
 
 def forget(window, hosts):

@@ -13,7 +13,7 @@ from tests.stores import wait_until
 
 
 @contextlib.contextmanager
-def running_nginx(folder, name, ports, edit=str):
+def running_nginx(folder, name, ports, port=None, edit=str):
     """Start nginx with a file of ``docs``, and yield its address.
 
     Parameters
@@ -24,10 +24,13 @@ def running_nginx(folder, name, ports, edit=str):
         Of the configuration.
     ports : dict
         Port in the configuration, where it is of a replica -> port on this machine.
+    port : int, optional
+        Where it listens.
     edit : callable, optional
         Makes of the configuration one that somebody else has written.
     """
-    port = free_port()
+    folder.mkdir(exist_ok=True)
+    port = port or free_port()
     text = edit((ROOT / "docs" / name).read_text(encoding="utf-8")).replace("listen 8080;", f"listen 127.0.0.1:{port};")
     text = re.sub(r"app-[ab]:(\d+)", r"127.0.0.1:\1", text)
     text = re.sub(r":(850\d)\b", lambda found: f":{ports[int(found[1])]}", text)

@@ -30,7 +30,7 @@ def site(store, tmp_path):
             log = tmp_path / "log"
             shared = {"STREAMLIT_SERVER_COOKIE_SECRET": "c" * 64}
             servers += pool.map(lambda port: start_server(port=port, log=log, **shared)[0], ports.values())
-        with running_nginx(tmp_path, "nginx.scale.conf", ports, in_turn) as url:
+        with running_nginx(tmp_path, "nginx.scale.conf", ports, edit=in_turn) as url:
             yield url
     finally:
         for server in servers:

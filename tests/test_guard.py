@@ -104,6 +104,7 @@ async def move(url):
 
 def test_its_own_pages_are_not(server):
     assert ask(server, "/api/ready", Origin=server)[0] == 200
+    assert ask(server, "/api/ready", Origin="http://example.org", Host="example.org:80")[0] == 200
     assert asyncio.run(move(server))["now"]["value"] > 0
 
 
@@ -161,6 +162,13 @@ def test_no_other_host_is_answered_than_those_named_and_a_queue_that_is_switched
         for host, status in (("example.org", 200), ("a.example.com:8501", 200), ("127.0.0.1", 200), ("evil.org", 400)):
             assert ask(url, "/api/ready", Host=host)[0] == status
             assert ask(url, "/", Host=host)[0] == status
+        for host, name in (
+            ("evil.org:80", "the name evil.org:80"),
+            ("<b>evil</b>", "that name"),
+            ("a" * 999, "that name"),
+        ):
+            told = f"does not answer to {name}. Whoever runs it can add the name to STREAMLIT_SERVER_ALLOWED_HOSTS.\n"
+            assert ask(url, "/", Host=host)[2].decode().endswith(told)
         asyncio.run(move(url))  # of this machine itself
 
         async def look():
@@ -203,9 +211,10 @@ def test_the_way_back_from_signing_in_leads_to_pages_of_this_app_alone(server, h
 
 def refuses_to_start(project, **environment):
     """Start it, which must fail at once, and return what it says."""
-    command = [sys.executable, "-m", "uvicorn", "server:app", "--port", str(free_port())]
-    whole = os.environ | environment
-    done = subprocess.run(command, cwd=project, env=whole, capture_output=True, text=True, timeout=60, check=False)
+    whole = os.environ | {"PORT": str(free_port())} | environment
+    done = subprocess.run(
+        [sys.executable, "server.py"], cwd=project, env=whole, capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.returncode != 0
     assert "Traceback" not in done.stderr
     return done.stderr
@@ -226,6 +235,10 @@ def test_settings_with_which_it_would_answer_nothing_are_told_at_the_start(proje
     secrets.rmdir()
     told = "STREAMLIT_SERVER_BASE_URL_PATH: 'a b' is no path. Write it like petrol or apps/petrol."
     assert told in refuses_to_start(project, STREAMLIT_SERVER_BASE_URL_PATH="a b")
+    told = "PETROL_ORIGINS: 'example.org' is no site. Write it like https://example.org or https://*.example.org"
+    assert told in refuses_to_start(project, PETROL_ORIGINS="example.org")
+    told = "PORT: '80a' is no port. Write a number from 1 to 65535, such as 8501."
+    assert told in refuses_to_start(project, PORT="80a")
     told = "STREAMLIT_SERVER_ALLOWED_HOSTS: '*a.org' is no name. Write it like example.org or *.example.org."
     assert told in refuses_to_start(project, STREAMLIT_SERVER_ALLOWED_HOSTS="b.org *a.org")
 
@@ -235,8 +248,7 @@ def test_told_to_end_it_ends_within_five_seconds_and_says_so_in_the_job(store, t
     number = jobs.submit(store, "visitor", 1, ["forest"], parameters=SLOW, seed=5)
     waiting = jobs.submit(store, "another", 1, ["mean"])
     visit = asyncio.new_event_loop()
-    command = ["uvicorn", "server:app", "--port", "{port}", "--timeout-graceful-shutdown", "2"]
-    with running_server(command, log=tmp_path / "log") as url:
+    with running_server(log=tmp_path / "log") as url:
         worker = worker_of(store, number)
         wait_until(lambda: jobs.job(store, number).done >= 1, what="a fold")
         helpers = worker.children(recursive=True)

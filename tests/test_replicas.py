@@ -107,6 +107,12 @@ def test_visitors_are_spread_and_each_keeps_what_is_theirs(arrives, model):
         assert replica_of(visitor) == home
 
 
+def test_cookies_of_other_programs_come_through_to_a_replica(replicas, page_with_cookies):
+    page = page_with_cookies(f"{replicas.address}/", 32_000)
+    expect(page.get_by_test_id("live-prediction")).to_be_visible()
+    assert "petrol_replica" in {cookie["name"] for cookie in page.context.cookies()}
+
+
 def test_who_loses_their_replica_is_on_the_other_within_ten_seconds_with_their_sliders(arrives, replicas, model):
     query = "&".join(f"{name}={value}" for name, value in MOVED.items())
     ann = arrives(f"/?{query}")

@@ -8,9 +8,10 @@ import pytest
 from playwright.sync_api import expect
 
 from bench import addresses
+from bench.visit import Visit
 from data.schema import FEATURES
 from model.predict import predict
-from tests.conftest import running_server
+from tests.conftest import run_aside, running_server
 from tests.test_explore_browser import drawn_page, picture
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -28,6 +29,13 @@ def test_the_page_is_the_same_however_it_is_started(command, open_page, model, t
         page = open_page(url)
         assert shown(page) == f"{predict(model, DEFAULTS).value:.0f}"
         page.close()  # before its server, or it would complain of having lost it
+        if "server.py" in command:
+            run_aside(visits(url, cookie="x=" + "y" * 32_000))  # which another program on this host name has set
+
+
+async def visits(url, **options):
+    visit = await Visit.open(url, **options)
+    await visit.close()
 
 
 def test_a_deep_link_is_answered_by_a_cold_server_and_its_log_holds_no_warning(open_page, tmp_path):

@@ -15,8 +15,9 @@ from model import history
 from model.store import Store
 from tests import programs
 from tests.conftest import free_port, run_aside, running_server
+from tests.nginx import answers, running_nginx
+from tests.replicas import LISTENS
 from tests.stores import add_quick, wait_until
-from tests.test_proxy import answers
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 SECRETS = """
@@ -47,20 +48,32 @@ def running_provider(app):
         process.wait(10)
 
 
-@pytest.fixture(scope="module")
-def app(tmp_path_factory, project_of, rows):
-    """Start the app where those of example.org may change the model; yield its address and its store."""
-    folder = tmp_path_factory.mktemp("signing in")
-    project, port = project_of(folder), free_port()
-    url, store = f"http://127.0.0.1:{port}", history.open_store(f"sqlite:///{folder}/store.db")
+@contextlib.contextmanager
+def running_app(folder, project, rows, configuration, base=""):
+    """Start the app behind nginx where those of example.org may change the model; yield its address and its store."""
+    ports = [free_port(), free_port()]
+    url, store = f"http://127.0.0.1:{ports[0]}{base}", history.open_store(f"sqlite:///{folder}/store.db")
     add_quick(store, rows)
     settings = {"PETROL_STORE_URL": store.url, "PETROL_RETRAIN": "login", "PETROL_ALLOWED": "example.org"}
+    settings["STREAMLIT_SERVER_BASE_URL_PATH"] = base.strip("/")
     with running_provider(url) as provider:
         secrets = SECRETS.format(app=url, provider=provider, secret=SECRET)
         (project / ".streamlit" / "secrets.toml").write_text(secrets)
-        with running_server(cwd=project, log=folder / "log", port=port, **settings):
+        both = dict.fromkeys(LISTENS.values(), ports[1])  # as if it were two replicas
+        with (
+            running_server(cwd=project, log=folder / "log", port=ports[1], base=base, **settings),
+            running_nginx(folder / "nginx", configuration, both, ports[0]),
+        ):
             yield url, store
     assert "Traceback" not in (folder / "log").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory, project_of, rows):
+    """Start the app behind the proxy of two replicas; yield its address and its store."""
+    folder = tmp_path_factory.mktemp("signing_in")
+    with running_app(folder, project_of(folder), rows, "nginx.scale.conf") as found:
+        yield found
 
 
 @pytest.fixture
@@ -198,6 +211,30 @@ def test_who_is_allowed_promotes_under_their_own_address_and_signs_out(visit, ap
     button(other, "Roll back to version 1").click()
     expect(other.get_by_text("Your sign-in has expired. Sign in again.").first).to_be_visible()
     assert promotions(app)[-1] == (2, "ann@example.org", "It is simpler")
+
+
+def assert_signs_in_with_many_groups(page, url):
+    sign_in(page, "many@example.org")
+    expect(page.get_by_text(told("Signed in as many@example.org."))).to_be_visible()
+    cookies = page.context.cookies(f"{url}/")
+    assert sum(len(cookie["value"]) for cookie in cookies if cookie["name"].startswith("_streamlit_")) < 3000
+
+
+@pytest.mark.soak
+def test_who_is_of_four_hundred_groups_signs_in_below_a_path_too(tmp_path, project, rows, browser):
+    with running_app(tmp_path, project, rows, "nginx.conf", "/petrol") as (url, _):
+        page = browser.new_page()
+        page.goto(url + PAGE)
+        assert_signs_in_with_many_groups(page, url)
+        page.close()
+
+
+def test_who_is_of_four_hundred_groups_signs_in_and_out_and_none_of_them_is_written_down(visit, app):
+    page = visit()
+    assert_signs_in_with_many_groups(page, app[0])
+    button(page, "Sign out").click()
+    page.get_by_role("button", name="Yes, sign me out").click()  # the provider asks whoever it is told nothing of
+    expect(button(page, "Sign in")).to_be_visible()
 
 
 def test_who_turns_back_at_the_provider_is_told_so_where_they_came_from(visit, app):

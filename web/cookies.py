@@ -1,13 +1,36 @@
 """Cookies of this app's own: by which a visitor is known again, and which page somebody who signs in came from."""
 
 import re
+from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from streamlit.web.server.starlette import starlette_auth_routes
+from streamlit.web.server.starlette.starlette_server_config import XSRF_COOKIE_NAME
 
 from pages.shared import visitors
-from web.guard import host_of
+from web import origins
+from web.guard import is_page
+
+_CLAIMS = {"provider", "origin", "is_logged_in", "sub", "iat", "exp", "email", "email_verified"}  # that are used here
+_TOKEN = 2500  # bytes of one that fit into one cookie, signed
+_write = starlette_auth_routes._set_auth_cookie  # noqa: SLF001 (there is no other way)
+
+
+async def _write_what_is_used(response: Response, user_info: dict[str, Any], tokens: dict[str, Any]) -> None:
+    """Write down of who signs in what is used here alone: with all their groups it would fit into no request.
+
+    The identity token serves to sign out at the provider, which asks its user where it gets none.
+    """
+    said = {name: value for name, value in user_info.items() if name in _CLAIMS}
+    kept = {name: token for name, token in tokens.items() if name == "id_token" and len(token) <= _TOKEN}
+    await _write(response, said, kept)
+
+
+starlette_auth_routes._set_auth_cookie = _write_what_is_used  # noqa: SLF001
 
 
 class Greeting:
@@ -15,19 +38,18 @@ class Greeting:
 
     _AGE = 400 * 24 * 3600  # [s], the longest that browsers keep one
 
-    def __init__(self, app, base):
+    def __init__(self, app: ASGIApp, base: str) -> None:
         self._app = app
         self._path = f"{base}/"
 
-    async def __call__(self, scope, receive, send):
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer as ASGI wants it."""
-        request = Request(scope) if scope["type"] == "http" else None
-        is_page = request and request.method == "GET" and "text/html" in request.headers.get("accept", "")
-        if not is_page or visitors.known(request.cookies.get(visitors.COOKIE)):
+        request = Request(scope) if scope["type"] == "http" and is_page(scope, Headers(scope=scope)) else None
+        if not request or visitors.known(request.cookies.get(visitors.COOKIE)):
             await self._app(scope, receive, send)
             return
 
-        async def sending(message):
+        async def sending(message: Message) -> None:
             if message["type"] == "http.response.start" and message["status"] in (200, 304):
                 secure = "; Secure" if request.url.scheme == "https" else ""
                 cookie = f"{visitors.COOKIE}={visitors.new()}; Max-Age={self._AGE}; Path={self._path}"
@@ -35,6 +57,39 @@ class Greeting:
             await send(message)
 
         await self._app(scope, receive, sending)
+
+
+class Embedded:
+    """Where other sites may show the app in a frame: cookies without which an upload there would be refused.
+
+    Browsers send them from a frame only over an encrypted connection, which is where they send Sec-Fetch-Site, too (and
+    to this very machine); for each site that shows the app they keep others.
+    """
+
+    _NEEDED = (visitors.COOKIE, XSRF_COOKIE_NAME)
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer as ASGI wants it."""
+        if scope["type"] != "http" or "sec-fetch-site" not in Headers(scope=scope):
+            await self._app(scope, receive, send)
+            return
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [(name, self._for_frames(name, value)) for name, value in message["headers"]]
+            await send(message)
+
+        await self._app(scope, receive, sending)
+
+    def _for_frames(self, name: bytes, value: bytes) -> bytes:
+        is_needed = name.lower() == b"set-cookie" and value.decode("latin-1").partition("=")[0] in self._NEEDED
+        if not is_needed:
+            return value
+        rest = re.sub(rb"(?i); *(secure|samesite=\w+)", b"", value)
+        return rest + b"; SameSite=None; Secure; Partitioned"
 
 
 class Return:
@@ -45,12 +100,13 @@ class Return:
 
     _COOKIE = "petrol_back"
 
-    def __init__(self, app, base):
+    def __init__(self, app: ASGIApp, base: str, others: list[str]) -> None:
         self._app = app
         self._base = base
+        self._others = others
         self._ways = {f"{self._base}{path}": path for path in ("/auth/login", "/auth/logout", "/oauth2callback")}
 
-    async def __call__(self, scope, receive, send):
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer as ASGI wants it."""
         way = self._ways.get(scope.get("path")) if scope["type"] == "http" else None
         if not way:
@@ -61,7 +117,7 @@ class Return:
         came_from = urlsplit(asked)._replace(scheme="", netloc="").geturl() if self._is_ours(asked, request) else ""
         back = self._checked(unquote(request.cookies.get(self._COOKIE, "")) if is_back else came_from)
 
-        async def sending(message):
+        async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 is_broken = way == "/auth/login" and message["status"] >= 400
@@ -79,16 +135,17 @@ class Return:
 
         await self._app(scope, receive, sending)
 
-    def _is_ours(self, address, request):
-        return address.isascii() and host_of(address) == request.headers.get("host")
+    def _is_ours(self, address: str, request: Request) -> bool:
+        host = request.headers.get("host", "")
+        return address.isascii() and origins.own_host(address, host, self._others) is not None
 
-    def _checked(self, path):
+    def _checked(self, path: str) -> str:
         """Return a path of this site, and no way in or out; else the first page."""
         is_path = re.fullmatch(r"/(?![/\\])[!-~]{,2000}", path) and path.partition("?")[0] not in self._ways
         return path if is_path else f"{self._base}/"
 
 
-def _signs_in(headers):
+def _signs_in(headers: MutableHeaders) -> bool:
     """Whether an answer sets Streamlit's cookie of somebody who has signed in."""
     cookies = headers.getlist("set-cookie")
     return any(cookie.startswith("_streamlit_user=") and "Max-Age=0" not in cookie for cookie in cookies)

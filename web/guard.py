@@ -2,37 +2,59 @@
 
 import base64
 import hashlib
+import json
 import logging
 import re
+from functools import lru_cache
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import streamlit as st
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
+from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
+
+from web import origins
+from web.connections import COOKIES, TOO_MANY_COOKIES
 
 _LOG = logging.getLogger(__name__)
+_NOBODY = "'none'"
 _CROSS = 1008  # a websocket's code for "against the rules"
+_OTHER_ADDRESS = """
+const said = [
+  `You opened this app at ${location.origin}, but a proxy on the way asked it for ${HOST}. So that no other site can use
+   it in your name, the app answers only to pages of the address that it is asked for.`,
+  `Whoever runs the app: set ORIGINS=${location.origin} and start it again, or have the proxy pass the header Host on
+   as it came.`,
+];
+document.title = "This app does not know its address";
+document.body.replaceChildren(...said.map((text) => Object.assign(document.createElement("p"), { textContent: text })));
+document.documentElement.style.colorScheme = "light dark";
+document.body.style =
+  "max-width: 40rem; margin: 3rem auto; padding: 0 1rem; font: 1.1rem/1.5 sans-serif; overflow-wrap: anywhere";
+"""
 
 
-def security_headers():
+def security_headers(ancestors: list[str]) -> dict[str, str]:
     """Return what every answer tells the browser: to run, load, embed and send nothing but this app's own.
 
-    Returns
-    -------
-    dict of str
+    Parameters
+    ----------
+    ancestors
+        Sites that may show the app in a frame.
     """
     index = (Path(st.__file__).parent / "static" / "index.html").read_bytes()
     inline = re.findall(rb"<script>(.*?)</script>", index, re.DOTALL)
     hashes = " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(each).digest()).decode()}'" for each in inline)
     return {
         "Content-Security-Policy": (
-            "default-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; connect-src 'self'; "
+            f"default-src 'none'; base-uri 'none'; form-action 'self'; connect-src 'self'; "
+            f"frame-ancestors {' '.join(ancestors) or _NOBODY}; "
             "img-src 'self' data: blob:; font-src 'self' data:; style-src 'self' 'unsafe-inline'; "
             f"worker-src 'self' blob:; script-src 'self' blob: {hashes}"
         ),
-        "X-Frame-Options": "DENY",
+        **({} if ancestors else {"X-Frame-Options": "DENY"}),  # which cannot name anybody
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "same-origin",
         "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=(), clipboard-write=(self)",
@@ -43,40 +65,59 @@ class Guard:
     """Around everything: security headers on each answer, and no answer to the script of another site.
 
     Streamlit's own check of a foreign origin would ask a host outside for the address of this machine.
+
+    Parameters
+    ----------
+    app
+        What is guarded.
+    others
+        Sites that are this app, too, whatever a proxy calls it.
+    ancestors
+        Sites that may show it in a frame.
     """
 
-    def __init__(self, app):
+    def __init__(self, app: ASGIApp, others: list[str], ancestors: list[str]) -> None:
         self._app = app
-        self._headers = security_headers()
+        self._others = others
+        self._headers = security_headers(ancestors)
 
-    async def __call__(self, scope, receive, send):
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer as ASGI wants it."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        sending = self._adding_headers(send) if scope["type"] == "http" else send
-        if not self._is_of_this_site(Headers(scope=scope)):
-            if scope["type"] == "websocket":
-                await WebSocket(scope, receive, send).close(_CROSS)
-            else:
-                await PlainTextResponse("This is for pages of this app alone.\n", 403)(scope, receive, sending)
-            return
-        await self._app(scope, receive, sending)
+        headers, sending = Headers(scope=scope), send
+        if scope["type"] == "http":
+            sending = self._adding_headers(send)
+        refusal = _refusal_of_host(headers) or self._refusal_of_origin(scope, headers) or _refusal_of_cookies(scope)
+        if not refusal:
+            await self._app(self._as_opened(scope, headers), receive, sending)
+        elif scope["type"] == "websocket":
+            await WebSocket(scope, receive, send).close(_CROSS)
+        else:
+            await refusal(scope, receive, sending)
 
-    def _is_of_this_site(self, headers):
-        origin, host = headers.get("origin"), headers.get("host")
-        if origin is None or host_of(origin) == host:
-            return True
-        _LOG.warning(
-            "Refused a request of %.200r for the host %.200r. If both are this app, let the proxy pass the header Host "
-            "on as it came.",
-            origin,
-            host,
-        )
-        return False
+    def _as_opened(self, scope: Scope, headers: Headers) -> Scope:
+        """Return a request as it would be without a proxy that calls the app by another name: Streamlit compares."""
+        origin, host = headers.get("origin"), headers.get("host", "")
+        opened = origins.own_host(origin, host, self._others) if origin is not None else host
+        if opened == host:
+            return scope
+        rest = [(name, value) for name, value in scope["headers"] if name != b"host"]
+        return scope | {"headers": [*rest, (b"host", opened.encode())]}
 
-    def _adding_headers(self, send):
-        async def sending(message):
+    def _refusal_of_origin(self, scope: Scope, headers: Headers) -> Response | None:
+        origin, host = headers.get("origin"), headers.get("host", "")
+        if origin is None or origins.own_host(origin, host, self._others):
+            return None
+        _log_refusal(origin, host)
+        if re.search(r"/static/js/[^/]+\.js$", scope["path"]):  # the page has come; without its script it stays white
+            said = _OTHER_ADDRESS.replace("HOST", json.dumps(host[:200])).replace("ORIGINS", origins.ORIGINS)
+            return Response(said, media_type="text/javascript", headers={"Cache-Control": "no-store"})
+        return PlainTextResponse("This is for pages of this app alone.\n", 403)
+
+    def _adding_headers(self, send: Send) -> Send:
+        async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
                 MutableHeaders(scope=message).update(self._headers)
             await send(message)
@@ -84,9 +125,34 @@ class Guard:
         return sending
 
 
-def host_of(address):
-    """Host and port of an address, or None where it is none."""
-    try:
-        return urlsplit(address).netloc
-    except ValueError:
+@lru_cache(100)  # once for each: a page asks for sixty files
+def _log_refusal(origin: str, host: str) -> None:
+    _LOG.warning(
+        "Refused a request of %.200r for the host %.200r. If both are this app, set %s to the first, or let the proxy "
+        "pass the header Host on as it came.",
+        origin,
+        host,
+        origins.ORIGINS,
+    )
+
+
+def _refusal_of_host(headers: Headers) -> Response | None:
+    host = headers.get("host", "")
+    if is_host_allowed(host):
         return None
+    name = f"the name {host}" if re.fullmatch(r"[\w.:-]{1,253}", host, re.ASCII) else "that name"
+    text = f"This app does not answer to {name}. Whoever runs it can add the name to STREAMLIT_SERVER_ALLOWED_HOSTS.\n"
+    return PlainTextResponse(text, 400)
+
+
+def _refusal_of_cookies(scope: Scope) -> Response | None:
+    """Say so of a page, where a person reads it: what it asks for afterwards may bring more than gets through."""
+    headers = Headers(scope=scope)
+    size = sum(map(len, headers.getlist("cookie")))
+    return PlainTextResponse(TOO_MANY_COOKIES, 431) if is_page(scope, headers) and size > COOKIES else None
+
+
+def is_page(scope: Scope, headers: Headers) -> bool:
+    """Whether a browser asks for a page."""
+    is_get = scope["type"] == "http" and scope["method"] == "GET"
+    return is_get and "text/html" in headers.get("accept", "")
