@@ -344,6 +344,39 @@ def test_moves_that_follow_each_other_at_once_are_one_entry_of_the_history(js, r
     assert told_after(*moves, "entries.pop()", "at(7000, 9)") == ["Streamlit", True, FIRST, f"{TAX}9"]
 
 
+CLOCK = """
+  let [timer, writes] = [null, []];
+  globalThis.setTimeout = (call, wait) => (timer = { call, due: Date.now() - begin + wait });
+  globalThis.clearTimeout = () => (timer = null);
+  const pass = (time) => {
+    if (!timer || timer.due > time) return;
+    const { call, due } = timer;
+    [timer, Date.now] = [null, () => begin + due];
+    call();
+  };
+  for (const way of ["pushState", "replaceState"]) {
+    const write = history[way];
+    history[way] = (...given) => writes.push(Date.now() - begin) && write(...given);
+  }
+  for (let i = 0; i <= 300; i += 1) {
+    pass(33 * i);
+    at(33 * i, 5 + i / 100);
+  }
+"""
+
+
+def test_a_key_held_for_ten_seconds_writes_no_address_more_often_than_webkit_allows(js, rows_told):
+    code = f"(() => {{ {HISTORY} {CLOCK} pass(20000); return [writes.length, ...told()] }})()"
+    n, *told = js(code, model=rows_told, begin=2 * 10**9)
+    assert 50 < n < 100
+    assert told == ["Streamlit", True, FIRST, f"{TAX}8"]
+
+
+def test_what_waits_to_be_written_is_not_written_to_another_page(js, rows_told):
+    code = f"(() => {{ {HISTORY} {CLOCK} location.pathname = '/explore'; pass(20000); return told() }})()"
+    assert float(js(code, model=rows_told, begin=3 * 10**9)[-1].removeprefix(TAX)) < 8
+
+
 def test_what_refits_say_is_counted_in_pythons_words(js):
     shares = [(below, above) for below in range(0, 121, 7) for above in range(0, 121 - below, 5)] + [(60, 60), (0, 120)]
     asked = [SimpleNamespace(below=below / 120, above=above / 120) for below, above in shares]

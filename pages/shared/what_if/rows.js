@@ -158,10 +158,9 @@ export function markCurve(view, part, known, isStale) {
   const { at, y, line, start, dot } = part.marks;
   const { input, i } = part;
   const [here, there] = [view.values[i], view.start.values[i]];
-  const curve = view.answer.curves[i].value;
   place(dot, { cx: at(here), cy: y(known.value) });
   place(line, { x1: at(here), x2: at(here) });
-  place(start, { cx: at(there), cy: y(curve[stepOf(input, there)] ?? known.value) });
+  place(start, { cx: at(there), cy: y(view.answer.curves[i].value[stepOf(input, there)] ?? known.value) });
   start.style.display = here === there ? "none" : "";
   part.svg.classList.toggle("wi-stale", isStale);
   const hasMoved = view.values.map((value, k) => value !== view.start.values[k]);
