@@ -53,6 +53,17 @@ def test_an_unpacked_program_gets_the_libraries_beside_it_and_its_arguments(tmp_
     assert shown == f"{':'.join(folders)}|a b\n"
 
 
+def test_an_unpacked_program_looks_for_its_parts_below_the_folder_it_is_started_in(tmp_path, monkeypatch):
+    monkeypatch.setattr(packages, "DEBIAN", tmp_path)
+    library = tmp_path / "usr" / "lib" / "x86_64" / "lib.so"
+    library.parent.mkdir(parents=True)
+    library.write_bytes(b"\xff/usr/lib/x86_64/kit\0/usr/lib/x86_64/kit/a\0/usr/lib/other\0/usr/bin\0/usr/bin/other\0")
+    for _ in range(2):
+        packages.relocate("usr/lib/*/lib.so", r"/usr/lib/\w+/kit", r"/usr/bin(?=\0)")
+        asked = b"\xffusr//lib/x86_64/kit\0usr//lib/x86_64/kit/a\0/usr/lib/other\0usr//bin\0/usr/bin/other\0"
+        assert library.read_bytes() == asked
+
+
 @pytest.mark.parametrize(
     ("needs", "is_found"), [("true", True), ('test -n "$LD_LIBRARY_PATH"', True), ("false", False)]
 )

@@ -1,0 +1,42 @@
+"""Find the Firefox and the WebKit of the browser tests; fetch them where there are none."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from tests import packages
+
+FIREFOX = "usr/lib/firefox-esr/firefox-esr"
+DRIVER, DISPLAY, MINIBROWSER = "usr/bin/WebKitWebDriver", "usr/bin/Xvfb", "usr/lib/*/webkit2gtk-4.1/MiniBrowser"
+
+
+def firefox() -> str | None:
+    """Return the path of a Firefox, or None."""
+    unpacked = packages.DEBIAN / FIREFOX
+    if unpacked.exists():
+        return str(packages.launcher(unpacked))
+    return next(filter(_starts, filter(None, map(shutil.which, ("firefox-esr", "firefox")))), None)
+
+
+def _starts(path: str) -> bool:
+    """Whether it does: Ubuntu's Firefox is a note about a snap."""
+    return subprocess.run([path, "--version"], capture_output=True, check=False).returncode == 0
+
+
+def fetch_firefox() -> None:
+    """Unpack Debian's Firefox."""
+    packages.unpack("firefox-esr")
+
+
+def webkit() -> Path | None:
+    """Return the folder below which WebKitGTK, its driver and a display without a screen are, or None."""
+    parts = (DRIVER, DISPLAY, MINIBROWSER)
+    return next((root for root in (packages.DEBIAN, Path("/")) if all(any(root.glob(part)) for part in parts)), None)
+
+
+def fetch_webkit() -> None:
+    """Unpack WebKitGTK with its driver and a display, and have them find their parts where those are now."""
+    packages.unpack("webkit2gtk-driver", "xvfb", "x11-xkb-utils", "xkb-data")
+    packages.relocate("usr/lib/*/libwebkit2gtk-4.1.so.0", r"/usr/lib/[\w-]+/webkit2gtk-4\.1")
+    packages.relocate(DISPLAY, r"/usr/bin(?=\0)", "/usr/share/X11/xkb")
+    packages.relocate("usr/bin/xkbcomp", "/usr/share/X11/xkb")
