@@ -1,5 +1,6 @@
 """Find the Firefox and the WebKit of the browser tests; fetch them where there are none."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -36,7 +37,21 @@ def webkit() -> Path | None:
 
 def fetch_webkit() -> None:
     """Unpack WebKitGTK with its driver and a display, and have them find their parts where those are now."""
-    packages.unpack("webkit2gtk-driver", "xvfb", "x11-xkb-utils", "xkb-data")
+    packages.unpack("webkit2gtk-driver", "xvfb", "x11-xkb-utils", "xkb-data", "shared-mime-info")
     packages.relocate("usr/lib/*/libwebkit2gtk-4.1.so.0", r"/usr/lib/[\w-]+/webkit2gtk-4\.1")
     packages.relocate(DISPLAY, r"/usr/bin(?=\0)", "/usr/share/X11/xkb")
     packages.relocate("usr/bin/xkbcomp", "/usr/share/X11/xkb")
+    kinds = packages.DEBIAN / "usr" / "share" / "mime"  # without them a picture in a button is none
+    if kinds.exists():
+        settings = (f"{name}={value}" for name, value in settings_of_webkit().items())
+        packages.run("env", *settings, packages.launcher(packages.DEBIAN / "usr/bin/update-mime-database"), kinds)
+
+
+def settings_of_webkit() -> dict[str, str]:
+    """Return the environment in which WebKitGTK finds what was unpacked, or else what is installed."""
+    folders = {
+        "XDG_DATA_DIRS": "usr/share",
+        "__EGL_VENDOR_LIBRARY_DIRS": "usr/share/glvnd/egl_vendor.d",
+        "LIBGL_DRIVERS_PATH": f"usr/lib/{os.uname().machine}-linux-gnu/dri",
+    }
+    return {name: f"{packages.DEBIAN / folder}:/{folder}" for name, folder in folders.items()}

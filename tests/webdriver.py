@@ -213,7 +213,7 @@ def running_firefox(path: str, folder: Path) -> Iterator[Firefox]:
     with _running(command, folder) as process:
         told = profile / "WebDriverBiDiServer.json"
         wait_until(lambda: process.poll() is not None or (told.exists() and told.read_text("utf-8")), 60, "Firefox")
-        assert process.poll() is None, (folder / "log").read_text("utf-8")
+        assert process.poll() is None, "Firefox has ended"
         port = json.loads(told.read_text("utf-8"))["ws_port"]
         with connect(f"ws://127.0.0.1:{port}/session", max_size=None, proxy=None) as socket:
             yield Firefox(socket, downloads)
@@ -231,14 +231,14 @@ def running_webkit(root: Path, folder: Path) -> Iterator[WebKit]:
     with _running(command, folder, cwd=root, pass_fds=[writing]), os.fdopen(reading, encoding="utf-8") as said:
         os.close(writing)
         number = said.readline().strip()
-        assert number, (folder / "log").read_text("utf-8")
-        home = {"HOME": str(folder), "XDG_CONFIG_HOME": str(folder), "DISPLAY": f":{number}"}
+        assert number, "Xvfb has ended"
+        settings = engines.settings_of_webkit() | {"HOME": str(folder), "DISPLAY": f":{number}"}
         with (
-            _running([driver, f"--port={port}"], folder, cwd=root, env=os.environ | home) as process,
+            _running([driver, f"--port={port}"], folder, cwd=root, env=os.environ | settings) as process,
             httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120, trust_env=False) as client,
         ):
             wait_until(lambda: process.poll() is not None or _answers(client), 60, "WebKitWebDriver")
-            assert process.poll() is None, (folder / "log").read_text("utf-8")
+            assert process.poll() is None, "WebKitWebDriver has ended"
             page = WebKit(client, next(root.glob(engines.MINIBROWSER)), folder)
             yield page
             page.close()
@@ -253,10 +253,13 @@ def _answers(client: httpx.Client) -> bool:
 
 @contextlib.contextmanager
 def _running(command: list[str | Path], folder: Path, **options: Any) -> Iterator[subprocess.Popen]:
-    """Start a program, and end it."""
+    """Start a program, and end it; what goes wrong meanwhile is told with what it has said."""
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, **options)
     try:
         yield process
+    except Exception as error:
+        error.add_note((folder / "log").read_text("utf-8", errors="replace")[-4000:])
+        raise
     finally:
         end(process)
