@@ -19,7 +19,7 @@ export function buildRow(view, input, i) {
       <output class="wi-effect"></output>
       <input class="wi-field" type="text" inputmode="decimal" autocomplete="off" spellcheck="false">
     </div>
-    <svg class="wi-curve" role="img"></svg>
+    <svg class="wi-curve" role="img" height="${HEIGHT}"></svg>
     <div class="wi-track"><input type="range"><i class="wi-hollow"></i></div>
     <div class="wi-ends" aria-hidden="true"><span></span><span></span></div>
     <p class="wi-problem" role="alert" hidden></p>`;
@@ -124,7 +124,7 @@ export function drawCurve(view, part, width, domain) {
   const y = scaleOf(domain[0], domain[1], HEIGHT - 10, 4);
   const at = (value) => x((value - input.low) / input.step);
   svg.replaceChildren();
-  place(svg, { height: HEIGHT, "aria-label": described(view, input, curve) });
+  svg.setAttribute("aria-label", described(view, input, curve));
   for (const tick of ticksOf(...domain, 4)) {
     add(svg, "line", { class: "wi-grid", x1: GUTTER, x2: width, y1: y(tick), y2: y(tick) });
     add(svg, "text", { x: GUTTER - 6, y: y(tick) + 4, "text-anchor": "end" }, write(tick));
