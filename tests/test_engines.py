@@ -1,4 +1,4 @@
-"""Drag, keys, upload and download in Firefox and in WebKit; Chromium does them in the other browser tests."""
+"""Drag, keys, upload and download in Firefox and in WebKit; Chromium does most of that in the other browser tests."""
 
 import shutil
 
@@ -11,8 +11,8 @@ from model.score import score_file, to_csv
 from tests import engines, programs
 from tests.conftest import ROOT
 from tests.stores import wait_until
-from tests.webdriver import running_firefox, running_webkit
-from tests.what_if_page import DEFAULTS
+from tests.webdriver import WATCH, running_firefox, running_webkit
+from tests.what_if_page import COLUMNS, DEFAULTS, assert_page_agrees
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -93,6 +93,10 @@ def place(page, column, value):
     return x + (width - THUMB) * ((value - column.low) / (column.high - column.low) - 0.5), y
 
 
+def most_in_ten_seconds(times):
+    return max(sum(begin <= each < begin + 10_000 for each in times) for begin in times)
+
+
 def test_what_is_dragged_is_answered_in_the_browser_and_let_go_by_the_server(what_if, model):
     there = DEFAULTS
     for column in FEATURES:
@@ -114,18 +118,27 @@ def test_what_is_dragged_is_answered_in_the_browser_and_let_go_by_the_server(wha
 
 @pytest.mark.soak
 def test_an_arrow_key_moves_a_step_and_may_be_held_for_ten_seconds(what_if, model):
-    low, *_, high = next(column.grid for column in FEATURES if column.name == SHARE)
     settled(what_if, predict(model, DEFAULTS))
     what_if.evaluate("(selector) => document.querySelector(selector).focus()", f"#wi-{SHARE}")
     what_if.press(RIGHT)
     settled(what_if, predict(model, DEFAULTS | {SHARE: 0.566}))
     what_if.press(HOME)
-    before = settled(what_if, predict(model, DEFAULTS | {SHARE: low}))
+    before = settled(what_if, predict(model, DEFAULTS | {SHARE: COLUMNS[SHARE].low}))
     what_if.hold(RIGHT, 300, 30)
-    held = settled(what_if, predict(model, DEFAULTS | {SHARE: high}))
+    held = settled(what_if, predict(model, DEFAULTS | {SHARE: COLUMNS[SHARE].high}))
     assert held["sent"] > before["sent"] + 200  # each step was a move of its own
-    written = held["written"][len(before["written"]) :]
-    assert max(sum(begin <= each < begin + 10_000 for each in written) for begin in written) <= 100
+    assert most_in_ten_seconds(held["written"]) <= 100
+
+
+@pytest.mark.soak
+def test_in_chromium_an_arrow_key_may_be_held_too(server, open_page, model):
+    page = open_page(server, init_script=f"({WATCH})()")
+    page.locator(f"#wi-{SHARE}").focus()
+    for _ in range(300):
+        page.keyboard.down("ArrowRight")
+    page.keyboard.up("ArrowRight")
+    assert_page_agrees(page, predict(model, DEFAULTS | {SHARE: COLUMNS[SHARE].high}))
+    assert 10 < most_in_ten_seconds(page.evaluate("seen.written")) <= 100
 
 
 @pytest.mark.soak

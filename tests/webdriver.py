@@ -24,7 +24,7 @@ _PREFERENCES = """user_pref("browser.download.folderList", 2);
 user_pref("browser.download.dir", "{folder}");
 """
 # From here on, what the page sends, writes to its address and complains of is kept.
-_WATCH = """() => {
+WATCH = """() => {
   const seen = (window.seen = { sent: 0, written: [], wrong: [] });
   const { send } = WebSocket.prototype;
   WebSocket.prototype.send = function (...given) {
@@ -81,7 +81,7 @@ class Page(ABC):
         """Open an address, wait for an element, and watch what the page does from then on."""
         self.visit(url)
         wait_until(lambda: self.evaluate("(ready) => document.querySelector(ready) !== null", ready), 60, ready)
-        self.evaluate(_WATCH)
+        self.evaluate(WATCH)
 
     def point(self, x: float, y: float, *then: str) -> None:
         """Move the pointer to a place in the window, and press (`pointerDown`) or release it (`pointerUp`) there."""
