@@ -9,6 +9,8 @@ from tests import packages
 
 FIREFOX = "usr/lib/firefox-esr/firefox-esr"
 DRIVER, DISPLAY, MINIBROWSER = "usr/bin/WebKitWebDriver", "usr/bin/Xvfb", "usr/lib/*/webkit2gtk-4.1/MiniBrowser"
+_KINDS = "usr/share/mime/mime.cache"  # of files: without it a picture on a button is none. Made last
+PARTS = (DRIVER, DISPLAY, MINIBROWSER, _KINDS)
 
 
 def firefox() -> str | None:
@@ -31,8 +33,8 @@ def fetch_firefox() -> None:
 
 def webkit() -> Path | None:
     """Return the folder below which WebKitGTK, its driver and a display without a screen are, or None."""
-    parts = (DRIVER, DISPLAY, MINIBROWSER)
-    return next((root for root in (packages.DEBIAN, Path("/")) if all(any(root.glob(part)) for part in parts)), None)
+    roots = (packages.DEBIAN, Path("/"))
+    return next((root for root in roots if all(any(root.glob(part)) for part in PARTS)), None)
 
 
 def fetch_webkit() -> None:
@@ -41,10 +43,10 @@ def fetch_webkit() -> None:
     packages.relocate("usr/lib/*/libwebkit2gtk-4.1.so.0", r"/usr/lib/[\w-]+/webkit2gtk-4\.1")
     packages.relocate(DISPLAY, r"/usr/bin(?=\0)", "/usr/share/X11/xkb")
     packages.relocate("usr/bin/xkbcomp", "/usr/share/X11/xkb")
-    kinds = packages.DEBIAN / "usr" / "share" / "mime"  # without them a picture in a button is none
-    if kinds.exists():
+    program = packages.DEBIAN / "usr" / "bin" / "update-mime-database"
+    if program.exists():
         settings = (f"{name}={value}" for name, value in settings_of_webkit().items())
-        packages.run("env", *settings, packages.launcher(packages.DEBIAN / "usr/bin/update-mime-database"), kinds)
+        packages.run("env", *settings, packages.launcher(program), (packages.DEBIAN / _KINDS).parent)
 
 
 def settings_of_webkit() -> dict[str, str]:

@@ -152,6 +152,7 @@ def test_a_file_is_scored_and_comes_back(engine, server, model, tmp_path):
     came = engine.downloads / "counties-scored.csv"
     expected = to_csv(score_file(model, load_inputs(ROWS)))
     wait_until(lambda: came.exists() and came.read_bytes() == expected, 30, f"{came.name} in {engine.downloads}")
+    assert engine.evaluate("() => window.seen.wrong") == []
 
 
 @pytest.mark.soak

@@ -6,7 +6,7 @@ import subprocess
 import playwright
 import pytest
 
-from tests import chromium, packages, programs
+from tests import chromium, engines, packages, programs
 from tests.conftest import ROOT
 
 
@@ -80,3 +80,27 @@ def test_a_chromium_counts_where_playwright_starts_with_what_was_unpacked(needs,
     monkeypatch.delenv("LD_LIBRARY_PATH", raising=False)
     assert chromium.find() == ("/a/chromium" if is_found else None)
     assert chromium.find() == ("/a/chromium" if is_found else None)  # also when asked again
+
+
+def test_a_firefox_counts_where_it_starts_and_the_unpacked_one_first(tmp_path, monkeypatch):
+    monkeypatch.setattr(packages, "DEBIAN", tmp_path / "debian")
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.defpath}")
+    program = tmp_path / "firefox"
+    for content, found in (("exit 1", None), ("exit 0", str(program))):  # the first is a note about a snap
+        program.write_text(f"#!/bin/sh\n{content}\n")
+        program.chmod(0o755)
+        assert engines.firefox() == found
+    unpacked = packages.DEBIAN / engines.FIREFOX
+    unpacked.parent.mkdir(parents=True)
+    unpacked.touch()
+    assert engines.firefox() == str(packages.DEBIAN / "firefox-esr")
+
+
+def test_a_webkit_counts_when_all_its_parts_are_below_one_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(packages, "DEBIAN", tmp_path)
+    for part in engines.PARTS:
+        assert engines.webkit() != tmp_path
+        path = tmp_path / part.replace("*", "x")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    assert engines.webkit() == tmp_path

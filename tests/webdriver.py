@@ -7,16 +7,18 @@ import contextlib
 import json
 import os
 import subprocess
+import urllib.error
+import urllib.request as web
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 from websockets.sync.client import ClientConnection, connect
 
 from tests import engines, packages
 from tests.conftest import end, free_port
+from tests.nginx import answers
 from tests.stores import wait_until
 
 WIDTH, HEIGHT = 1280, 900
@@ -171,18 +173,23 @@ class WebKit(Page):
 
     REPEAT = ("keyUp", "keyDown")  # its driver does nothing with a key that is down
 
-    def __init__(self, driver: httpx.Client, browser: Path, downloads: Path) -> None:
+    def __init__(self, driver: str, browser: Path, downloads: Path) -> None:
         super().__init__(downloads)
-        self._driver, self._session = driver, ""
+        self._session = f"{driver}/session"
         options = {"binary": str(browser), "args": ["--automation"]}
         wanted = {"alwaysMatch": {"webkitgtk:browserOptions": options}}
-        self._session = f"/session/{self._ask('/session', capabilities=wanted)['sessionId']}"
+        self._session += f"/{self._ask('', capabilities=wanted)['sessionId']}"
         self._ask("/window/rect", width=WIDTH, height=HEIGHT)
 
-    def _ask(self, path: str, **parameters: Any) -> Any:
-        answer = self._driver.post(self._session + path, json=parameters).json()["value"]
-        assert not (isinstance(answer, dict) and "error" in answer), answer
-        return answer
+    def _ask(self, path: str, method: str = "POST", **parameters: Any) -> Any:
+        headers = {"Content-Type": "application/json"}
+        asked = web.Request(self._session + path, json.dumps(parameters).encode(), headers, method=method)
+        try:
+            with web.urlopen(asked, timeout=120) as reply:
+                return json.load(reply)["value"]
+        except urllib.error.HTTPError as error:
+            with error:
+                raise AssertionError(error.read().decode()) from None
 
     def visit(self, url: str) -> None:
         self._ask("/url", url=url)
@@ -199,7 +206,7 @@ class WebKit(Page):
 
     def close(self) -> None:
         """End the browser, which the driver alone knows."""
-        self._driver.delete(self._session)
+        self._ask("", "DELETE")
 
 
 @contextlib.contextmanager
@@ -233,22 +240,13 @@ def running_webkit(root: Path, folder: Path) -> Iterator[WebKit]:
         number = said.readline().strip()
         assert number, "Xvfb has ended"
         settings = engines.settings_of_webkit() | {"HOME": str(folder), "DISPLAY": f":{number}"}
-        with (
-            _running([driver, f"--port={port}"], folder, cwd=root, env=os.environ | settings) as process,
-            httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120, trust_env=False) as client,
-        ):
-            wait_until(lambda: process.poll() is not None or _answers(client), 60, "WebKitWebDriver")
+        with _running([driver, f"--port={port}"], folder, cwd=root, env=os.environ | settings) as process:
+            url = f"http://127.0.0.1:{port}"
+            wait_until(lambda: process.poll() is not None or answers(f"{url}/status"), 60, "WebKitWebDriver")
             assert process.poll() is None, "WebKitWebDriver has ended"
-            page = WebKit(client, next(root.glob(engines.MINIBROWSER)), folder)
+            page = WebKit(url, next(root.glob(engines.MINIBROWSER)), folder)
             yield page
             page.close()
-
-
-def _answers(client: httpx.Client) -> bool:
-    try:
-        return client.get("/status").status_code == httpx.codes.OK
-    except httpx.TransportError:
-        return False
 
 
 @contextlib.contextmanager
