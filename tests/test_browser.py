@@ -84,6 +84,15 @@ def test_while_a_slider_is_dragged_everything_follows_without_the_server(page, m
     assert_change_agrees(page, change(model, DEFAULTS, there), "the typical state")
 
 
+def test_the_pictures_have_their_size_before_they_are_drawn(server, open_page, model):
+    """Else the browser complains of a loop, and each is drawn twice as the page opens."""
+    note = "window.wrong = []; addEventListener('error', ({ message }) => wrong.push(message))"
+    page = open_page(server, init_script=note)
+    assert_page_agrees(page, predict(model, DEFAULTS))
+    expect(page.locator(".wi-curve .wi-dot")).to_have_count(len(FEATURES))
+    assert page.evaluate("wrong") == []
+
+
 def test_a_start_stays_and_the_change_from_it_is_the_servers(page, model, ohio):
     choose(page, "Ohio")
     assert_page_agrees(page, predict(model, ohio), "OH", ohio)

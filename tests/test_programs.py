@@ -6,7 +6,7 @@ import subprocess
 import playwright
 import pytest
 
-from tests import chromium, packages, programs
+from tests import chromium, engines, packages, programs
 from tests.conftest import ROOT
 
 
@@ -53,6 +53,17 @@ def test_an_unpacked_program_gets_the_libraries_beside_it_and_its_arguments(tmp_
     assert shown == f"{':'.join(folders)}|a b\n"
 
 
+def test_an_unpacked_program_looks_for_its_parts_below_the_folder_it_is_started_in(tmp_path, monkeypatch):
+    monkeypatch.setattr(packages, "DEBIAN", tmp_path)
+    library = tmp_path / "usr" / "lib" / "x86_64" / "lib.so"
+    library.parent.mkdir(parents=True)
+    library.write_bytes(b"\xff/usr/lib/x86_64/kit\0/usr/lib/x86_64/kit/a\0/usr/lib/other\0/usr/bin\0/usr/bin/other\0")
+    for _ in range(2):
+        packages.relocate("usr/lib/*/lib.so", r"/usr/lib/\w+/kit", r"/usr/bin(?=\0)")
+        asked = b"\xffusr//lib/x86_64/kit\0usr//lib/x86_64/kit/a\0/usr/lib/other\0usr//bin\0/usr/bin/other\0"
+        assert library.read_bytes() == asked
+
+
 @pytest.mark.parametrize(
     ("needs", "is_found"), [("true", True), ('test -n "$LD_LIBRARY_PATH"', True), ("false", False)]
 )
@@ -69,3 +80,27 @@ def test_a_chromium_counts_where_playwright_starts_with_what_was_unpacked(needs,
     monkeypatch.delenv("LD_LIBRARY_PATH", raising=False)
     assert chromium.find() == ("/a/chromium" if is_found else None)
     assert chromium.find() == ("/a/chromium" if is_found else None)  # also when asked again
+
+
+def test_a_firefox_counts_where_it_starts_and_the_unpacked_one_first(tmp_path, monkeypatch):
+    monkeypatch.setattr(packages, "DEBIAN", tmp_path / "debian")
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.defpath}")
+    program = tmp_path / "firefox"
+    for content, found in (("exit 1", None), ("exit 0", str(program))):  # the first is a note about a snap
+        program.write_text(f"#!/bin/sh\n{content}\n")
+        program.chmod(0o755)
+        assert engines.firefox() == found
+    unpacked = packages.DEBIAN / engines.FIREFOX
+    unpacked.parent.mkdir(parents=True)
+    unpacked.touch()
+    assert engines.firefox() == str(packages.DEBIAN / "firefox-esr")
+
+
+def test_a_webkit_counts_when_all_its_parts_are_below_one_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(packages, "DEBIAN", tmp_path)
+    for part in engines.PARTS:
+        assert engines.webkit() != tmp_path
+        path = tmp_path / part.replace("*", "x")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    assert engines.webkit() == tmp_path

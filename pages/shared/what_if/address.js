@@ -4,7 +4,9 @@ import { readNumber, storedOf } from "./numbers.js";
 
 const CALM = 1000; // [ms] within which moves are one entry of the browser's history
 const OURS = "whatIf";
+const PACE = 125; // [ms] between two writes, and a held key waits: WebKit refuses the 101st in 10 s, Firefox the 201st
 const USUAL = 0.9; // level that an address leaves out
+let [nextWrite, lateWrite] = [0, 0];
 
 // A link that is to keep its meaning is whole: defaults, and what a row had, may be others one day.
 export function parametersOf({ model, start, values, level }, address = "", isWhole = false) {
@@ -37,6 +39,11 @@ export function readAddress(model, address, here = model.starts[0]) {
 
 // Moves that follow each other at once are one entry: Back leads to what was there before them.
 export function writeAddress(view, replacing = false) {
+  const [path, wait] = [location.pathname, nextWrite - Date.now()];
+  clearTimeout(lateWrite);
+  const again = () => location.pathname === path && writeAddress(view, replacing);
+  if (wait > 0) return (lateWrite = setTimeout(again, wait));
+  nextWrite = Date.now() + PACE;
   const parameters = parametersOf(view, location.search);
   if (!replacing) parameters.delete("version"); // a link's number was another one
   const address = `${location.pathname}${parameters.size ? `?${parameters}` : ""}${location.hash}`;

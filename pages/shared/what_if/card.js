@@ -87,9 +87,8 @@ export function counted([less, more, none]) {
   return said.map(([n, word], i) => (i ? `${n} ${word}` : `${n} of 100 refits say ${word}`)).join(", ");
 }
 
-function writeReal(view, known, isStart) {
-  const { start, answer } = view;
-  const line = view.card.querySelector(".wi-real");
+function writeReal({ start, answer, card }, known, isStart) {
+  const line = card.querySelector(".wi-real");
   line.hidden = start.observed === undefined;
   if (line.hidden) return;
   const said = `${start.name} used ${write(start.observed)}; the model says ${write(answer.before)}.`;
@@ -142,16 +141,15 @@ export function drawScale(view, width) {
   view.scale = { x, band, dots, way, start, dot };
 }
 
-function markScale(view, known) {
-  if (!view.scale) return;
-  const { x, band, dots, way, start, dot } = view.scale;
-  const { answer } = view;
+function markScale({ answer, near, scale }, known) {
+  if (!scale) return;
+  const { x, band, dots, way, start, dot } = scale;
   const [from, to] = [known.value - answer.width, known.value + answer.width].map(x);
   place(band, { x: from, width: to - from });
   place(way, { x1: x(answer.before), x2: x(known.value) });
   place(start, { cx: x(answer.before) });
   place(dot, { cx: x(known.value) });
-  dots.forEach((each, i) => each?.classList.toggle("wi-nearest", view.near.has(i)));
+  dots.forEach((each, i) => each?.classList.toggle("wi-nearest", near.has(i)));
 }
 
 // What waits for the server: what other algorithms say, why, and what the interval is worth.
@@ -208,9 +206,8 @@ function writeAverage({ card, answer, model, values }) {
   });
 }
 
-function drawOthers(view) {
-  const { answer, widths } = view;
-  const [title, svg, list] = view.card.querySelectorAll(".wi-others > *");
+function drawOthers({ answer, widths, card }) {
+  const [title, svg, list] = card.querySelectorAll(".wi-others > *");
   const said = Object.entries(answer.others).sort((a, b) => a[1] - b[1]);
   title.textContent = agreement(said.map(([, change]) => Math.sign(Math.round(change))));
   list.textContent = said.map(([label, change]) => `${label} ${signed(change)}`).join(", ");

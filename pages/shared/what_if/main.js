@@ -148,8 +148,7 @@ function show(view) {
   }
   select.selectedIndex = index;
   reset.hidden = view.values.every((value, i) => value === start.values[i]);
-  const back = startName(start);
-  reset.textContent = `Back to ${back}`;
+  reset.textContent = `Back to ${startName(start)}`;
   view.rows.forEach((part) => writeRow(view, part));
   if (!view.answer) return;
   const known = knownNow(view);
@@ -169,8 +168,8 @@ function draw(view) {
   if (view.widths) {
     view.rows.forEach((part) => drawCurve(view, part, view.widths.curve, view.answer.domain));
     drawScale(view, view.widths.card);
+    writeRest(view);
   }
-  if (view.widths) writeRest(view);
   show(view);
 }
 

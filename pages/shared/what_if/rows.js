@@ -19,7 +19,7 @@ export function buildRow(view, input, i) {
       <output class="wi-effect"></output>
       <input class="wi-field" type="text" inputmode="decimal" autocomplete="off" spellcheck="false">
     </div>
-    <svg class="wi-curve" role="img"></svg>
+    <svg class="wi-curve" role="img" height="${HEIGHT}"></svg>
     <div class="wi-track"><input type="range"><i class="wi-hollow"></i></div>
     <div class="wi-ends" aria-hidden="true"><span></span><span></span></div>
     <p class="wi-problem" role="alert" hidden></p>`;
@@ -124,7 +124,7 @@ export function drawCurve(view, part, width, domain) {
   const y = scaleOf(domain[0], domain[1], HEIGHT - 10, 4);
   const at = (value) => x((value - input.low) / input.step);
   svg.replaceChildren();
-  place(svg, { height: HEIGHT, "aria-label": described(view, input, curve) });
+  svg.setAttribute("aria-label", described(view, input, curve));
   for (const tick of ticksOf(...domain, 4)) {
     add(svg, "line", { class: "wi-grid", x1: GUTTER, x2: width, y1: y(tick), y2: y(tick) });
     add(svg, "text", { x: GUTTER - 6, y: y(tick) + 4, "text-anchor": "end" }, write(tick));
@@ -158,10 +158,9 @@ export function markCurve(view, part, known, isStale) {
   const { at, y, line, start, dot } = part.marks;
   const { input, i } = part;
   const [here, there] = [view.values[i], view.start.values[i]];
-  const curve = view.answer.curves[i].value;
   place(dot, { cx: at(here), cy: y(known.value) });
   place(line, { x1: at(here), x2: at(here) });
-  place(start, { cx: at(there), cy: y(curve[stepOf(input, there)] ?? known.value) });
+  place(start, { cx: at(there), cy: y(view.answer.curves[i].value[stepOf(input, there)] ?? known.value) });
   start.style.display = here === there ? "none" : "";
   part.svg.classList.toggle("wi-stale", isStale);
   const hasMoved = view.values.map((value, k) => value !== view.start.values[k]);
