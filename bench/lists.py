@@ -74,10 +74,14 @@ def _ask(url: str, n_clients: int) -> Counter[str]:
     def client() -> None:
         connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=120)
         for number in range(sys.maxsize):
-            connection.request("POST", "/api/predict", body.encode(), {"Content-Type": "application/json"})
-            reply = connection.getresponse()
-            reply.read()
-            answered[str(reply.status)] += 1
+            try:
+                connection.request("POST", "/api/predict", body.encode(), {"Content-Type": "application/json"})
+                reply = connection.getresponse()
+                reply.read()
+                answered[str(reply.status)] += 1
+            except (OSError, http.client.HTTPException) as error:
+                connection.close()
+                answered[repr(error)] += 1
             if not number:
                 begun.wait()
             if over.is_set():

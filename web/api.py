@@ -30,6 +30,7 @@ _LOG = logging.getLogger(__name__)
 _SHORT = 8 * 2**10  # bytes of a request: some 70 scenarios, answered within milliseconds
 SHORT_ONES = Share("requests", n_at_work=2, n_waiting=62, seconds=1)
 LONG_ONES = Share("long lists", n_at_work=1, n_waiting=4, seconds=2)
+_CHECKED, _ANSWERED = 250, 50  # scenarios in about a millisecond
 _HOLD = 1.0  # [s] for which a refusal is kept back: who asks again at once does not keep the server busy with that
 _FROM_TO = 'Send {"from": name of a row or a scenario, "to": a scenario, or only the inputs that change}.'
 
@@ -70,7 +71,7 @@ def _guarded(endpoint):
             async with _asked(request) as content:
                 return await run_in_threadpool(endpoint, request, content)
         except ClientDisconnect:
-            return Response()  # to nobody
+            return Response(status_code=499)  # to nobody
         except FullError as error:
             await asyncio.sleep(_HOLD)
             return _refuse(429, str(error), **{"Retry-After": str(error.seconds)})
@@ -87,10 +88,7 @@ def _guarded(endpoint):
 
 @asynccontextmanager
 async def _asked(request):
-    """Read the body of a request, but not more than is allowed, and wait until it is its turn.
-
-    A long one has its place before it is read to its end, for it is kept until then.
-    """
+    """Read the body of a request, if it has one, and wait until it is its turn."""
     if request.method != "POST":
         yield None
         return
@@ -98,23 +96,33 @@ async def _asked(request):
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise HTTPException(415, "The content is not declared as JSON. Send the header Content-Type: application/json.")
     with ExitStack() as places:
-        share, content = None, bytearray()
-        async for chunk in request.stream():
-            content += chunk
-            if len(content) > MAX_BYTES:
-                raise HTTPException(
-                    413, f"The content is larger than {MAX_BYTES:,} bytes. Send fewer scenarios at once."
-                )
-            if not share and len(content) > _SHORT:
-                share = LONG_ONES
-                places.enter_context(share.place())
-        if not share:
-            share = SHORT_ONES
-            places.enter_context(share.place())
+        share, content = await _content(request, places)
         async with share.turns:
             if await request.is_disconnected():
                 raise ClientDisconnect
-            yield bytes(content)
+            yield content
+
+
+async def _content(request, places):
+    """Read a body, but not more than is allowed; a long one has its place before its end, for it is kept until then."""
+    share, content, refusal = SHORT_ONES, bytearray(), None
+    async for chunk in request.stream():
+        if refusal:
+            continue  # read past: who is still sending might not hear the answer
+        content += chunk
+        if len(content) > MAX_BYTES:
+            raise HTTPException(413, f"The content is larger than {MAX_BYTES:,} bytes. Send fewer scenarios at once.")
+        if share is SHORT_ONES and len(content) > _SHORT:
+            share = LONG_ONES
+            try:
+                places.enter_context(share.place())
+            except FullError as error:
+                content, refusal = bytearray(), error
+    if refusal:
+        raise refusal
+    if share is SHORT_ONES:
+        places.enter_context(share.place())
+    return share, bytes(content)
 
 
 def _level(request, model):
@@ -169,7 +177,7 @@ def _predict(request, content):
         return _refuse(422, cure, [(None, Problem(f"{len(sent):,} scenarios. {cure}", "", len(sent), cure))])
     coverage, problems = _level(request, model)
     scenarios = []
-    for number, values in enumerate(chain.from_iterable(in_pieces(sent if is_list else [sent]))):
+    for number, values in enumerate(chain.from_iterable(in_pieces(sent if is_list else [sent], _CHECKED))):
         try:
             scenarios.append(_scenario(values))
         except DataError as error:
@@ -181,7 +189,7 @@ def _predict(request, content):
         answer = predict(model, scenarios[0], coverage).to_record()
         return _Answer(answer | {"version": model.version, "notice": model.notice})
     told = {"version": model.version, "notice": model.notice, "unit": TARGET.unit, "coverage": coverage}
-    listed = b",".join(_written(_listed(model, some, coverage))[1:-1] for some in in_pieces(scenarios))
+    listed = b",".join(_written(_listed(model, some, coverage))[1:-1] for some in in_pieces(scenarios, _ANSWERED))
     return _Answer(_written(told)[:-1] + b',"predictions":[' + listed + b"]}")
 
 

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-_PIECE = 100  # scenarios
 _REST = 0.001  # [s]
 
 
@@ -61,13 +60,19 @@ class Share:
             self._n_taken -= 1
 
 
-def in_pieces(things: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    """Cut what takes long into pieces of about a millisecond, with rests in between.
+def in_pieces(things: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
+    """Cut what takes long into pieces, with a rest of a millisecond after each.
 
     Python changes threads every 5 ms at best, and an answer to a slider does so a dozen times: beside work without
     rests it would wait at each. Called in a thread of its own, never on the event loop.
+
+    Parameters
+    ----------
+    things
+    size
+        How many are worked off in a millisecond.
     """
-    for start in range(0, len(things), _PIECE):
+    for start in range(0, len(things), size):
         if start:
             time.sleep(_REST)
-        yield things[start : start + _PIECE]
+        yield things[start : start + size]
