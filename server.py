@@ -20,7 +20,7 @@ from starlette.routing import Mount
 from streamlit import config
 
 from pages.shared import door, uploads, what_if
-from web import api
+from web import api, metrics, record
 from web.cookies import Greeting, Return
 from web.guard import Guard, security_headers
 
@@ -95,8 +95,11 @@ app = st.App(
     _SCRIPT,
     lifespan=_warm,
     # Also without the base path: so the health check of the container asks.
-    routes=[Mount(f"{path}/api", api.app) for path in {"", _base_path()}] + what_if.routes({"", _base_path()}),
+    routes=[Mount(f"{path}/api", api.app) for path in {"", _base_path()}]
+    + what_if.routes({"", _base_path()})
+    + [*metrics.routes()],
     middleware=[
+        *record.middleware(_base_path()),
         Middleware(Guard),
         Middleware(TrustedHostMiddleware, _hosts(), www_redirect=False),
         Middleware(Greeting, _base_path()),

@@ -282,13 +282,14 @@ async def _not_here(request, error):
     return _refuse(error.status_code, f"{error.detail}. See openapi.json for what there is.", **(error.headers or {}))
 
 
+routes = [
+    Route("/predict", _predict, methods=["POST"]),
+    Route("/change", _change, methods=["POST"]),
+    Route("/model", _model),
+    Route("/ready", _ready),
+    Route("/openapi.json", _openapi),
+]
 app = Starlette(
-    routes=[
-        Route("/predict", _predict, methods=["POST"]),
-        Route("/change", _change, methods=["POST"]),
-        Route("/model", _model),
-        Route("/ready", _ready),
-        Route("/openapi.json", _openapi),
-    ],
+    routes=routes,
     exception_handlers={HTTPException: _not_here},
 )
