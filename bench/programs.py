@@ -1,4 +1,4 @@
-"""Programs that ask the JSON interface for long lists without pause, and what a visitor beside them waits for."""
+"""What programs cost visitors: lists asked for without pause, connections that say nothing, a reader of the figures."""
 
 import asyncio
 import contextlib
@@ -11,17 +11,85 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
 
 from bench.visit import Visit
 from data.schema import FEATURES
+from tests.conftest import running_server
 
 _N_CLIENTS = 8
 _N_SCENARIOS = 10_000  # of a list: the most that one may hold
 _N_MOVES = 150
 _PAUSE = 0.05  # [s] between the answer to a move and the next one
+_N_SLOW = 300  # connections
+_SLOW_SECONDS = 20
+_N_SCRAPES = 200
+
+
+async def figures(figure: type, url: str) -> list[Any]:
+    """Measure a running server beside programs.
+
+    Parameters
+    ----------
+    figure
+        What a figure is made with.
+    url
+        Of the server.
+
+    Returns
+    -------
+    list of Figure
+    """
+    idle = await moves(url, _N_MOVES)
+    with clients(url) as answered:
+        beside = await moves(url, _N_MOVES)
+    ends = [float(np.quantile(waits, 0.95)) for waits in (idle, beside)]
+    what, n = f"beside {_N_CLIENTS} programs with lists of {_N_SCENARIOS:,}", _N_MOVES
+    return [
+        figure("one visitor: move to answer, p95", ends[0] * 1000, "ms", n=n),
+        figure(f"{what}: move to answer, p95", ends[1] * 1000, "ms", n=n),
+        figure("  of it without them", ends[1] / ends[0], "times", 2, n=n),
+        figure("  lists answered", answered["200"] / answered["seconds"], "1/s", n=answered["200"]),
+        figure("  lists refused", answered["429"] / answered["seconds"], "1/s", n=answered["429"]),
+        figure(f"{_N_SLOW} connections a byte a second: open after {_SLOW_SECONDS} s", await still_open(url), "", 0),
+    ]
+
+
+async def still_open(url: str, n_slow: int = _N_SLOW, seconds: int = _SLOW_SECONDS) -> int:
+    """Open connections that send a byte of a head each second; return how many are open after so long."""
+    place = urlsplit(url)
+    opened = [await asyncio.open_connection(place.hostname, place.port) for _ in range(n_slow)]
+    for second in range(seconds):
+        for _, writer in opened:
+            writer.write(b"GET / HTTP/1.1\r\nX-Slow: " if not second else b"x")
+        await asyncio.sleep(1)
+    n_open = sum(not (reader.at_eof() or reader.exception() or writer.is_closing()) for reader, writer in opened)
+    for _, writer in opened:
+        writer.close()
+    await asyncio.gather(*(writer.wait_closed() for _, writer in opened), return_exceptions=True)
+    return n_open
+
+
+def scrape_figures(figure: type, folder: Path) -> Iterator[Any]:
+    """Measure what it costs to read the figures of a server of its own.
+
+    Yields
+    ------
+    Figure
+    """
+    with running_server(log=folder / "scraped", PETROL_METRICS="open") as url:
+        connection, waits, size = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60), [], 0
+        with contextlib.closing(connection):
+            for _ in range(_N_SCRAPES):
+                begun = time.perf_counter()
+                connection.request("GET", "/metrics")
+                size = len(connection.getresponse().read())
+                waits.append(time.perf_counter() - begun)
+    yield figure("reading the figures, p50", float(np.median(waits)) * 1000, "ms", n=_N_SCRAPES)
+    yield figure("  their size", size / 1000, "kB")
 
 
 async def moves(url: str, n_moves: int) -> list[float]:
@@ -52,7 +120,7 @@ def clients(url: str, n_clients: int = _N_CLIENTS) -> Iterator[Counter[str]]:
     Counter
         Status -> how often, filled when the body has ended; ``"seconds"`` -> how long they asked.
     """
-    command = [sys.executable, "-m", "bench.lists", url, str(n_clients)]
+    command = [sys.executable, "-m", "bench.programs", url, str(n_clients)]
     process = subprocess.Popen(
         command, cwd=Path(__file__).parent.parent, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
