@@ -22,7 +22,7 @@ from starlette.routing import Mount
 from streamlit import config
 
 from pages.shared import door, uploads, what_if
-from web import api, origins
+from web import api, metrics, origins, record
 from web.connections import Protocol
 from web.cookies import Embedded, Greeting, Return
 from web.downloads import Downloads
@@ -110,8 +110,11 @@ app = st.App(
     _SCRIPT,
     lifespan=_warm,
     # Also without the base path: so the health check of the container asks.
-    routes=[Mount(f"{path}/api", api.app) for path in {"", _base_path()}] + what_if.routes({"", _base_path()}),
+    routes=[Mount(f"{path}/api", api.app) for path in {"", _base_path()}]
+    + what_if.routes({"", _base_path()})
+    + [*metrics.routes()],
     middleware=[
+        *record.middleware(_base_path()),
         Middleware(Guard, _others, _ancestors),
         *([Middleware(Embedded)] if _ancestors else []),
         Middleware(Greeting, _base_path()),

@@ -5,7 +5,7 @@ import streamlit as st
 from data.schema import QUESTION, DataError
 from model.change import change
 from model.predict import predict
-from pages.shared import controls, goal, links, resources, tray, wording
+from pages.shared import controls, goal, links, metrics, resources, tray, wording
 from pages.shared.frame import frame
 from pages.shared.what_if import style, what_if
 
@@ -38,6 +38,7 @@ def answering():
         told.info(said, icon=":material/link:")
     what_if(model, inputs, answer, moved, links.beside(model), controls.known_rows())
     controls.method_link()
+    metrics.end_move()
     if controls.take_over(inputs) or tray.is_behind(inputs) or goal.is_behind():
         st.rerun()  # the whole page
 

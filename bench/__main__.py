@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench import browser, decide, explore, retrain, sessions
+from bench import browser, decide, explore, programs, retrain, sessions
 from data.load import load_rows
 from data.schema import FEATURES
 from model import artifact
@@ -95,6 +95,8 @@ def measure():
         yield Figure("server's memory after its first page, p50", np.median(residents), "MB", 250, n=len(residents))
         # The browser is gone: it would have taken its share of the two cores.
         yield from asyncio.run(session_figures(model, url, process))
+        yield from asyncio.run(programs.figures(Figure, url))
+        yield from programs.scrape_figures(Figure, Path(logs))
     yield from decide.figures(Figure)
     yield from retrain.figures(Figure)
 

@@ -16,6 +16,7 @@ from model.versions import add_packed, packed
 MAX_WAITING = 20  # over all visitors
 UNWRITTEN = 3  # exit code of a worker that could not keep what it has trained
 OPEN = ("waiting", "running")
+STATES = (*OPEN, "done", "failed", "cancelled")
 THE_APP = "the app"  # who asks for refits, and promotes the shipped model
 
 
@@ -128,6 +129,12 @@ def jobs(store, *conditions):
 def open_jobs(store):
     """List the running job and those that wait, in their turn."""
     return in_turn(jobs(store, JOB.c.state.in_(OPEN)))
+
+
+def states(store: Store) -> dict[str, int]:
+    """Count the jobs: state -> how many."""
+    with store.reading() as connection:
+        return dict(connection.execute(select(JOB.c.state, func.count()).group_by(JOB.c.state)).all())
 
 
 def job(store, number):

@@ -5,6 +5,7 @@ import re
 import sqlite3
 import time
 import weakref
+from collections import Counter
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -23,6 +24,7 @@ VARIABLE = "PETROL_STORE_URL"
 _AS = "sqlite:////folder/store.db, or postgresql+psycopg://user:password@host/database"
 _HARMLESS = re.compile(r"No module named|import of|\S+ is not one of")  # of reasons that repeat nothing of the address
 _AWAY = exc.OperationalError, exc.InterfaceError, exc.TimeoutError  # of a server
+FAILURES: Counter[str] = Counter()  # of all stores of this process: kind -> how often
 _JUST_NOW = 50_000_000  # [ns] files carry times no finer than a few milliseconds
 
 
@@ -124,6 +126,7 @@ class Store:
         if _identity(self.location) != self._file:
             # Its connections stay open meanwhile: as long as they do, no other file can be given its identity.
             self._was_lost = True
+            FAILURES["file"] += 1
             message = (
                 f"The store {self.location} was moved or removed while it was open. Put it back, or a backup in its "
                 "place. (If the app is started anew instead, it makes a new store.)"
@@ -156,6 +159,7 @@ class Store:
         except (ModelError, DataError):
             raise
         except (SQLAlchemyError, ValueError, KeyError, TypeError, OverflowError) as error:
+            FAILURES["database"] += 1
             passes = not self.is_file and isinstance(error, _AWAY)
             raise StoreError(self._explain(error), hides=self._exists, passes=passes) from error
 

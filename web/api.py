@@ -1,8 +1,11 @@
 """The JSON interface: the same answers as the pages, from the same model; nothing can be changed through it."""
 
+import asyncio
 import json
 import logging
+from contextlib import ExitStack, asynccontextmanager
 from functools import wraps
+from itertools import chain
 
 import numpy as np
 from starlette.applications import Starlette
@@ -21,8 +24,14 @@ from model.recipe import ModelError
 from model.score import score
 from pages.shared import resources
 from web.openapi import MAX_BYTES, MAX_SCENARIOS, document, feature
+from web.share import FullError, Share, in_pieces
 
 _LOG = logging.getLogger(__name__)
+_SHORT = 8 * 2**10  # bytes of a request: some 70 scenarios, answered within milliseconds
+SHORT_ONES = Share("requests", n_at_work=2, n_waiting=62, seconds=1)
+LONG_ONES = Share("long lists", n_at_work=1, n_waiting=4, seconds=2)
+_CHECKED, _ANSWERED = 250, 50  # scenarios in about a millisecond
+_HOLD = 1.0  # [s] for which a refusal is kept back: who asks again at once does not keep the server busy with that
 _FROM_TO = 'Send {"from": name of a row or a scenario, "to": a scenario, or only the inputs that change}.'
 
 
@@ -36,10 +45,14 @@ def _refuse(status, error, problems=(), **headers):
     return _Answer(body, status, headers)
 
 
+def _written(content):
+    """Write with ASCII alone: what was received may hold halves of characters, which no encoding can write."""
+    return json.dumps(content, allow_nan=False, separators=(",", ":")).encode()
+
+
 class _Answer(JSONResponse):
     def render(self, content):
-        """Write with ASCII alone: what was received may hold halves of characters, which no encoding can write."""
-        return json.dumps(content, allow_nan=False, separators=(",", ":")).encode()
+        return content if isinstance(content, bytes) else _written(content)
 
 
 def _shown(value):
@@ -55,10 +68,13 @@ def _guarded(endpoint):
     @wraps(endpoint)
     async def answer(request):
         try:
-            content = await _content(request) if request.method == "POST" else None
-            return await run_in_threadpool(endpoint, request, content)
+            async with _asked(request) as content:
+                return await run_in_threadpool(endpoint, request, content)
         except ClientDisconnect:
-            return Response()  # to nobody
+            return Response(status_code=499)  # to nobody
+        except FullError as error:
+            await asyncio.sleep(_HOLD)
+            return _refuse(429, str(error), **{"Retry-After": str(error.seconds)})
         except HTTPException as error:
             return _refuse(error.status_code, error.detail)
         except (DataError, ModelError) as error:
@@ -70,17 +86,43 @@ def _guarded(endpoint):
     return answer
 
 
-async def _content(request):
-    """Read the body of a request, but not more than is allowed."""
+@asynccontextmanager
+async def _asked(request):
+    """Read the body of a request, if it has one, and wait until it is its turn."""
+    if request.method != "POST":
+        yield None
+        return
     # Another site's form cannot send this type without asking the browser first.
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise HTTPException(415, "The content is not declared as JSON. Send the header Content-Type: application/json.")
-    content = bytearray()
+    with ExitStack() as places:
+        share, content = await _content(request, places)
+        async with share.turns:
+            if await request.is_disconnected():
+                raise ClientDisconnect
+            yield content
+
+
+async def _content(request, places):
+    """Read a body, but not more than is allowed; a long one has its place before its end, for it is kept until then."""
+    share, content, refusal = SHORT_ONES, bytearray(), None
     async for chunk in request.stream():
+        if refusal:
+            continue  # read past: who is still sending might not hear the answer
         content += chunk
         if len(content) > MAX_BYTES:
             raise HTTPException(413, f"The content is larger than {MAX_BYTES:,} bytes. Send fewer scenarios at once.")
-    return bytes(content)
+        if share is SHORT_ONES and len(content) > _SHORT:
+            share = LONG_ONES
+            try:
+                places.enter_context(share.place())
+            except FullError as error:
+                content, refusal = bytearray(), error
+    if refusal:
+        raise refusal
+    if share is SHORT_ONES:
+        places.enter_context(share.place())
+    return share, bytes(content)
 
 
 def _level(request, model):
@@ -135,7 +177,7 @@ def _predict(request, content):
         return _refuse(422, cure, [(None, Problem(f"{len(sent):,} scenarios. {cure}", "", len(sent), cure))])
     coverage, problems = _level(request, model)
     scenarios = []
-    for number, values in enumerate(sent if is_list else [sent]):
+    for number, values in enumerate(chain.from_iterable(in_pieces(sent if is_list else [sent], _CHECKED))):
         try:
             scenarios.append(_scenario(values))
         except DataError as error:
@@ -146,16 +188,26 @@ def _predict(request, content):
     if not is_list:
         answer = predict(model, scenarios[0], coverage).to_record()
         return _Answer(answer | {"version": model.version, "notice": model.notice})
-    answers = score(model, np.array([[one[name] for name in FEATURE_NAMES] for one in scenarios]), coverage)
-    names = [row_name(str(model.records[place][ROW])) for place in answers.nearest]
-    parts = (answers.value, answers.low, answers.high, answers.distance)
-    figures = zip(*(part.tolist() for part in parts), names, answers.support.tolist(), strict=True)
-    listed = [
-        {"value": value, "low": low, "high": high, "nearest": {"name": name, "distance_sd": distance}, "support": level}
-        for value, low, high, distance, name, level in figures
-    ]
     told = {"version": model.version, "notice": model.notice, "unit": TARGET.unit, "coverage": coverage}
-    return _Answer(told | {"predictions": listed})
+    listed = b",".join(_written(_listed(model, some, coverage))[1:-1] for some in in_pieces(scenarios, _ANSWERED))
+    return _Answer(_written(told)[:-1] + b',"predictions":[' + listed + b"]}")
+
+
+def _listed(model, scenarios, coverage):
+    """Answer scenarios of a list."""
+    answers = score(model, np.array([[one[name] for name in FEATURE_NAMES] for one in scenarios]), coverage)
+    names = {place: row_name(str(model.records[place][ROW])) for place in set(answers.nearest.tolist())}
+    parts = (answers.value, answers.low, answers.high, answers.nearest, answers.distance, answers.support)
+    return [
+        {
+            "value": value,
+            "low": low,
+            "high": high,
+            "nearest": {"name": names[place], "distance_sd": distance},
+            "support": level,
+        }
+        for value, low, high, place, distance, level in zip(*(part.tolist() for part in parts), strict=True)
+    ]
 
 
 def _start(model, sent):
@@ -230,13 +282,14 @@ async def _not_here(request, error):
     return _refuse(error.status_code, f"{error.detail}. See openapi.json for what there is.", **(error.headers or {}))
 
 
+routes = [
+    Route("/predict", _predict, methods=["POST"]),
+    Route("/change", _change, methods=["POST"]),
+    Route("/model", _model),
+    Route("/ready", _ready),
+    Route("/openapi.json", _openapi),
+]
 app = Starlette(
-    routes=[
-        Route("/predict", _predict, methods=["POST"]),
-        Route("/change", _change, methods=["POST"]),
-        Route("/model", _model),
-        Route("/ready", _ready),
-        Route("/openapi.json", _openapi),
-    ],
+    routes=routes,
     exception_handlers={HTTPException: _not_here},
 )

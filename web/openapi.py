@@ -127,13 +127,16 @@ def _answers(schema, *errors):
         413: f"more than {MAX_BYTES:,} bytes",
         415: "not declared as JSON",
         422: "every problem with its field, the value received and the cure",
+        429: "too much at once from all programs together; ask again after the seconds in Retry-After",
         500: "a mistake of this program",
         503: "no model that could answer, with the reason",
     }
     error = {"content": {"application/json": {"schema": _reference("Error")}}}
-    return {"200": {"description": "the answer", "content": {"application/json": {"schema": schema}}}} | {
-        str(status): {"description": told[status]} | error for status in errors
-    }
+    answers = {str(status): {"description": told[status]} | error for status in errors}
+    if "429" in answers:
+        after = {"description": "seconds to wait", "required": True, "schema": {"type": "integer", "minimum": 1}}
+        answers["429"] |= {"headers": {"Retry-After": after}}
+    return {"200": {"description": "the answer", "content": {"application/json": {"schema": schema}}}} | answers
 
 
 def document(levels, base=""):
@@ -165,7 +168,7 @@ def document(levels, base=""):
         "summary": "Predict one scenario, or many at once",
         "parameters": [level],
         "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
-        "responses": _answers(either, 400, 413, 415, 422, 500, 503),
+        "responses": _answers(either, 400, 413, 415, 422, 429, 500, 503),
     }
     start = {"oneOf": [{"type": "string", "description": f"name or code of a {ROW}"}, one]}
     between = _object({"from": start, "to": _reference("Inputs")}, optional=("to",))
@@ -174,7 +177,7 @@ def document(levels, base=""):
         "summary": "Say what changes from one scenario to another, and how sure that is",
         "parameters": [level],
         "requestBody": {"required": True, "content": {"application/json": {"schema": between}}},
-        "responses": _answers(_reference("Change"), 400, 413, 415, 422, 500, 503),
+        "responses": _answers(_reference("Change"), 400, 413, 415, 422, 429, 500, 503),
     }
 
     def reading(name, summary, schema):

@@ -74,6 +74,7 @@ MATCHED = _own("matched", "titles of a file -> name of a column -> title or plac
 ENTERED = _own("entered", "that another page was shown, until the address is read", "frame, controls, choice")
 INPUTS = _own("inputs", "epoch, number of the message, input -> value, code of the start, level", "controls")
 PROBLEM = _own("problem", "what was wrong with the link, and the scenario at which that is said", "controls")
+MOVED = _own("moved", "when the last move of the browser arrived", "metrics")
 WHAT_IF = _own("what_if", "component, with the scenario that the browser sent last", "what_if, controls")
 LINK_OPENED_AT = _own("link_opened_at", "scenario that a link with a version opened at", "links")
 COMPARISON = _own("comparison", "component", "what_if")

@@ -24,7 +24,7 @@ from model.interval import levels
 from model.predict import Neighbour, Prediction, curve_support
 from model.recipe import ALGORITHMS
 from model.train import Model
-from pages.shared import session, wording
+from pages.shared import metrics, session, wording
 from pages.shared.controls import Inputs, Start, start_of, starts
 
 _HERE = Path(__file__).parent
@@ -103,7 +103,9 @@ def what_if(model: Model, inputs: Inputs, answer: Prediction, moved: Change, lin
     }
     if known != rows["id"]:
         data["model"] = rows
-    _component()(key=session.WHAT_IF, data=json.dumps(data, separators=(",", ":")), on_scenario_change=lambda: None)
+    _component()(
+        key=session.WHAT_IF, data=json.dumps(data, separators=(",", ":")), on_scenario_change=metrics.begin_move
+    )
 
 
 def _start(start: Start) -> dict[str, Any]:

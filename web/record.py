@@ -1,0 +1,135 @@
+"""What is written down of each request where that is asked for: a line of JSON in the log, its time in the figures.
+
+``PETROL_LOG=json`` makes every line of the log a line of JSON. A request has one, with an id that goes back to whoever
+asked as ``X-Request-ID``; what else is logged meanwhile has the same. What stands behind the question mark is left out,
+for it holds what people look at, and a sign-in's code; so are the page's own files, unless they could not be sent.
+"""
+
+import json
+import logging
+import os
+import re
+import secrets
+import sys
+import time
+from collections.abc import Sequence
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Any
+
+import streamlit.logger
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from pages.shared import metrics
+from web import api
+
+VARIABLE = "PETROL_LOG"
+_LOG = logging.getLogger(__name__)
+_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
+_FILES = re.compile(r"/(static|parts)/|/favicon\.\w+$")
+_PRIVATE = re.compile(r"(?<=/_stcore/upload_file/).*")  # by which a session's files can be reached
+_HUNG_UP = 499  # as nginx writes it: there was nobody left to answer
+_id: ContextVar[str] = ContextVar("id", default="")
+
+
+def middleware(base: str) -> Sequence[Middleware]:
+    """Return what stands around everything else, where anything is to be written down.
+
+    Parameters
+    ----------
+    base
+        Path below which the app is, with a slash before it; mostly empty.
+    """
+    form = os.environ.get(VARIABLE, "").strip()
+    if form not in ("", "text", "json"):
+        sys.exit(f"{VARIABLE}: {form[:40]!r} is no form of the log. Write json, or text, which it has by itself.")
+    if form == "json":
+        _write_json()
+    return [Middleware(Record, base, form == "json")] if form == "json" or metrics.figures else []
+
+
+def _write_json() -> None:
+    """Have every logger write through one handler, also those that uvicorn and Streamlit have given handlers."""
+
+    def hand_on(logger: logging.Logger) -> None:
+        logger.handlers.clear()
+        logger.propagate = True
+
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Line())
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.captureWarnings(True)
+    for name in list(logging.root.manager.loggerDict):
+        hand_on(logging.getLogger(name))
+    streamlit.logger.setup_formatter = hand_on  # else it gives each logger that it makes later one of its own
+
+
+class _Line(logging.Formatter):
+    """One event as a line of JSON."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write time, level, logger, id, and what it says."""
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        line |= {"id": _id.get()} if _id.get() else {}
+        line |= getattr(record, "request", {})
+        line |= {"error": self.formatException(record.exc_info)} if record.exc_info else {}
+        return json.dumps(line)
+
+
+class Record:
+    """Around everything: write down each request, and the opening and the end of each websocket."""
+
+    def __init__(self, app: ASGIApp, base: str, is_logged: bool) -> None:
+        self._app, self._is_logged = app, is_logged
+        self._paths = {f"{start}/api{route.path}": f"/api{route.path}" for start in {"", base} for route in api.routes}
+        self._api = tuple({"/api/", f"{base}/api/"})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer as ASGI wants it."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        begun, status, n_bytes = time.perf_counter(), 0, 0
+        told = Headers(scope=scope).get("x-request-id", "")
+        _id.set(told if _ID.fullmatch(told) else secrets.token_hex(8))  # each request is a task, with values of its own
+
+        async def sending(message: Message) -> None:
+            nonlocal status, n_bytes
+            if message["type"] in ("http.response.start", "websocket.accept"):
+                status = message.get("status", 101)
+                message.setdefault("headers", [])
+                MutableHeaders(scope=message)["x-request-id"] = _id.get()
+                if status == 101:
+                    self._log(scope, "websocket opened", logging.INFO, {"status": status})
+            elif message["type"] == "websocket.close" and not status:
+                status = 403
+            n_bytes += len(message.get("body", b"") or message.get("bytes", b"") or b"")
+            await send(message)
+
+        try:
+            await self._app(scope, receive, sending)
+        except Exception:
+            status = status or 500  # which is sent outside of this
+            raise
+        finally:
+            seconds = time.perf_counter() - begun
+            status = status or _HUNG_UP
+            is_socket = scope["type"] == "websocket"
+            if metrics.figures and not is_socket and scope["path"].startswith(self._api):
+                path = self._paths.get(scope["path"], "other")
+                metrics.figures.requests.labels(path, status).observe(seconds)
+            level = logging.ERROR if status >= 500 else logging.INFO
+            figures = {"status": status, "duration": round(seconds, 4), "bytes": n_bytes}
+            self._log(scope, "websocket closed" if is_socket else "request", level, figures)
+
+    def _log(self, scope: Scope, event: str, level: int, figures: dict[str, Any]) -> None:
+        if self._is_logged and not (_FILES.search(scope["path"]) and figures["status"] < 400):
+            asked = {"method": scope.get("method", "GET"), "path": _PRIVATE.sub("...", scope["path"])}
+            _LOG.log(level, event, extra={"request": asked | figures})
