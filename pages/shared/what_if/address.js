@@ -41,8 +41,7 @@ export function readAddress(model, address, here = model.starts[0]) {
 export function writeAddress(view, replacing = false) {
   const [path, wait] = [location.pathname, nextWrite - Date.now()];
   clearTimeout(lateWrite);
-  const again = () => location.pathname === path && writeAddress(view, replacing);
-  if (wait > 0) return (lateWrite = setTimeout(again, wait));
+  if (wait > 0) return (lateWrite = setTimeout(() => location.pathname === path && writeAddress(view, replacing), wait));
   nextWrite = Date.now() + PACE;
   const parameters = parametersOf(view, location.search);
   if (!replacing) parameters.delete("version"); // a link's number was another one

@@ -101,8 +101,7 @@ const HEADS = { near: "Close to real", far: "Far from every", "very far": "Very 
 
 function writeNear(view, known) {
   const { model, answer } = view;
-  const isLocal = view.isMoving && model.isWhole;
-  const near = isLocal ? nearestRows(model, view.values) : answer.closest;
+  const near = view.isMoving && model.isWhole ? nearestRows(model, view.values) : answer.closest;
   const rows = known.support === "near" ? model.rows : model.row;
   const named = near.map(
     ({ name, used, distance }) => `${name} (${distance.toFixed(1)} s.d. away, used ${write(used)})`,
