@@ -33,7 +33,7 @@ VOLUME /data
 USER 10001
 
 # Some platforms choose the port: docker run -e PORT=8080
-ENV HOST=0.0.0.0 PORT=8501
+ENV PETROL_HOST=0.0.0.0 PORT=8501
 EXPOSE 8501
 # A real prediction, asked for without the proxies that an engine may have set in the environment.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s \

@@ -5,7 +5,7 @@ TOO_OLD := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(firstword $(shell for p in python3 $(VERSIONS:%=python%); do \
             $$p -c '$(SUPPORTED)' 2>/dev/null && echo $$p; done) python3)
 PORT   ?= 8501
-HOST   ?= 127.0.0.1
+HOST   := 127.0.0.1
 BIN    := .venv/bin
 UV     := $(BIN)/uv
 
@@ -17,7 +17,7 @@ help:  ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 run: .venv/app  ## start the app on http://localhost:8501 (PORT=... for another)
-	HOST=$(HOST) PORT=$(PORT) $(BIN)/python server.py
+	PETROL_HOST=$(HOST) PORT=$(PORT) $(BIN)/python server.py
 
 test: .venv/dev lint  ## everything: style, unit tests, browser tests; what a store has a part in on PostgreSQL, too
 	$(BIN)/python -m tests

@@ -1,6 +1,6 @@
 """Production entry: the app, warm before it answers, with its JSON interface, behind a guard.
 
-``python server.py``, at HOST (127.0.0.1) and PORT (8501). Health at ``/_stcore/health`` means ready: the server
+``python server.py``, at PETROL_HOST (127.0.0.1) and PORT (8501). Health at ``/_stcore/health`` means ready: the server
 accepts no connection before the model is loaded and has made a prediction.
 """
 
@@ -85,11 +85,12 @@ async def _failed(request: Request, error: Exception) -> PlainTextResponse:
 
 
 def main() -> None:
-    """Serve the app at HOST and PORT until told to end."""
+    """Serve the app at PETROL_HOST and PORT until told to end."""
     port = os.environ.get("PORT") or "8501"
     if not re.fullmatch(r"[1-9][0-9]{0,4}", port) or int(port) >= 2**16:
         sys.exit(f"PORT: {port!r} is no port. Write a number from 1 to 65535, such as 8501.")
-    host = os.environ.get("HOST") or "127.0.0.1"
+    # Not HOST, which some shells set to the name of the machine: the app would be open to its network.
+    host = os.environ.get("PETROL_HOST") or "127.0.0.1"
     # Streamlit has set the log up; uvicorn would take its handlers away, and say nothing.
     uvicorn.run(app, host=host, port=int(port), http=Protocol, log_config=None, timeout_graceful_shutdown=2)
 

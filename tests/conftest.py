@@ -192,7 +192,7 @@ def start_server(command=None, cwd=ROOT, log=None, port=None, base="", **environ
     """Start the app as the README does; return its process and its address when it is healthy."""
     port = port or free_port()
     module = ["-m", *(part.format(port=port) for part in command)] if command else ["server.py"]
-    whole = _environment() | {"HOST": "127.0.0.1", "PORT": str(port)} | environment
+    whole = _environment() | {"PETROL_HOST": "127.0.0.1", "PORT": str(port)} | environment
     with log.open("ab") as output:
         process = subprocess.Popen(
             [sys.executable, *module], cwd=cwd, stdout=output, stderr=subprocess.STDOUT, env=whole

@@ -87,7 +87,7 @@ def test_whoever_follows_the_readme_keeps_the_data():
 def test_it_says_what_it_is_and_where_it_listens():
     assert the("EXPOSE") == "8501"
     assert json.loads(the("CMD")) == ["python", "server.py"]
-    assert "ENV HOST=0.0.0.0 PORT=8501\n" in TEXT  # where it is not told otherwise
+    assert "ENV PETROL_HOST=0.0.0.0 PORT=8501\n" in TEXT  # where it is not told otherwise
     labels = dict(part.partition("=")[::2] for part in shlex.split(the("LABEL")))
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert labels == {

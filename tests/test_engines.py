@@ -10,6 +10,7 @@ from model.predict import predict
 from model.score import score_file, to_csv
 from tests import engines, programs
 from tests.conftest import ROOT
+from tests.nginx import running_nginx
 from tests.stores import wait_until
 from tests.webdriver import WATCH, running_firefox, running_webkit
 from tests.what_if_page import COLUMNS, DEFAULTS, assert_page_agrees
@@ -166,3 +167,18 @@ def test_rows_to_train_on_are_taken_from_a_file(engine, server, tmp_path):
     engine.choose_file("input[type=file]", file)
     reads(engine, "states.csv: 48 states, every cell checked.")
     assert engine.evaluate("() => window.seen.wrong") == []
+
+
+@pytest.mark.soak
+def test_behind_a_proxy_that_asks_for_another_host_it_says_what_to_set(engine, server, tmp_path):
+    """Engines differ in when they say which page a request comes from; none may leave the page empty."""
+
+    def asking_for_another(text):
+        return (
+            text.replace("$http_host", "somewhere.example").replace("/petrol", "").replace("location  /", "location /")
+        )
+
+    with running_nginx(tmp_path, "nginx.conf", {8501: int(server.rpartition(":")[2])}, edit=asking_for_another) as url:
+        engine.visit(url)
+        said = f"PETROL_ORIGINS={url}"
+        wait_until(lambda: said in engine.evaluate("() => document.body?.textContent ?? ''"), what=said)

@@ -94,6 +94,19 @@ def refuses_socket(url, origin):
         asyncio.run(connect())
 
 
+def test_a_page_whose_websocket_was_refused_hears_why_where_streamlit_shows_it(server):
+    """Firefox says of its scripts not which page asks for them, and gets them: the page is there, and stays empty."""
+    page = "https://tunnel.example"
+    asked = {"Referer": f"{page}/explore?view=x", "Host": urlsplit(server).netloc}
+    assert ask(server, "/_stcore/health", **asked)[0] == 200
+    refuses_socket(server, page)
+    status, _, content = ask(server, "/_stcore/health", **asked)
+    assert status == 421
+    assert f"set PETROL_ORIGINS={page} and start it again" in json.loads(content)
+    assert ask(server, "/_stcore/health", Host=urlsplit(server).netloc)[0] == 200
+    assert ask(server, "/_stcore/health", **asked | {"Referer": f"{server}/"})[0] == 200
+
+
 async def move(url):
     """Open the page, move a slider, and return the answer."""
     visit = await Visit.open(url)

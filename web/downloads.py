@@ -7,9 +7,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_TRIES = (
-    12  # browsers follow about twenty; with two replicas at random one in 8,192 downloads fails, with three one in 195
-)
+_TRIES = 12  # browsers follow about twenty; of two replicas at random 1 in 8,192 downloads fails, of three 1 in 195
 _TRY = "try"
 _LOST = (
     "This is not the file that you asked for: it is not here any more, or another replica of the app has it.\n"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import streamlit as st
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
@@ -20,16 +20,11 @@ from web.connections import COOKIES, TOO_MANY_COOKIES
 
 _LOG = logging.getLogger(__name__)
 _NOBODY = "'none'"
+_REMEMBERED = 1000  # refusals
 _CROSS = 1008  # a websocket's code for "against the rules"
-_OTHER_ADDRESS = """
-const said = [
-  `You opened this app at ${location.origin}, but a proxy on the way asked it for ${HOST}. So that no other site can use
-   it in your name, the app answers only to pages of the address that it is asked for.`,
-  `Whoever runs the app: set ORIGINS=${location.origin} and start it again, or have the proxy pass the header Host on
-   as it came.`,
-];
+_WRITE = """
 document.title = "This app does not know its address";
-document.body.replaceChildren(...said.map((text) => Object.assign(document.createElement("p"), { textContent: text })));
+document.body.replaceChildren(Object.assign(document.createElement("p"), { textContent: TEXT }));
 document.documentElement.style.colorScheme = "light dark";
 document.body.style =
   "max-width: 40rem; margin: 3rem auto; padding: 0 1rem; font: 1.1rem/1.5 sans-serif; overflow-wrap: anywhere";
@@ -80,6 +75,7 @@ class Guard:
         self._app = app
         self._others = others
         self._headers = security_headers(ancestors)
+        self._refused: set[tuple[str, str]] = set()  # where pages came from, and whom they asked for
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer as ASGI wants it."""
@@ -108,13 +104,24 @@ class Guard:
 
     def _refusal_of_origin(self, scope: Scope, headers: Headers) -> Response | None:
         origin, host = headers.get("origin"), headers.get("host", "")
-        if origin is None or origins.own_host(origin, host, self._others):
+        if origin is None:
+            return self._reminder(scope, headers, host)
+        if origins.own_host(origin, host, self._others):
             return None
         _log_refusal(origin, host)
+        if len(self._refused) < _REMEMBERED:
+            self._refused.add((origin, host))
         if re.search(r"/static/js/[^/]+\.js$", scope["path"]):  # the page has come; without its script it stays white
-            said = _OTHER_ADDRESS.replace("HOST", json.dumps(host[:200])).replace("ORIGINS", origins.ORIGINS)
+            said = _WRITE.replace("TEXT", json.dumps(_other_address(origin, host)))
             return Response(said, media_type="text/javascript", headers={"Cache-Control": "no-store"})
         return PlainTextResponse("This is for pages of this app alone.\n", 403)
+
+    def _reminder(self, scope: Scope, headers: Headers, host: str) -> Response | None:
+        """Say why to a page whose websocket was refused, where Streamlit shows it: Firefox has got all scripts."""
+        page = "/".join(headers.get("referer", "").split("/")[:3])
+        if not page or (page, host) not in self._refused or not scope["path"].endswith("/_stcore/health"):
+            return None
+        return JSONResponse(_other_address(page, host), 421)
 
     def _adding_headers(self, send: Send) -> Send:
         async def sending(message: Message) -> None:
@@ -123,6 +130,14 @@ class Guard:
             await send(message)
 
         return sending
+
+
+def _other_address(page: str, host: str) -> str:
+    return (
+        f"You opened this app at {page[:200]}, but a proxy on the way asked it for {host[:200]}. So that no other site "
+        "can use it in your name, the app answers only to pages of the address that it is asked for. Whoever runs it: "
+        f"set {origins.ORIGINS}={page[:200]} and start it again, or have the proxy pass the header Host on as it came."
+    )
 
 
 @lru_cache(100)  # once for each: a page asks for sixty files
