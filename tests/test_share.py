@@ -65,11 +65,11 @@ def test_a_program_that_hangs_up_leaves_its_place(server):
 
 
 def test_requests_are_at_work_one_at_a_time_and_in_the_order_in_which_they_came():
-    share, at_work, order = Share("requests", n_at_work=1, n_waiting=2, seconds=1), [], []
+    share, at_work, order = Share("requests", 3, seconds=1), [], []
 
     async def work(number):
         with share.place():
-            async with share.turns:
+            async with share.turn:
                 at_work.append(number)
                 order.append((number, len(at_work)))
                 await asyncio.sleep(0)

@@ -28,8 +28,8 @@ from web.share import FullError, Share, in_pieces
 
 _LOG = logging.getLogger(__name__)
 _SHORT = 8 * 2**10  # bytes of a request: some 70 scenarios, answered within milliseconds
-SHORT_ONES = Share("requests", n_at_work=2, n_waiting=62, seconds=1)
-LONG_ONES = Share("long lists", n_at_work=1, n_waiting=4, seconds=2)
+SHORT_ONES = Share("requests", 64, seconds=1)
+LONG_ONES = Share("long lists", 5, seconds=2)
 _CHECKED, _ANSWERED = 250, 50  # scenarios in about a millisecond
 _HOLD = 1.0  # [s] for which a refusal is kept back: who asks again at once does not keep the server busy with that
 _FROM_TO = 'Send {"from": name of a row or a scenario, "to": a scenario, or only the inputs that change}.'
@@ -97,7 +97,7 @@ async def _asked(request):
         raise HTTPException(415, "The content is not declared as JSON. Send the header Content-Type: application/json.")
     with ExitStack() as places:
         share, content = await _content(request, places)
-        async with share.turns:
+        async with share.turn:
             if await request.is_disconnected():
                 raise ClientDisconnect
             yield content

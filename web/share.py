@@ -1,4 +1,4 @@
-"""The part of the server that programs get: so many requests at work at once, a few that wait, and no more."""
+"""The part of the server that programs get: one request at work, some that wait, and no more."""
 
 import asyncio
 import contextlib
@@ -21,26 +21,27 @@ class FullError(Exception):
 
 
 class Share:
-    """So many requests of a kind at work at once, and so many more that wait for their turn; the rest is refused.
+    """One request of a kind at work, and so many that wait for their turn; the rest is refused.
 
     Parameters
     ----------
     what
         Kind of requests, as a message calls them.
-    n_at_work, n_waiting
-        How many are answered at once, and how many may wait besides.
+    n_places
+        How many may be there: one is answered, and the others wait.
     seconds
         After which whoever was refused may ask again.
 
     Attributes
     ----------
-    turns
-        To be had while the work is done, in the order of asking.
+    turn
+        To be had while the work is done, in the order of asking: two that work at once only take the interpreter from
+        each other, and are done no sooner.
     """
 
-    def __init__(self, what: str, n_at_work: int, n_waiting: int, seconds: int) -> None:
-        self.what, self.n_places, self.seconds = what, n_at_work + n_waiting, seconds
-        self._n_taken, self.turns = 0, asyncio.Semaphore(n_at_work)
+    def __init__(self, what: str, n_places: int, seconds: int) -> None:
+        self.what, self.n_places, self.seconds = what, n_places, seconds
+        self._n_taken, self.turn = 0, asyncio.Lock()
 
     @contextlib.contextmanager
     def place(self) -> Iterator[None]:
