@@ -69,6 +69,6 @@ def process_of(url):
     port = str(urlsplit(url).port)
     for child in psutil.Process().children():
         with contextlib.suppress(psutil.Error):  # one that has ended, and that nobody has waited for yet
-            if port in child.cmdline():
+            if port in (child.environ().get("PORT"), *child.cmdline()):
                 return child
     raise LookupError(f"no server of this process listens at {url}")
