@@ -175,7 +175,8 @@ def test_the_size_is_told_on_the_page_which_says_where_a_removed_version_has_gon
     pruning.prune(store, MONTHS)
     app.run()
     assert not app.exception
-    assert any(f"There is no version {number} here, or no longer. Shown is 1." in info.value for info in app.info)
+    told = f"There is no version {number} here, or no longer. Shown is 1."
+    assert told in [info.value for info in app.info], app.main
 
 
 WRITER = """
