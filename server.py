@@ -76,7 +76,7 @@ def _allow_hosts(others: list[str]) -> None:
             f"STREAMLIT_SERVER_ALLOWED_HOSTS: {wrong[0]!r} is no name. Write it like example.org or *.example.org."
         )
     if hosts:
-        config.set_option("server.allowedHosts", [*hosts, *origins.hosts(others), "localhost", "127.0.0.1"])
+        config.set_option("server.allowedHosts", [*hosts, *origins.hosts(others), "localhost", "127.0.0.1", "::1"])
 
 
 async def _failed(request: Request, error: Exception) -> PlainTextResponse:

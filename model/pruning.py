@@ -107,8 +107,13 @@ def _moment(age: timedelta) -> datetime:
 def _conditions(moment: datetime) -> dict[Table, ColumnElement[bool]]:
     """Which rows of each table can go, whether those of the tables before it have gone or not."""
     promoted = select(PROMOTION.c.version_id)
+    other = MODEL_VERSION.alias()
+    chosen_in = select(other.c.job_id).where(other.c.id.in_(promoted), other.c.job_id.is_not(None))
     version = and_(
-        MODEL_VERSION.c.created_at < moment, MODEL_VERSION.c.shipped.is_(None), MODEL_VERSION.c.id.not_in(promoted)
+        MODEL_VERSION.c.created_at < moment,
+        MODEL_VERSION.c.shipped.is_(None),
+        MODEL_VERSION.c.id.not_in(promoted),
+        func.coalesce(MODEL_VERSION.c.job_id, 0).not_in(chosen_in),  # what was compared with a promoted one stays
     )
     made_by = select(MODEL_VERSION.c.job_id).where(not_(version), MODEL_VERSION.c.job_id.is_not(None))
     ended = func.coalesce(JOB.c.ended_at, JOB.c.created_at)
@@ -117,7 +122,11 @@ def _conditions(moment: datetime) -> dict[Table, ColumnElement[bool]]:
     number = JOB.c.request["data_set_id"].as_integer()
     asked_with = select(number).where(not_(job), number.is_not(None))
     data_set = and_(DATA_SET.c.created_at < moment, DATA_SET.c.id.not_in(trained_on), DATA_SET.c.id.not_in(asked_with))
-    of_rows = {table: is_unused(table, version) for table in (EVALUATION, REFITS)}
+    # A job at work may have found what it does not work out again.
+    at_work = select(DATA_SET.c.sha256).where(DATA_SET.c.id.in_(select(number).where(JOB.c.state.in_(OPEN))))
+    of_rows = {
+        table: and_(is_unused(table, version), table.c.rows_sha256.not_in(at_work)) for table in (EVALUATION, REFITS)
+    }
     return {MODEL_VERSION: version, JOB: job, DATA_SET: data_set} | of_rows
 
 

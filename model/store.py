@@ -211,9 +211,14 @@ class Store:
         try:
             with self.explaining(), closing(self._engine.raw_connection()) as connection:
                 connection.execute("VACUUM")  # outside of any transaction
-                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                is_busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         except sqlite3.Error as error:
             raise StoreError(self._explain(error)) from error
+        if is_busy:
+            raise StoreError(
+                f"The store {self.location} is being read at this moment, so its file still holds what was removed. "
+                "Do this again when a backup or copy that is being made has ended."
+            )
 
     def close(self) -> None:
         """Close all connections; of a file, the last one puts everything into it."""

@@ -88,12 +88,12 @@ def _prune(options: argparse.Namespace) -> int:
 def _erase(options: argparse.Namespace) -> int:
     store = Store(create=False)
     found = (erasure.erase if options.yes else erasure.mentions)(store, options.name)
+    print(f"The store {store.location}:")
     print(found.in_words(options.name))
-    if not options.yes:
-        if found.n_replaced:
-            print("Nothing was changed: add --yes to do it.")
+    if options.yes:
+        _compact(store)  # also where a name has gone already: the file may still hold what was removed
     elif found.n_replaced:
-        _compact(store)
+        print("Nothing was changed: add --yes to do it.")
     return 0
 
 

@@ -189,9 +189,9 @@ def page(store):
         st.info("There is no version yet.")
         return
     overview(list(found.values()), promoted)
+    st.caption(f"The store takes up {pruning.in_megabytes(pruning.size(store))}.")
     one_version(store, found, promoted, promotions)
     data_sets(store)
-    st.caption(f"The store takes up {pruning.in_megabytes(pruning.size(store))}.")
 
 
 model = resources.active_model()

@@ -110,6 +110,15 @@ def rows_told(model):
     return what_if._rows(model)
 
 
+@pytest.fixture(autouse=True)
+def _let_go_of_the_store(request):
+    """Have pages that run in this process open the store of their own test, and not that of one before."""
+    yield
+    loaded = sys.modules.get("pages.shared.resources")
+    if loaded and "store_url" in request.fixturenames:
+        loaded.owner = loaded.ActiveModel()
+
+
 @pytest.fixture
 def store_url(databases, tmp_path, monkeypatch):
     """Name a new store of its own for a test and the processes that it starts."""

@@ -180,8 +180,8 @@ def test_no_other_host_is_answered_than_those_named_and_a_queue_that_is_switched
             ("<b>evil</b>", "that name"),
             ("a" * 999, "that name"),
         ):
-            told = f"does not answer to {name}. Whoever runs it can add the name to STREAMLIT_SERVER_ALLOWED_HOSTS.\n"
-            assert ask(url, "/", Host=host)[2].decode().endswith(told)
+            told = f"does not answer to {name}. Whoever runs it can add the name to STREAMLIT_SERVER_ALLOWED_HOSTS."
+            assert told in ask(url, "/", Host=host)[2].decode()
         asyncio.run(move(url))  # of this machine itself
 
         async def look():

@@ -104,6 +104,22 @@ def test_only_what_is_old_and_not_needed_goes_with_all_that_hung_on_it(store, ro
     assert removed.in_words() == "1 version, 1 job, 2 data sets, 1 evaluation"
 
 
+def test_what_a_job_at_work_has_found_and_what_a_promoted_version_was_compared_with_stay(store, rows):
+    """A job does not work out again what the store has; and the best of three is another claim than the best of two."""
+    _, their_rows = upload(store, rows, 0.25, 91)
+    jobs.submit(store, "v1", their_rows, ["ridge"])
+    compared = jobs.submit(store, "v2", 1, ["ridge", "least_squares"])
+    jobs.cancel(store, compared)
+    chosen, other = (add_quick(store, rows, algorithm) for algorithm in ("ridge", "least_squares"))
+    history.promote(store, chosen, "Ann", "the best of them")
+    for version in (chosen, other):
+        aged(store, tables.MODEL_VERSION, version, 400)
+        change(store, tables.MODEL_VERSION, version, job_id=compared)
+    removed = pruning.prune(store, MONTHS)
+    assert removed.counts == {"version": 1, "job": 0, "data set": 0, "evaluation": 0, "set of refits": 0}
+    assert {version.id for version in versions.versions(store)} == {1, chosen, other}
+
+
 @pytest.mark.sqlite
 def test_a_file_becomes_smaller_while_an_app_has_it_open_and_that_goes_on(store, rows, model):
     add_quick(store, rows)

@@ -31,6 +31,7 @@ _SHORT = 8 * 2**10  # bytes of a request: some 70 scenarios, answered within mil
 SHORT_ONES = Share("requests", 64, seconds=1)
 LONG_ONES = Share("long lists", 5, seconds=2)
 _CHECKED, _ANSWERED = 250, 50  # scenarios in about a millisecond
+_ARRIVAL = 30  # [s] for a body: a place is held for it
 _HOLD = 1.0  # [s] for which a refusal is kept back: who asks again at once does not keep the server busy with that
 _FROM_TO = 'Send {"from": name of a row or a scenario, "to": a scenario, or only the inputs that change}.'
 
@@ -106,18 +107,24 @@ async def _asked(request):
 async def _content(request, places):
     """Read a body, but not more than is allowed; a long one has its place before its end, for it is kept until then."""
     share, content, refusal = SHORT_ONES, bytearray(), None
-    async for chunk in request.stream():
-        if refusal:
-            continue  # read past: who is still sending might not hear the answer
-        content += chunk
-        if len(content) > MAX_BYTES:
-            raise HTTPException(413, f"The content is larger than {MAX_BYTES:,} bytes. Send fewer scenarios at once.")
-        if share is SHORT_ONES and len(content) > _SHORT:
-            share = LONG_ONES
-            try:
-                places.enter_context(share.place())
-            except FullError as error:
-                content, refusal = bytearray(), error
+    try:
+        async with asyncio.timeout(_ARRIVAL):
+            async for chunk in request.stream():
+                if refusal:
+                    continue  # read past: who is still sending might not hear the answer
+                content += chunk
+                if len(content) > MAX_BYTES:
+                    told = f"The content is larger than {MAX_BYTES:,} bytes. Send fewer scenarios at once."
+                    raise HTTPException(413, told)
+                if share is SHORT_ONES and len(content) > _SHORT:
+                    share = LONG_ONES
+                    try:
+                        places.enter_context(share.place())
+                    except FullError as error:
+                        content, refusal = bytearray(), error
+    except TimeoutError:
+        told = f"The content has not arrived within {_ARRIVAL} s. Send fewer scenarios at once."
+        raise HTTPException(408, told) from None
     if refusal:
         raise refusal
     if share is SHORT_ONES:

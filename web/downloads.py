@@ -55,7 +55,7 @@ def _answer(request: Request) -> RedirectResponse | PlainTextResponse:
     headers = {"Cache-Control": "no-store", "Connection": "close"}
     if number < _TRIES:
         return RedirectResponse(f"?{_TRY}={number}", 307, headers)
-    _LOG.warning("A download was at none of the replicas that were asked. Does the balancer keep visitors at one?")
+    _LOG.info("A download was at none of the replicas that were asked. Does the balancer keep visitors at one?")
     # As a file, for of an error in the place of a download browsers say next to nothing.
     return PlainTextResponse(
         _LOST, headers=headers | {"Content-Disposition": 'attachment; filename="download failed.txt"'}

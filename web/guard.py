@@ -20,7 +20,7 @@ from web.connections import COOKIES, TOO_MANY_COOKIES
 
 _LOG = logging.getLogger(__name__)
 _NOBODY = "'none'"
-_REMEMBERED = 1000  # refusals
+_REMEMBERED, _LONG = 100, 200  # refusals, characters of each
 _CROSS = 1008  # a websocket's code for "against the rules"
 _WRITE = """
 document.title = "This app does not know its address";
@@ -75,7 +75,7 @@ class Guard:
         self._app = app
         self._others = others
         self._headers = security_headers(ancestors)
-        self._refused: set[tuple[str, str]] = set()  # where pages came from, and whom they asked for
+        self._refused: dict[tuple[str, str], None] = {}  # where pages came from, and whom they asked for; the last few
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer as ASGI wants it."""
@@ -108,9 +108,11 @@ class Guard:
             return self._reminder(scope, headers, host)
         if origins.own_host(origin, host, self._others):
             return None
+        origin, host = origin[:_LONG], host[:_LONG]
         _log_refusal(origin, host)
-        if len(self._refused) < _REMEMBERED:
-            self._refused.add((origin, host))
+        self._refused[origin, host] = None
+        if len(self._refused) > _REMEMBERED:
+            del self._refused[next(iter(self._refused))]
         if re.search(r"/static/js/[^/]+\.js$", scope["path"]):  # the page has come; without its script it stays white
             said = _WRITE.replace("TEXT", json.dumps(_other_address(origin, host)))
             return Response(said, media_type="text/javascript", headers={"Cache-Control": "no-store"})
@@ -134,9 +136,9 @@ class Guard:
 
 def _other_address(page: str, host: str) -> str:
     return (
-        f"You opened this app at {page[:200]}, but a proxy on the way asked it for {host[:200]}. So that no other site "
+        f"You opened this app at {page}, but a proxy on the way asked it for {host}. So that no other site "
         "can use it in your name, the app answers only to pages of the address that it is asked for. Whoever runs it: "
-        f"set {origins.ORIGINS}={page[:200]} and start it again, or have the proxy pass the header Host on as it came."
+        f"set {origins.ORIGINS}={page} and start it again, or have the proxy pass the header Host on as it came."
     )
 
 
@@ -156,7 +158,8 @@ def _refusal_of_host(headers: Headers) -> Response | None:
     if is_host_allowed(host):
         return None
     name = f"the name {host}" if re.fullmatch(r"[\w.:-]{1,253}", host, re.ASCII) else "that name"
-    text = f"This app does not answer to {name}. Whoever runs it can add the name to STREAMLIT_SERVER_ALLOWED_HOSTS.\n"
+    text = f"This app does not answer to {name}. Whoever runs it can add the name to STREAMLIT_SERVER_ALLOWED_HOSTS."
+    text += " If it is not the name in your address bar, a proxy has changed it: have it pass the header Host on.\n"
     return PlainTextResponse(text, 400)
 
 

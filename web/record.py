@@ -1,8 +1,9 @@
 """What is written down of each request where that is asked for: a line of JSON in the log, its time in the figures.
 
 ``PETROL_LOG=json`` makes every line of the log a line of JSON. A request has one, with an id that goes back to whoever
-asked as ``X-Request-ID``; what else is logged meanwhile has the same. What stands behind the question mark is left out,
-for it holds what people look at, and a sign-in's code; so are the page's own files, unless they could not be sent.
+asked as ``X-Request-ID``; what the JSON interface logs meanwhile has the same. What stands behind the question mark is
+left out, for it holds what people look at, and a sign-in's code; so are the page's own files, unless they could not be
+sent.
 """
 
 import json
@@ -29,7 +30,7 @@ VARIABLE = "PETROL_LOG"
 _LOG = logging.getLogger(__name__)
 _ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 _FILES = re.compile(r"/(static|parts)/|/favicon\.\w+$")
-_PRIVATE = re.compile(r"(?<=/_stcore/upload_file/).*")  # by which a session's files can be reached
+_PRIVATE = re.compile(r"(/_stcore/upload_file/|/media/).*")  # by which a session's files can be reached
 _HUNG_UP = 499  # as nginx writes it: there was nobody left to answer
 _id: ContextVar[str] = ContextVar("id", default="")
 
@@ -131,5 +132,5 @@ class Record:
 
     def _log(self, scope: Scope, event: str, level: int, figures: dict[str, Any]) -> None:
         if self._is_logged and not (_FILES.search(scope["path"]) and figures["status"] < 400):
-            asked = {"method": scope.get("method", "GET"), "path": _PRIVATE.sub("...", scope["path"])}
+            asked = {"method": scope.get("method", "GET"), "path": _PRIVATE.sub(r"\1...", scope["path"])}
             _LOG.log(level, event, extra={"request": asked | figures})

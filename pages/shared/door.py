@@ -18,7 +18,7 @@ from pages.shared.wording import plain
 
 ALLOWED = "PETROL_ALLOWED"  # addresses, and domains whose every address is meant
 _LOG = logging.getLogger(__name__)
-_CURE = "The README tells whoever runs this app what to write, “Run it for others”."
+_CURE = "Whoever runs this app finds in docs/deploy.md what to write, “Signing in”."
 _SECRET = 32  # characters of a secret that nobody guesses
 _EXPIRED = "Your sign-in has expired. Sign in again."
 _TOKENS = {"id", "access"}
