@@ -5,7 +5,7 @@ TOO_OLD := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(firstword $(shell for p in python3 $(VERSIONS:%=python%); do \
             $$p -c '$(SUPPORTED)' 2>/dev/null && echo $$p; done) python3)
 PORT   ?= 8501
-HOST   := 127.0.0.1
+HOST   := $(or $(PETROL_HOST),127.0.0.1)
 BIN    := .venv/bin
 UV     := $(BIN)/uv
 

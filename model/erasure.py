@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from sqlalchemy import Column, Connection, select, text, update
+from sqlalchemy import Column, Connection, Row, select, text, update
 
 from model.jobs import OPEN, THE_APP
 from model.store import Store, StoreError
@@ -23,20 +23,19 @@ class Mentions:
     n_versions: int
     n_jobs: int
     reasons: tuple[str, ...]
-    is_erased: bool
 
     @property
     def n_replaced(self) -> int:
         """Of rows in which it is replaced."""
         return self.n_promotions + self.n_versions + self.n_jobs
 
-    def in_words(self, name: str) -> str:
+    def in_words(self, name: str, *, is_done: bool) -> str:
         """Say what was done or would be, and what is left to do."""
         if not (self.n_replaced or self.reasons):
             return f"{name!r} is not in this store."
         counts = (self.n_promotions, "promotion"), (self.n_versions, "version"), (self.n_jobs, "job")
         listed = ", ".join(f"{n:,} {what}{'s' * (n != 1)}" for n, what in counts)
-        does = "was replaced" if self.is_erased else "would be replaced"
+        does = "was replaced" if is_done else "would be replaced"
         lines = [f"{name!r} {does} by {ERASED!r} in {listed}. Numbers, times and reasons stay."]
         if self.reasons:
             lines.append(f"It is in the reasons of promotions of {', '.join(self.reasons)} (UTC), which stay, too.")
@@ -54,7 +53,7 @@ def mentions(store: Store, name: str) -> Mentions:
     """
     _require_person(name)
     with store.reading() as connection:
-        return _mentions(connection, name, is_erased=False)
+        return _mentions(connection, name, _jobs(connection, name))
 
 
 def erase(store: Store, name: str) -> Mentions:
@@ -78,21 +77,19 @@ def erase(store: Store, name: str) -> Mentions:
     """
     _require_person(name)
     with store.writing() as connection:
-        found = _mentions(connection, name, is_erased=True)
-        if open_jobs := [number for number, state in _jobs(connection, name).items() if state in OPEN]:
+        jobs = _jobs(connection, name)
+        mentioned = _mentions(connection, name, jobs)
+        if open_jobs := [job.id for job in jobs if job.state in OPEN]:
             raise StoreError(f"Job {open_jobs[0]} of {name!r} has not ended. Wait for it, or cancel it.")
-        requests = connection.execute(
-            select(JOB.c.id, JOB.c.request).where(JOB.c.id.in_(_jobs(connection, name)))
-        ).all()
-        for number, request in requests:
-            if _alike(request.get("by", "")) == _alike(name):
-                changed = request | {"by": ERASED}
-                connection.execute(update(JOB).where(JOB.c.id == number).values(request=changed))
+        for job in jobs:
+            if _alike(job.request.get("by", "")) == _alike(name):
+                changed = job.request | {"by": ERASED}
+                connection.execute(update(JOB).where(JOB.c.id == job.id).values(request=changed))
         with _unguarded(connection):
             for place in _PLACES:
                 spelt = _spelt(connection, place, name)
                 connection.execute(update(place.table).where(place.in_(spelt)).values({place.name: ERASED}))
-    return found
+    return mentioned
 
 
 def _require_person(name: str) -> None:
@@ -109,19 +106,18 @@ def _spelt(connection: Connection, place: Column, name: str) -> list[str]:
     return [each for each in connection.execute(select(place).distinct()).scalars() if _alike(each) == _alike(name)]
 
 
-def _jobs(connection: Connection, name: str) -> dict[int, str]:
+def _jobs(connection: Connection, name: str) -> list[Row]:
     rows = connection.execute(select(JOB.c.id, JOB.c.state, JOB.c.visitor, JOB.c.request)).all()
-    return {row.id: row.state for row in rows if _alike(name) in map(_alike, (row.visitor, row.request.get("by", "")))}
+    return [row for row in rows if _alike(name) in map(_alike, (row.visitor, row.request.get("by", "")))]
 
 
-def _mentions(connection: Connection, name: str, *, is_erased: bool) -> Mentions:
+def _mentions(connection: Connection, name: str, jobs: list[Row]) -> Mentions:
     def count(place: Column) -> int:
         return sum(_alike(each) == _alike(name) for each in connection.execute(select(place)).scalars())
 
     rows = connection.execute(select(PROMOTION.c.at, PROMOTION.c.reason).order_by(PROMOTION.c.id)).all()
     reasons = tuple(f"{row.at:%Y-%m-%d %H:%M}" for row in rows if _alike(name) in _alike(row.reason))
-    counts = count(PROMOTION.c.by), count(MODEL_VERSION.c.created_by), len(_jobs(connection, name))
-    return Mentions(*counts, reasons, is_erased)
+    return Mentions(count(PROMOTION.c.by), count(MODEL_VERSION.c.created_by), len(jobs), reasons)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ import json
 import math
 from datetime import timedelta
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Select, delete, insert, select
 
 from model.store import Store
 from model.tables import ENDED_SIGN_IN, now
@@ -45,9 +45,9 @@ def has_ended(store: Store, subject: str, issued_at: str) -> bool:
         return connection.execute(_number_of(_checksum(subject, issued_at))).scalar() is not None
 
 
-def _number_of(sha256):
+def _number_of(sha256: str) -> Select:
     return select(ENDED_SIGN_IN.c.id).where(ENDED_SIGN_IN.c.sha256 == sha256)
 
 
-def _checksum(subject, issued_at):
+def _checksum(subject: str, issued_at: str) -> str:
     return hashlib.sha256(json.dumps([subject, issued_at]).encode()).hexdigest()

@@ -2,6 +2,7 @@
 
 import argparse
 import re
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,7 +15,7 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     """Add them below ``store``."""
     store = parser.add_subparsers(required=True)
 
-    def command(name, run, words):
+    def command(name: str, run: Callable[[argparse.Namespace], int], words: str) -> argparse.ArgumentParser:
         added = store.add_parser(name, help=words)
         added.set_defaults(run=run)
         return added
@@ -89,7 +90,7 @@ def _erase(options: argparse.Namespace) -> int:
     store = Store(create=False)
     found = (erasure.erase if options.yes else erasure.mentions)(store, options.name)
     print(f"The store {store.location}:")
-    print(found.in_words(options.name))
+    print(found.in_words(options.name, is_done=options.yes))
     if options.yes:
         _compact(store)  # also where a name has gone already: the file may still hold what was removed
     elif found.n_replaced:

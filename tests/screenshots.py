@@ -47,6 +47,7 @@ def nothing(page):
     """The page as it opens."""
 
 
+BESIDE_THE_MENU = {"x": 282, "y": 0, "width": 936, "height": 970}
 FILM = {  # input -> where the thumb passes
     "petrol_tax": [7 + n / 10 for n in range(1, 26)] + [9.5 - n / 10 for n in range(1, 6)],
     "average_income": [4512 - 40 * n for n in range(1, 25)],
@@ -65,18 +66,18 @@ PAGES = {
 
 def film_drag(browser: Browser, url: str) -> None:
     """Write ``drag.webp``: Ohio's tax dragged up, and on from there its income, as the number follows the thumb."""
-    page = browser.new_page(viewport={"width": 1280, "height": 760})
+    page = browser.new_page(viewport={"width": 1280, "height": BESIDE_THE_MENU["height"]})
     page.goto(f"{url}/?from=OH")
     settles(page)
     frames, pauses = [], []
 
     def take(pause: int, at: tuple[float, float]) -> None:
-        frame = Image.open(io.BytesIO(page.screenshot(animations="disabled"))).convert("RGB")
-        left, top = at
+        frame = Image.open(io.BytesIO(page.screenshot(animations="disabled", clip=BESIDE_THE_MENU))).convert("RGB")
+        left, top = at[0] - BESIDE_THE_MENU["x"], at[1]
         arrow = [(0, 0), (0, 17), (4, 13), (7, 20), (10, 19), (7, 12), (12, 12)]  # a screenshot shows no pointer
         points = [(left + across, top + down) for across, down in arrow]
         ImageDraw.Draw(frame).polygon(points, fill="black", outline="white")
-        frames.append(frame.resize((frame.width * 3 // 4, frame.height * 3 // 4), Image.Resampling.LANCZOS))
+        frames.append(frame)
         pauses.append(pause)
 
     for name, values in FILM.items():
@@ -92,7 +93,7 @@ def film_drag(browser: Browser, url: str) -> None:
         take(1600, at)
         slider(page, name).blur()
     path = FOLDER / "drag.webp"
-    frames[0].save(path, save_all=True, append_images=frames[1:], duration=pauses, loop=0, quality=60, method=6)
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=pauses, loop=0, quality=50, method=6)
     print(path.relative_to(ROOT))
     page.close()
 

@@ -256,6 +256,27 @@ def test_a_model_that_answers_otherwise_than_it_was_kept_is_not_ready(model, mon
     assert b"The model is off by 0.01 gallons per person per year" in sent[1]["body"]
 
 
+def test_a_list_that_does_not_arrive_gives_its_place_up(monkeypatch):
+    monkeypatch.setattr(api, "_ARRIVAL", 0.1)
+    sent, pieces = [], [b"[" * 10_000]
+
+    async def receive():
+        if not pieces:
+            await asyncio.Event().wait()  # for ever
+        return {"type": "http.request", "body": pieces.pop(), "more_body": True}
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/predict", "query_string": b"", "root_path": ""}
+    asyncio.run(api.app(scope | {"headers": [(b"content-type", b"application/json")]}, receive, send))
+    assert sent[0]["status"] == 408
+    assert b"The content has not arrived within" in sent[1]["body"]
+    with contextlib.ExitStack() as places:
+        for _ in range(api.LONG_ONES.n_places):
+            places.enter_context(api.LONG_ONES.place())
+
+
 @pytest.mark.slow
 def test_without_data_there_is_no_answer_but_a_reason(project, tmp_path):
     (project / "data" / "petrol_consumption.csv").write_text("nothing\n1\n")

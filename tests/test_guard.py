@@ -12,15 +12,18 @@ import socket
 import subprocess
 import sys
 import time
+from itertools import chain
 from urllib.parse import urlsplit
 
 import pytest
 import websockets
+from starlette.responses import PlainTextResponse
 
 from bench.visit import Visit
 from model import jobs
 from tests.conftest import free_port, running_server
 from tests.stores import is_over, wait_until, worker_of
+from web.guard import Guard
 
 pytestmark = pytest.mark.slow
 SLOW = {"n_estimators": 250}
@@ -105,6 +108,29 @@ def test_a_page_whose_websocket_was_refused_hears_why_where_streamlit_shows_it(s
     assert f"set PETROL_ORIGINS={page} and start it again" in json.loads(content)
     assert ask(server, "/_stcore/health", Host=urlsplit(server).netloc)[0] == 200
     assert ask(server, "/_stcore/health", **asked | {"Referer": f"{server}/"})[0] == 200
+
+
+def test_strangers_do_not_use_up_what_is_remembered_of_refusals():
+    async def app(scope, receive, send):
+        await PlainTextResponse("ok")(scope, receive, send)
+
+    guard = Guard(app, [], [])
+
+    def answered(path, **headers):
+        sent, told = [], [(name.encode(), value.encode()) for name, value in headers.items()]
+
+        async def send(message):
+            sent.append(message)
+
+        scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": told}
+        asyncio.run(guard(scope, None, send))
+        return sent[0]["status"]
+
+    for number in range(1100):
+        assert answered("/", origin=f"https://{number}.example/{'x' * 10_000}", host="here") == 403
+    assert answered("/", origin="https://tunnel.example", host="here") == 403
+    assert answered("/_stcore/health", referer="https://tunnel.example/", host="here") == 421
+    assert sum(map(len, chain.from_iterable(guard._refused))) < 100_000
 
 
 async def move(url):

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 from streamlit.testing.v1 import AppTest
 
 from model import evidence, history, jobs, pruning, tables, versions
@@ -173,6 +174,17 @@ def test_an_age_that_is_none_is_refused_with_how_to_write_it(age, capsys):
     done = called("store", "prune", f"--older-than={age}")
     assert done.returncode == 2
     assert f"{age!r} is no number of days. Write it like 90d." in done.stderr
+
+
+@pytest.mark.sqlite
+def test_a_file_that_is_being_read_still_holds_what_was_removed_and_that_is_said(store, monkeypatch):
+    monkeypatch.setattr(tables, "_PATIENCE", 0.1)
+    other = Store(store.url)
+    with store.reading() as connection:
+        connection.execute(select(tables.PROMOTION)).all()
+        with pytest.raises(StoreError, match="is being read at this moment, so its file still holds what was removed"):
+            other.compact()
+    other.compact()
 
 
 def test_an_age_before_all_time_is_refused(store):

@@ -13,12 +13,11 @@ from bench.visit import Visit
 from data.schema import FEATURES
 from model import jobs
 from model.store import FAILURES, StoreError
-from pages.shared import metrics
 from tests.conftest import running_server
 from tests.stores import wait_until
 from tests.test_guard import ask
 from web import record
-from web.metrics import routes
+from web.metrics import VARIABLE, routes
 
 KEY = "0123456789abcdef"
 TAX = FEATURES[0]
@@ -161,14 +160,31 @@ def test_files_of_a_session_cannot_be_reached_by_the_log(caplog):
     async def send(message):
         pass
 
-    scope = {"type": "http", "method": "PUT", "path": "/petrol/_stcore/upload_file/secret/7", "headers": []}
-    with caplog.at_level(logging.INFO):
-        asyncio.run(record.Record(app, "/petrol", is_logged=True)(scope, None, send))
-    assert json.loads(record._Line().format(caplog.records[0]))["path"] == "/petrol/_stcore/upload_file/..."
+    for place, method in (("_stcore/upload_file", "PUT"), ("media", "GET")):
+        caplog.clear()
+        scope = {"type": "http", "method": method, "path": f"/petrol/{place}/secret.7", "headers": []}
+        with caplog.at_level(logging.INFO):
+            asyncio.run(record.Record(app, "/petrol", is_logged=True)(scope, None, send))
+        assert json.loads(record._Line().format(caplog.records[0]))["path"] == f"/petrol/{place}/..."
+
+
+def test_what_fails_when_its_head_has_gone_is_a_failure_all_the_same(caplog):
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200})
+        raise OSError("the rest")
+
+    async def send(message):
+        pass
+
+    scope = {"type": "http", "method": "GET", "path": "/api/model", "headers": []}
+    with pytest.raises(OSError, match="the rest"):
+        asyncio.run(record.Record(app, "", is_logged=True)(scope, None, send))
+    line = json.loads(record._Line().format(caplog.records[0]))
+    assert (line["status"], line["level"]) == (500, "error")
 
 
 def test_a_setting_that_cannot_be_understood_is_told(monkeypatch):
-    monkeypatch.setenv(metrics.VARIABLE, "on")
+    monkeypatch.setenv(VARIABLE, "on")
     with pytest.raises(SystemExit, match=r"PETROL_METRICS: 'on'... is neither off nor open nor a key of at least 16"):
         routes()
     monkeypatch.setenv(record.VARIABLE, "xml")
@@ -178,7 +194,7 @@ def test_a_setting_that_cannot_be_understood_is_told(monkeypatch):
 
 @pytest.mark.parametrize("told", ["", "off"])
 def test_by_itself_nothing_is_counted(monkeypatch, told):
-    monkeypatch.setenv(metrics.VARIABLE, told)
+    monkeypatch.setenv(VARIABLE, told)
     assert routes() == []
     assert record.middleware("") == []
 

@@ -1,6 +1,7 @@
 """Who may read the figures, and where: /metrics, beside the pages, and not below the path of the site."""
 
 import hmac
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -12,17 +13,18 @@ from starlette.routing import Route
 
 from pages.shared import metrics
 
+VARIABLE = "PETROL_METRICS"
 _KEY = re.compile(r"[!-~]{16,}")
 
 
 def routes() -> Sequence[Route]:
     """Return the route to the figures, where somebody may read them; ends the process where that cannot be told."""
-    key = metrics.key()
-    if not key:
+    key = os.environ.get(VARIABLE, "").strip()
+    if key in ("", "off"):
         return []
     if key != "open" and not _KEY.fullmatch(key):
         sys.exit(
-            f"{metrics.VARIABLE}: {key[:3]!r}... is neither off nor open nor a key of at least 16 letters and digits. "
+            f"{VARIABLE}: {key[:3]!r}... is neither off nor open nor a key of at least 16 characters. "
             "openssl rand -hex 16 writes one."
         )
     figures = metrics.start()
@@ -30,7 +32,7 @@ def routes() -> Sequence[Route]:
     async def send(request: Request) -> Response:
         sent = request.headers.get("authorization", "").encode()
         if key != "open" and not hmac.compare_digest(sent, f"Bearer {key}".encode()):
-            told = f"Send the header Authorization: Bearer KEY, with the key that {metrics.VARIABLE} has.\n"
+            told = f"Send the header Authorization: Bearer KEY, with the key that {VARIABLE} has.\n"
             return PlainTextResponse(told, 401, {"WWW-Authenticate": "Bearer"})
         return Response(await run_in_threadpool(figures.text), media_type="text/plain; version=0.0.4")
 

@@ -124,6 +124,7 @@ def _schemas(levels):
 def _answers(schema, *errors):
     told = {
         400: "not JSON",
+        408: "the content has not arrived within 30 seconds",
         413: f"more than {MAX_BYTES:,} bytes",
         415: "not declared as JSON",
         422: "every problem with its field, the value received and the cure",
@@ -168,7 +169,7 @@ def document(levels, base=""):
         "summary": "Predict one scenario, or many at once",
         "parameters": [level],
         "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
-        "responses": _answers(either, 400, 413, 415, 422, 429, 500, 503),
+        "responses": _answers(either, 400, 408, 413, 415, 422, 429, 500, 503),
     }
     start = {"oneOf": [{"type": "string", "description": f"name or code of a {ROW}"}, one]}
     between = _object({"from": start, "to": _reference("Inputs")}, optional=("to",))
@@ -177,7 +178,7 @@ def document(levels, base=""):
         "summary": "Say what changes from one scenario to another, and how sure that is",
         "parameters": [level],
         "requestBody": {"required": True, "content": {"application/json": {"schema": between}}},
-        "responses": _answers(_reference("Change"), 400, 413, 415, 422, 429, 500, 503),
+        "responses": _answers(_reference("Change"), 400, 408, 413, 415, 422, 429, 500, 503),
     }
 
     def reading(name, summary, schema):

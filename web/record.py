@@ -117,7 +117,7 @@ class Record:
         try:
             await self._app(scope, receive, sending)
         except Exception:
-            status = status or 500  # which is sent outside of this
+            status = 500  # also where a head has gone by then: whoever watches must hear of it
             raise
         finally:
             seconds = time.perf_counter() - begun

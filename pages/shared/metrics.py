@@ -1,6 +1,5 @@
-"""Figures for whoever runs the app, as Prometheus reads them; without PETROL_METRICS nothing is counted or imported."""
+"""Figures for whoever runs the app, in the form of Prometheus; where they are off nothing is counted or imported."""
 
-import os
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -15,7 +14,6 @@ from model.recipe import ModelError
 from model.store import FAILURES, StoreError
 from pages.shared import resources, session
 
-VARIABLE = "PETROL_METRICS"
 _BUCKETS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1, 2, 5, 10)  # [s]; an answer to a slider takes 0.02
 
 
@@ -108,9 +106,3 @@ def end_move() -> None:
     """Count a move whose answer has been written; nothing where the page ran for another reason."""
     if figures and (begun := st.session_state.pop(session.MOVED, None)):
         figures.moves.observe(time.perf_counter() - begun)
-
-
-def key() -> str:
-    """Return who may read the figures: nobody (empty), "open", or whoever sends this key."""
-    told = os.environ.get(VARIABLE, "").strip()
-    return "" if told == "off" else told
