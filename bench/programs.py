@@ -63,7 +63,7 @@ async def still_open(url: str, n_slow: int = _N_SLOW, seconds: int = _SLOW_SECON
     place = urlsplit(url)
     opened = [await asyncio.open_connection(place.hostname, place.port) for _ in range(n_slow)]
     for second in range(seconds):
-        for _, writer in opened:
+        for _, writer in (each for each in opened if not each[1].is_closing()):
             writer.write(b"GET / HTTP/1.1\r\nX-Slow: " if not second else b"x")
         await asyncio.sleep(1)
     n_open = sum(not (reader.at_eof() or reader.exception() or writer.is_closing()) for reader, writer in opened)
