@@ -127,20 +127,6 @@ def assert_selected(page, model, names, pictures):
         expect(ticked.filter(has_text=row_name(code)).first).to_be_attached()
 
 
-def test_each_view_is_a_link_and_draws_its_pictures_with_a_name(server, open_page):
-    page = drawn_page(open_page, server, "Columns")
-    for view in VIEWS:
-        turn_to(page, view)
-        for plot in page.locator(".js-plotly-plot").all():
-            expect(plot.locator(".main-svg").first).to_be_visible()
-        assert page.get_by_test_id("stAlert").count() == 0
-        for chart in page.get_by_test_id("stPlotlyChart").all():
-            assert len(chart.get_attribute("aria-label")) > 20
-    assert "view=About" in page.url
-    page.goto(page.url)
-    expect(page.get_by_role("tab", name="About the data")).to_have_attribute("aria-selected", "true")
-
-
 def test_a_filter_changes_count_table_and_pictures_alike(explore, model):
     page = explore()
     page.get_by_role("button", name="Filter").click()
@@ -210,8 +196,8 @@ def test_a_click_on_a_bar_or_on_the_scenario_lets_nothing_go(explore, model):
     assert_selected(page, model, ["WY"], ["map", "one"])
 
 
-def test_a_box_selects_the_states_in_it(server, open_page, model):
-    page = drawn_page(open_page, server)
+def select_the_west(page):
+    """Draw a box around the states on the west coast."""
     picture(page, "map").hover()
     page.locator(".st-key-app-explore_map [data-title='Box Select']").click()
     area = picture(page, "map").locator(".nsewdrag").bounding_box()
@@ -219,7 +205,6 @@ def test_a_box_selects_the_states_in_it(server, open_page, model):
     page.mouse.down()
     page.mouse.move(area["x"] + area["width"] / 11 * 0.95, area["y"] + area["height"] - 2, steps=6)
     page.mouse.up()
-    assert_selected(page, model, ["WA", "OR", "CA"], ["map", "one"])
 
 
 def test_ticks_in_the_table_select_and_pictures_tick(explore, model):
@@ -270,11 +255,14 @@ def test_choice_and_filter_stand_in_the_address_and_come_back_by_any_way(server,
     is_as_it_was()
 
 
-def test_two_visitors_select_for_themselves(explore, server, open_page, model):
+def test_two_visitors_select_for_themselves_and_a_box_selects_the_states_in_it(explore, server, open_page, model):
     first, second = explore(), drawn_page(open_page, server)
     click_point(first, "map", place_of(model, "WY"))
     assert_selected(first, model, ["WY"], ["map"])
     assert_selected(second, model, [], ["map"])
+    select_the_west(second)
+    assert_selected(second, model, ["WA", "OR", "CA"], ["map", "one"])
+    assert_selected(first, model, ["WY"], ["map"])
 
 
 def test_the_point_you_are_here_moves_when_the_sliders_did(explore, model):
@@ -332,19 +320,23 @@ def test_a_state_is_named_on_hover_with_all_its_figures_and_units(explore, model
     assert TARGET.unit in hover.text_content()
 
 
-def test_on_a_phone_nothing_is_wider_than_the_screen_and_no_tile_lies_on_another(server, open_page):
+def test_each_view_is_a_link_with_named_pictures_and_on_a_phone_nothing_is_too_wide_or_on_another(server, open_page):
     page = drawn_page(open_page, server, width=390, height=844)
     boxes = [mark.bounding_box() for mark in picture(page, "map").locator("path.point").all()]
     middles = np.array([(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2) for box in boxes])
     apart = np.abs(middles[:, None] - middles).max(axis=2) + np.eye(len(middles)) * 999
     assert apart.min() >= max(box["width"] for box in boxes)
-    for scheme, views in (("light", list(VIEWS)), ("dark", reversed(VIEWS))):
-        page.emulate_media(color_scheme=scheme)
-        expect(page.get_by_test_id("stApp")).to_have_css("color-scheme", scheme)
-        for view in views:
-            turn_to(page, view)
-            assert page.evaluate("document.documentElement.scrollWidth") <= 390
-            for plot in page.locator(".js-plotly-plot").all():
-                box = plot.bounding_box()
-                assert box["x"] >= 0
-                assert box["x"] + box["width"] <= 391
+    for view in VIEWS:  # test_accessibility.py turns to each in the dark, too
+        turn_to(page, view)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert page.get_by_test_id("stAlert").count() == 0
+        for plot in page.locator(".js-plotly-plot").all():
+            expect(plot.locator(".main-svg").first).to_be_visible()
+            box = plot.bounding_box()
+            assert box["x"] >= 0
+            assert box["x"] + box["width"] <= 391
+        for chart in page.get_by_test_id("stPlotlyChart").all():
+            assert len(chart.get_attribute("aria-label")) > 20
+    assert "view=About" in page.url
+    page.goto(page.url)
+    expect(page.get_by_role("tab", name="About the data")).to_have_attribute("aria-selected", "true")
