@@ -67,7 +67,10 @@ def line(server, browser):
 
 
 of_any_slowness = pytest.mark.parametrize(
-    "page", [0, 0.15, 0.5, 1.0], ids=lambda delay: f"round trip {2 * delay:g} s", indirect=True
+    "page",
+    [0, *(pytest.param(each, marks=pytest.mark.soak) for each in (0.15, 1.0)), 0.5],
+    ids=lambda delay: f"round trip {2 * delay:g} s",
+    indirect=True,
 )
 
 
