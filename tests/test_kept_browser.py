@@ -2,13 +2,14 @@
 
 import json
 import re
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import expect
 
 from data.load import load_rows
 from model.predict import predict
-from tests.conftest import free_port, running_server
+from tests.conftest import forget, running_server
 from tests.retrain_page import Visitor, promote_a_line
 from tests.test_decide_browser import keep, lines, names
 from tests.test_slow_line import figures, slow_line
@@ -34,12 +35,12 @@ def stored(page):
 
 
 def test_what_is_kept_and_moved_is_there_again_after_a_reload_and_with_another_server(
-    browser, model, store_url, tmp_path
+    window, usual_port, model, store_url, tmp_path
 ):
     """With another server the session is gone and the page is not, as with a laptop that slept; the browser is."""
-    wyoming, port = figures(model, "WY"), free_port()
-    page = browser.new_page(viewport={"width": 1280, "height": 1000})
-    with running_server(port=port, log=tmp_path / "first") as url:
+    wyoming, page = figures(model, "WY"), window.new_page()
+    page.set_viewport_size({"width": 1280, "height": 1000})
+    with running_server(port=usual_port, log=tmp_path / "first") as url:
         page.goto(url)
         ann = Visitor(None, url)
         ann.page = page
@@ -52,8 +53,8 @@ def test_what_is_kept_and_moved_is_there_again_after_a_reload_and_with_another_s
         ann.sees("2 scenarios restored from this browser.")
         expect(rows(page)).to_have_count(2)
         assert lines(page) == before
-        page.get_by_role("link", name="Models").click()
-        ann.sees("Model with its record and rows")
+        page.get_by_role("link", name="Method").click()
+        ann.sees("The fault that this app descends from")
         page.get_by_role("link", name="What if").click()
         number(page).wait_for()
         expect(rows(page)).to_have_count(2)
@@ -63,7 +64,7 @@ def test_what_is_kept_and_moved_is_there_again_after_a_reload_and_with_another_s
     slider(page, "driver_licence_share").focus()
     page.keyboard.press("ArrowLeft")
     expect(page.locator(".wi")).to_have_class(re.compile("wi-moving"))
-    with running_server(port=port, log=tmp_path / "second"):
+    with running_server(port=usual_port, log=tmp_path / "second"):
         page.wait_for_function(f"(first) => {SESSION} !== first", arg=of_first)
         there = wyoming | {"petrol_tax": 9.0, "driver_licence_share": 0.671}
         assert_page_agrees(page, predict(model, there), "WY", wyoming)
@@ -77,6 +78,7 @@ def test_what_is_kept_and_moved_is_there_again_after_a_reload_and_with_another_s
         assert names(page) == ["Base *case*"]
         assert list(stored(page)) == ["Base *case*"]
         page.close()
+    forget(window, {urlsplit(url).netloc})
     assert "Traceback" not in (tmp_path / "second").read_text(encoding="utf-8")
 
 
