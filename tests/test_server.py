@@ -24,8 +24,8 @@ def shown(page):
 
 
 @pytest.mark.parametrize("command", [STREAMLIT, ["streamlit", "run", "server.py", "--server.port", "{port}"]], ids=str)
-def test_the_page_is_the_same_however_it_is_started(command, open_page, model, tmp_path):
-    with running_server(command, log=tmp_path / "log") as url:
+def test_the_page_is_the_same_however_it_is_started(command, open_page, model, tmp_path, usual_port):
+    with running_server(command, log=tmp_path / "log", port=usual_port) as url:
         page = open_page(url)
         assert shown(page) == f"{predict(model, DEFAULTS).value:.0f}"
         page.close()  # before its server, or it would complain of having lost it
@@ -38,9 +38,9 @@ async def visits(url, **options):
     await visit.close()
 
 
-def test_a_deep_link_is_answered_by_a_cold_server_and_its_log_holds_no_warning(open_page, tmp_path):
+def test_a_deep_link_is_answered_by_a_cold_server_and_its_log_holds_no_warning(open_page, tmp_path, usual_port):
     log = tmp_path / "log"
-    with running_server(log=log) as url:
+    with running_server(log=log, port=usual_port) as url:
         page = drawn_page(open_page, url, "All pairs")
         expect(picture(page, "pairs").locator("path.point").first).to_be_visible()
         page.close()
@@ -60,11 +60,11 @@ def test_a_deep_link_is_answered_by_a_cold_server_and_its_log_holds_no_warning(o
     ids=["another file", "no model and no record"],
 )
 def test_a_damaged_model_is_refitted_before_anybody_asks_and_the_page_and_the_log_say_so(
-    project, open_page, model, tmp_path, damage, notice
+    project, open_page, model, tmp_path, usual_port, damage, notice
 ):
     damage(project / "model")
     log = tmp_path / "log"
-    with running_server(cwd=project, log=log) as url:
+    with running_server(cwd=project, log=log, port=usual_port) as url:
         told = log.read_text(encoding="utf-8")  # healthy means that the model was loaded, and nobody has opened a page
         assert told.index(notice) < told.index("Application startup complete")
         page = open_page(url)

@@ -204,7 +204,7 @@ def store_of(project):
 
 @pytest.mark.slow
 @pytest.mark.browser
-def test_inputs_may_have_the_names_of_the_apps_own(renamed, window, tmp_path):
+def test_inputs_may_have_the_names_of_the_apps_own(renamed, window, tmp_path, usual_port):
     values = {RENAMED[name]: float(value) for name, value in OLD.items()}
     options = [f"--{'input.' * (name == 'coverage')}{name}={value}" for name, value in values.items()]
     answer = json.loads(run(renamed, f"main(['predict', *{options}, '--coverage=0.95', '--json'])"))
@@ -216,7 +216,8 @@ def test_inputs_may_have_the_names_of_the_apps_own(renamed, window, tmp_path):
             expect(page.get_by_test_id(place)).to_have_text(text)
         expect(page.get_by_test_id("level")).to_have_value("0.95")
 
-    with running_server(cwd=renamed, log=tmp_path / "log", PETROL_STORE_URL=store_of(renamed)) as url:
+    own = {"port": usual_port, "PETROL_STORE_URL": store_of(renamed)}
+    with running_server(cwd=renamed, log=tmp_path / "log", **own) as url:
         page = window.new_page()
         page.goto(url)
         for name, shown in zip(values, ("9", "3571", "1976", "52.5"), strict=True):
