@@ -161,7 +161,15 @@ def test_a_filter_by_name_keeps_those_states(explore, model):
     assert {place for place, _ in drawn(page, "map")} == {place_of(model, "OH"), place_of(model, "TX")}
 
 
-@pytest.mark.parametrize("view", list(VIEWS)[:4])
+@pytest.mark.parametrize(
+    "view",
+    [
+        "One at a time",
+        "All pairs",
+        pytest.param("Columns", marks=pytest.mark.soak),  # the next two tests select in these
+        pytest.param("Influential states", marks=pytest.mark.soak),
+    ],
+)
 def test_a_click_on_a_tile_selects_the_state_everywhere_and_a_second_lets_it_go(explore, model, view):
     name = re.search(r"explore_(\w+)", VIEWS[view])[1]
     page = explore(view)
@@ -283,7 +291,7 @@ def test_the_point_you_are_here_moves_when_the_sliders_did(explore, model):
     page.get_by_role("button", name="Back to the typical state").click()  # for who comes next
 
 
-@pytest.mark.parametrize("code", ["WY", "OK"])
+@pytest.mark.parametrize("code", ["WY", pytest.param("OK", marks=pytest.mark.soak)])
 def test_a_what_if_starts_from_the_selected_state(explore, model, code):
     page = explore()
     click_point(page, "map", place_of(model, code))
