@@ -20,6 +20,7 @@ AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="
 KNOWN = {
     ("presentation-role-conflict", "stFileUploaderDropzone"): "it has a name and the role of something that has none",
 }
+PHONE, DESK = (390, 844), (1280, 900)
 WHOLE, VARYING = ("light", 1280), ["color-contrast", "scrollable-region-focusable"]  # the other rules judge both alike
 FAULTS = """async (rules) => {
   const options = {resultTypes: ["violations"], preload: false, ...rules && {runOnly: rules}};
@@ -84,22 +85,26 @@ def every_page(page):
         yield name
 
 
+def open_phone(open_page, server):
+    width, height = PHONE
+    return open_page(f"{server}/?from=OH&petrol_tax=9", width=width, height=height)
+
+
 @pytest.fixture(scope="module")
 def opened(server, browser, window):
     with opening_pages(browser, window) as open_page:
-        page = open_page(f"{server}/?from=OH&petrol_tax=9", width=390, height=844, media={"reduced_motion": "reduce"})
-        yield page
+        yield open_phone(open_page, server)
 
 
-def test_no_page_shuts_anybody_out_in_either_theme_on_a_screen_or_on_a_phone(opened):
-    page = opened
+def assert_shuts_nobody_out(page, themes):
+    """Look at every page at each size in its themes."""
     page.evaluate(AXE)
     found, faint, sideways = {}, {}, []
     for name in every_page(page):
         come_to_rest(page)
-        for width, height in ((390, 844), (1280, 900)):
+        for (width, height), of_width in themes.items():
             page.set_viewport_size({"width": width, "height": height})
-            for theme in ("light", "dark"):
+            for theme in of_width:
                 page.emulate_media(color_scheme=theme)
                 expect(page.get_by_test_id("stApp")).to_have_css("color-scheme", theme)
                 come_to_rest(page)
@@ -108,10 +113,19 @@ def test_no_page_shuts_anybody_out_in_either_theme_on_a_screen_or_on_a_phone(ope
                 if texts := page.evaluate(FAINT):
                     faint[name, theme, width] = texts
             sideways += [(name, width)] * page.evaluate(SIDEWAYS)
-        page.set_viewport_size({"width": 390, "height": 844})
+        page.set_viewport_size(dict(zip(("width", "height"), PHONE, strict=True)))
     assert found.keys() == KNOWN.keys(), found  # one that was mended leaves the list
     assert faint == {}
     assert sideways == []
+
+
+def test_no_page_shuts_anybody_out_in_either_theme_on_a_screen_or_on_a_phone(opened):
+    assert_shuts_nobody_out(opened, {PHONE: ["dark"], DESK: ["light"]})
+
+
+@pytest.mark.soak
+def test_no_page_shuts_anybody_out_in_both_themes_on_a_screen_and_on_a_phone(server, open_page):
+    assert_shuts_nobody_out(open_phone(open_page, server), dict.fromkeys((PHONE, DESK), ("light", "dark")))
 
 
 @pytest.fixture
