@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import re
 import threading
+import urllib.request as web
 
 import pytest
 from playwright.sync_api import expect
@@ -17,8 +18,8 @@ from model.predict import predict
 from model.tables import JOB
 from tests.clusters import Machines, wait_for_workers
 from tests.conftest import run_aside
-from tests.nginx import answers
-from tests.replicas import running_replicas
+from tests.nginx import answers, running_nginx
+from tests.replicas import LISTENS, running_replicas
 from tests.retrain_page import Visitor
 from tests.stores import add_quick, ended, wait_until
 from tests.test_decide_browser import keep, names
@@ -36,10 +37,9 @@ def replicas(postgresql, tmp_path_factory):
     history.open_store(url)._engine.dispose()
     try:
         machines.scheduler()
-        for _ in range(2):
-            machines.worker()
+        machines.worker()
         with machines.client() as client:
-            wait_for_workers(client, 2)
+            wait_for_workers(client, 1)
         cluster = {"PETROL_DASK_SCHEDULER": machines.address}
         with running_replicas(tmp_path_factory.mktemp("replicas"), url, **cluster) as found:
             yield found
@@ -73,6 +73,12 @@ def replica_of(visitor):
     """Which replica the visitor's cookie names."""
     cookies = {cookie["name"]: cookie["value"] for cookie in visitor.page.context.cookies()}
     return cookies.get("petrol_replica")
+
+
+def replica_of_newcomer(url):
+    """Which replica the cookie names that somebody new is given."""
+    with web.urlopen(url) as reply:
+        return re.search(r"petrol_replica=(\w)", str(reply.headers))[1]
 
 
 def moves(visitor, model, key, **values):
@@ -113,6 +119,42 @@ def test_cookies_of_other_programs_come_through_to_a_replica(replicas, page_with
     assert "petrol_replica" in {cookie["name"] for cookie in page.context.cookies()}
 
 
+@pytest.fixture
+def in_turn(replicas, tmp_path):
+    """Put a balancer that knows no visitors before the replicas; yield its address."""
+
+    def forget_visitors(text):
+        changed = text.replace("http://$replicas", "http://app").replace("    least_conn;\n", "")
+        assert changed.count("http://app;") == 1
+        return changed
+
+    ports = {listens: replicas.ports[name] for name, listens in LISTENS.items()}
+    with running_nginx(tmp_path, "nginx.scale.conf", ports, edit=forget_visitors) as url:
+        yield url
+
+
+def downloaded(page, name):
+    """Press a button and return the name and the bytes of the file that comes."""
+    with page.expect_download() as coming:
+        page.get_by_role("button", name=name, exact=True).click()
+    assert coming.value.failure() is None
+    return coming.value.suggested_filename, coming.value.path().read_bytes()
+
+
+def test_whichever_replica_is_asked_each_download_comes_every_time(in_turn, open_page):
+    visitor = Visitor(open_page, in_turn).goes_to("/models")
+    for _ in range(3):
+        name, card = downloaded(visitor.page, "Model card")
+        assert name == "model_card_1.md"
+        assert card.startswith(b"# Version 1")
+        name, packed = downloaded(visitor.page, "Model with its record and rows")
+        assert (name, packed[:2]) == ("petrol_model_1.zip", b"PK")
+    visitor.page.get_by_role("link", name="Score a file").click()
+    visitor.sees("It needs the columns")
+    for _ in range(2):
+        assert downloaded(visitor.page, "Download a template")[0] == "template.csv"
+
+
 def test_who_loses_their_replica_is_on_the_other_within_ten_seconds_with_their_sliders(arrives, replicas, model):
     query = "&".join(f"{name}={value}" for name, value in MOVED.items())
     ann = arrives(f"/?{query}")
@@ -133,7 +175,7 @@ def test_who_loses_their_replica_is_on_the_other_within_ten_seconds_with_their_s
     assert replica_of(bob) == other
 
     replicas.start(home)
-    wait_until(lambda: {replica_of(arrives("/")) for _ in range(2)} == {"a", "b"}, 20, "visitors on both")
+    wait_until(lambda: replica_of_newcomer(replicas.address) == home, 20, "visitors on both")
     moves(ann, model, "ArrowLeft", **at)
     scores_a_file(ann)
     assert replica_of(ann) == other
