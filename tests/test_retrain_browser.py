@@ -151,8 +151,8 @@ def test_rows_edited_and_left_out_in_the_page_are_what_is_trained_on(visitor, st
     box = table.bounding_box()
     ann.page.mouse.click(box["x"] + 80, box["y"] + 53)  # the tick of the first state
     ann.sees("1 of 48 states left out")
-    ann.page.get_by_role("link", name="Models").click()
-    ann.sees("What was active when")
+    ann.page.get_by_role("link", name="Method").click()
+    ann.sees("The fault that this app descends from")
     ann.page.get_by_role("link", name="Retrain").click()
     ann.sees("1 of 48 states left out")  # kept over a change of pages
     ann.chooses("Algorithm", "Least squares")
@@ -164,23 +164,25 @@ def test_rows_edited_and_left_out_in_the_page_are_what_is_trained_on(visitor, st
 
 
 def test_where_nothing_can_be_written_the_shipped_model_answers_and_retraining_says_why(
-    open_page, tmp_path, monkeypatch
+    open_page, tmp_path, monkeypatch, usual_port
 ):
     monkeypatch.setenv("PETROL_STORE_URL", "sqlite:////proc/no/store.db")
-    with running_server(log=tmp_path / "log") as url:
+    with running_server(log=tmp_path / "log", port=usual_port) as url:
         ann = Visitor(open_page, url).goes_to("/")
         assert ann.page.get_by_role("alert").count() == 0
-        ann.goes_to("/retrain")
+        ann.page.get_by_role("link", name="Retrain").click()
         ann.sees("Retraining is off. The store /proc/no/store.db cannot be written")
-        ann.goes_to("/models")
+        ann.page.get_by_role("link", name="Models").click()
         ann.sees("There is no history to show.")
         ann.page.close()
 
 
-def test_a_broken_store_is_named_with_the_cure_and_the_shipped_model_answers(open_page, model, tmp_path, monkeypatch):
+def test_a_broken_store_is_named_with_the_cure_and_the_shipped_model_answers(
+    open_page, model, tmp_path, monkeypatch, usual_port
+):
     (tmp_path / "store.db").write_bytes(b"this is no database at all, " * 100)
     monkeypatch.setenv("PETROL_STORE_URL", f"sqlite:///{tmp_path}/store.db")
-    with running_server(log=tmp_path / "log") as url:
+    with running_server(log=tmp_path / "log", port=usual_port) as url:
         ann = Visitor(open_page, url).goes_to("/")
         expect(ann.number).to_have_text(answer(model))
         ann.sees(f"The store {tmp_path}/store.db cannot be read")
