@@ -315,6 +315,7 @@ def test_after_a_promotion_links_and_kept_scenarios_say_then_and_now(visitor, st
     ann.page.get_by_text("Download or load").click()
     ann.uploads(json.dumps([{"name": "Old", "version": 1, **DEFAULTS}]).encode(), "old.json")
     ann.sees("1 scenario loaded.")
+    expect(ann.page.locator(".st-key-app-tray_table tbody tr")).to_have_count(2)
     old = lines(ann.page)[1]
     assert [old[0], old[1], *old[5:7]] == ["Old", answer(model), "version 1", answer(line)]
     page = visitor(link).page
