@@ -273,7 +273,7 @@ def browser():
 @pytest.fixture(scope="session")
 def window(browser):
     """Return a window whose pages share what the browser has loaded and compiled: that is half the work of a page."""
-    context = browser.new_context()
+    context = browser.new_context(reduced_motion="reduce")  # less to draw; other tests have things move
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     yield context
     context.close()

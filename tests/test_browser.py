@@ -38,7 +38,7 @@ def visit(server, browser, window):
         socket.on("framesent", lambda frame: sent.append(frame))  # noqa: PLW0108 - Playwright marks its listeners, a built-in cannot be
 
     with opening_pages(browser, window) as open_page:
-        yield open_page(server, on_socket=listen), sent
+        yield open_page(server, on_socket=listen, media={"reduced_motion": "no-preference"}), sent
 
 
 @pytest.fixture
@@ -367,7 +367,7 @@ def test_with_reduced_motion_nothing_glides(page):
     durations = page.evaluate(
         "[...document.querySelectorAll('.wi-curve')].map((element) => getComputedStyle(element).transitionDuration)"
     )
-    page.emulate_media(reduced_motion="null")
+    page.emulate_media(reduced_motion="no-preference")
     assert set(durations) == {"0s"}
 
 
