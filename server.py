@@ -21,7 +21,8 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Mount
 from streamlit import config
 
-from pages.shared import door, uploads, what_if
+from pages.shared import door, what_if
+from pages.shared.panels import uploads
 from web import api, metrics, origins, record
 from web.connections import Protocol
 from web.cookies import Embedded, Greeting, Return
@@ -34,7 +35,8 @@ _SCRIPT = Path(__file__).with_name("streamlit_app.py")
 @asynccontextmanager
 async def _warm(app: st.App) -> AsyncIterator[None]:
     # Imported here and not above: cached functions want the runtime, which starts with the app.
-    from pages.shared import choice, goal, links, resources, tray  # noqa: F401 (what pages import, early)
+    from pages.shared import resources
+    from pages.shared.panels import choice, goal_form, links, tray  # noqa: F401 (what pages import, early)
 
     resources.warm_up()
     logging.getLogger("uvicorn.access").setLevel(logging.WARNING)  # else each file of each visit is a line

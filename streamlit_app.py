@@ -3,11 +3,13 @@
 import streamlit as st
 
 from data.schema import QUESTION, DataError
-from model.change import change
-from model.predict import predict
-from pages.shared import controls, goal, links, metrics, resources, tray, wording
-from pages.shared.frame import frame
+from model.answering.change import change
+from model.answering.predict import predict
+from pages.shared import controls, metrics, resources
+from pages.shared.panels import goal_form, links, tray
+from pages.shared.panels.frame import frame
 from pages.shared.what_if import style, what_if
+from pages.shared.words import wording
 
 model = resources.active_model()
 frame("What if", model)
@@ -16,7 +18,7 @@ st.title("What if?", anchor=False)
 st.markdown(f":gray[{QUESTION} Start from one, and drag a slider.]")
 controls.enter(model)
 tray.look(controls.read())
-goal.look()
+goal_form.look()
 
 
 @st.fragment
@@ -39,12 +41,12 @@ def answering():
     what_if(model, inputs, answer, moved, links.beside(model), controls.known_rows())
     controls.method_link()
     metrics.end_move()
-    if controls.take_over(inputs) or tray.is_behind(inputs) or goal.is_behind():
+    if controls.take_over(inputs) or tray.is_behind(inputs) or goal_form.is_behind():
         st.rerun()  # the whole page
 
 
 answering()
-goal.goal(model)
+goal_form.goal(model)
 tray.tray(model)
 
 with st.container(border=True):

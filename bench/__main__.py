@@ -19,8 +19,8 @@ import numpy as np
 from bench import browser, decide, explore, programs, retrain, sessions
 from data.load import load_rows
 from data.schema import FEATURES
-from model import artifact
-from model.predict import predict
+from model.answering.predict import predict
+from model.fitting import artifact
 from pages.shared.session import INPUT_KEYS
 from tests.conftest import running_server
 
@@ -106,7 +106,7 @@ def prediction_times(model, n_calls=300, n_warm_up=20):
 
     Parameters
     ----------
-    model : model.train.Model
+    model : model.fitting.train.Model
     n_calls, n_warm_up : int
 
     Returns

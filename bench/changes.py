@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from data.load import load_rows
 from data.schema import TARGET
-from model.change import ends
-from model.recipe import OFFERED
-from model.refits import N_REFITS, make_refits
-from model.train import features
+from model.answering.change import ends
+from model.fitting.recipe import OFFERED
+from model.fitting.refits import N_REFITS, make_refits
+from model.fitting.train import features
 
 FloatArray = NDArray[np.float64]
 

@@ -7,10 +7,11 @@ from statistics import median
 
 from bench.explore import many_rows
 from data.load import load_rows
-from model import evaluate, processes, recipe
-from model.cluster import Cluster
-from model.importance import predictions_and_losses
-from model.train import features, train
+from model.fitting import evaluate, recipe
+from model.fitting.importance import predictions_and_losses
+from model.fitting.train import features, train
+from model.queue import processes
+from model.queue.cluster import Cluster
 from tests.clusters import Machines, wait_for_workers
 
 N_ROWS = 20_000

@@ -15,8 +15,8 @@ from bench import browser
 from bench.sessions import process_of
 from data.load import load_rows
 from data.schema import FEATURES
-from model import artifact
-from model.goal import seek
+from model.answering.goal import seek
+from model.fitting import artifact
 from tests.conftest import running_server
 
 _SEED = 1972

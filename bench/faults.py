@@ -8,9 +8,10 @@ import time
 
 from bench.visit import Visit
 from data.load import load_rows
-from model import history, jobs, versions
-from model.predict import predict_rows
-from model.tables import MODEL_VERSION
+from model.answering.predict import predict_rows
+from model.queue import jobs
+from model.store import history, versions
+from model.store.tables import MODEL_VERSION, OPEN
 from tests.conftest import running_server
 from tests.stores import add_quick, change, is_over, sql, worker_process
 
@@ -109,7 +110,7 @@ async def _on_full_disk(url, store, disk):
 async def _end(visit, store, number):
     """Look at the page until a job has ended, for a minute at the most."""
     async with asyncio.timeout(120):
-        while (job := jobs.job(store, number)).state in jobs.OPEN:
+        while (job := jobs.job(store, number)).state in OPEN:
             await asyncio.sleep(0.2)
             await visit.run()
     await visit.run()

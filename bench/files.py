@@ -12,9 +12,9 @@ from bench.visit import Visit
 from data.inputs import load_inputs
 from data.load import SHIPPED, load_rows
 from data.schema import FEATURE_NAMES, TARGET, DataError
-from model import artifact
-from model.predict import predict_rows
-from model.score import score_file
+from model.answering.predict import predict_rows
+from model.answering.scoring import score_file
+from model.fitting import artifact
 
 TEXT = SHIPPED.read_text(encoding="utf-8")
 _HEADER, *_LINES = [line.split(",") for line in TEXT.split()]

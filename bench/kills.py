@@ -15,9 +15,10 @@ from websockets import ConnectionClosed
 from bench.sessions import process_of
 from bench.visit import Visit
 from data.schema import FEATURES
-from model import history, jobs, versions
-from model.predict import predict
-from model.store import Store
+from model.answering.predict import predict
+from model.queue import jobs
+from model.store import history, versions
+from model.store.database import Store
 from tests.conftest import running_server
 from tests.stores import ended, worker_process
 

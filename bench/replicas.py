@@ -14,7 +14,7 @@ import numpy as np
 import psutil
 
 from bench import sessions
-from model import history
+from model.store import history
 from tests.postgresql import running_postgresql
 from tests.replicas import LISTENS, running_replicas
 

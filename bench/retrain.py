@@ -14,8 +14,11 @@ from bench.explore import many_rows
 from bench.visit import Visit
 from data.load import load_rows
 from data.schema import FEATURES
-from model import history, jobs, recipe, versions
-from model.dispatcher import Dispatcher
+from model.fitting import recipe
+from model.queue import jobs
+from model.queue.dispatcher import Dispatcher
+from model.store import history, versions
+from model.store.tables import OPEN
 from tests.conftest import running_server
 
 _PATIENCE = 600  # [s] for one training
@@ -48,7 +51,7 @@ def trained(store, algorithms, *, data_set=1, seed=0):
     start, memory, dispatcher = time.perf_counter(), 0, Dispatcher()
     number = jobs.submit(store, "bench", data_set, list(algorithms), seed=seed)
     dispatcher.dispatch(store)
-    while (job := jobs.job(store, number)).state in jobs.OPEN:
+    while (job := jobs.job(store, number)).state in OPEN:
         memory = max(memory, _memory_of(job.worker))
         if time.perf_counter() - start > _PATIENCE:
             raise TimeoutError(f"job {number} still {job.state}: {job.message}")
@@ -113,7 +116,7 @@ async def moves_beside(store, url, n_idle=60, n_rounds=2):
 
     Parameters
     ----------
-    store : model.store.Store
+    store : model.store.database.Store
         That the server uses, too.
     url : str
     n_idle : int, default=60

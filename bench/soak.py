@@ -18,9 +18,10 @@ import schemathesis
 from bench import addresses, crowd, faults, files, kills
 from bench.visit import Visit
 from data.load import load_rows
-from model import artifact, history, versions
-from model.recipe import OFFERED
-from model.store import Store
+from model.fitting import artifact
+from model.fitting.recipe import OFFERED
+from model.store import history, versions
+from model.store.database import Store
 from tests import programs, test_api, test_damage, test_load, test_parquet, test_soak
 from tests.conftest import ROOT, running_server
 from tests.stores import copy_file

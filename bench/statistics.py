@@ -11,8 +11,8 @@ import numpy as np
 
 from data.load import load_rows
 from data.schema import TARGET
-from model import evaluate, interval, recipe
-from model.train import features
+from model.fitting import evaluate, interval, recipe
+from model.fitting.train import features
 
 N_ROWS, N_TABLES, N_NEW, N_REPEATS, NOISE = 48, 60, 2000, 7, 60.0  # with fewer repeats, few pairs of folds
 SMALLER = {"n_estimators": 60}  # trees: the width hardly depends on more of them

@@ -17,9 +17,9 @@ from bench.sessions import process_of
 from bench.visit import Visit
 from data.load import load_rows
 from data.schema import FEATURES
-from model import history, versions
-from model.predict import predict
-from model.train import train
+from model.answering.predict import predict
+from model.fitting.train import train
+from model.store import history, versions
 from tests.conftest import ROOT, running_server
 
 SIZES = (10_000, 100_000, 1_000_000)
@@ -29,8 +29,8 @@ _READ = "import sys; from data.load import load_rows; assert len(load_rows(sys.a
 _TRAIN = """
 import sys
 from data.load import load_rows
-from model import history, versions
-from model.train import train
+from model.store import history, versions
+from model.fitting.train import train
 rows, store = load_rows(sys.argv[1]), history.open_store(sys.argv[2])
 model = train(rows, sys.argv[3], n_jobs=2)
 with store.writing() as connection:

@@ -14,16 +14,20 @@ from pathlib import Path
 from data.inputs import load_inputs
 from data.load import SHIPPED, load_rows
 from data.schema import COLUMNS, FEATURES, INPUT, ROW, ROWS, TARGET, DataError, row_name
-from model import artifact, history, jobs, recipe, upkeep, versions
-from model.card import card, export
-from model.change import change, direction, figures_of, in_words, place_of
-from model.dispatcher import Dispatcher
-from model.interval import LEVELS, levels
-from model.predict import predict
-from model.recipe import ALGORITHMS, ModelError
-from model.score import score_file, to_csv
-from model.store import StoreError
-from model.train import require_usable, train
+from model import upkeep
+from model.answering.change import change, direction, figures_of, in_words, place_of
+from model.answering.predict import predict
+from model.answering.scoring import score_file, to_csv
+from model.fitting import artifact, recipe
+from model.fitting.interval import LEVELS, levels
+from model.fitting.recipe import ALGORITHMS, ModelError
+from model.fitting.train import require_usable, train
+from model.judging.card import card, export
+from model.queue import jobs
+from model.queue.dispatcher import Dispatcher
+from model.store import history, versions
+from model.store.database import StoreError
+from model.store.tables import OPEN
 
 # Of `predict`: no input has such an option, it is --input.file then.
 _OPTIONS = ("help", "coverage", "json", "file", "out", "columns", "sheet", "from", "to")
@@ -176,7 +180,7 @@ def _train_in_store(rows, options, parameters, seed):
     number = jobs.submit(store, who, data, [options.algorithm], parameters=parameters, seed=seed, by=who)
     dispatcher = Dispatcher()
     try:
-        while (job := jobs.job(store, number)).state in jobs.OPEN:
+        while (job := jobs.job(store, number)).state in OPEN:
             dispatcher.dispatch(store)
             if job.total:
                 _FITS(job.done, job.total)

@@ -16,18 +16,20 @@ import pandas as pd
 from data.load import load_rows
 from data.schema import FEATURES
 from data.statistics import choose
-from model import artifact, evidence, history, versions
+from model.answering.predict import predict
 from model.cache import Backoff, Cache
-from model.dispatcher import Dispatcher
-from model.evidence import Evidence
-from model.predict import predict
-from model.recipe import ModelError
-from model.standings import Standings, standings
-from model.store import Store, StoreError
-from model.stored_refits import refits_of
-from model.survey import Survey
-from model.train import Model
-from model.versions import Version
+from model.fitting import artifact
+from model.fitting.recipe import ModelError
+from model.fitting.train import Model
+from model.judging import evidence
+from model.judging.evidence import Evidence
+from model.judging.standings import Standings, standings
+from model.judging.survey import Survey
+from model.queue.dispatcher import Dispatcher
+from model.store import history, versions
+from model.store.database import Store, StoreError
+from model.store.stored_refits import refits_of
+from model.store.versions import Version
 
 _LOG = logging.getLogger(__name__)
 _MANY = 50_000  # rows
@@ -64,7 +66,7 @@ class ActiveModel:
     Parameters
     ----------
     url
-        Of the store; see `model.store.Store`. It is opened when it is first needed.
+        Of the store; see `model.store.database.Store`. It is opened when it is first needed.
 
     Attributes
     ----------

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
-from model import erasure, pruning, transfer
-from model.check import damages
-from model.store import Store
+from model.queue import transfer
+from model.store import erasure, pruning
+from model.store.check import damages
+from model.store.database import Store
 
 
 def add_commands(parser: argparse.ArgumentParser) -> None:

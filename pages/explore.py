@@ -7,12 +7,15 @@ from data.edit import write_rows
 from data.notes import notes_on
 from data.schema import COLUMNS, FEATURES, ROW, ROWS, TARGET, row_name
 from data.statistics import commonest
-from model.importance import KINDS, importance
-from model.predict import predict_rows
-from model.recipe import ModelError
-from pages.shared import charts, choice, controls, resources, session, tables, wording
-from pages.shared.drawing import Points, blank
-from pages.shared.frame import frame
+from model.answering.predict import predict_rows
+from model.fitting.importance import KINDS, importance
+from model.fitting.recipe import ModelError
+from pages.shared import controls, resources, session
+from pages.shared.panels import choice
+from pages.shared.panels.frame import frame
+from pages.shared.pictures import charts, text_tables
+from pages.shared.pictures.drawing import Points, blank
+from pages.shared.words import wording
 
 model = resources.active_model()
 frame("Explore", model)
@@ -47,7 +50,7 @@ def picture(key, figure, alt, table=None, *, can_select=True):
     st.plotly_chart(figure, key=key, alt=alt, config={"displaylogo": False}, **pick)
     if table:
         with st.popover("Show as table", type="tertiary", icon=":material/table_rows:"):
-            st.markdown(tables.markdown(table))
+            st.markdown(text_tables.markdown(table))
 
 
 def one_input():
@@ -66,13 +69,13 @@ def one_input():
         f"{TARGET.label} against {column.label.lower()} of {n:,} {ROWS}, with a straight line and the model's response"
     )
     figure = charts.one_against_target(points, column, curves, (scenario[column.name], answer), with_names=with_names)
-    picture(session.EXPLORE_ONE, figure, alt, tables.of_curves(column, curves) if curves else None)
+    picture(session.EXPLORE_ONE, figure, alt, text_tables.of_curves(column, curves) if curves else None)
     st.caption(why or wording.one_input(column))
 
 
 def columns():
     """What each column means and how it is spread."""
-    st.markdown(tables.markdown(tables.of_statistics(survey.statistics)))
+    st.markdown(text_tables.markdown(text_tables.of_statistics(survey.statistics)))
     st.caption(wording.meanings())
     column = st.selectbox(
         "Distribution of", COLUMNS, format_func=label, key=session.EXPLORE_COLUMN, persist_state="session"
@@ -80,7 +83,7 @@ def columns():
     values = survey.rows[column.name]
     figure = charts.distribution(points, column, values.to_numpy(float))
     alt = f"Histogram of {column.label.lower()} of {n:,} {ROWS}"
-    picture(session.EXPLORE_SPREAD, figure, alt, tables.of_bins(column, values.to_numpy(float)))
+    picture(session.EXPLORE_SPREAD, figure, alt, text_tables.of_bins(column, values.to_numpy(float)))
     st.caption(f"{wording.spread(column, *commonest(values), n)} Whiskers reach the extremes.")
 
 
@@ -94,7 +97,7 @@ def pairs():
     with right:
         alt = f"Correlations of {len(COLUMNS)} columns, Pearson and Spearman, of {n:,} {ROWS}"
         figure = charts.heat_map(*survey.correlations, n)
-        picture(session.EXPLORE_HEAT, figure, alt, tables.of_correlations(*survey.correlations), can_select=False)
+        picture(session.EXPLORE_HEAT, figure, alt, text_tables.of_correlations(*survey.correlations), can_select=False)
 
 
 def pull():
@@ -109,7 +112,7 @@ def pull():
     left, right = st.columns([0.46, 0.54], gap="medium")
     with left:
         alt = f"Leverage against studentised residual of {n:,} {ROWS}, larger for a larger Cook's distance"
-        table = tables.of_influence(codes, regression, positions)
+        table = text_tables.of_influence(codes, regression, positions)
         picture(session.EXPLORE_INFLUENCE, charts.influence(points, regression, positions), alt, table)
         st.caption(wording.thresholds(regression))
     with right:
@@ -119,7 +122,7 @@ def pull():
         else:
             st.caption(f"Select a {ROW} to see the line without it.")
     st.markdown(f"**The line through all {len(FEATURES)} inputs at once**")
-    st.markdown(tables.markdown(tables.of_regression(regression)))
+    st.markdown(text_tables.markdown(text_tables.of_regression(regression)))
     st.caption(wording.fit(regression))
 
 
@@ -127,11 +130,11 @@ def without(places):
     """Compare the line of these rows with the line without some of them."""
     what = f"Without {wording.names(model, places)}"
     try:
-        table = tables.of_change(survey.regression, survey.without(places), what)
+        table = text_tables.of_change(survey.regression, survey.without(places), what)
     except ModelError as error:
         st.info(f"{what}: {error}")
     else:
-        st.markdown(tables.markdown(table))
+        st.markdown(text_tables.markdown(table))
 
 
 def matters():
@@ -142,7 +145,9 @@ def matters():
         return
     rises = [importance(model.record["importance"][kind], survey.rows.index) for kind in KINDS]
     alt = f"Rise of the model's error with each input exchanged, judged by {n:,} {ROWS}"
-    picture(session.EXPLORE_IMPORTANCE, charts.importances(*rises), alt, tables.of_importance(*rises), can_select=False)
+    picture(
+        session.EXPLORE_IMPORTANCE, charts.importances(*rises), alt, text_tables.of_importance(*rises), can_select=False
+    )
     for told in (wording.sharing(survey.correlations[0]), wording.misleading(*rises)):
         if told:
             st.caption(told)

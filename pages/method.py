@@ -6,7 +6,7 @@ from pathlib import Path
 import streamlit as st
 
 from pages.shared import resources
-from pages.shared.frame import frame
+from pages.shared.panels.frame import frame
 
 TEXT = Path(__file__).parents[1] / "docs" / "method.md"
 

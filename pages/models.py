@@ -7,14 +7,17 @@ import streamlit as st
 
 from data.cells import harmless
 from data.schema import ROWS, TARGET
-from model import history, pruning, versions
-from model.card import card, export
-from model.recipe import ALGORITHMS, ModelError
-from model.store import StoreError
-from model.tables import now
-from pages.shared import door, evidence, evidence_charts, resources, session, tables, verdicts
-from pages.shared.frame import asked_for, frame
-from pages.shared.wording import plain
+from model.fitting.recipe import ALGORITHMS, ModelError
+from model.judging.card import card, export
+from model.store import history, pruning, versions
+from model.store.database import StoreError
+from model.store.tables import now
+from pages.shared import door, resources, session
+from pages.shared.panels import evidence_panel
+from pages.shared.panels.frame import asked_for, frame
+from pages.shared.pictures import evidence_charts, text_tables
+from pages.shared.words import verdicts
+from pages.shared.words.wording import plain
 
 
 def status(one, promoted):
@@ -65,7 +68,7 @@ def record(promotions):
             for one in reversed(promotions)
         ]
         if lines:
-            st.markdown(tables.markdown(lines))
+            st.markdown(text_tables.markdown(lines))
 
 
 def overview(found, promoted):
@@ -150,7 +153,7 @@ def one_version(store, found, promoted, promotions):
                 st.button("Remove it", on_click=remove, args=arguments, key=session.MODELS_REMOVE)
     if text:
         with right:
-            evidence.promote(store, resources.owner.evidence_on(chosen, model))
+            evidence_panel.promote(store, resources.owner.evidence_on(chosen, model))
         with st.container(border=True):
             text = text.replace(":material", ":\N{WORD JOINER}material")  # else the browser's part makes icons of it
             st.markdown(text.replace("\n## ", "\n### ").replace("# Version", "## Version", 1))

@@ -3,14 +3,18 @@
 import streamlit as st
 
 from data.schema import ROWS, DataError
-from model import duration, history, jobs, recipe, versions
-from model.evidence import Evidence
-from model.recipe import ModelError
-from model.standings import comparable
-from model.store import StoreError
-from model.train import require_usable
-from pages.shared import door, evidence, proposal, resources, session, training, verdicts, visitors
-from pages.shared.frame import asked_for, frame
+from model.fitting import recipe
+from model.fitting.recipe import ModelError
+from model.fitting.train import require_usable
+from model.judging.evidence import Evidence
+from model.judging.standings import comparable
+from model.queue import duration, jobs
+from model.store import history, versions
+from model.store.database import StoreError
+from pages.shared import door, resources, session, visitors
+from pages.shared.panels import evidence_panel, proposal, training
+from pages.shared.panels.frame import asked_for, frame
+from pages.shared.words import verdicts
 
 HOW_TO = (
     "Press **Retrain** to train one with the usual settings, or **Compare all** to compare all algorithms. Progress "
@@ -103,18 +107,18 @@ def page(store):
             if not current:
                 st.markdown("## No candidate yet")
                 st.markdown(HOW_TO if may_change else "Nothing but the model that answers was trained here so far.")
-            evidence.yardstick(
+            evidence_panel.yardstick(
                 resources.owner.evidence_on(model.version, model) if model.version else Evidence(model, model, None)
             )
             return
         chosen = choose({one.id: one for one in reversed(found)})
         shown = resources.owner.evidence_on(chosen, model)
-        evidence.promote(store, shown)
+        evidence_panel.promote(store, shown)
     (version,) = (one for one in found if one.id == chosen)
     against = f"version {model.version}" if model.version else "the shipped model"
     st.markdown(f"## {version.label}" + ("" if shown.is_active else f" against {against}"))
     same = comparable(found, chosen, model.version)
-    evidence.show(shown, resources.owner.standings_of(same) if len(same) > 1 else None)
+    evidence_panel.show(shown, resources.owner.standings_of(same) if len(same) > 1 else None)
 
 
 model = resources.active_model()

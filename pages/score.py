@@ -10,12 +10,13 @@ from data.load import load_rows
 from data.schema import FEATURE_NAMES, ROW, TARGET
 from data.statistics import histogram
 from data.text import MAX_BYTES
-from model.neighbours import LEVELS
-from model.score import START, Scored, score_file, support_counts, to_csv
-from pages.shared import controls, reading, resources, session, uploads
-from pages.shared.drawing import ACCENT, LEGEND, MUTED, POINT, figure, ticks
-from pages.shared.frame import frame
-from pages.shared.wording import plain
+from model.answering.neighbours import LEVELS
+from model.answering.scoring import START, Scored, score_file, support_counts, to_csv
+from pages.shared import controls, resources, session
+from pages.shared.panels import reading, uploads
+from pages.shared.panels.frame import frame
+from pages.shared.pictures.drawing import ACCENT, LEGEND, MUTED, POINT, figure, ticks
+from pages.shared.words.wording import plain
 
 N_SHOWN = 100  # rows of the preview
 COLOURS = {"near": POINT, "far": MUTED, "very far": ACCENT}

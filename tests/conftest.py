@@ -86,7 +86,7 @@ def rows():
 
 @pytest.fixture(scope="session")
 def model(rows):
-    from model import artifact
+    from model.fitting import artifact
 
     loaded = artifact.load(rows)
     assert not loaded.notice
@@ -132,7 +132,7 @@ def store_url(databases, tmp_path, monkeypatch):
 @pytest.fixture(scope="session")
 def template(tmp_path_factory):
     """Return a closed file of SQLite with the shipped model: what a test may copy and damage."""
-    from model import history
+    from model.store import history
     from tests.stores import copy_file
 
     folder = tmp_path_factory.mktemp("template")
@@ -144,7 +144,7 @@ def template(tmp_path_factory):
 @pytest.fixture(scope="session")
 def filled(databases):
     """Return the name of a database that holds what `template` does."""
-    from model import history
+    from model.store import history
 
     if not databases:
         return None
@@ -156,7 +156,7 @@ def filled(databases):
 @pytest.fixture
 def store(databases, filled, template, store_url, tmp_path):
     """Return an open store of its own for a test, which the processes that it starts open too."""
-    from model import history
+    from model.store import history
 
     if databases:
         databases.drop(store_url)

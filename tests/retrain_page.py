@@ -5,10 +5,10 @@ import re
 from playwright.sync_api import expect
 
 from data.schema import FEATURES
-from model import history, versions
-from model.predict import predict
-from model.store import Store
-from model.train import train
+from model.answering.predict import predict
+from model.fitting.train import train
+from model.store import history, versions
+from model.store.database import Store
 
 DEFAULTS = {column.name: column.default for column in FEATURES}
 PATIENT = 30_000  # [ms] for an answer

@@ -8,7 +8,8 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 from playwright.sync_api import Browser, sync_playwright
 
-from model import history, recipe
+from model.fitting import recipe
+from model.store import history
 from tests import chromium
 from tests.conftest import ROOT, running_server
 from tests.stores import run

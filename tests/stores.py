@@ -12,10 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 import psutil
 from sqlalchemy import create_engine, text, update
 
-from model import history, jobs
-from model.dispatcher import Dispatcher
-from model.train import train
-from model.versions import add_data_set, add_version
+from model.fitting.train import train
+from model.queue import jobs
+from model.queue.dispatcher import Dispatcher
+from model.store import history
+from model.store.tables import OPEN
+from model.store.versions import add_data_set, add_version
 from tests.conftest import ROOT
 
 N_THREADS = 12  # of `at_once`
@@ -86,7 +88,7 @@ def ended(store, number, seconds=120):
     def look():
         dispatch(store)
         found = jobs.job(store, number)
-        return found if found.state not in jobs.OPEN else None
+        return found if found.state not in OPEN else None
 
     return wait_until(look, seconds, f"the end of job {number}")
 

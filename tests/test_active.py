@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from model import history, jobs, versions
 from model.active import ActiveModel
-from model.recipe import ModelError
-from model.store import StoreError
-from model.tables import MODEL_VERSION
-from model.train import train
+from model.fitting.recipe import ModelError
+from model.fitting.train import train
+from model.queue import jobs
+from model.store import history, versions
+from model.store.database import StoreError
+from model.store.tables import MODEL_VERSION
 from tests.stores import add_quick, at_once, change, copy_file, output_of, python, sql, wait_until
 
 
@@ -154,10 +155,10 @@ def test_a_fresh_start_with_such_trouble_answers_as_the_version_promoted_before(
 
 TOO_MANY = """
 import os, resource, time
-from model import history, versions
+from model.store import history, versions
 from model.active import ActiveModel
 from data.schema import DataError
-from model.recipe import ModelError
+from model.fitting.recipe import ModelError
 owner, (soft, hard) = ActiveModel(), resource.getrlimit(resource.RLIMIT_NOFILE)
 store = owner.store()
 

@@ -18,12 +18,12 @@ from schemathesis import GenerationMode
 
 from bench.visit import Visit
 from data.schema import FEATURE_NAMES, FEATURES, row_name
-from model import history
-from model.change import change
-from model.evaluate import scores
-from model.interval import LEVELS
-from model.predict import predict
-from model.score import score
+from model.answering.change import change
+from model.answering.predict import predict
+from model.answering.scoring import score
+from model.fitting.evaluate import scores
+from model.fitting.interval import LEVELS
+from model.store import history
 from pages.shared import resources
 from tests.conftest import ROOT, running_server
 from tests.stores import add_quick

@@ -7,8 +7,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from data.schema import FEATURES, row_name
-from model.change import bands, change, counts, figures_of, place_of
-from model.predict import Scenario, curve_support, predict
+from model.answering.change import bands, change, counts, figures_of, place_of
+from model.answering.predict import Scenario, curve_support, predict
 from pages.shared import session
 from tests.conftest import ROOT
 

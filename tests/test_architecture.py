@@ -1,6 +1,7 @@
 """The house: imports go one way, files stay small, and what the documents promise is there."""
 
 import ast
+import graphlib
 import re
 import subprocess
 import sys
@@ -10,32 +11,65 @@ import pytest
 
 from tests.conftest import ROOT
 
-LAYERS = ("data", "model", "pages", "web")
+# Who may import whom: a room from itself and from those before it; the two of a pair know nothing of each other.
+ROOMS = (
+    ("data",),
+    ("model/fitting",),
+    ("model/answering", "model/store"),
+    ("model/queue", "model/judging"),
+    ("model",),
+    ("pages/shared/words",),
+    ("pages/shared/pictures",),
+    ("pages/shared",),
+    ("pages/shared/what_if",),
+    ("pages/shared/panels",),
+    ("pages",),
+    ("web",),
+    (".",),
+)
+RANKS = {room: rank for rank, rooms in enumerate(ROOMS) for room in rooms}
 PRODUCT = [
     path
-    for place in (*LAYERS, "streamlit_app.py", "server.py")
+    for place in ("data", "model", "pages", "web", "streamlit_app.py", "server.py")
     for path in ([ROOT / place] if place.endswith(".py") else sorted((ROOT / place).rglob("*.py")))
 ]
 CODE = [*PRODUCT, *sorted((ROOT / "tests").glob("*.py")), *sorted((ROOT / "bench").glob("*.py"))]
 
 
 def imports_of(path):
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    """Yield each module that a file imports anywhere, but for those that only a type checker reads."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for_types = [n for n in ast.walk(tree) if isinstance(n, ast.If) and ast.unparse(n.test) == "TYPE_CHECKING"]
+    unread = {id(node) for statement in for_types for node in ast.walk(statement)}
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from (alias.name.split(".")[0] for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            yield node.module.split(".")[0]
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and id(node) not in unread:
+            modules = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from (module if file_of(module) else node.module for module in modules)
+
+
+def file_of(module):
+    """Return the file of a module of the project, or None."""
+    place = ROOT / module.replace(".", "/")
+    return next((file for file in (place.with_suffix(".py"), place / "__init__.py") if file.exists()), None)
+
+
+def room_of(path):
+    return path.parent.relative_to(ROOT).as_posix()
 
 
 @pytest.mark.parametrize("path", PRODUCT, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_file_imports_from_its_own_layer_or_one_to_the_left(path):
-    place = path.relative_to(ROOT).parts[0]
-    rank = LAYERS.index(place) if place in LAYERS else len(LAYERS)
-    imported = set(imports_of(path))
-    assert not imported & set(LAYERS[rank + 1 :])
-    assert not imported & {"tests", "bench"}
-    if place in ("data", "model"):
-        assert "streamlit" not in imported
+def test_a_file_imports_from_its_own_room_or_one_before_it(path):
+    own, modules = room_of(path), set(imports_of(path))
+    rooms = {room_of(file) for file in map(file_of, modules) if file} - {own}
+    assert {room for room in rooms if RANKS.get(room, len(ROOMS)) >= RANKS[own]} == set()
+    assert own.split("/")[0] not in ("data", "model") or "streamlit" not in {name.split(".")[0] for name in modules}
+
+
+def test_no_files_import_each_other_in_a_circle():
+    graph = {path: {file for file in map(file_of, imports_of(path)) if file} - {path} for path in PRODUCT}
+    assert list(graphlib.TopologicalSorter(graph).static_order())
 
 
 @pytest.mark.parametrize("path", CODE, ids=lambda path: str(path.relative_to(ROOT)))
@@ -76,7 +110,8 @@ def test_a_column_is_named_in_the_schema_alone():
 def test_heavy_libraries_wait_until_they_are_used():
     """A slider move and a start should not pay for pictures or for training."""
     code = (
-        "import sys, model.predict, model.artifact; print(*sorted({'sklearn', 'plotly', 'scipy'} & set(sys.modules)))"
+        "import sys, model.answering.predict, model.fitting.artifact; "
+        "print(*sorted({'sklearn', 'plotly', 'scipy'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
@@ -126,7 +161,7 @@ def test_each_setting_that_the_app_reads_stands_in_the_readmes_table_and_no_othe
 
 
 def test_the_page_menu_lists_exactly_the_pages_that_exist():
-    from pages.shared.frame import PAGES
+    from pages.shared.panels.frame import PAGES
 
     paths = [path for path, _ in PAGES]
     assert paths[0] == "streamlit_app.py"

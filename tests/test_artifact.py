@@ -12,11 +12,11 @@ import pytest
 from sklearn.dummy import DummyRegressor
 
 from data.schema import FEATURES
-from model import artifact
-from model.evaluate import N_REPEATS
-from model.predict import predict, predict_rows
-from model.recipe import ModelError
-from model.train import train
+from model.answering.predict import predict, predict_rows
+from model.fitting import artifact
+from model.fitting.evaluate import N_REPEATS
+from model.fitting.recipe import ModelError
+from model.fitting.train import train
 
 pytestmark = pytest.mark.slow
 

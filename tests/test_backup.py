@@ -8,8 +8,9 @@ import threading
 
 import pytest
 
-from model import history, jobs, tables, transfer
-from model.store import Store, StoreError
+from model.queue import jobs, transfer
+from model.store import history, tables
+from model.store.database import Store, StoreError
 from tests.conftest import ROOT
 from tests.stores import sql, wait_until
 from tests.test_transfer import everything

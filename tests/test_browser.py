@@ -7,8 +7,8 @@ import pytest
 from playwright.sync_api import expect
 
 from data.schema import FEATURES
-from model.change import bands, change, direction, figures_of, in_words, place_of
-from model.predict import Scenario, curve_support, predict
+from model.answering.change import bands, change, direction, figures_of, in_words, place_of
+from model.answering.predict import Scenario, curve_support, predict
 from tests.conftest import opening_pages
 from tests.what_if_page import (
     DEFAULTS,

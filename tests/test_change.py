@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from data.schema import FEATURE_NAMES, FEATURES
-from model.change import change, changes, direction, ends, figures_of, in_words, place_of
-from model.predict import Scenario, predict, predict_many
-from model.train import fit
+from model.answering.change import change, changes, direction, ends, figures_of, in_words, place_of
+from model.answering.predict import Scenario, predict, predict_many
+from model.fitting.train import fit
 
 PLACES = range(0, 48, 7)
 DEFAULTS = {column.name: column.default for column in FEATURES}
@@ -165,6 +165,8 @@ def test_the_way_back_has_the_opposite_reasons_and_no_way_has_none(model):
 
 def test_reasons_need_no_more_than_all_ways_of_mixing(model, monkeypatch):
     asked = []
-    monkeypatch.setattr("model.change.predict_many", lambda model, X: asked.append(len(X)) or predict_many(model, X))
+    monkeypatch.setattr(
+        "model.answering.change.predict_many", lambda model, X: asked.append(len(X)) or predict_many(model, X)
+    )
     change(model, *map(Scenario, TWO))
     assert asked == [16]

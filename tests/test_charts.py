@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from data.schema import COLUMNS, FEATURES, ROW, TARGET
-from model.importance import KINDS, importance
-from model.survey import Survey
-from pages.shared import charts
-from pages.shared.drawing import Points, blank
+from model.fitting.importance import KINDS, importance
+from model.judging.survey import Survey
+from pages.shared.pictures import charts
+from pages.shared.pictures.drawing import Points, blank
 from tests.explore_page import decoded
 
 HOSTILE = '<a href="javascript:alert(1)">x</a> & <b>|'

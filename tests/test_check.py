@@ -6,10 +6,10 @@ import sys
 
 import pytest
 
-from model import pruning
-from model.check import damages
-from model.recipe import ModelError
-from model.tables import DATA_SET, EVALUATION, MODEL_VERSION
+from model.fitting.recipe import ModelError
+from model.store import pruning
+from model.store.check import damages
+from model.store.tables import DATA_SET, EVALUATION, MODEL_VERSION
 from tests.conftest import ROOT
 from tests.stores import add_quick, change, sql
 from tests.test_versions import flip_a_bit

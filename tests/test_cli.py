@@ -12,10 +12,10 @@ import pytest
 
 from data.load import load_rows
 from data.schema import FEATURES
-from model import artifact
 from model.__main__ import main
-from model.change import change, direction, figures_of, in_words, place_of
-from model.predict import predict, predict_rows
+from model.answering.change import change, direction, figures_of, in_words, place_of
+from model.answering.predict import predict, predict_rows
+from model.fitting import artifact
 from tests.conftest import ROOT
 
 MAINE = {"petrol_tax": 9, "average_income": 3571, "paved_highways": 1976, "driver_licence_share": 0.525}

@@ -13,11 +13,13 @@ import sklearn
 
 from bench.explore import many_rows
 from data.schema import TARGET
-from model import cluster, history, jobs, recipe, versions
-from model.cluster import Cluster, ClusterError
-from model.evaluate import out_of_fold
-from model.importance import predictions_and_losses
-from model.train import features
+from model.fitting import recipe
+from model.fitting.evaluate import out_of_fold
+from model.fitting.importance import predictions_and_losses
+from model.fitting.train import features
+from model.queue import cluster, jobs
+from model.queue.cluster import Cluster, ClusterError
+from model.store import history, versions
 from tests.clusters import Gated, Machines, Unfit, tasks_of, wait_for_workers
 from tests.conftest import ROOT, free_port
 from tests.stores import (
@@ -32,6 +34,7 @@ from tests.stores import (
     wait_until,
     worker_of,
 )
+from tests.test_architecture import ROOMS
 from tests.test_worker import assert_equal
 
 pytestmark = [
@@ -276,13 +279,14 @@ def test_workers_outside_of_the_project_are_told_and_live(empty, connected, tmp_
 WITHOUT = """
 import sys
 {before}
-from model import history, jobs, worker
+from model.queue import jobs, worker
+from model.store import history
 store = history.open_store()
 number = jobs.submit(store, "v", 1, ["mean"])
 worker.main(number)
 print(jobs.job(store, number).state, jobs.job(store, number).message)
 import server
-from pages.shared import training
+from pages.shared.panels import training
 assert not {{"dask", "distributed"}} & {{name for name in sys.modules if sys.modules[name]}}
 """
 
@@ -303,9 +307,21 @@ def test_the_setting_without_the_package_is_told(store, monkeypatch):
 def test_a_worker_says_nothing_of_dask_and_what_is_asked_for_here_is_trained_here(machines, store, monkeypatch):
     monkeypatch.setenv(cluster.VARIABLE, machines.address)
     number = jobs.submit(store, "v", 1, ["mean"])
-    command = [sys.executable, "-m", "model.worker", str(number)]
+    command = [sys.executable, "-m", "model.queue.worker", str(number)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert ended(store, number).state == "done"
     monkeypatch.setenv(cluster.VARIABLE, f"tcp://127.0.0.1:{free_port()}")
     assert run(store, 1, ["mean"], seed=1, here=True).state == "done"
+
+
+def test_a_changed_line_in_any_room_that_results_depend_on_changes_the_projects_checksum(project_of, tmp_path):
+    project = project_of(tmp_path)
+    files = [next((project / room).glob("[a-z]*.py")) for rooms in ROOMS for room in rooms]
+    checksums = [cluster.checksum_of(project)]
+    for file in files:
+        file.write_text(file.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+        checksums.append(cluster.checksum_of(project))
+    n_rooms = sum(file.relative_to(project).parts[0] in ("data", "model") for file in files)
+    assert len(set(checksums)) == 1 + n_rooms
+    assert n_rooms >= 7

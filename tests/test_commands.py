@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from data.load import SHIPPED, load_rows
-from model import artifact, history, versions
-from model.predict import predict, predict_rows
-from model.store import Store
-from model.train import train
+from model.answering.predict import predict, predict_rows
+from model.fitting import artifact
+from model.fitting.train import train
+from model.store import history, versions
+from model.store.database import Store
 from tests.test_cli import MAINE, called, flags, run
 
 pytestmark = pytest.mark.slow

@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-from model import history, versions
 from model.active import ActiveModel
-from model.store import Store, StoreError
+from model.store import history, versions
+from model.store.database import Store, StoreError
 from tests.stores import fresh, sql
 from tests.test_store import answers_as, refused
 
@@ -118,7 +118,7 @@ def test_every_flipped_digit_of_the_scores_is_noticed(template, tmp_path, model)
 @pytest.mark.skipif(sys.platform != "linux", reason="a file system of a given size")
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may mount one")
 def test_a_full_disk_is_told_and_what_was_there_stays(template, tmp_path, model, rows):
-    from model.versions import add_data_set
+    from model.store.versions import add_data_set
 
     disk = tmp_path / "disk"
     disk.mkdir()

@@ -10,11 +10,11 @@ from playwright.sync_api import expect
 
 from bench.kills import process_of
 from data.schema import FEATURES
-from model import history
-from model.change import change, direction, figures_of, in_words, place_of
-from model.goal import seek
-from model.predict import predict
-from model.store import Store
+from model.answering.change import change, direction, figures_of, in_words, place_of
+from model.answering.goal import seek
+from model.answering.predict import predict
+from model.store import history
+from model.store.database import Store
 from tests.retrain_page import Visitor, answer, model_of, promote_a_line
 from tests.stores import add_quick
 from tests.what_if_page import DEFAULTS, choose, number, settles, slider, start, type_into

@@ -7,8 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import event
 
-from model import jobs, versions
-from model.dispatcher import Dispatcher
+from model.queue import jobs
+from model.queue.dispatcher import Dispatcher
+from model.store import versions
 from tests.stores import N_THREADS, at_once, dispatcher_of, ended, wait_for_processes, wait_until
 
 

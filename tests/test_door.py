@@ -6,8 +6,8 @@ import math
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from model import sign_ins
 from model.active import ActiveModel
+from model.store import sign_ins
 from pages.shared import door, resources
 from tests.conftest import ROOT
 
@@ -119,7 +119,7 @@ def test_no_page_changes_anything_but_through_the_door():
             if isinstance(node, ast.Attribute) and node.attr in CHANGES and ast.unparse(node.value) in MODULES:
                 found.append((path.name, ast.unparse(node), id(node) in through))
     assert sorted(found) == [
-        ("evidence.py", "history.promote", True),
+        ("evidence_panel.py", "history.promote", True),
         ("models.py", "history.remove_data_set", False),
         ("models.py", "history.remove_version", False),
         ("retrain.py", "jobs.submit", True),

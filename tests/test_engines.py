@@ -6,8 +6,8 @@ import pytest
 
 from data.inputs import load_inputs
 from data.schema import FEATURES
-from model.predict import predict
-from model.score import score_file, to_csv
+from model.answering.predict import predict
+from model.answering.scoring import score_file, to_csv
 from tests import engines, programs
 from tests.conftest import ROOT
 from tests.nginx import running_nginx

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from model import erasure, history, jobs, tables, versions
-from model.store import StoreError
+from model.queue import jobs
+from model.store import erasure, history, tables, versions
+from model.store.database import StoreError
 from tests.stores import add_quick, change, sql
 from tests.test_cli import called
 from tests.test_transfer import everything

@@ -8,9 +8,9 @@ from scipy import stats
 from sklearn.base import BaseEstimator, RegressorMixin
 
 from data.schema import TARGET
-from model import recipe
-from model.evaluate import mae_difference, n_repeats_for, out_of_fold, scores, verdict
-from model.train import features
+from model.fitting import recipe
+from model.fitting.evaluate import mae_difference, n_repeats_for, out_of_fold, scores, verdict
+from model.fitting.train import features
 
 RANDOM = np.random.default_rng(5)
 

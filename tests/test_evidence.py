@@ -4,15 +4,16 @@ import numpy as np
 import pytest
 
 from data.schema import FEATURE_NAMES, FEATURES
-from model import history, versions
-from model.card import card, export
-from model.evaluate import mae_difference, out_of_fold
-from model.evidence import Evidence, gather
-from model.predict import predict_rows
-from model.recipe import ALGORITHMS, pipeline
-from model.standings import comparable, standings
-from model.train import features, train
-from pages.shared import evidence_charts, verdicts
+from model.answering.predict import predict_rows
+from model.fitting.evaluate import mae_difference, out_of_fold
+from model.fitting.recipe import ALGORITHMS, pipeline
+from model.fitting.train import features, train
+from model.judging.card import card, export
+from model.judging.evidence import Evidence, gather
+from model.judging.standings import comparable, standings
+from model.store import history, versions
+from pages.shared.pictures import evidence_charts
+from pages.shared.words import verdicts
 
 DEFAULTS = {column.name: column.default for column in FEATURES}
 
@@ -155,7 +156,7 @@ def test_the_card_says_all_that_the_sidecar_does_in_words(store, found):
 
 def test_what_is_exported_is_loaded_elsewhere_with_the_same_answers(store, found, tmp_path):
     from data.load import load_rows
-    from model import artifact
+    from model.fitting import artifact
 
     for name, content in export(versions.version(store, 2), found.candidate, [], versions.content_of(store, 2)).items():
         (tmp_path / name).write_bytes(content)

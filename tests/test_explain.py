@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from model.explain import coalition_rows, shapley
-from model.predict import predict_rows
+from model.answering.explain import coalition_rows, shapley
+from model.answering.predict import predict_rows
 
 RANDOM = np.random.default_rng(3)
 BACKGROUND = RANDOM.normal(size=(30, 4))

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from data.schema import FEATURE_NAMES, FEATURES, DataError
-from model.goal import seek
-from model.predict import predict, predict_many
-from model.train import Model, fit
+from model.answering.goal import seek
+from model.answering.predict import predict, predict_many
+from model.fitting.train import Model, fit
 
 DEFAULTS = {column.name: column.default for column in FEATURES}
 

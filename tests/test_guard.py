@@ -20,7 +20,8 @@ import websockets
 from starlette.responses import PlainTextResponse
 
 from bench.visit import Visit
-from model import jobs
+from model.queue import jobs
+from model.store.tables import OPEN
 from tests.conftest import free_port, running_server
 from tests.stores import is_over, wait_until, worker_of
 from web.guard import Guard
@@ -182,7 +183,7 @@ def test_the_server_and_its_workers_ask_nobody_outside(store, tmp_path):
 
         asyncio.run(visit())
         refuses_socket(url, "http://evil.example")  # Streamlit would look up the address of this machine outside
-        wait_until(lambda: jobs.job(store, number).state not in jobs.OPEN, what="the job, by itself")
+        wait_until(lambda: jobs.job(store, number).state not in OPEN, what="the job, by itself")
     assert jobs.job(store, number).state == "done"
     asked = {json.loads(line) for line in noted.read_text().splitlines()}
     assert "127.0.0.9" in asked

@@ -6,9 +6,10 @@ from functools import partial
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from model import history, jobs, versions
-from model.store import StoreError
-from model.train import train
+from model.fitting.train import train
+from model.queue import jobs
+from model.store import history, versions
+from model.store.database import StoreError
 from tests.stores import add_quick, output_of, python, sql
 
 
@@ -135,7 +136,7 @@ def test_data_that_a_job_is_about_to_use_are_not_removed(store, rows):
 UPGRADED = """
 import json
 from functools import partial
-from model import history, versions
+from model.store import history, versions
 store = history.open_store()
 model, notice, _ = history.active_model(store, partial(versions.load, store))
 print(json.dumps([model.version, notice, [one.id for one in versions.versions(store)],
@@ -145,7 +146,7 @@ print(json.dumps([model.version, notice, [one.id for one in versions.versions(st
 
 @pytest.mark.slow
 def test_an_upgraded_app_brings_its_model_and_leaves_the_choice(store, project, rows):
-    from model import artifact
+    from model.fitting import artifact
 
     artifact.save(train(rows, "ridge", n_repeats=1), project / "model")
     for _ in range(2):
@@ -162,7 +163,7 @@ def test_an_upgraded_app_brings_its_model_and_leaves_the_choice(store, project, 
 
 PROMOTER = """
 import sys
-from model import history
+from model.store import history
 store = history.open_store()
 for number in range(40):
     history.promote(store, 1 + number % 2, sys.argv[1], str(number))

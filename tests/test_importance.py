@@ -7,9 +7,9 @@ from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import RepeatedKFold
 
 from data.schema import FEATURE_NAMES, TARGET
-from model.evaluate import out_of_fold
-from model.importance import KINDS, importance, predictions_and_losses, to_record
-from model.train import features
+from model.fitting.evaluate import out_of_fold
+from model.fitting.importance import KINDS, importance, predictions_and_losses, to_record
+from model.fitting.train import features
 
 
 @pytest.fixture(scope="module")

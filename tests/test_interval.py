@@ -11,10 +11,10 @@ from sklearn.model_selection import RepeatedKFold
 from sklearn.tree import DecisionTreeRegressor
 
 from data.schema import FEATURE_NAMES, TARGET
-from model import recipe
-from model.evaluate import cross_validate, fold_numbers, groups_of, n_fits_of, n_repeats_for, pairs_of
-from model.interval import LEVELS, beyond, half_width, held_by_chance, levels, nested_held, possible_level
-from model.train import features, train
+from model.fitting import recipe
+from model.fitting.evaluate import cross_validate, fold_numbers, groups_of, n_fits_of, n_repeats_for, pairs_of
+from model.fitting.interval import LEVELS, beyond, half_width, held_by_chance, levels, nested_held, possible_level
+from model.fitting.train import features, train
 
 RANDOM = np.random.default_rng(5)
 

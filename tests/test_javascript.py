@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from data.schema import FEATURES
-from model.change import change, counts, direction, in_words
-from model.interval import LEVELS
-from model.neighbours import nearest
-from model.predict import predict
+from model.answering.change import change, counts, direction, in_words
+from model.answering.neighbours import nearest
+from model.answering.predict import predict
+from model.fitting.interval import LEVELS
 from pages.shared import what_if
 from pages.shared.controls import level_text
 from tests.javascript import MODULES, NODE, RANDOM, scenarios, somewhere

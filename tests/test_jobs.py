@@ -10,11 +10,12 @@ from itertools import pairwise
 import pytest
 from sqlalchemy import update
 
-from model import history, jobs, versions
-from model.dispatcher import STALE
-from model.recipe import ModelError
-from model.store import StoreError
-from model.tables import JOB, now
+from model.fitting.recipe import ModelError
+from model.queue import jobs
+from model.queue.dispatcher import STALE
+from model.store import history, versions
+from model.store.database import StoreError
+from model.store.tables import JOB, now
 from tests.conftest import running_server
 from tests.stores import (
     change,
@@ -94,7 +95,7 @@ def test_a_job_without_data_or_with_too_many_is_refused(store, rows):
         jobs.submit(store, "v1", 9, ["forest"])
     from sqlalchemy import insert
 
-    from model.tables import DATA_SET
+    from model.store.tables import DATA_SET
 
     with store.writing() as connection:
         many = {"sha256": "0" * 64, "origin": "many", "n_rows": 10**6, "parquet": b""}
@@ -193,8 +194,8 @@ def test_a_job_is_taken_by_one_worker(store):
 DISPATCHER = """
 import sys
 from pathlib import Path
-from model import history
-from model.dispatcher import Dispatcher
+from model.store import history
+from model.queue.dispatcher import Dispatcher
 store, ready, begin = history.open_store(), *map(Path, sys.argv[1:])
 ready.touch()
 while not begin.exists():
@@ -285,7 +286,7 @@ def test_a_job_of_a_store_named_by_a_relative_path_is_done(tmp_path, monkeypatch
 
 
 def test_a_worker_of_a_job_that_is_not_waiting_says_so_and_does_nothing(store):
-    worker = python("import sys; from model import worker; sys.exit(worker.main(99))", stderr=subprocess.PIPE)
+    worker = python("import sys; from model.queue import worker; sys.exit(worker.main(99))", stderr=subprocess.PIPE)
     _, err = worker.communicate(timeout=60)
     assert (worker.returncode, err) == (2, "Job 99 is not waiting.\n")
     assert jobs.jobs(store) == []

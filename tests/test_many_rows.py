@@ -8,14 +8,15 @@ import pytest
 
 from data.load import fingerprint
 from data.schema import FEATURE_NAMES, FEATURES, ROW, TARGET
-from model import evaluate, history, versions
-from model.change import change
-from model.evaluate import groups_of, scores
-from model.importance import predictions_and_losses, to_record
-from model.interval import LEVELS, half_width
-from model.neighbours import nearest
-from model.predict import predict
-from model.train import N_SAMPLED, Model, train
+from model.answering.change import change
+from model.answering.neighbours import nearest
+from model.answering.predict import predict
+from model.fitting import evaluate
+from model.fitting.evaluate import groups_of, scores
+from model.fitting.importance import predictions_and_losses, to_record
+from model.fitting.interval import LEVELS, half_width
+from model.fitting.train import N_SAMPLED, Model, train
+from model.store import history, versions
 from pages.shared import what_if
 from pages.shared.controls import Inputs
 from tests.test_survey import many_rows

@@ -11,10 +11,10 @@ import pytest
 from scipy import stats
 from sklearn.model_selection import RepeatedKFold
 
-from model import recipe
-from model.change import counts
-from model.refits import SIMULATED
-from model.train import fit
+from model.answering.change import counts
+from model.fitting import recipe
+from model.fitting.refits import SIMULATED
+from model.fitting.train import fit
 from tests.conftest import ROOT
 
 TEXT = " ".join((ROOT / "docs" / "method.md").read_text(encoding="utf-8").split()).replace("−", "-")

@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 from sqlalchemy import func, inspect, select, text
 
-from model import evidence, history, jobs, tables, transfer, versions
-from model.damage import DamagedError
-from model.store import Store, StoreError
+from model.fitting.damage import DamagedError
+from model.judging import evidence
+from model.queue import jobs, transfer
+from model.store import history, tables, versions
+from model.store.database import Store, StoreError
 from tests.conftest import ROOT
 from tests.stores import output_of, python, sql
 
@@ -212,7 +214,7 @@ def test_where_the_rows_cannot_be_read_for_lack_of_a_library_the_store_stays_old
 
 
 def test_a_step_that_fails_changes_nothing(old_url, monkeypatch):
-    from model import migrations
+    from model.store import migrations
 
     def step(connection):
         migrations._to_2(connection)
@@ -244,8 +246,8 @@ def test_a_store_of_the_release_before_gets_the_table_of_ended_sign_ins_and_keep
 OPENER = """
 import sys
 from pathlib import Path
-from model import migrations
-from model.store import Store
+from model.store import migrations
+from model.store.database import Store
 first = migrations._STEPS[0]
 migrations._STEPS[0] = lambda connection: (first(connection), print("brought up"))
 ready, begin = map(Path, sys.argv[1:])

@@ -8,11 +8,12 @@ import pytest
 from playwright.sync_api import expect
 
 from data.load import load_rows
-from model import artifact, history, versions
-from model.card import card
-from model.predict import predict_rows
-from model.tables import DATA_SET, MODEL_VERSION
-from model.train import train
+from model.answering.predict import predict_rows
+from model.fitting import artifact
+from model.fitting.train import train
+from model.judging.card import card
+from model.store import history, versions
+from model.store.tables import DATA_SET, MODEL_VERSION
 from tests.retrain_page import answer, model_of
 from tests.stores import change
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from model import history, mounts, transfer
-from model.mounts import network_file_system
-from model.store import StoreError
+from model.queue import transfer
+from model.store import history, mounts
+from model.store.database import StoreError
+from model.store.mounts import network_file_system
 from pages.shared import resources
 from tests.conftest import ROOT
 from tests.test_transfer import everything

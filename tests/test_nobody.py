@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from model import history
-from model.predict import predict
+from model.answering.predict import predict
+from model.store import history
 from tests import programs
 from tests.conftest import ROOT, end, free_port
 from tests.nginx import answers

@@ -17,7 +17,7 @@ from data.inputs import load_inputs
 from data.load import SHIPPED, fingerprint, load_rows
 from data.schema import COLUMNS, ROW, DataError
 from data.text import MAX_ROWS
-from model.score import score_file
+from model.answering.scoring import score_file
 
 pytestmark = pytest.mark.slow  # each file is read in a process of its own
 TEXT = pd.read_csv(SHIPPED, dtype=str)

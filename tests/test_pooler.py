@@ -8,8 +8,9 @@ import psycopg
 import pytest
 
 from bench.visit import Visit
-from model import history, jobs, tables, transfer, versions
-from model.store import Store, StoreError
+from model.queue import jobs, transfer
+from model.store import history, tables, versions
+from model.store.database import Store, StoreError
 from tests.conftest import running_server
 from tests.pgbouncer import running_pgbouncer
 from tests.postgresql import running_postgresql
@@ -33,7 +34,7 @@ def pooled(url, through):
 
 PROMOTER = """
 import sys
-from model import history
+from model.store import history
 store = history.open_store()
 for number in range(20):
     history.promote(store, 1, sys.argv[1], f"for the {number}th time")

@@ -12,8 +12,9 @@ import pytest
 from sqlalchemy import exc, text
 
 from bench.visit import Visit
-from model import dispatcher, history, jobs, tables
-from model.store import Store, StoreError
+from model.queue import dispatcher, jobs
+from model.store import history, tables
+from model.store.database import Store, StoreError
 from tests.conftest import running_server
 from tests.postgresql import PASSWORD, running_postgresql
 from tests.stores import add_quick, dispatch, python, sql, wait_until
@@ -178,7 +179,7 @@ def promoted(store):
 
 
 def test_the_driver_is_asked_for_where_it_is_missing():
-    code = "import sys; sys.modules['psycopg'] = None; from model.store import Store; Store('postgresql+psycopg://h/d')"
+    code = "import sys; sys.modules['psycopg'] = None; from model.store.database import Store; Store('postgresql+psycopg://h/d')"
     process = python(code, stderr=subprocess.PIPE)
     _, err = process.communicate(timeout=60)
     assert re.search(
@@ -187,7 +188,9 @@ def test_the_driver_is_asked_for_where_it_is_missing():
 
 
 def test_with_sqlite_the_driver_is_not_even_imported(tmp_path):
-    code = "import sys; from model import history; history.open_store(sys.argv[1]); print('psycopg' in sys.modules)"
+    code = (
+        "import sys; from model.store import history; history.open_store(sys.argv[1]); print('psycopg' in sys.modules)"
+    )
     out, _ = python(code, f"sqlite:///{tmp_path}/store.db").communicate(timeout=60)
     assert out == "False\n"
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from data.schema import FEATURE_NAMES, FEATURES, TARGET, DataError
-from model import recipe
-from model.forest import predict_once
-from model.interval import LEVELS, half_width
-from model.neighbours import support
-from model.predict import Scenario, predict, predict_rows
-from model.train import Model, features, fit
+from model.answering.neighbours import support
+from model.answering.predict import Scenario, predict, predict_rows
+from model.fitting import recipe
+from model.fitting.forest import predict_once
+from model.fitting.interval import LEVELS, half_width
+from model.fitting.train import Model, features, fit
 
 DEFAULTS = {column.name: column.default for column in FEATURES}
 RANDOM = np.random.default_rng(11)

@@ -10,11 +10,13 @@ import pytest
 from sqlalchemy import select
 from streamlit.testing.v1 import AppTest
 
-from model import evidence, history, jobs, pruning, tables, versions
 from model.active import ActiveModel
-from model.card import export
-from model.predict import predict_rows
-from model.store import Store, StoreError
+from model.answering.predict import predict_rows
+from model.judging import evidence
+from model.judging.card import export
+from model.queue import jobs
+from model.store import history, pruning, tables, versions
+from model.store.database import Store, StoreError
 from tests.conftest import ROOT
 from tests.stores import add_quick, change, output_of, python
 from tests.test_cli import called
@@ -208,7 +210,7 @@ def test_the_size_is_told_on_the_page_which_says_where_a_removed_version_has_gon
 
 
 WRITER = """
-from model import history
+from model.store import history
 store = history.open_store()
 for number in range(30):
     history.promote(store, 1, "Bob", str(number))

@@ -5,9 +5,10 @@ import pytest
 from sklearn.base import clone
 
 from data.schema import FEATURES, TARGET
-from model import artifact, duration, evaluate, recipe
-from model.recipe import ALGORITHMS, ModelError
-from model.train import features
+from model.fitting import artifact, evaluate, recipe
+from model.fitting.recipe import ALGORITHMS, ModelError
+from model.fitting.train import features
+from model.queue import duration
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)

@@ -11,8 +11,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from bench.visit import Visit
 from data.schema import FEATURES
-from model import jobs
-from model.store import FAILURES, StoreError
+from model.queue import jobs
+from model.store.database import FAILURES, StoreError
+from model.store.tables import STATES
 from tests.conftest import running_server
 from tests.stores import wait_until
 from tests.test_guard import ask
@@ -75,7 +76,7 @@ def test_the_figures_count_moves_requests_and_sessions_and_say_what_is_active(re
     assert after[("petrol_api_request_seconds_count", "/api/ready", "200")] == 2
     assert after[("petrol_api_request_seconds_count", "other", "404")] == 1  # whatever people ask for, labels stay few
     assert (after[("petrol_active_version",)], after[("petrol_notice",)], after[("petrol_store_up",)]) == (1, 0, 1)
-    assert {state for name, *labels in after for state in labels if name == "petrol_jobs"} == set(jobs.STATES)
+    assert {state for name, *labels in after for state in labels if name == "petrol_jobs"} == set(STATES)
     assert after[("process_resident_memory_bytes",)] > 10**8
 
 

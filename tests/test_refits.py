@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from data.schema import FEATURE_NAMES, TARGET
-from model import artifact, evaluate, recipe, refits
-from model.compact import compact, take_apart
-from model.recipe import OFFERED, ModelError
-from model.refits import KINDS, N_DRAWN, N_REFITS, Refits, make_refits
-from model.train import fit
+from model.fitting import artifact, evaluate, recipe, refits
+from model.fitting.compact import compact, take_apart
+from model.fitting.recipe import OFFERED, ModelError
+from model.fitting.refits import KINDS, N_DRAWN, N_REFITS, Refits, make_refits
+from model.fitting.train import fit
 
 
 def drawn(seed=0, n=60):
@@ -22,7 +22,7 @@ def drawn(seed=0, n=60):
 
 def refits_rows():
     from data.load import load_rows
-    from model.train import features
+    from model.fitting.train import features
 
     rows = load_rows()
     return features(rows), rows[TARGET.name].to_numpy(float)

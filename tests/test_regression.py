@@ -7,9 +7,9 @@ from scipy import stats
 from sklearn.linear_model import LinearRegression
 
 from data.schema import FEATURE_NAMES, FEATURES, ROW, TARGET
-from model.recipe import ModelError
-from model.regression import least_squares, line
-from model.train import features
+from model.fitting.recipe import ModelError
+from model.fitting.train import features
+from model.judging.regression import least_squares, line
 
 X_AND_Y = [*FEATURE_NAMES, TARGET.name]
 

@@ -13,9 +13,10 @@ from websockets import WebSocketException
 from bench.kills import Memory, Outcome, check, promote, train
 from bench.visit import Visit
 from data.schema import FEATURES
-from model import history, jobs
-from model.predict import predict
-from model.tables import JOB
+from model.answering.predict import predict
+from model.queue import jobs
+from model.store import history
+from model.store.tables import JOB
 from tests.clusters import Machines, wait_for_workers
 from tests.conftest import run_aside
 from tests.nginx import answers, running_nginx

@@ -9,10 +9,10 @@ from streamlit.testing.v1 import AppTest
 
 from data.load import distinct
 from data.schema import FEATURES, TARGET, row_name
-from model import recipe
-from model.recipe import ALGORITHMS, OFFERED
-from pages.shared.reading import Refusal
-from pages.shared.wording import plain
+from model.fitting import recipe
+from model.fitting.recipe import ALGORITHMS, OFFERED
+from pages.shared.panels.reading import Refusal
+from pages.shared.words.wording import plain
 from tests.conftest import ROOT
 from tests.explore_page import figure
 

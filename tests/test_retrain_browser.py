@@ -3,10 +3,11 @@
 import pytest
 from playwright.sync_api import expect
 
-from model import history, jobs, versions
-from model.recipe import OFFERED
-from model.store import Store
-from model.tables import MODEL_VERSION
+from model.fitting.recipe import OFFERED
+from model.queue import jobs
+from model.store import history, versions
+from model.store.database import Store
+from model.store.tables import MODEL_VERSION
 from tests.conftest import free_port, running_server
 from tests.retrain_page import LONG, Visitor, answer, candidate_of, model_of, promote_a_line
 from tests.stores import is_over, wait_until, worker_of

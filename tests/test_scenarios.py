@@ -9,9 +9,8 @@ from hypothesis import strategies as some
 
 from data.cells import harmless
 from data.schema import FEATURE_NAMES, FEATURES, DataError
-from model.interval import LEVELS
-from model.predict import Scenario
-from model.scenarios import (
+from model.answering.predict import Scenario
+from model.answering.scenarios import (
     MAX_BYTES,
     MAX_KEPT,
     MAX_NAME,
@@ -25,6 +24,7 @@ from model.scenarios import (
     to_json,
     to_stored,
 )
+from model.fitting.interval import LEVELS
 
 DEFAULTS = {column.name: column.default for column in FEATURES}
 TWO = [DEFAULTS, DEFAULTS | {"petrol_tax": 9.0, "average_income": 5000.0, "driver_licence_share": 0.6}]

@@ -11,12 +11,12 @@ from hypothesis import strategies as some
 from data.cells import harmless, restored
 from data.inputs import load_inputs
 from data.schema import FEATURE_NAMES, FEATURES, DataError
-from model.change import change, figures_of, place_of
-from model.interval import LEVELS
-from model.neighbours import nearest, support
-from model.predict import predict, predict_rows
-from model.score import score, score_file, to_csv
-from model.train import Model, train
+from model.answering.change import change, figures_of, place_of
+from model.answering.neighbours import nearest, support
+from model.answering.predict import predict, predict_rows
+from model.answering.scoring import score, score_file, to_csv
+from model.fitting.interval import LEVELS
+from model.fitting.train import Model, train
 
 HEADER = "petrol_tax,average_income,paved_highways,driver_licence_share"
 GOOD = "7.5,4300,4700,0.565"

@@ -190,8 +190,9 @@ def renamed(project_of, tmp_path_factory):
 def run(project, *lines):
     """Run lines of Python in a copy of the project; return what they print."""
     imports = (
-        "from data.load import load_rows", "from model import artifact, scenarios", "from model.__main__ import main",
-        "from model.predict import Scenario", "from model.train import train",
+        "from data.load import load_rows", "from model.answering import scenarios",
+        "from model.fitting import artifact", "from model.__main__ import main",
+        "from model.answering.predict import Scenario", "from model.fitting.train import train",
     )  # fmt: skip
     code = [sys.executable, "-c", "\n".join([*imports, *lines])]
     environment = os.environ | {"PETROL_STORE_URL": store_of(project)}

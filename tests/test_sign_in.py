@@ -11,8 +11,8 @@ from playwright.sync_api import expect
 from streamlit.web.server.starlette.starlette_app_utils import create_signed_value
 
 from bench.visit import Visit
-from model import history
-from model.store import Store
+from model.store import history
+from model.store.database import Store
 from tests import programs
 from tests.conftest import free_port, run_aside, running_server
 from tests.nginx import answers, running_nginx

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from bench.visit import Visit
-from model import sign_ins, tables
-from model.store import Store
+from model.store import sign_ins, tables
+from model.store.database import Store
 from tests.conftest import end, free_port, run_aside, start_server
 from tests.stores import change, sql
 from tests.test_sign_in import SECRET, SECRETS, cookie

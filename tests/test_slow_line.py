@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import expect
 
-from model.change import figures_of, place_of
-from model.predict import predict
+from model.answering.change import figures_of, place_of
+from model.answering.predict import predict
 from tests.conftest import free_port
 from tests.test_explore_browser import assert_selected, click_point, picture
 from tests.test_explore_browser import place_of as place_of_row

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bench import addresses, crowd, faults, files, kills
 from data.inputs import load_inputs
 from data.schema import DataError
-from model.score import score_file
+from model.answering.scoring import score_file
 from tests import programs
 from tests.conftest import running_server
 

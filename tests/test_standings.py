@@ -5,9 +5,9 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from model.evaluate import mae_difference, verdict
-from model.standings import Standing, Standings, compare
-from pages.shared import verdicts
+from model.fitting.evaluate import mae_difference, verdict
+from model.judging.standings import Standing, Standings, compare
+from pages.shared.words import verdicts
 
 N = 48
 EACH = np.arange(N)

@@ -16,10 +16,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from model import artifact, history, jobs, tables, versions
-from model.card import export
-from model.predict import predict_rows
-from model.store import Store, StoreError
+from model.answering.predict import predict_rows
+from model.fitting import artifact
+from model.judging.card import export
+from model.queue import jobs
+from model.store import history, tables, versions
+from model.store.database import Store, StoreError
 from tests.stores import fresh, output_of, python, sql, wait_until
 
 
@@ -82,7 +84,7 @@ def test_a_moment_of_another_zone_comes_back_as_the_same_moment_in_utc(store):
 
     from sqlalchemy import insert
 
-    from model.tables import PROMOTION
+    from model.store.tables import PROMOTION
 
     moment = datetime(2026, 1, 1, 0, 30, tzinfo=timezone(timedelta(hours=5, minutes=45)))
     with store.writing() as connection:
@@ -116,7 +118,8 @@ def test_opening_twice_adds_nothing(kept, model):
 @pytest.mark.sqlite
 def test_the_file_is_beside_the_model_whatever_the_working_directory(project, tmp_path):
     code = (
-        "import sys; sys.path.insert(0, sys.argv[1]); from model import history; print(history.open_store().location)"
+        "import sys; sys.path.insert(0, sys.argv[1]); from model.store import history; "
+        "print(history.open_store().location)"
     )
     environment = {name: value for name, value in os.environ.items() if name != "PETROL_STORE_URL"}
     location = output_of(python(code, project, cwd=tmp_path, env=environment)).strip()
@@ -272,7 +275,8 @@ def test_a_store_that_another_program_holds_is_told_to_be_held(kept, monkeypatch
 OPENER = """
 import sys
 from pathlib import Path
-from model import artifact, history
+from model.fitting import artifact
+from model.store import history
 ready, begin = map(Path, sys.argv[1:])
 ready.touch()
 while not begin.exists():
@@ -303,7 +307,7 @@ def test_a_commit_of_another_process_changes_the_stamp_and_one_just_made_is_not_
     assert history.active(store) == (1, 1)
     assert wait_until(store.stamp) == before  # reading changes nothing
     monkeypatch.setenv("PETROL_STORE_URL", f"sqlite:///{path}")
-    output_of(python('from model import history; history.promote(history.open_store(), 1, "Ann", "again")'))
+    output_of(python('from model.store import history; history.promote(history.open_store(), 1, "Ann", "again")'))
     assert store.stamp() != before
     assert wait_until(store.stamp) != before
     history.promote(store, 1, "Ann", "once more")

@@ -3,13 +3,14 @@
 import pytest
 
 from data.load import fingerprint
-from model import history, jobs, versions
 from model.active import ActiveModel
-from model.check import damages
-from model.damage import DamagedError
-from model.refits import make_refits
-from model.stored_refits import add_refits, refits_of
-from model.tables import REFITS
+from model.fitting.damage import DamagedError
+from model.fitting.refits import make_refits
+from model.queue import jobs
+from model.store import history, versions
+from model.store.check import damages
+from model.store.stored_refits import add_refits, refits_of
+from model.store.tables import REFITS, THE_APP
 from pages.shared import resources
 from tests.stores import add_quick, change, dispatcher_of, ended, run, sql
 
@@ -57,7 +58,7 @@ def test_a_training_makes_the_refits_of_its_rows_and_a_second_one_makes_none(sto
 
 
 def _figures(rows):
-    from model.train import features
+    from model.fitting.train import features
 
     return features(rows), rows["petrol_consumption"].to_numpy(float)
 
@@ -77,7 +78,7 @@ def test_a_version_without_refits_gets_them_by_a_job_that_gives_way(store, rows,
     resources.ask_for_refits(without)
     asked = jobs.submit(store, "Ann", 1, ["mean"])
     mine, apps = jobs.open_jobs(store)
-    assert (mine.id, apps.visitor, apps.request["algorithms"]) == (asked, jobs.THE_APP, [])
+    assert (mine.id, apps.visitor, apps.request["algorithms"]) == (asked, THE_APP, [])
     assert ended(store, apps.id).state == "done"
     assert jobs.last_ended(store).id == apps.id
     answering = owner.current()

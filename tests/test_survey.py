@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from data.schema import FEATURES, ROW, TARGET
-from model.predict import average_response, predict
-from model.survey import N_DRAWN, Survey
-from model.train import N_BACKGROUND, N_SAMPLED, train
+from model.answering.predict import average_response, predict
+from model.fitting.train import N_BACKGROUND, N_SAMPLED, train
+from model.judging.survey import N_DRAWN, Survey
 
 DEFAULTS = {column.name: column.default for column in FEATURES}
 

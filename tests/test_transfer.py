@@ -8,9 +8,10 @@ from functools import partial
 
 import pytest
 
-from model import history, jobs, tables, transfer, versions
-from model.predict import predict_rows
-from model.store import Store, StoreError
+from model.answering.predict import predict_rows
+from model.queue import jobs, transfer
+from model.store import history, tables, versions
+from model.store.database import Store, StoreError
 from tests.conftest import ROOT
 from tests.stores import add_quick, python, sql
 

@@ -24,9 +24,9 @@ def small(project_of, tmp_path_factory):
     folder = tmp_path_factory.mktemp("small")
     project = project_of(folder)
     for path, old, new in (
-        ("pages/shared/uploads.py", "ROOM = 8 * MAX_BYTES", "ROOM = 2**20"),
-        ("pages/shared/uploads.py", "ROOM_OF_ONE = 3 * MAX_BYTES", "ROOM_OF_ONE = 800_000"),
-        ("pages/shared/uploads.py", "_LOOK = 15", "_LOOK = 1"),
+        ("pages/shared/panels/uploads.py", "ROOM = 8 * MAX_BYTES", "ROOM = 2**20"),
+        ("pages/shared/panels/uploads.py", "ROOM_OF_ONE = 3 * MAX_BYTES", "ROOM_OF_ONE = 800_000"),
+        ("pages/shared/panels/uploads.py", "_LOOK = 15", "_LOOK = 1"),
         (".streamlit/config.toml", "[server]", "[server]\ndisconnectedSessionTTL = 1"),
     ):
         text = (project / path).read_text(encoding="utf-8")

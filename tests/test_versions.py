@@ -12,12 +12,12 @@ from sqlalchemy import select
 
 from data.load import fingerprint, load_rows
 from data.schema import DataError
-from model import history, versions
-from model.damage import DamagedError
-from model.predict import predict_rows
-from model.recipe import ModelError
-from model.store import StoreError
-from model.tables import DATA_SET, EVALUATION, MODEL_VERSION
+from model.answering.predict import predict_rows
+from model.fitting.damage import DamagedError
+from model.fitting.recipe import ModelError
+from model.store import history, versions
+from model.store.database import StoreError
+from model.store.tables import DATA_SET, EVALUATION, MODEL_VERSION
 from tests.stores import add_quick, change, sql
 
 

@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 
-from model import evaluate, history, jobs, recipe, versions
-from model.evidence import gather
-from model.predict import predict_rows
-from model.tables import DATA_SET, EVALUATION, MODEL_VERSION
-from model.train import features, train
+from model.answering.predict import predict_rows
+from model.fitting import evaluate, recipe
+from model.fitting.train import features, train
+from model.judging.evidence import gather
+from model.queue import jobs
+from model.store import history, versions
+from model.store.tables import DATA_SET, EVALUATION, MODEL_VERSION
 from tests.stores import change, ended, run, sql
 
 pytestmark = pytest.mark.slow

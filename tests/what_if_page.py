@@ -5,7 +5,7 @@ import re
 from playwright.sync_api import expect
 
 from data.schema import FEATURES
-from model.change import in_words
+from model.answering.change import in_words
 
 DEFAULTS = {column.name: column.default for column in FEATURES}
 COLUMNS = {column.name: column for column in FEATURES}

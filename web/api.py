@@ -17,11 +17,11 @@ from starlette.routing import Route
 
 from data.inputs import load_json
 from data.schema import FEATURE_NAMES, FEATURES, ROW, TARGET, DataError, Problem, row_name
-from model.change import change, figures_of, place_of
-from model.interval import levels
-from model.predict import Scenario, predict, predict_rows
-from model.recipe import ModelError
-from model.score import score
+from model.answering.change import change, figures_of, place_of
+from model.answering.predict import Scenario, predict, predict_rows
+from model.answering.scoring import score
+from model.fitting.interval import levels
+from model.fitting.recipe import ModelError
 from pages.shared import resources
 from web.openapi import MAX_BYTES, MAX_SCENARIOS, document, feature
 from web.share import FullError, Share, in_pieces

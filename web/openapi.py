@@ -1,7 +1,7 @@
 """The description of the JSON interface, derived from the schema of the data: OpenAPI 3.1."""
 
 from data.schema import FEATURES, PERIOD, QUESTION, ROW, ROWS, TARGET
-from model.neighbours import LEVELS
+from model.answering.neighbours import LEVELS
 
 MAX_SCENARIOS = 10_000
 MAX_BYTES = 4 * 2**20  # of a request

@@ -14,9 +14,9 @@ import streamlit as st
 
 from data.numbers import read_number
 from data.schema import FEATURES, ROW, ROWS, TARGET, Column, DataError, row_name
-from model.change import figures_of, place_of
-from model.interval import LEVELS, levels, possible_level
-from model.train import Model
+from model.answering.change import figures_of, place_of
+from model.fitting.interval import LEVELS, levels, possible_level
+from model.fitting.train import Model
 from pages.shared import session
 
 TYPICAL = f"Typical {ROW}"

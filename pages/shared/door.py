@@ -10,11 +10,11 @@ from pathlib import Path
 
 import streamlit as st
 
-from model import sign_ins
-from model.store import StoreError
+from model.store import sign_ins
+from model.store.database import StoreError
 from pages.shared import resources, session
 from pages.shared.mode import VARIABLE, mode
-from pages.shared.wording import plain
+from pages.shared.words.wording import plain
 
 ALLOWED = "PETROL_ALLOWED"  # addresses, and domains whose every address is meant
 _LOG = logging.getLogger(__name__)

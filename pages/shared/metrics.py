@@ -8,10 +8,11 @@ import streamlit as st
 from streamlit.runtime import get_instance
 
 from data.schema import DataError
-from model import jobs
 from model.cache import Backoff
-from model.recipe import ModelError
-from model.store import FAILURES, StoreError
+from model.fitting.recipe import ModelError
+from model.queue import jobs
+from model.store.database import FAILURES, StoreError
+from model.store.tables import STATES
 from pages.shared import resources, session
 
 _BUCKETS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1, 2, 5, 10)  # [s]; an answer to a slider takes 0.02
@@ -80,7 +81,7 @@ class _State:
         yield gauge("store_up", "Whether the store can be read", states is not None)
         if states is not None:
             counted = GaugeMetricFamily("petrol_jobs", "Trainings in the store", labels=["state"])
-            for state in jobs.STATES:
+            for state in STATES:
                 counted.add_metric([state], states.get(state, 0))
             yield counted
         yield CounterMetricFamily("petrol_store_errors", "Failures to use the store", value=FAILURES.total())

@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterator
 import streamlit as st
 
 from data.schema import DataError
-from model import jobs, versions
 from model.active import ActiveModel
-from model.dispatcher import AGAIN
-from model.recipe import ModelError
-from model.store import Store, StoreError
-from model.train import Model
+from model.fitting.recipe import ModelError
+from model.fitting.train import Model
+from model.queue import jobs
+from model.queue.dispatcher import AGAIN
+from model.store import versions
+from model.store.database import Store, StoreError
 from pages.shared.mode import is_shut
 
 _LOG = logging.getLogger(__name__)

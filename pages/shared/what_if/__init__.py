@@ -19,13 +19,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from data.schema import FEATURES, ROW, ROWS, TARGET, row_name
-from model.change import Change, bands, counts
-from model.interval import levels
-from model.predict import Neighbour, Prediction, curve_support
-from model.recipe import ALGORITHMS
-from model.train import Model
-from pages.shared import metrics, session, wording
+from model.answering.change import Change, bands, counts
+from model.answering.predict import Neighbour, Prediction, curve_support
+from model.fitting.interval import levels
+from model.fitting.recipe import ALGORITHMS
+from model.fitting.train import Model
+from pages.shared import metrics, session
 from pages.shared.controls import Inputs, Start, start_of, starts
+from pages.shared.words import wording
 
 _HERE = Path(__file__).parent
 _MODULES = ("numbers", "curves", "address", "drawing", "rows", "card", "main")  # each uses those before it alone

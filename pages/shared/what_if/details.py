@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from data.schema import FEATURES, TARGET
-from model.change import Change
+from model.answering.change import Change
 from pages.shared import session
 
 _SCRIPT = Path(__file__).with_name("details.js")

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from model.scenarios import Kept
+from model.answering.scenarios import Kept
 from pages.shared import session
 
 _SCRIPT = Path(__file__).with_name("kept.js")

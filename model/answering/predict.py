@@ -1,0 +1,295 @@
+"""From a scenario to an answer: the number, its interval, its reasons, its neighbours and its response curves."""
+
+import contextlib
+from dataclasses import dataclass
+from functools import lru_cache
+from threading import Lock
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.schema import FEATURE_NAMES, FEATURES, ROW, TARGET, DataError, Problem, row_name
+from model.answering.explain import coalition_rows, shapley
+from model.answering.neighbours import nearest, support
+from model.fitting.forest import FORESTS, ForestTables
+from model.fitting.train import Model
+
+FloatArray = NDArray[np.float64]
+N_NEAREST = 3
+_BLOCK = 8_000  # rows: a dozen milliseconds of the shipped forest
+_BATCH = Lock()  # threads that predict at once would fight for the interpreter and all be slower
+
+
+class Scenario(dict):
+    """One setting of the inputs: column name -> checked number in the stored unit.
+
+    Parameters
+    ----------
+    values : mapping
+        Must hold each input of the schema; other keys are refused.
+
+    Raises
+    ------
+    DataError
+        With every problem: what, the value received, and the cure.
+    """
+
+    def __init__(self, values):
+        problems, checked = [], {}
+        for column in FEATURES:
+            if column.name not in values:
+                text = f"{column.name}: is missing. {column.limits}"
+                problems.append(Problem(text, column.name, None, column.limits))
+                continue
+            try:
+                checked[column.name] = column.check(values[column.name])
+            except DataError as error:
+                problems += error.problems
+        for name in values:
+            if name not in FEATURE_NAMES:
+                cure = f"The inputs are {', '.join(FEATURE_NAMES)}."
+                problems.append(
+                    Problem(f"{str(name)[:60]!r} is not an input. {cure}", str(name)[:60], values[name], cure)
+                )
+        if problems:
+            raise DataError(problems)
+        super().__init__(checked)
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A real row near a scenario: its place in the rows, its name, and how far away it is."""
+
+    index: int
+    name: str
+    distance: float  # [standard deviations of the inputs]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The answer to a scenario; amounts in the unit of the target.
+
+    Attributes
+    ----------
+    scenario : Scenario
+    value, low, high : float
+        The prediction and the ends of its interval.
+    level : float
+        Share of unseen rows that the interval is to hold [1].
+    intervals : list of dict
+        Of all levels, what is promised and what was measured: see `model.fitting.interval.intervals`.
+    nearest : tuple of Neighbour
+        The closest first.
+    support : str
+        "near", "far" or "very far" from every row.
+    leverage : float
+        In a straight line through the rows [1].
+    average : float
+        Mean prediction over the model's background rows.
+    contributions : dict
+        Column name -> Shapley value; they add up to ``value - average``.
+    curves : dict
+        Column name -> ndarray of shape (n_steps,): predictions at the slider's own steps,
+        the other inputs held.
+    """
+
+    scenario: Scenario
+    value: float
+    low: float
+    high: float
+    level: float
+    intervals: list
+    nearest: tuple
+    support: str
+    leverage: float
+    average: float
+    contributions: dict
+    curves: dict
+
+    def to_record(self):
+        """The answer without its curves, as plain values for JSON."""
+        return {
+            "scenario": dict(self.scenario),
+            "value": self.value,
+            "low": self.low,
+            "high": self.high,
+            "coverage": self.level,
+            "intervals": self.intervals,
+            "unit": TARGET.unit,
+            "nearest": [{"name": row_name(near.name), "distance_sd": near.distance} for near in self.nearest],
+            "support": self.support,
+            "average": self.average,
+            "contributions": self.contributions,
+        }
+
+
+def predict(model, values, level=0.9):
+    """Answer a scenario in one batched call of the model.
+
+    Parameters
+    ----------
+    model : model.fitting.train.Model
+    values : mapping
+        Column name -> number in the stored unit.
+    level : float, default=0.9
+        Share of unseen rows that the interval is to hold [1], in (0, 1).
+
+    Returns
+    -------
+    Prediction
+
+    Raises
+    ------
+    DataError
+        If the scenario cannot be used.
+    ValueError
+        If there are too few rows for ``level``.
+    """
+    scenario = Scenario(values)
+    x = np.array([scenario[name] for name in FEATURE_NAMES])
+    blocks = [x[None], *curve_rows(x), coalition_rows(x, model.background)]
+    with _BATCH:
+        y = predict_rows(model, np.concatenate(blocks))
+    point, *curves, coalitions = np.split(y, np.cumsum([len(block) for block in blocks])[:-1])
+    value, width = float(point[0]), model.half_width(level)
+    average, contributions = shapley(coalitions, len(x))
+    places, distances = nearest(model, x[None], N_NEAREST)
+    near = [
+        Neighbour(int(i), str(model.records[i][ROW]), float(d)) for i, d in zip(places[0], distances[0], strict=True)
+    ]
+    return Prediction(
+        scenario=scenario,
+        value=value,
+        low=value - width,
+        high=value + width,
+        level=level,
+        intervals=model.intervals,
+        nearest=tuple(near),
+        support=str(support(model, x[None], distances[:, 0])[0]),
+        leverage=float(model.leverage(x[None])[0]),
+        average=average,
+        contributions=dict(zip(FEATURE_NAMES, contributions.tolist(), strict=True)),
+        curves=dict(zip(FEATURE_NAMES, curves, strict=True)),
+    )
+
+
+def curve_support(model: Model, x: FloatArray) -> dict[str, NDArray[np.str_]]:
+    """Say how far from every row a scenario is at each step of each slider, the other inputs held.
+
+    Parameters
+    ----------
+    model
+    x
+        The scenario, of shape (n_features,), in stored units.
+
+    Returns
+    -------
+    dict
+        Column name -> what `support` says at its steps, shape (n_steps,).
+    """
+    blocks = list(curve_rows(x))
+    X = np.concatenate(blocks)
+    levels = support(model, X, nearest(model, X)[1][:, 0])
+    return dict(zip(FEATURE_NAMES, np.split(levels, np.cumsum([len(block) for block in blocks])[:-1]), strict=True))
+
+
+def predict_rows(model, X):
+    """Predict many rows at once, to the last bit as the pipeline's own ``predict``, but faster for forests.
+
+    Parameters
+    ----------
+    model : model.fitting.train.Model
+    X : ndarray of shape (n_rows, n_features)
+        In the order of the schema and in its stored units.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,)
+    """
+    return _quick(model.pipeline[-1])(model.pipeline[:-1].transform(X))
+
+
+def predict_many(model, X):
+    """Predict many rows as `predict_rows` does, a block at a time, so that slider moves come in between.
+
+    Parameters
+    ----------
+    model : model.fitting.train.Model
+    X : ndarray of shape (n_rows, n_features)
+
+    Returns
+    -------
+    ndarray of shape (n_rows,)
+    """
+    blocks = []
+    for start in range(0, len(X), _BLOCK):
+        with _BATCH:
+            blocks.append(predict_rows(model, X[start : start + _BLOCK]))
+    return np.concatenate(blocks)
+
+
+def average_response(model, X, feature, values):
+    """What the model answers on average when one input of all rows is set to a value (partial dependence).
+
+    Parameters
+    ----------
+    model : model.fitting.train.Model
+    X : ndarray of shape (n_rows, n_features)
+        The rows to average over.
+    feature : int
+        Which input to set.
+    values : ndarray of shape (n_values,)
+        In the stored unit.
+
+    Returns
+    -------
+    ndarray of shape (n_values,)
+        In the unit of the target.
+
+    Notes
+    -----
+    Friedman (2001), Annals of Statistics 29(5).
+    """
+    rows = np.tile(X, (len(values), 1))
+    rows[:, feature] = np.repeat(values, len(X))
+    return predict_many(model, rows).reshape(len(values), len(X)).mean(axis=1)
+
+
+@lru_cache(maxsize=8)
+def _quick(regressor):
+    """The fastest way to the predictions of a fitted regressor: for a forest its tables, while they can hold it."""
+    if type(regressor).__name__ == "VotingRegressor":
+        members = [_quick(member) for member in regressor.estimators_]
+        return lambda X: np.average(np.array([predict_one(X) for predict_one in members]).T, axis=1)
+    if type(regressor).__name__ in FORESTS:
+        with contextlib.suppress(ValueError):
+            return ForestTables(regressor).predict
+    if type(regressor).__name__ == "HistGradientBoostingRegressor":
+        return _on_one_thread(regressor)
+    return regressor.predict
+
+
+def _on_one_thread(regressor):
+    """Its predictions without the threads that it would start: for a slider move they cost twice what they do."""
+    from threadpoolctl import ThreadpoolController
+
+    threads = ThreadpoolController()
+
+    def predict(X):
+        with threads.limit(limits=1, user_api="openmp"):
+            return regressor.predict(X)
+
+    return predict
+
+
+@lru_cache(maxsize=1)
+def _grids():
+    return [np.array(column.grid) for column in FEATURES]
+
+
+def curve_rows(x):
+    """For each input, the scenario with that input at each step of its slider."""
+    for i, grid in enumerate(_grids()):
+        rows = np.tile(x, (len(grid), 1))
+        rows[:, i] = grid
+        yield rows

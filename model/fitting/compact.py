@@ -1,0 +1,248 @@
+"""Fitted models as a few arrays that only predict: hundreds of refits in a megabyte, answered in one call.
+
+A prediction of each is a sum: of a line, of trees, and of smooth surfaces around rows. So all of a kind lie side by
+side: coefficients as one matrix, trees as flat tables, weights of the rows.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+Nodes = tuple[FloatArray, FloatArray, NDArray[np.int64], NDArray[np.int64], FloatArray]
+
+
+@dataclass(frozen=True, eq=False)
+class Compact:
+    """Fits that only predict.
+
+    Attributes
+    ----------
+    intercepts, slopes : ndarray of shape (n_fits,), (n_fits, n_features)
+        Of the line in each.
+    feature, threshold, child, value : ndarray of shape (n_nodes,)
+        Of all trees: a row goes to ``child``, or to the node after it where its input is above the threshold. A leaf
+        is its own child, and its threshold infinite. ``value`` is what a leaf adds.
+    root, depth, fit_of : ndarray of shape (n_trees,)
+        First node and depth of each tree, the deepest first, and the fit that it belongs to.
+    centres : ndarray of shape (n_surfaces, n_centres, n_features)
+        Rows of a smooth surface, in its own lengths.
+    weights : ndarray of shape (n_surfaces, n_centres)
+    lengths : ndarray of shape (n_surfaces, n_features)
+        What an input is divided by before its distance to the centres is taken.
+    surface_of : ndarray of shape (n_surfaces,)
+        The fit that a surface belongs to.
+    """
+
+    intercepts: FloatArray
+    slopes: FloatArray
+    feature: NDArray[np.int8]
+    threshold: NDArray[np.float32]
+    child: NDArray[np.int32]
+    value: NDArray[np.float32]
+    root: NDArray[np.int32]
+    depth: NDArray[np.int32]
+    fit_of: NDArray[np.int32]
+    centres: FloatArray
+    weights: FloatArray
+    lengths: FloatArray
+    surface_of: NDArray[np.int32]
+
+    def predict(self, X: FloatArray) -> FloatArray:
+        """Predict rows with every fit.
+
+        Parameters
+        ----------
+        X
+            Of shape (n_rows, n_features), in stored units.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_fits)
+            To about seven digits: trees are kept in single precision.
+        """
+        predictions = self.intercepts + X @ self.slopes.T
+        if len(self.root):
+            leaves = self.value[self._leaves(X.astype(np.float32))].astype(float)
+            order, starts, fits = self._by_fit
+            predictions[:, fits] += np.add.reduceat(leaves[:, order], starts, axis=1)
+        if len(self.surface_of):
+            Z = X / self.lengths[:, None]  # shape (n_surfaces, n_rows, n_features), and so on
+            halves = Z @ self.centres.transpose(0, 2, 1) - (Z**2).sum(axis=2)[:, :, None] / 2 - self._norms[:, None] / 2
+            predictions[:, self.surface_of] += (np.exp(halves, out=halves) @ self.weights[:, :, None])[:, :, 0].T
+        return predictions
+
+    @cached_property
+    def _norms(self):
+        """Squared length of each centre, shape (n_surfaces, n_centres)."""
+        return (self.centres**2).sum(axis=2)
+
+    def _leaves(self, X):
+        """Node in which each row ends, tree by tree, shape (n_rows, n_trees)."""
+        nodes = np.tile(self.root, (len(X), 1))
+        flat, offsets = X.ravel(), (np.arange(len(X)) * X.shape[1])[:, None]
+        for level in range(int(self.depth[0])):
+            n_deep = int(np.searchsorted(-self.depth, -level))  # trees that go on: the deepest come first
+            now = nodes[:, :n_deep]
+            is_above = flat.take(offsets + self.feature.take(now)) > self.threshold.take(now)
+            nodes[:, :n_deep] = self.child.take(now) + is_above
+        return nodes
+
+    @cached_property
+    def _by_fit(self):
+        """Order of the trees by their fits, where each fit's begin in that, and the fits that have trees."""
+        order = np.argsort(self.fit_of, kind="stable")
+        starts = np.flatnonzero(np.diff(self.fit_of[order], prepend=-1))
+        return order, starts, self.fit_of[order][starts]
+
+
+@dataclass
+class Parts:
+    """What one fit adds up."""
+
+    intercept: float
+    slopes: FloatArray
+    trees: list[tuple[Nodes, int]]
+    surfaces: list[tuple[FloatArray, FloatArray, FloatArray]]
+
+
+def take_apart(pipeline: Any) -> Parts:
+    """Keep of a fitted `model.fitting.recipe.pipeline` what it adds up, its scaling folded in.
+
+    Raises
+    ------
+    KeyError
+        If its regressor is of a kind that is not known here.
+    """
+    prepare, regressor = pipeline.steps[0][1], pipeline[-1]
+    n_features = regressor.n_features_in_
+    mean = getattr(prepare, "mean_", np.zeros(n_features))
+    scale = getattr(prepare, "scale_", np.ones(n_features))
+    part = _TAKEN_APART[type(regressor).__name__](regressor, n_features)
+    slopes = part.slopes / scale
+    surfaces = [
+        (centres / lengths + mean / (scale * lengths), weights, scale * lengths)
+        for centres, weights, lengths in part.surfaces
+    ]
+    return Parts(part.intercept - float(slopes @ mean), slopes, part.trees, surfaces)
+
+
+def _of_line(line, n_features):
+    return Parts(float(line.intercept_), np.ravel(line.coef_), [], [])
+
+
+def _of_forest(forest, n_features):
+    weight = 1 / len(forest.estimators_)
+    return Parts(0.0, np.zeros(n_features), [_nodes(tree.tree_, weight) for tree in forest.estimators_], [])
+
+
+def _of_boosting(boosting, n_features):
+    trees = [_nodes(tree.tree_, boosting.learning_rate) for tree in boosting.estimators_[:, 0]]
+    return Parts(float(boosting.init_.constant_.item()), np.zeros(n_features), trees, [])
+
+
+def _of_histograms(boosting, n_features):
+    trees = []
+    for (predictor,) in boosting._predictors:  # noqa: SLF001 - no other way to its trees
+        nodes = predictor.nodes
+        names = "feature_idx", "num_threshold", "left", "right", "value"
+        feature, threshold, left, right, value = (nodes[name] for name in names)
+        trees.append(_ordered(feature, threshold, left.astype(int), right.astype(int), value, nodes["is_leaf"] > 0))
+    return Parts(float(np.ravel(boosting._baseline_prediction)[0]), np.zeros(n_features), trees, [])  # noqa: SLF001
+
+
+def _of_vote(vote, n_features):
+    parts = [_TAKEN_APART[type(member).__name__](member, n_features) for member in vote.estimators_]
+    share = 1 / len(parts)
+    return Parts(
+        share * sum(part.intercept for part in parts),
+        share * sum(part.slopes for part in parts),
+        [((*nodes[:3], nodes[3] * share), depth) for part in parts for nodes, depth in part.trees],
+        [],
+    )
+
+
+def _of_process(process, n_features):
+    """Its line and its smooth surface: the kernel is that of `model.fitting.algorithms.gaussian_process`."""
+    line, smooth = process.kernel_.k1.k1, process.kernel_.k1.k2
+    weights = process.alpha_ * process._y_train_std  # noqa: SLF001 - no other way to its scale
+    intercept = float(process._y_train_mean + line.sigma_0**2 * weights.sum())  # noqa: SLF001
+    lengths = np.full(n_features, smooth.k2.length_scale)
+    surface = (process.X_train_, smooth.k1.constant_value * weights, lengths)
+    return Parts(intercept, weights @ process.X_train_, [], [surface])
+
+
+_TAKEN_APART = {
+    "LinearRegression": _of_line,
+    "Ridge": _of_line,
+    "RandomForestRegressor": _of_forest,
+    "ExtraTreesRegressor": _of_forest,
+    "GradientBoostingRegressor": _of_boosting,
+    "HistGradientBoostingRegressor": _of_histograms,
+    "VotingRegressor": _of_vote,
+    "GaussianProcessRegressor": _of_process,
+}
+
+
+def _nodes(tree, weight):
+    left = tree.children_left
+    return _ordered(tree.feature, tree.threshold, left, tree.children_right, weight * tree.value[:, 0, 0], left < 0)
+
+
+def _ordered(feature, threshold, left, right, value, is_leaf):
+    """Order the nodes of a tree so that the children of each lie side by side; also say how deep it is."""
+    levels, order = [np.array([0])], []
+    while len(levels[-1]):
+        inner = levels[-1][~is_leaf[levels[-1]]]
+        levels.append(np.column_stack([left[inner], right[inner]]).ravel())
+    order = np.concatenate(levels)
+    new = np.empty(len(feature), int)
+    new[order] = np.arange(len(order))
+    is_leaf = is_leaf[order]
+    child = np.where(is_leaf, np.arange(len(order)), new[left[order]])
+    # In single precision, as an input is: rounded down, it parts the same numbers.
+    exact = threshold[order]
+    rounded = exact.astype(np.float32)
+    rounded = np.where(rounded > exact, np.nextafter(rounded, np.float32(-np.inf)), rounded)
+    nodes = (
+        np.where(is_leaf, 0, feature[order]),
+        np.where(is_leaf, np.float32(np.inf), rounded),
+        child,
+        np.where(is_leaf, value[order], 0.0),
+    )
+    return nodes, len(levels) - 2
+
+
+def compact(parts: Sequence[Parts]) -> Compact:
+    """Lay fits side by side, each as `take_apart` returns it; one at least, and of equally many inputs."""
+    trees = [(number, *tree) for number, part in enumerate(parts) for tree in part.trees]
+    trees.sort(key=lambda tree: -tree[2])  # the deepest first
+    roots = np.cumsum([0, *(len(nodes[0]) for _, nodes, _ in trees)])
+    none = [np.empty(0)] * 4  # which is all of them, where every fit is a line
+    tables = zip(*(none, *(nodes for _, nodes, _ in trees)), strict=True)
+    feature, threshold, child, value = (np.concatenate(table) for table in tables)
+    surfaces = [(number, *surface) for number, part in enumerate(parts) for surface in part.surfaces]
+    n_centres = max((len(rows) for _, rows, *_ in surfaces), default=0)
+    n_features = len(parts[0].slopes)
+    centres, weights = np.zeros((len(surfaces), n_centres, n_features)), np.zeros((len(surfaces), n_centres))
+    for place, (_, rows, each, _) in enumerate(surfaces):  # what is left over has no weight
+        centres[place, : len(rows)], weights[place, : len(rows)] = rows, each
+    return Compact(
+        intercepts=np.array([part.intercept for part in parts]),
+        slopes=np.array([part.slopes for part in parts]),
+        feature=feature.astype(np.int8),
+        threshold=threshold.astype(np.float32),
+        child=(child + np.repeat(roots[:-1], np.diff(roots))).astype(np.int32),
+        value=value.astype(np.float32),
+        root=roots[:-1].astype(np.int32),
+        depth=np.array([depth for *_, depth in trees], np.int32),
+        fit_of=np.array([number for number, *_ in trees], np.int32),
+        centres=centres,
+        weights=weights,
+        lengths=np.array([lengths for *_, lengths in surfaces]).reshape(len(surfaces), n_features),
+        surface_of=np.array([number for number, *_ in surfaces], np.int32),
+    )

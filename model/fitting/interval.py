@@ -1,0 +1,187 @@
+"""The interval of a level: how wide it is, and how many rows it held that had no part in it."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from data.schema import FEATURE_NAMES
+from model.fitting.evaluate import N_SPLITS, fold_numbers
+
+LEVELS = (0.8, 0.9, 0.95)
+_N_BEYOND = 5000  # rows of a fit that lacks an end of the rows: more would take time, and say the same
+_CHANCE = 0.95  # of the two ends that are given for how many rows a level may hold
+
+
+def levels(n_rows: int) -> tuple[float, ...]:
+    """Levels whose width so many rows can set: it is the size of one of their errors."""
+    return tuple(level for level in LEVELS if rank(n_rows, level) <= n_rows)
+
+
+def possible_level(n_rows: int, wanted: float) -> float:
+    """Return a level, perhaps of a model with more rows, or the highest below it that so many rows can set."""
+    return max(level for level in levels(n_rows) if level <= wanted)
+
+
+def rank(n_rows: int, level: float) -> int:
+    """Which of the sizes of so many errors, the smallest first, is the width: Lei et al. (2018), JASA 113(523).
+
+    Raises
+    ------
+    ValueError
+        If ``level`` is outside (0, 1).
+    """
+    if not 0 < level < 1:
+        raise ValueError(f"level: {level} is not between 0 and 1.")
+    return math.ceil(round((n_rows + 1) * level, 9))  # 0.1 * 30 is a little more than 3
+
+
+def in_order(residuals: ArrayLike) -> NDArray[np.float64]:
+    """Sizes of the errors of each repeat, the smallest first: all that widths need of them."""
+    return np.sort(np.abs(np.atleast_2d(np.asarray(residuals, dtype=float))), axis=1)
+
+
+def half_width(residuals: ArrayLike, level: float = 0.9) -> float:
+    """Half the width of the interval that is promised to hold a share of new rows.
+
+    Parameters
+    ----------
+    residuals
+        Out-of-fold errors of shape (n_repeats, n_rows), observed minus predicted [unit of the target].
+    level
+        Share to hold, in (0, 1).
+
+    Raises
+    ------
+    ValueError
+        If ``level`` is outside (0, 1), or needs more rows than there are.
+
+    Notes
+    -----
+    Mean over the repeats of the k-th smallest absolute residual, k = ceil((n + 1) * level):
+    Lei et al. (2018), JASA 113(523). Averaging a row's residuals first would narrow it.
+    """
+    return half_width_of(in_order(residuals), level)
+
+
+def half_width_of(sizes: NDArray[np.float64], level: float) -> float:
+    """As `half_width`, from sizes that are `in_order`: takes no time."""
+    n_rows = sizes.shape[1]
+    if (k := rank(n_rows, level)) > n_rows:
+        raise ValueError(f"level: {level} needs more than {n_rows} residuals.")
+    return float(sizes[:, k - 1].mean())
+
+
+def nested_held(
+    y: NDArray[np.float64], predictions: NDArray[np.float64], pairs: NDArray[np.float64], groups: NDArray[np.intp]
+) -> dict[str, Any]:
+    """Count the rows that intervals held which neither fit nor width had seen: nested cross-validation.
+
+    For each fold, the width is set by the errors of other folds' rows, in fits that lacked this fold, too; the
+    prediction is that of the fit that lacked it. Of equal rows one is counted.
+
+    Parameters
+    ----------
+    y
+        Of shape (n_rows,).
+    predictions
+        Out of fold, of shape (n_repeats, n_rows) [unit of y].
+    pairs
+        From `model.fitting.evaluate.cross_validate`: shape (n_nested, N_SPLITS, n_rows).
+    groups
+        From `model.fitting.evaluate.groups_of`.
+
+    Returns
+    -------
+    dict
+        ``n_repeats`` and ``n_rows`` that were counted, and ``held``: for each level that the other folds can set,
+        ``level`` and ``held``, the mean of the repeats.
+    """
+    counted = np.unique(groups, return_index=True)[1]
+    folds, tallies = fold_numbers(groups, len(predictions)), []
+    for repeat, aside in enumerate(pairs):
+        tally = dict.fromkeys(LEVELS, 0.0)
+        for fold in range(N_SPLITS):
+            others = counted[~np.isnan(aside[fold, counted])]
+            sizes = in_order(y[others] - aside[fold, others])
+            own = counted[folds[repeat, counted] == fold]
+            errors = np.abs(y[own] - predictions[repeat, own])
+            for level in LEVELS:
+                can_set = rank(sizes.shape[1], level) <= sizes.shape[1]
+                tally[level] += (errors <= half_width_of(sizes, level)).sum() if can_set else math.nan
+        tallies.append(tally)
+    means = {level: float(np.mean([tally[level] for tally in tallies])) for level in LEVELS}
+    held = [{"level": level, "held": mean} for level, mean in means.items() if not math.isnan(mean)]
+    return {"n_repeats": len(pairs), "n_rows": len(counted), "held": held}
+
+
+def beyond(
+    fit: Callable[[NDArray[np.float64], NDArray[np.float64]], Any],
+    X: NDArray[np.float64],
+    y: NDArray[np.float64],
+    predictions: NDArray[np.float64],
+) -> dict[str, Any]:
+    """Count what intervals hold of rows beyond those of the fit: a sixth of them, at an end of one input.
+
+    Parameters
+    ----------
+    fit
+        From inputs and target to what has ``predict``.
+    X
+        Of shape (n_rows, n_features), in the order of the schema.
+    y
+        Of shape (n_rows,).
+    predictions
+        Out of fold, of shape (n_repeats, n_rows) [unit of y]: the errors of the other rows set the width.
+
+    Returns
+    -------
+    dict
+        ``input`` that is most related to the target, the ``end`` of it that lies farther out ("most" or "least"),
+        ``n_rows`` that were left out, and ``held``: ``level`` and ``held`` for each level.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        feature = int(np.nanargmax([abs(np.corrcoef(column, y)[0, 1]) for column in X.T]))
+    order, n = np.argsort(X[:, feature], kind="stable"), max(2, len(y) // 6)
+    ends = {"least": order[:n], "most": order[-n:]}
+    end = max(ends, key=lambda name: abs(X[ends[name], feature].mean() - X[:, feature].mean()))
+    rest = np.setdiff1d(order, ends[end])
+    some = rest[:: -(-len(rest) // _N_BEYOND)]
+    errors = np.abs(y[ends[end]] - fit(X[some], y[some]).predict(X[ends[end]]))
+    sizes = in_order((y - predictions)[:, rest])
+    held = [{"level": level, "held": int((errors <= half_width_of(sizes, level)).sum())} for level in levels(len(rest))]
+    return {"input": FEATURE_NAMES[feature], "end": end, "n_rows": n, "held": held}
+
+
+def intervals(model: Any) -> list[dict[str, Any]]:
+    """Say of each level what is promised and what was measured, in plain values.
+
+    Returns
+    -------
+    list of dict
+        ``level`` [1], ``half_width`` [unit of the target], ``nested_held`` of ``n_rows``, ``held_expected`` and the two
+        ends of ``held_by_chance`` [rows]; what was not measured, as by earlier releases, is None.
+    """
+    measured = model.record.get("coverage") or {"n_rows": 0, "held": []}
+    n_rows, held = measured["n_rows"], {each["level"]: each["held"] for each in measured["held"]}
+    return [
+        {
+            "level": level,
+            "half_width": model.half_width(level),
+            "nested_held": held.get(level),
+            "n_rows": n_rows if level in held else None,
+            "held_expected": round(level * n_rows, 9) if level in held else None,
+            "held_by_chance": list(held_by_chance(n_rows, level)) if level in held else None,
+        }
+        for level in levels(len(model.distinct))
+    ]
+
+
+def held_by_chance(n_rows: int, level: float) -> tuple[int, int]:
+    """Between which counts a true share of ``level`` leaves 95 of 100 tables of so many rows, by chance alone."""
+    from scipy.special import bdtrik
+
+    ends = [bdtrik(share, n_rows, level) for share in ((1 - _CHANCE) / 2, (1 + _CHANCE) / 2)]
+    return tuple(math.ceil(round(end, 9)) for end in ends)

@@ -1,0 +1,164 @@
+"""The model card of a version: what it is for, what it was made of, how good it is, and what not to do with it."""
+
+import hashlib
+
+from data.edit import write_rows
+from data.schema import COLUMNS, FEATURES, PERIOD, QUESTION, ROW, ROWS, TARGET
+from model.fitting import artifact
+from model.fitting.evaluate import verdict
+from model.fitting.recipe import ALGORITHMS
+from model.fitting.refits import KINDS, N_REFITS, SEED, SIMULATED, make_refits
+
+_PURPOSE = f"For teaching and what-if questions about {PERIOD}; not a forecast, and no proof of cause and effect."
+_VERDICTS = {-1: "misses by clearly less than", 0: "cannot be told apart from", 1: "misses by clearly more than"}
+
+
+def card(version, model, promotions):
+    """Write the model card of a version.
+
+    Parameters
+    ----------
+    version : model.store.versions.Version
+    model : model.fitting.train.Model
+        The same version, loaded.
+    promotions : list of model.store.history.Promotion
+        Of all versions, the oldest first.
+
+    Returns
+    -------
+    str
+        Markdown.
+    """
+    record, entry = version.record, ALGORITHMS[version.record["algorithm"]]
+    labels = {parameter.name: parameter.label for parameter in entry.parameters}
+    parameters = (
+        ", ".join(f"{labels[name].lower()} {value:g} ({name})" for name, value in record["parameters"].items())
+        or "none"
+    )
+    libraries = ", ".join(f"{name} {number}" for name, number in record["libraries"].items())
+    folds = record["folds"]
+    sections = {
+        "Purpose": [f"{QUESTION} {_PURPOSE}"],
+        "Data": [
+            f"- Data set {version.data_set.id}, {_code(version.data_set.origin)}: {len(model.rows):,} {ROWS}"
+            + (f" of {version.data_set.n_rows:,}; {len(version.excluded):,} left out" if version.excluded else ""),
+            f"- SHA-256 of the rows used: `{record['data']['sha256']}`",
+        ],
+        "Units": [f"- {column.label}: {column.unit}. {column.help}" for column in COLUMNS],
+        "Recipe": [
+            f"- Algorithm: {entry.label}; parameters: {parameters}; seed {record['seed']}",
+            *_directions(entry),
+        ],
+        "Scores": [*_scores(record), "", *_comparisons(record)],
+        "Intervals": [*_intervals(model)],
+        "Changes": [
+            f"- How sure a change is, say {N_REFITS} refits each of {_kinds()} on resampled {ROWS}, seed {SEED}",
+            f"- In simulations with a known truth, 90 % intervals held {', '.join(_simulated())} of 100 changes",
+        ],
+        "Limits": [
+            f"- The interval is equally wide everywhere. Far from every {ROW} errors can be larger than it promises.",
+            "- How each figure is made: the Method page, `docs/method.md`.",
+            f"- Scored by {folds['n_repeats']} × {folds['n_splits']}-fold cross-validation.",
+            f"- ± is one standard error for these {ROWS} and folds; in simulations up to 1.4 times as much.",
+        ],
+        "Lineage": [
+            f"- Trained {record['trained_at'][:16].replace('T', ' ')} UTC, asked for by {_code(version.created_by)}",
+            *([f"- Compared with version {version.rival_id}, active at the time"] if version.rival_id else []),
+            *(
+                f"- Promoted {one.at:%Y-%m-%d %H:%M} UTC by {_code(one.by)}: {_code(one.reason)}"
+                for one in promotions
+                if one.version_id == version.id
+            ),
+            f"- Model file: {version.n_bytes:,} bytes, SHA-256 `{record['model_sha256']}`",
+        ],
+        "Libraries": [f"- {libraries}"],
+    }
+    for note, text in (("Notice", version.notice), ("Broken", version.broken)):
+        if text:
+            sections = {note: [text]} | sections
+    body = "\n\n".join(f"## {title}\n\n" + "\n".join(lines) for title, lines in sections.items())
+    return f"# Version {version.id}: {entry.label}\n\n{body}\n"
+
+
+def _code(text):
+    """What somebody typed, as it stands."""
+    return f"`{' '.join(str(text).replace('`', chr(39)).split())}`"
+
+
+def _directions(entry):
+    known = [column for column in FEATURES if column.direction] if entry.holds_directions else []
+    told = [f"{c.label.lower()} never {'lowers' if c.direction > 0 else 'raises'} the answer" for c in known]
+    return [f"- Built in: {'; '.join(told)}"] if told else []
+
+
+def _intervals(model):
+    for each in model.intervals:
+        width = f"- {each['level'] * 100:g} %: ± {each['half_width']:.0f} {TARGET.unit}"
+        if each["nested_held"] is None:
+            yield f"{width}; how many {ROWS} it holds was not measured"
+            continue
+        low, high = each["held_by_chance"]
+        yield (
+            f"{width}; of {each['n_rows']:,} {ROWS} that set neither fit nor width it held {each['nested_held']:.0f} "
+            f"({each['held_expected']:.0f} expected; chance alone gives {low:,} to {high:,})"
+        )
+
+
+def _kinds():
+    *others, last = (ALGORITHMS[kind].label for kind in KINDS)
+    return f"{', '.join(others)} and {last}"
+
+
+def _simulated():
+    for n_rows, shares in SIMULATED.items():
+        for truth, share in shares.items():
+            yield f"{share:.0f} ({truth}, {n_rows:,} rows)"
+
+
+def _scores(record):
+    lines = [f"| {TARGET.unit} | MAE | RMSE | R² (no unit) |", "|:--|--:|--:|--:|"]
+    for name, score in record["scores"].items():
+        label = "**this model**" if name == "model" else ALGORITHMS[name].label
+        figures = (
+            f"{score[kind]['value']:.{digits}f} ± {score[kind]['standard_error']:.{digits}f}"
+            for kind, digits in (("mae", 1), ("rmse", 1), ("r2", 2))
+        )
+        lines.append(f"| {label} | {' | '.join(figures)} |".replace("-", "−"))
+    return lines
+
+
+def _comparisons(record):
+    n = record["data"]["n_rows"]
+    for name, found in record["mae_difference"].items():
+        interval = f"{found['value']:+.1f}, 90 % interval {found['low']:+.1f} to {found['high']:+.1f}".replace("-", "−")
+        yield (
+            f"- On {n:,} {ROWS} it {_VERDICTS[verdict(found)]} {ALGORITHMS[name].label}: "
+            f"difference of the MAE {interval} {TARGET.unit} (Nadeau and Bengio)."
+        )
+
+
+def export(version, model, promotions, content):
+    """Everything that is needed to use a version elsewhere, as files.
+
+    Parameters
+    ----------
+    version, model, promotions
+        As for `card`.
+    content : bytes
+        The pickled model as it was stored; in its place a new one goes out where it had to be fitted anew.
+
+    Returns
+    -------
+    dict
+        File name -> bytes: the model, its refits and their sidecar for `model.fitting.artifact.load`, rows, card.
+    """
+    is_kept = hashlib.sha256(content).hexdigest() == model.record["model_sha256"] and model.notice == version.notice
+    pickled = content if is_kept else artifact.to_bytes(model.pipeline)
+    refits = (model.refits or make_refits(model.X, model.y)).to_bytes()
+    return {
+        artifact.PICKLED: pickled,
+        artifact.REFITS: refits,
+        artifact.RECORD: artifact.sidecar(model.record, pickled, refits),
+        "rows.csv": write_rows(model.rows).encode(),
+        "model_card.md": card(version, model, promotions).encode(),
+    }

@@ -1,0 +1,170 @@
+"""What speaks for and against a candidate: itself and the active recipe, on the same rows and folds."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from data.schema import FEATURE_NAMES, FEATURES
+from model.answering.predict import predict_rows
+from model.fitting.evaluate import mae_difference, scores, verdict
+from model.fitting.interval import half_width, levels
+from model.fitting.train import Model
+from model.store.evaluations import evaluated
+
+N_SHOWN = 300  # rows up to which each is drawn
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """A candidate beside the active model.
+
+    Attributes
+    ----------
+    candidate, active : model.fitting.train.Model
+        As they would answer, each fitted on its own rows.
+    rival : ndarray of shape (n_repeats, n_rows) or None
+        Out-of-fold predictions of the active recipe, on the candidate's rows and folds [unit of the target];
+        None where it was never evaluated on them.
+    """
+
+    candidate: Model
+    active: Model
+    rival: np.ndarray | None
+
+    @property
+    def own(self):
+        """Out-of-fold predictions of the candidate's recipe, shape (n_repeats, n_rows) [unit of the target]."""
+        return np.asarray(self.candidate.record["predictions"]["model"])
+
+    @property
+    def n_rows(self):
+        """Rows that both were judged by."""
+        return len(self.candidate.rows)
+
+    @property
+    def is_active(self):
+        """Whether the candidate is the active model itself."""
+        return self.candidate.version == self.active.version
+
+    @property
+    def has_same_rows(self):
+        """Whether both were trained on equal rows."""
+        return self.candidate.record["data"]["sha256"] == self.active.record["data"]["sha256"]
+
+    @cached_property
+    def is_same_model(self):
+        """Whether both answer every row of either alike."""
+        if not np.allclose(*self.moves, rtol=0, atol=1e-9):
+            return False
+        X = self.candidate.X
+        return self.has_same_rows or np.allclose(
+            predict_rows(self.candidate, X), predict_rows(self.active, X), rtol=0, atol=1e-9
+        )
+
+    @property
+    def _judged(self):
+        """Who -> out-of-fold predictions; the active model is its own candidate, and stands there once."""
+        has_rival = self.rival is not None and not self.is_active
+        return {"candidate": self.own} | ({"active": self.rival} if has_rival else {})
+
+    @cached_property
+    def scores(self):
+        """Who -> scores on the candidate's rows: "candidate", "active" where known, and each baseline."""
+        recorded = self.candidate.record["scores"]
+        found = {"candidate": recorded["model"]}
+        if "active" in self._judged:
+            found["active"] = scores(self.candidate.y, self.rival, self.candidate.groups)
+        return found | {name: score for name, score in recorded.items() if name != "model"}
+
+    @cached_property
+    def difference(self):
+        """By how much the candidate misses more than the active recipe, with its interval; None where not known."""
+        if self.rival is None:
+            return None
+        return mae_difference(self.candidate.y, self.own, self.rival, self.candidate.groups)
+
+    @property
+    def is_worse(self):
+        """Whether the candidate clearly misses by more than the active recipe."""
+        return self.difference is not None and verdict(self.difference) > 0
+
+    @cached_property
+    def residuals(self):
+        """Who -> observed minus predicted, out of fold, mean over the repeats, shape (n_rows,)."""
+        return {who: (self.candidate.y - predictions).mean(axis=0) for who, predictions in self._judged.items()}
+
+    @cached_property
+    def half_widths(self):
+        """Who -> level -> half the width of its interval [unit of the target]."""
+        return {
+            who: {
+                level: half_width((self.candidate.y - predictions)[:, self.candidate.distinct], level)
+                for level in levels(len(self.candidate.distinct))
+            }
+            for who, predictions in self._judged.items()
+        }
+
+    @cached_property
+    def moves(self):
+        """What both answer to each of the active model's rows: before and after, each of shape (n_rows,)."""
+        return predict_rows(self.active, self.active.X), predict_rows(self.candidate, self.active.X)
+
+    def curves(self, scenario):
+        """Both response curves through a scenario.
+
+        Parameters
+        ----------
+        scenario : dict
+            Column name -> number in the stored unit.
+
+        Returns
+        -------
+        dict
+            Column name -> (values in the stored unit, before, after), each of shape (n_steps,).
+        """
+        x = np.array([scenario[name] for name in FEATURE_NAMES])
+        found = {}
+        for i, column in enumerate(FEATURES):
+            grid = np.array(column.grid)
+            rows = np.tile(x, (len(grid), 1))
+            rows[:, i] = grid
+            found[column.name] = grid, predict_rows(self.active, rows), predict_rows(self.candidate, rows)
+        return found
+
+    def answers(self, scenario):
+        """What both answer to a scenario [unit of the target]."""
+        x = np.array([[scenario[name] for name in FEATURE_NAMES]])
+        return float(predict_rows(self.active, x)[0]), float(predict_rows(self.candidate, x)[0])
+
+    @cached_property
+    def shown(self):
+        """Places of the rows to draw: all, or of many a random few with the largest errors."""
+        if self.n_rows <= N_SHOWN:
+            return np.arange(self.n_rows)
+        chosen = np.random.default_rng(0).choice(self.n_rows, N_SHOWN, replace=False)
+        worst = np.argsort(-np.abs(self.residuals["candidate"]))[:10]
+        return np.unique(np.concatenate([chosen, worst]))
+
+
+def gather(store, candidate, active):
+    """Put the evidence on a candidate together from what the store has.
+
+    Parameters
+    ----------
+    store : model.store.database.Store
+    candidate : model.fitting.train.Model
+        Of a version of the store.
+    active : model.fitting.train.Model
+
+    Returns
+    -------
+    Evidence
+    """
+    rows_sha256, folds = candidate.record["data"]["sha256"], candidate.record["folds"]
+    if active.record["data"]["sha256"] == rows_sha256 and active.record["folds"] == folds:
+        rival = active.record["predictions"]["model"]
+    else:
+        recipe = active.record["algorithm"], active.record["parameters"], active.record["seed"]
+        rival = evaluated(store, recipe, rows_sha256, folds, candidate.record["libraries"])
+    return Evidence(candidate, active, None if rival is None else np.asarray(rival))

@@ -1,0 +1,157 @@
+"""Several candidates on the same rows: who ties with the best, and what being chosen as the best is worth."""
+
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.schema import TARGET
+from model.fitting.evaluate import N_ENOUGH, excess_of_mae, groups_of, verdict
+from model.fitting.train import features
+from model.store.database import Store
+from model.store.evaluations import predictions_of
+from model.store.versions import Version, rows_of
+
+_N_SAMPLES = 2000
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One of several candidates on the same rows: number, algorithm, scores, and whether it ties with the best."""
+
+    version: int
+    algorithm: str
+    scores: dict[str, dict[str, float]]
+    difference: dict[str, float]  # to the best, with an interval that holds for all pairs at once
+    is_tied: bool
+
+
+@dataclass(frozen=True)
+class Standings:
+    """Candidates with the smallest mean absolute error first.
+
+    Attributes
+    ----------
+    table
+        One `Standing` a candidate.
+    corrected
+        What to expect of the best on new rows, for it was chosen as the best of them [unit of the target].
+    """
+
+    table: list[Standing]
+    corrected: float
+
+    def preferred(self, active: int) -> int:
+        """Return the version to look at first: the best, unless the active one ties with it."""
+        is_tied = any(each.version == active and each.is_tied for each in self.table)
+        return active if is_tied else self.table[0].version
+
+
+def comparable(versions: list[Version], number: int, active: int) -> list[Version]:
+    """Versions on the same rows and folds as one of them: of equal recipes the newest, and the active one.
+
+    Returns
+    -------
+    list of model.store.versions.Version
+        The oldest first.
+    """
+    (this,) = (version for version in versions if version.id == number)
+    same = [version for version in versions if version.trained_on == this.trained_on and not version.broken]
+    newest = {repr(version.recipe): version.id for version in same} | {repr(this.recipe): number}
+    return [version for version in same if version.id in {active, *newest.values()}]
+
+
+def standings(store: Store, versions: list[Version]) -> Standings:
+    """Order candidates, from `comparable`, by their typical miss, and draw the tie."""
+    ordered = sorted(versions, key=lambda version: version.record["scores"]["model"]["mae"]["value"])
+    rows = rows_of(store, ordered[0].data_set.id, ordered[0].excluded)
+    y, groups = rows[TARGET.name].to_numpy(float), groups_of(features(rows), rows[TARGET.name].to_numpy(float))
+    predictions = [predictions_of(store, version.evaluation_sha256) for version in ordered]
+    differences, corrected = compare(y, predictions, groups)
+    return Standings(
+        [
+            Standing(
+                version.id,
+                version.record["algorithm"],
+                version.record["scores"]["model"],
+                difference,
+                verdict(difference) == 0,
+            )
+            for version, difference in zip(ordered, differences, strict=True)
+        ],
+        corrected,
+    )
+
+
+def compare(
+    y: NDArray[np.float64],
+    predictions: list[NDArray[np.float64]],
+    groups: NDArray[np.intp],
+    level: float = 0.9,
+) -> tuple[list[dict[str, float]], float]:
+    """Hold several models against the best of them, which was chosen for being that.
+
+    Parameters
+    ----------
+    y
+        Of shape (n_rows,).
+    predictions
+        Out of fold, each of shape (n_repeats, n_rows), the best first [unit of y].
+    groups
+        From `model.fitting.evaluate.groups_of`.
+    level
+        Share of tables on which all intervals, of each with each, hold [1].
+
+    Returns
+    -------
+    differences
+        By how much the mean absolute error of each exceeds that of the best: ``value``, ``low`` and ``high``.
+    corrected
+        What to expect of the best [unit of y].
+
+    Notes
+    -----
+    The standard errors are Nadeau and Bengio's (2003); how many of them an interval needs is the quantile, over samples
+    of the rows, of the largest difference of all pairs in its own standard errors (max-t: Westfall and Young 1993). The
+    correction is BBC-CV: in each sample the best is chosen by the rows drawn and judged by those left out (Tsamardinos,
+    Greasidou and Borboudakis 2018, Machine Learning 107).
+    """
+    errors = np.array([np.abs(y - each).mean(axis=0) for each in predictions])
+    drawn, sums, sizes = _samples(errors, groups)
+    means = (drawn @ sums) / (drawn @ sizes)[:, None]  # (n_samples, n_models)
+    pairs = list(combinations(range(len(predictions)), 2))
+    excess = [sums[:, one] - sums[:, other] for one, other in pairs]
+    n_errors = _largest(np.column_stack(excess), sizes, drawn, level) if pairs else 0.0
+    differences = []
+    for each in predictions:
+        value, error, _ = excess_of_mae(y, each, predictions[0], groups)
+        half = n_errors * error
+        differences.append({"value": value, "low": value - half, "high": value + half})
+    is_out = drawn == 0
+    is_judged = is_out.any(axis=1)
+    left_out = (is_out @ sums)[is_judged] / (is_out @ sizes)[is_judged, None]
+    chosen = means[is_judged].argmin(axis=1)
+    return differences, float(left_out[np.arange(len(chosen)), chosen].mean())
+
+
+def _largest(excess, sizes, drawn, level):
+    """How many standard errors the largest of all differences keeps within, of samples of the rows (bootstrap-t)."""
+    totals = (drawn @ sizes)[:, None]
+    means = drawn @ excess / totals
+    squares = (
+        drawn @ excess**2 - 2 * means * (drawn @ (excess * sizes[:, None])) + means**2 * (drawn @ sizes**2)[:, None]
+    )
+    errors = np.sqrt(np.maximum(squares, 0)) / totals
+    away = np.abs(means - excess.sum(axis=0) / sizes.sum())
+    return float(np.quantile(np.divide(away, errors, out=np.zeros_like(away), where=errors > 0).max(axis=1), level))
+
+
+def _samples(errors, groups):
+    """Draw groups of rows: how often each, its sum of errors for each model, and how many rows it has."""
+    generator, n_distinct = np.random.default_rng(0), groups.max() + 1
+    n_groups = min(n_distinct, N_ENOUGH)
+    group = (generator.permutation(n_distinct) * n_groups // n_distinct)[groups]
+    sums = np.column_stack([np.bincount(group, each, n_groups) for each in errors])
+    drawn = generator.multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=_N_SAMPLES)
+    return drawn, sums, np.bincount(group, minlength=n_groups)

@@ -1,0 +1,101 @@
+"""A choice of rows with everything that is worked out from it, each when it is first asked for."""
+
+import contextlib
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from data.schema import FEATURES, TARGET
+from data.statistics import correlations, describe
+from model.answering.predict import average_response
+from model.fitting.recipe import ModelError
+from model.judging.regression import least_squares, line
+
+N_DRAWN = 300  # rows that a picture shows at the most; figures are always of all rows
+_N_ALWAYS = 10  # rows with the largest Cook's distance, which are drawn in any case
+_N_POINTS = 60  # of a curve
+
+
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """Rows that a filter has left.
+
+    Attributes
+    ----------
+    model : model.fitting.train.Model
+        Whose rows they are.
+    rows : pandas.DataFrame
+        The chosen ones, with the index of ``model.rows``.
+    """
+
+    model: Any
+    rows: Any
+
+    @cached_property
+    def statistics(self):
+        """Each column in figures, as `data.statistics.describe` says."""
+        return describe(self.rows)
+
+    @cached_property
+    def correlations(self):
+        """Pearson's and Spearman's, as `data.statistics.correlations` says."""
+        return correlations(self.rows)
+
+    @cached_property
+    def regression(self):
+        """Least squares of these rows.
+
+        Raises
+        ------
+        ModelError
+            If the rows do not allow it; the message says why.
+        """
+        return least_squares(self.rows)
+
+    def without(self, places):
+        """Least squares of these rows without some of them; raises as `regression` does."""
+        return least_squares(self.rows.drop(index=list(places)))
+
+    @cached_property
+    def at_random(self):
+        """Places of all rows, or of as many at random as a picture may draw."""
+        places = self.rows.index.to_numpy()
+        if len(places) <= N_DRAWN:
+            return places
+        return np.sort(np.random.default_rng(0).choice(places, N_DRAWN, replace=False))
+
+    @cached_property
+    def sample(self):
+        """Places of the rows to draw: those at random, and those that pull the line."""
+        with contextlib.suppress(ModelError):
+            hardest = np.argsort(-np.nan_to_num(self.regression.cook))[:_N_ALWAYS]
+            return np.union1d(self.at_random, self.rows.index.to_numpy()[hardest])
+        return self.at_random
+
+    def curves(self, name):
+        """Relate one input to the target: the straight line with its band, and the model's average response.
+
+        Parameters
+        ----------
+        name : str
+            Column of the input.
+
+        Returns
+        -------
+        dict
+            "at" (stored unit of the input), "fitted", "half_width" and "response" (unit of the target),
+            each an ndarray of shape (n_points,).
+
+        Raises
+        ------
+        ModelError
+            If the rows do not allow a line.
+        """
+        x, y = self.rows[name].to_numpy(float), self.rows[TARGET.name].to_numpy(float)
+        at = np.linspace(x.min(), x.max(), _N_POINTS) if len(x) else x
+        fitted, half_width = line(x, y, at)
+        feature = [column.name for column in FEATURES].index(name)
+        response = average_response(self.model, self.model.X[self.at_random], feature, at)
+        return {"at": at, "fitted": fitted, "half_width": half_width, "response": response}

@@ -1,0 +1,205 @@
+"""The queue of trainings in the store: asked for by visitors, worked off one at a time, each by its own process."""
+
+import os
+import socket
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import and_, func, insert, or_, select, update
+
+from model.fitting import recipe
+from model.fitting.recipe import ModelError
+from model.store.database import Store, StoreError
+from model.store.tables import DATA_SET, JOB, OPEN, THE_APP, now
+from model.store.versions import add_packed, packed
+
+MAX_WAITING = 20  # over all visitors
+UNWRITTEN = 3  # exit code of a worker that could not keep what it has trained
+
+
+@dataclass(frozen=True)
+class Job:
+    """A training that was asked for; ``done`` and ``total`` count folds."""
+
+    id: int
+    request: dict
+    visitor: str
+    state: str
+    done: int
+    total: int
+    message: str
+    worker: str
+    created_at: datetime
+    started_at: datetime | None
+    heartbeat: datetime | None
+    ended_at: datetime | None
+
+
+def submit(store, visitor, data, algorithms, *, parameters=None, seed=0, excluded=(), by="a visitor", here=False):
+    """Put a training at the end of the queue.
+
+    Parameters
+    ----------
+    store : model.store.database.Store
+    visitor : str
+        Who asks; one visitor has at most one job waiting.
+    data : int or (pandas.DataFrame, str)
+        Number of a data set; or rows and where they come from, which are then kept with the job or not at all.
+    algorithms : list of str
+        One, or several to compare.
+    parameters : dict, optional
+        Of the algorithm, where it is one.
+    seed : int, default=0
+    excluded : iterable of int
+        Places of rows to leave out.
+    by : str
+        What to call who asks, for the record.
+    here : bool, default=False
+        Whether to train on this machine also where a cluster is set.
+
+    Returns
+    -------
+    int
+        Number of the job.
+
+    Raises
+    ------
+    ModelError
+        If a single recipe is not possible, or would be too large to keep.
+    StoreError
+        If the data are not there, or somebody has to wait first.
+    """
+    values = None if isinstance(data, int) else packed(*data)
+    with store.writing() as connection:
+        data_set_id = add_packed(connection, values) if values else data
+        n_rows = connection.execute(select(DATA_SET.c.n_rows).where(DATA_SET.c.id == data_set_id)).scalar()
+        if n_rows is None:
+            raise StoreError(f"Data set {data_set_id} is not in the store {store.location}. Choose another.")
+        if not algorithms:
+            raise StoreError("There is nothing to train. Choose an algorithm.")
+        for algorithm in algorithms:
+            recipe.pipeline(algorithm, parameters if len(algorithms) == 1 else None, seed)
+        if len(algorithms) == 1:
+            recipe.cost(algorithms[0], parameters, n_rows)
+        if missing := [place for place in excluded if not 0 <= place < n_rows]:
+            raise ModelError(f"There is no row {missing[0]} to leave out: the rows are 0 to {n_rows - 1}.")
+        waiting = connection.execute(select(JOB.c.id, JOB.c.visitor).where(JOB.c.state == "waiting")).all()
+        if mine := [job.id for job in waiting if job.visitor == visitor]:
+            raise StoreError(f"Your job {mine[0]} is still waiting. Cancel it, or let it begin first.")
+        if len(waiting) >= MAX_WAITING:
+            raise StoreError(f"{len(waiting)} jobs are waiting already. Try again when some have ended.")
+        request = {
+            "data_set_id": data_set_id,
+            "algorithms": list(dict.fromkeys(algorithms)),
+            "parameters": parameters or {},
+            "seed": seed,
+            "excluded": sorted({int(place) for place in excluded}),
+            "by": by,
+        } | ({"here": True} if here else {})
+        values = {"request": request, "visitor": visitor, "state": "waiting"}
+        return connection.execute(insert(JOB).values(values)).inserted_primary_key[0]
+
+
+def submit_refits(store: Store, data_set_id: int, excluded: tuple[int, ...]) -> None:
+    """Have the refits of rows made by a job without an algorithm, which gives way to what people ask for."""
+    request = {"data_set_id": data_set_id, "algorithms": [], "parameters": {}, "seed": 0, "excluded": list(excluded)}
+    request |= {"by": THE_APP}
+    with store.writing() as connection:
+        asked = connection.execute(select(JOB.c.request).where(JOB.c.state.in_(OPEN))).scalars()
+        if request not in asked:
+            values = {"request": request, "visitor": THE_APP, "state": "waiting"}
+            connection.execute(insert(JOB).values(values))
+
+
+def in_turn(current: list[Job]) -> list[Job]:
+    """Order open jobs: the one that runs, what people asked for, and then what the app did."""
+    return sorted(current, key=lambda job: (job.state != "running", not job.request["algorithms"], job.id))
+
+
+def jobs(store, *conditions):
+    """List the jobs that meet all conditions on their table, the oldest first."""
+    columns = [JOB.c[name] for name in Job.__dataclass_fields__]
+    with store.reading() as connection:
+        return [Job(*row) for row in connection.execute(select(*columns).where(*conditions).order_by(JOB.c.id))]
+
+
+def open_jobs(store):
+    """List the running job and those that wait, in their turn."""
+    return in_turn(jobs(store, JOB.c.state.in_(OPEN)))
+
+
+def states(store: Store) -> dict[str, int]:
+    """Count the jobs: state -> how many."""
+    with store.reading() as connection:
+        return dict(connection.execute(select(JOB.c.state, func.count()).group_by(JOB.c.state)).all())
+
+
+def job(store, number):
+    """Return one job, or None."""
+    return next(iter(jobs(store, JOB.c.id == number)), None)
+
+
+def last_ended(store: Store) -> Job | None:
+    """Return the job that ended last, or None."""
+    last = select(func.max(JOB.c.end_number)).scalar_subquery()
+    return next(iter(jobs(store, JOB.c.end_number == last)), None)
+
+
+def ending(state: str, message: str) -> dict[str, object]:
+    """What changes in a job that ends."""
+    other = JOB.alias()
+    end_number = select(func.coalesce(func.max(other.c.end_number), 0) + 1).scalar_subquery()
+    return {"state": state, "ended_at": now(), "end_number": end_number, "message": message}
+
+
+def following(store):
+    """Return the number of the job that is next in the queue, or 0."""
+    return next((job.id for job in open_jobs(store) if job.state == "waiting"), 0)
+
+
+def cancel(store, number):
+    """End a job that waits or runs; its worker finds out within a second and ends itself.
+
+    Returns
+    -------
+    bool
+        False where it had ended already.
+    """
+    return change(store, and_(JOB.c.id == number, JOB.c.state.in_(OPEN)), **ending("cancelled", "Cancelled."))
+
+
+def change(store, condition, **values):
+    """Change the jobs that meet a condition on their table; whether there were any."""
+    with store.writing() as connection:
+        return connection.execute(update(JOB).where(condition).values(values)).rowcount > 0
+
+
+def own(number, worker):
+    """Condition on the job table: this job is running, and this worker has it."""
+    return and_(JOB.c.id == number, JOB.c.state == "running", JOB.c.worker == worker)
+
+
+def beat(store, number, worker, **values):
+    """Say that the worker is alive, and how far it is.
+
+    Returns
+    -------
+    bool
+        False where the job was cancelled or given up for lost: the worker must stop.
+    """
+    return change(store, own(number, worker), heartbeat=now(), **values)
+
+
+def take(store, number):
+    """Become the worker of a job that waits, or that was set running for this process to take.
+
+    Returns
+    -------
+    str
+        The worker's name; empty where the job is not to be had.
+    """
+    worker = f"{socket.gethostname()}:{os.getpid()}"
+    mine = and_(JOB.c.state == "running", JOB.c.worker == f"{socket.gethostname()}:")
+    nobody = and_(JOB.c.state == "waiting", ~select(JOB.c.id).where(JOB.c.state == "running").correlate(None).exists())
+    taken = {"state": "running", "worker": worker, "started_at": now(), "heartbeat": now()}
+    return worker if change(store, and_(JOB.c.id == number, or_(mine, nobody)), **taken) else ""

@@ -1,0 +1,59 @@
+"""What in a store is damaged: its file as a whole, and whatever has a checksum of its own."""
+
+import hashlib
+from collections.abc import Callable
+
+from sqlalchemy import select
+
+from model.fitting.damage import DamagedError
+from model.store.database import Store, StoreError
+from model.store.evaluations import predictions_of
+from model.store.stored_refits import refits_of
+from model.store.tables import DATA_SET, EVALUATION, MODEL_VERSION, REFITS
+from model.store.versions import record_of, rows_of
+
+
+def damages(store: Store) -> list[str]:
+    """Read all of a store, and say what is damaged, a sentence each.
+
+    Raises
+    ------
+    StoreError, ModelError
+        If it cannot be read for another reason.
+    """
+    try:
+        store.check()
+    except StoreError as error:
+        return [str(error)]  # nothing that such a file says can be believed
+    parts = (
+        ("Data set", DATA_SET.c.id, rows_of),
+        ("Evaluation", EVALUATION.c.sha256, predictions_of),
+        ("Refits", REFITS.c.rows_sha256, refits_of),
+        ("Version", MODEL_VERSION.c.id, record_of),
+        ("Version", MODEL_VERSION.c.id, _require_model),
+    )
+    return [sentence for part in parts for sentence in _damages_of(store, *part)]
+
+
+def _damages_of(store: Store, name: str, key: object, read: Callable) -> list[str]:
+    with store.reading() as connection:
+        keys = connection.execute(select(key).order_by(key)).scalars().all()
+    sentences = []
+    for each in keys:
+        try:
+            read(store, each)
+        except DamagedError as error:
+            sentences.append(str(error))
+        except StoreError as error:
+            if not isinstance(error.__cause__, ValueError):  # that of a text which no longer is JSON
+                raise
+            sentences.append(f"{name} {each}: {error}")
+    return sentences
+
+
+def _require_model(store: Store, number: int) -> None:
+    columns = MODEL_VERSION.c.model, MODEL_VERSION.c.sha256
+    with store.reading() as connection:
+        content, sha256 = connection.execute(select(*columns).where(MODEL_VERSION.c.id == number)).one()
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise DamagedError(f"The model of version {number} is not the one that was stored; it is fitted anew.")

@@ -1,0 +1,333 @@
+"""The store of data sets, model versions, promotions and jobs: one database that several processes may use."""
+
+import os
+import re
+import sqlite3
+import time
+import weakref
+from collections import Counter
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from sqlalchemy import exc, insert, inspect, select
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from data.load import EXPECTED
+from data.schema import DataError
+from model.fitting.recipe import ModelError
+from model.store.migrations import migrate
+from model.store.mounts import network_file_system
+from model.store.tables import METADATA, SCHEMA, SCHEMA_VERSION, engine_of
+
+DEFAULT_URL = f"sqlite:///{(Path(__file__).parents[1] / 'store.db').as_posix()}"
+VARIABLE = "PETROL_STORE_URL"
+_AS = "sqlite:////folder/store.db, or postgresql+psycopg://user:password@host/database"
+_HARMLESS = re.compile(r"No module named|import of|\S+ is not one of")  # of reasons that repeat nothing of the address
+_AWAY = exc.OperationalError, exc.InterfaceError, exc.TimeoutError  # of a server
+FAILURES: Counter[str] = Counter()  # of all stores of this process: kind -> how often
+_JUST_NOW = 50_000_000  # [ns] files carry times no finer than a few milliseconds
+
+
+class StoreError(Exception):
+    """The store, or something in it, cannot be used; the message says where, why, and what to do.
+
+    Parameters
+    ----------
+    message : str
+    hides : bool, default=False
+        Whether there is a store that may hold promotions which are not being served.
+    passes : bool, default=False
+        Whether it may be over in a moment, with nothing done.
+    """
+
+    def __init__(self, message, *, hides=False, passes=False):
+        super().__init__(message)
+        self.hides, self.passes = hides, passes
+
+
+class Store:
+    """An open store, created where there is none.
+
+    Parameters
+    ----------
+    url : str, optional
+        Of the database, as SQLAlchemy writes it; from ``PETROL_STORE_URL``, else a file beside this module.
+    create : bool, default=True
+        Whether to make one where there is none.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be opened, written or understood.
+    """
+
+    def __init__(self, url=None, *, create=True):
+        url = url or os.environ.get(VARIABLE) or DEFAULT_URL
+        self.url = url = url.strip() or url  # a file of secrets ends with a line break
+        try:
+            self._engine = engine_of(url)
+        except ImportError as error:
+            raise _unusable(url, f"{error}: python -m pip install -r requirements-scale.txt") from None
+        except (SQLAlchemyError, ValueError) as error:
+            raise _unusable(url, _first_line(error)) from None
+        self.is_file = self._engine.dialect.name == "sqlite"
+        weakref.finalize(self, self._engine.dispose)  # else Python complains of connections that nobody closed
+        self.location = self._engine.url.database or ":memory:"
+        if self.is_file and ":memory:" in self.location:
+            raise _unusable(url, "workers are processes of their own and could not see it")
+        self.url = self._engine.url.render_as_string(hide_password=False)
+        if self.is_file and not self.location.startswith("file:"):
+            whole = self._engine.url.set(database=Path(self.location).absolute().as_posix())
+            self.url = whole.render_as_string(hide_password=False)  # for workers, which run in another folder
+        if not self.is_file:
+            self.location = self._engine.url.set(query={}).render_as_string(hide_password=True)
+            if "@" in (self._engine.url.host or ""):
+                raise StoreError(
+                    f"{VARIABLE}: its password has an @. Write that as %40, and :, / and % as %3A, %2F, %25."
+                )
+        self._exists = not self.is_file or _may_be_there(self.location)
+        if not (self._exists or create):
+            raise StoreError(f"There is no store {self.location}. Check its name.")
+        self._require_disk_of_this_machine()
+        self._file = self._log = None
+        self._was_lost = self.is_new = False  # new: made just now
+        try:
+            with self.writing() as connection:
+                self._check_schema(connection, create)
+        except StoreError:
+            self._engine.dispose()
+            raise
+        if self.is_file:
+            self._file, self._log = _identity(self.location), _identity(f"{self.location}-wal")
+
+    def _require_disk_of_this_machine(self):
+        if self.is_file and (kind := network_file_system(Path(self.location))):
+            raise StoreError(
+                f"The store {self.location} is on a network file system ({kind}), on which SQLite does not work. Move "
+                f"it to a disk of this machine while the app is stopped, or name a PostgreSQL in {VARIABLE}.",
+                hides=self._exists,
+            )
+
+    @property
+    def is_replaced(self) -> bool:
+        """Whether another file has taken the place of the one that was opened."""
+        return self._file is not None and _identity(self.location) not in (None, self._file)
+
+    def require_file(self) -> None:
+        """Refuse to go on where the file that was opened is no longer in its place.
+
+        Raises
+        ------
+        StoreError
+            Until it is back.
+        """
+        if self._file is None:
+            return
+        if _identity(self.location) != self._file:
+            # Its connections stay open meanwhile: as long as they do, no other file can be given its identity.
+            self._was_lost = True
+            FAILURES["file"] += 1
+            message = (
+                f"The store {self.location} was moved or removed while it was open. Put it back, or a backup in its "
+                "place. (If the app is started anew instead, it makes a new store.)"
+            )
+            raise StoreError(message, hides=True)
+        if self._was_lost:
+            self._was_lost = False
+            self._engine.dispose()  # they may have a log that is no longer beside it
+
+    def remove_log(self) -> None:
+        """Remove the log of the former file, which SQLite would play into the one that has taken its place."""
+        if self.is_replaced and self._log and _identity(f"{self.location}-wal") == self._log:
+            for part in ("-wal", "-shm"):
+                Path(f"{self.location}{part}").unlink(missing_ok=True)
+
+    @contextmanager
+    def reading(self, *, writes=False):
+        """Open a transaction; whatever goes wrong in the database becomes a `StoreError`."""
+        self.require_file()
+        with self.explaining(), self._engine.connect() as connection:
+            connection.execution_options(writes=writes)
+            with connection.begin():
+                yield connection
+
+    @contextmanager
+    def explaining(self):
+        """Make of whatever goes wrong in this database a `StoreError`."""
+        try:
+            yield
+        except (ModelError, DataError):
+            raise
+        except (SQLAlchemyError, ValueError, KeyError, TypeError, OverflowError) as error:
+            FAILURES["database"] += 1
+            passes = not self.is_file and isinstance(error, _AWAY)
+            raise StoreError(self._explain(error), hides=self._exists, passes=passes) from error
+
+    def stamp(self):
+        """What changes with every commit of any process: times and sizes of the files, read without a query.
+
+        Returns
+        -------
+        tuple or None
+            None where only a query can tell: another database, or files written so lately that a further commit
+            might bear the same time.
+        """
+        if not self._file:
+            return None
+        try:
+            found = [os.stat(f"{self.location}{part}") for part in ("", "-wal")]  # noqa: PTH116 - in the path of a slider move
+        except OSError:
+            return None
+        if time.time_ns() - max(one.st_mtime_ns for one in found) < _JUST_NOW:
+            return None
+        return tuple((one.st_dev, one.st_ino, one.st_mtime_ns, one.st_size) for one in found)
+
+    def writing(self):
+        """Open a transaction that may write, and that no other writer can come between."""
+        return self.reading(writes=True)
+
+    def check(self) -> None:
+        """Read the whole file, of which opening it reads a small part; a database server looks after its own files.
+
+        Raises
+        ------
+        StoreError
+            If it is damaged.
+        """
+        if self.is_file:
+            with self.reading() as connection:
+                self._check_file(connection)
+
+    def compact(self) -> None:
+        """Make a file as small as what it holds, also while it is in use; PostgreSQL gives the room to new rows.
+
+        Raises
+        ------
+        StoreError
+            If another program holds the file for long, or its disk has no room for a second one of its size.
+        """
+        if not self.is_file:
+            return
+        try:
+            with self.explaining(), closing(self._engine.raw_connection()) as connection:
+                connection.execute("VACUUM")  # outside of any transaction
+                is_busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.Error as error:
+            raise StoreError(self._explain(error)) from error
+        if is_busy:
+            raise StoreError(
+                f"The store {self.location} is being read at this moment, so its file still holds what was removed. "
+                "Do this again when a backup or copy that is being made has ended."
+            )
+
+    def close(self) -> None:
+        """Close all connections; of a file, the last one puts everything into it."""
+        self._engine.dispose()
+
+    def _explain(self, error):
+        if not self.is_file:
+            return self._explain_server(error)
+        reason = _first_line(error.orig if isinstance(error, DBAPIError) else error)
+        if any(sign in reason for sign in ("readonly", "unable to open", "read-only", "disk is full", "disk I/O")):
+            return (
+                f"The store {self.location} cannot be written ({reason}). Give it a folder that can be: "
+                f"{VARIABLE}=sqlite:////folder/store.db."
+            )
+        if "locked" in reason:
+            return f"The store {self.location} is held by another program ({reason}). Try again in a moment."
+        return (
+            f"The store {self.location} cannot be read ({reason}). Put a backup in its place, or move it away and "
+            "start the app anew: it makes a new one with the shipped model."
+        )
+
+    def _explain_server(self, error):
+        origin = error.orig if isinstance(error, DBAPIError) else error
+        state, reason = getattr(origin, "sqlstate", None) or "", _first_line(origin)
+        if state == "55P03":
+            return f"The store {self.location} is held by another program ({reason}). Try again in a moment."
+        if state in {"25006", "42501", "53100"}:
+            cure = f"Give its user the right to write and its disk room, or name another in {VARIABLE}."
+            return f"The store {self.location} cannot be written ({reason}). {cure}"
+        if isinstance(error, _AWAY):
+            return f"The store {self.location} cannot be reached ({reason}). Start its server, or correct {VARIABLE}."
+        return f"The store {self.location} cannot be read ({reason}). Put a backup in its place, or name another."
+
+    def _check_file(self, connection):
+        found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+        if found != "ok":
+            told = [line for line in found.split("\n") if not line.startswith("***")]
+            raise StoreError(self._explain(ValueError(" ".join(told) or found)), hides=True)
+
+    def _check_encoding(self, connection):
+        if (found := connection.exec_driver_sql("SHOW server_encoding").scalar()) not in ("UTF8", b"UTF8"):
+            found = found.decode() if isinstance(found, bytes) else found
+            raise StoreError(
+                f"The store {self.location} keeps text as {found}, in which not all names can be written. Create its "
+                "database with ENCODING 'UTF8' TEMPLATE template0.",
+                hides=True,
+            )
+
+    def _check_schema(self, connection, create):
+        if not self.is_file:
+            self._check_encoding(connection)
+        tables = set(inspect(connection).get_table_names())
+        if not (tables or create):
+            raise StoreError(f"There is no store in {self.location}. Check its name.")
+        if not tables:
+            self.is_new = True
+            METADATA.create_all(connection)
+            connection.execute(insert(SCHEMA).values(version=SCHEMA_VERSION, columns=EXPECTED))
+            return
+        found = connection.execute(select(SCHEMA.c.version, SCHEMA.c.columns)).all() if SCHEMA.name in tables else []
+        if len(found) == 1 and found[0].columns == EXPECTED and 1 <= found[0].version < SCHEMA_VERSION:
+            if self.is_file:
+                self._check_file(connection)  # what is damaged must not be written to
+            try:
+                migrate(connection, found[0].version)
+            except (OSError, ImportError, MemoryError) as error:
+                reason = f"{type(error).__name__}: {_first_line(error)}"
+                message = f"The store {self.location} cannot be brought up to this release at the moment ({reason})."
+                raise StoreError(f"{message} Try again.", hides=True) from error
+        elif found != [(SCHEMA_VERSION, EXPECTED)]:
+            says = "tables of something else"
+            if found:
+                says = f"schema version {found[0].version}" if found[0].version != SCHEMA_VERSION else found[0].columns
+            message = (
+                f"The store {self.location} has {says}; this program knows schema version {SCHEMA_VERSION} with the "
+                f"columns {EXPECTED}. Use the program that wrote it, or name another store in {VARIABLE}."
+            )
+            raise StoreError(message, hides=True)
+
+
+def _unusable(url, reason):
+    is_harmless = "@" not in url and (url.startswith("sqlite") or not re.search(r"[:=?]", url.partition("://")[2]))
+    is_harmless &= "=" not in url or url.startswith("sqlite")
+    told = f"{url[:200]!r} cannot be used ({reason})"
+    if not is_harmless:  # what cannot be understood may be a password anywhere
+        scheme = re.match(r"(?:sqlite|postgresql)(?:\+\w+)?(?=://)|", url)[0]
+        told = f"an address {f'{scheme}://... ' if scheme else ''}cannot be used"
+        told += f" ({reason})" if _HARMLESS.match(reason) else ""
+    return StoreError(f"{VARIABLE}: {told}. Write it as {_AS}.")
+
+
+def _may_be_there(path):
+    try:
+        Path(path).stat()
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return False
+    except OSError:  # a folder that cannot be looked into may hold it
+        return True
+    return True
+
+
+def _identity(path):
+    """Which file that is, whatever its name; None where it is none."""
+    try:
+        found = Path(path).stat()
+    except (OSError, ValueError):
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _first_line(error):
+    return str(error).strip().split("\n")[0][:200]

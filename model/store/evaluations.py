@@ -1,0 +1,101 @@
+"""Evaluations in the store: what a recipe predicts of rows that its fits have not seen, kept once for all versions."""
+
+import hashlib
+import io
+import json
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sqlalchemy import Connection, RowMapping, insert, select, update
+
+from model.fitting.damage import DamagedError, explaining_trouble
+from model.store.database import Store
+from model.store.tables import EVALUATION
+
+Recipe = tuple[str, dict[str, Any], int]
+
+
+def add_evaluation(
+    connection: Connection,
+    recipe: Recipe,
+    rows_sha256: str,
+    folds: dict[str, int],
+    libraries: dict[str, str],
+    predictions: ArrayLike,
+) -> str:
+    """Keep an evaluation, once for equal predictions.
+
+    Parameters
+    ----------
+    connection
+        From `model.store.database.Store.writing`.
+    recipe
+        Algorithm, parameters and seed.
+    rows_sha256
+        `data.load.fingerprint` of the rows.
+    folds, libraries
+        As the record of a model has them.
+    predictions
+        Out of fold, of shape (n_repeats, n_rows) [unit of the target].
+
+    Returns
+    -------
+    str
+        Its SHA-256, by which versions refer to it.
+    """
+    packed = io.BytesIO()
+    np.save(packed, np.ascontiguousarray(predictions, dtype=float))
+    algorithm, parameters, seed = recipe
+    values = {"algorithm": algorithm, "parameters": parameters, "seed": seed, "rows_sha256": rows_sha256}
+    values |= {"folds": folds, "libraries": libraries, "predictions": packed.getvalue()}
+    sha256 = _checksum(values)
+    # Written once more where it is there, and so healed where it was damaged.
+    if not connection.execute(update(EVALUATION).where(EVALUATION.c.sha256 == sha256).values(values)).rowcount:
+        connection.execute(insert(EVALUATION).values(values | {"sha256": sha256}))
+    return sha256
+
+
+def _checksum(values: dict[str, Any] | RowMapping) -> str:
+    names = "algorithm", "parameters", "seed", "rows_sha256", "folds", "libraries"
+    text = json.dumps([values[name] for name in names], sort_keys=True)
+    return hashlib.sha256(text.encode() + values["predictions"]).hexdigest()
+
+
+def predictions_of(store: Store, sha256: str | None) -> NDArray[np.float64]:
+    """Return the predictions of an evaluation, of shape (n_repeats, n_rows) [unit of the target].
+
+    Raises
+    ------
+    DamagedError
+        If they are not the ones that were stored.
+    ModelError
+        If they cannot be read at the moment.
+    """
+    with store.reading() as connection:
+        row = connection.execute(select(EVALUATION).where(EVALUATION.c.sha256 == sha256)).mappings().one_or_none()
+    if not row or _checksum(row) != sha256:
+        raise DamagedError(f"The evaluation {str(sha256)[:12]} is not the one that was stored.")
+    with explaining_trouble(f"The evaluation {sha256[:12]}"):
+        return np.load(io.BytesIO(row["predictions"]))
+
+
+def evaluated(
+    store: Store, recipe: Recipe, rows_sha256: str, folds: dict[str, int], libraries: dict[str, str]
+) -> NDArray[np.float64] | None:
+    """Return the predictions of a recipe on rows and folds, under libraries; None where it was not evaluated so.
+
+    Raises
+    ------
+    ModelError
+        As `predictions_of`.
+    """
+    columns = EVALUATION.c.sha256, EVALUATION.c.parameters, EVALUATION.c.folds, EVALUATION.c.libraries
+    algorithm, parameters, seed = recipe
+    is_alike = EVALUATION.c.rows_sha256 == rows_sha256, EVALUATION.c.algorithm == algorithm, EVALUATION.c.seed == seed
+    with store.reading() as connection:
+        alike = connection.execute(select(*columns).where(*is_alike).order_by(EVALUATION.c.id.desc())).all()
+    for sha256, *others in alike:
+        if others == [parameters, folds, libraries]:
+            return predictions_of(store, sha256)
+    return None

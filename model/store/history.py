@@ -1,0 +1,285 @@
+"""Which version answers, since when and why: promotions are only ever added, and the newest one counts."""
+
+import hashlib
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import ColumnElement, Table, delete, func, insert, not_, select, update
+
+from data.load import SHIPPED, load_rows
+from data.schema import DataError
+from model.fitting import artifact
+from model.fitting.damage import DamagedError, explaining_trouble
+from model.fitting.recipe import ModelError
+from model.fitting.train import Model
+from model.store.database import Store, StoreError
+from model.store.stored_refits import add_refits
+from model.store.tables import DATA_SET, EVALUATION, JOB, MODEL_VERSION, PROMOTION, REFITS, THE_APP
+from model.store.versions import add_data_set, add_version, data_sets, version, versions
+
+OVERTAKEN = "Version {} became active meanwhile. Look at the evidence against it, then decide."
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """One line of the record: which version became the active one, when, by whom and why."""
+
+    id: int
+    version_id: int
+    at: datetime
+    by: str
+    reason: str
+
+
+def open_store(url: str | None = None, *, create: bool = True) -> Store:
+    """Open the store, and take the shipped model in if it is not there yet.
+
+    The first model of a new store is promoted. A later one, of an upgraded app on an old store, waits.
+
+    Parameters
+    ----------
+    url, create
+        See `model.store.database.Store`.
+
+    Raises
+    ------
+    StoreError
+    """
+    store = Store(url, create=create)
+    files = (artifact.FOLDER / artifact.RECORD, SHIPPED)
+    shipped = hashlib.sha256(b"\0".join(path.read_bytes() if path.exists() else b"" for path in files)).hexdigest()
+    known = select(func.count()).where(MODEL_VERSION.c.shipped == shipped)
+    with store.reading() as connection:
+        if connection.execute(known).scalar():
+            return store
+    try:
+        model, content = artifact.load(load_rows()), None
+        if not model.notice:  # else it was fitted anew, and is in no file
+            with explaining_trouble("The shipped model"):
+                content = (artifact.FOLDER / artifact.PICKLED).read_bytes()
+    except (DataError, ModelError):
+        return store  # nothing is shipped that could be kept; who asks for a model is told
+    with store.writing() as connection:
+        if not connection.execute(known).scalar():  # another process may have come first
+            data_set = add_data_set(connection, model.rows, "shipped")
+            more = {"shipped": shipped, "notice": model.notice, "content": content}
+            number = add_version(connection, model, data_set, by=THE_APP, **more)
+            add_refits(connection, model.record["data"]["sha256"], model.refits)
+            if not connection.execute(select(func.count()).select_from(PROMOTION)).scalar():
+                values = {"version_id": number, "by": THE_APP, "reason": "Shipped with the app."}
+                connection.execute(insert(PROMOTION).values(values))
+    return store
+
+
+def promote(store, number, by, reason, *, instead_of=None):
+    """Make a version the active one, now and for everybody; going back is promoting an older one.
+
+    Parameters
+    ----------
+    store : model.store.database.Store
+    number : int
+    by, reason : str
+        Who and why, for the record; neither may be empty.
+    instead_of : int, optional
+        The version that was active when this was decided; another one by now is a reason to look again.
+
+    Raises
+    ------
+    StoreError
+        If there is no such version, it cannot be used, another was promoted meanwhile, or who or why is missing.
+    """
+    by, reason = " ".join(by.split()), " ".join(reason.split())
+    for what, text, limit in (("name", by, 100), ("reason", reason, 1000)):
+        if not text:
+            raise StoreError(f"Version {number} was not promoted: the record needs a {what}.")
+        if len(text) > limit:
+            raise StoreError(f"The {what} has {len(text):,} characters; {limit:,} are kept. Shorten it.")
+    with store.writing() as connection:
+        found = connection.execute(select(MODEL_VERSION.c.broken).where(MODEL_VERSION.c.id == number)).one_or_none()
+        if not found:
+            raise StoreError(f"There is no version {number} in the store {store.location}.")
+        if found.broken:
+            raise StoreError(f"Version {number} cannot be used: {found.broken}")
+        usable = select(PROMOTION.c.version_id).join(MODEL_VERSION).where(MODEL_VERSION.c.broken.is_(None))
+        current = connection.execute(usable.order_by(PROMOTION.c.id.desc()).limit(1)).scalar()
+        if instead_of not in (None, current):
+            raise StoreError(OVERTAKEN.format(current))
+        connection.execute(insert(PROMOTION).values(version_id=number, by=by, reason=reason))
+
+
+def promotions(store):
+    """List the promotions, the oldest first."""
+    columns = [PROMOTION.c[name] for name in Promotion.__dataclass_fields__]
+    with store.reading() as connection:
+        return [Promotion(*row) for row in connection.execute(select(*columns).order_by(PROMOTION.c.id))]
+
+
+def active(store: Store, without: Collection[int] = ()) -> tuple[int, int]:
+    """Numbers of the version that answers and of the one promoted last; they differ where the latter is broken.
+
+    Parameters
+    ----------
+    store
+    without
+        Versions that are not to answer.
+
+    Returns
+    -------
+    tuple of (int, int)
+        0 where there is none.
+    """
+    query = select(PROMOTION.c.version_id, MODEL_VERSION.c.broken).join(MODEL_VERSION).order_by(PROMOTION.c.id.desc())
+    with store.reading() as connection:
+        newest = connection.execute(query.limit(1)).one_or_none()
+        if not newest or not (newest.broken or newest.version_id in without):
+            return (newest.version_id, newest.version_id) if newest else (0, 0)
+        usable = query.where(MODEL_VERSION.c.broken.is_(None), MODEL_VERSION.c.id.not_in(without)).limit(1)
+        answering = connection.execute(usable).one_or_none()
+        return answering.version_id if answering else 0, newest.version_id
+
+
+class Answering(NamedTuple):
+    """The model that answers, what is not in order (empty when all is), and whether that may be over at any moment."""
+
+    model: Model
+    notice: str
+    is_temporary: bool
+
+
+def active_model(
+    store: Store,
+    load: Callable[[int], Model],
+    shipped: Callable[[], Model] = lambda: artifact.load(load_rows()),
+    former: Model | None = None,
+) -> Answering:
+    """Load the version that answers; where it cannot be used, the one promoted before it answers.
+
+    One whose bytes are damaged is marked as broken, for everybody and for good. Any other trouble in loading, such as
+    too many open files or a library that this machine lacks, is this process's own and may pass: nothing is written.
+
+    Parameters
+    ----------
+    store
+    load
+        From the number of a version to its model; may keep what it has loaded.
+    shipped
+        Loads the shipped model, for where no version can be used.
+    former
+        The version that answered until now, which goes on where the one to answer cannot be loaded at the moment.
+
+    Returns
+    -------
+    Answering
+        Where no version can be used, with the shipped model.
+    """
+    trouble, failed = "", []
+    while True:
+        number, newest = active(store, failed)
+        try:
+            model = load(number) if number else shipped()
+            break
+        except DamagedError as error:
+            broken = update(MODEL_VERSION).where(MODEL_VERSION.c.id == number).values(broken=str(error)[:500])
+            with store.writing() as connection:
+                connection.execute(broken)
+        except (ModelError, OSError, ImportError, MemoryError) as error:
+            if not number:
+                raise
+            reason = str(error.__cause__ or error).split("\n")[0].rstrip(".") or "not enough memory"
+            trouble = trouble or f"Version {number} cannot be loaded at the moment ({reason}). It is tried again; until"
+            if former:
+                model = former
+                break
+            failed.append(number)
+    if number == newest and not trouble:
+        return Answering(model, "", is_temporary=False)
+    name, notice = f"version {model.version}" if model.version else "the shipped model", ""
+    if broken := version(store, newest).broken:
+        notice = f"Version {newest} cannot be used: {broken}"
+        if not trouble:
+            notice += f" So {name}{', promoted before it,' if model.version else ''} answers."
+    if trouble:
+        notice = f"{notice} {trouble} then {name} answers.".lstrip()
+    return Answering(model, notice, is_temporary=bool(trouble))
+
+
+def remove_version(store, number):
+    """Delete a version that was never promoted and does not come with the app.
+
+    Raises
+    ------
+    StoreError
+        If it must stay.
+    """
+    version(store, number)
+    with store.writing() as connection:
+        _remove_versions(connection, {number})
+
+
+def _remove_versions(connection, numbers):
+    kept = set(connection.execute(select(PROMOTION.c.version_id)).scalars())
+    kept |= set(connection.execute(select(MODEL_VERSION.c.id).where(MODEL_VERSION.c.shipped.is_not(None))).scalars())
+    if staying := sorted(kept & numbers):
+        raise StoreError(f"Version {staying[0]} stays: it was promoted, or comes with the app.")
+    rivals = MODEL_VERSION.c.rival_id.in_(numbers)
+    connection.execute(update(MODEL_VERSION).where(rivals).values(rival_id=None))
+    connection.execute(delete(MODEL_VERSION).where(MODEL_VERSION.c.id.in_(numbers)))
+    for table in (EVALUATION, REFITS):
+        connection.execute(delete(table).where(is_unused(table)))
+
+
+def is_unused(table: Table, going: ColumnElement[bool] | None = None) -> ColumnElement[bool]:
+    """Condition on evaluations or refits: of rows on which no version was evaluated, or only those that are going.
+
+    Parameters
+    ----------
+    table
+    going
+        Condition on versions.
+    """
+    staying = [] if going is None else [not_(going)]
+    own = EVALUATION.alias()
+    is_own = own.c.sha256.in_(select(MODEL_VERSION.c.evaluation_sha256).where(*staying))
+    return table.c.rows_sha256.not_in(select(own.c.rows_sha256).where(is_own))  # also what another was held against
+
+
+def remove_data_set(store, data_set_id):
+    """Delete a data set and the versions trained on it, none of which may have been promoted.
+
+    Raises
+    ------
+    StoreError
+        If one of them must stay, or a job is about to use the data.
+    """
+    with store.writing() as connection:
+        open_jobs = select(JOB.c.request).where(JOB.c.state.in_(("waiting", "running")))
+        if any(request["data_set_id"] == data_set_id for request in connection.execute(open_jobs).scalars()):
+            raise StoreError("These data are about to be used by a job. Cancel it first, or wait for it.")
+        using = select(MODEL_VERSION.c.id).where(MODEL_VERSION.c.data_set_id == data_set_id)
+        _remove_versions(connection, set(connection.execute(using).scalars()))
+        connection.execute(delete(DATA_SET).where(DATA_SET.c.id == data_set_id))
+
+
+def removable_data_sets(store):
+    """List data sets that no version which must stay was trained on, each with the versions that would go.
+
+    Returns
+    -------
+    list of (model.store.versions.DataSet, list of int)
+    """
+    using, promoted = {}, {one.version_id for one in promotions(store)}
+    for one in versions(store):
+        using.setdefault(one.data_set.id, []).append(one)
+    return [
+        (data_set, [one.id for one in using.get(data_set.id, ())])
+        for data_set in data_sets(store)
+        if not any(one.id in promoted or one.shipped for one in using.get(data_set.id, ()))
+    ]
+
+
+def waiting_shipped(store):
+    """Versions that came with the app after the first and were never promoted."""
+    promoted = select(PROMOTION.c.version_id)
+    return versions(store, MODEL_VERSION.c.shipped.is_not(None), MODEL_VERSION.c.id.not_in(promoted))

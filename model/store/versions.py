@@ -1,0 +1,315 @@
+"""Data sets and model versions in the store: kept, listed, loaded, and never served before they were checked."""
+
+import hashlib
+import io
+import json
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import numpy as np
+from sqlalchemy import func, insert, select
+
+from data.load import fingerprint
+from data.schema import FEATURE_NAMES, ROW
+from model.fitting import artifact
+from model.fitting.damage import DamagedError, explaining_trouble
+from model.fitting.importance import KINDS
+from model.fitting.recipe import ALGORITHMS, ModelError
+from model.store.database import Store, StoreError
+from model.store.evaluations import add_evaluation, predictions_of
+from model.store.stored_refits import refits_of
+from model.store.tables import DATA_SET, MODEL_VERSION
+
+_HEAVY = {"arrays", "model"}
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """Rows in the store: their number, the checksum of the figures, where they came from, and how many they are."""
+
+    id: int
+    sha256: str
+    origin: str
+    n_rows: int
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Version:
+    """A model version without its bytes; ``record`` is its sidecar but for what that holds row by row."""
+
+    id: int
+    data_set: DataSet
+    excluded: tuple
+    record: dict
+    n_bytes: int
+    rival_id: int | None
+    job_id: int | None
+    created_by: str
+    created_at: datetime
+    shipped: str | None
+    notice: str
+    broken: str | None
+    evaluation_sha256: str | None
+
+    @property
+    def recipe(self):
+        """Algorithm, parameters and seed."""
+        return self.record["algorithm"], self.record["parameters"], self.record["seed"]
+
+    @property
+    def trained_on(self):
+        """What must be equal for two versions to have the same rows in the same folds."""
+        return self.data_set.id, self.excluded, self.record["folds"]
+
+    @property
+    def label(self):
+        """What people call it: ``"Version 3 (random forest)"``."""
+        return f"Version {self.id} ({ALGORITHMS[self.record['algorithm']].label})"
+
+
+def packed(rows, origin):
+    """Make of rows what `add_packed` keeps: of a million it takes seconds, for which nobody should hold the store.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        As `data.load.load_rows` returns them.
+    origin : str
+        Where they came from, for people.
+
+    Returns
+    -------
+    dict
+    """
+    buffer, bare = io.BytesIO(), rows.copy(deep=False)
+    bare.attrs = {}
+    bare.to_parquet(buffer, index=False)
+    parquet = buffer.getvalue()
+    values = {"sha256": fingerprint(rows), "origin": origin[:200], "n_rows": len(rows), "parquet": parquet}
+    return values | {"parquet_sha256": hashlib.sha256(parquet).hexdigest()}
+
+
+def add_packed(connection, values):
+    """Keep rows, once for equal figures.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+        From `model.store.database.Store.writing`.
+    values : dict
+        The rows, `packed`.
+
+    Returns
+    -------
+    int
+        Number of the data set.
+    """
+    known = select(DATA_SET.c.id).where(DATA_SET.c.sha256 == values["sha256"])
+    if number := connection.execute(known).scalar():
+        return number
+    return connection.execute(insert(DATA_SET).values(values)).inserted_primary_key[0]
+
+
+def add_data_set(connection, rows, origin):
+    """Pack rows and keep them; see `packed` and `add_packed`."""
+    return add_packed(connection, packed(rows, origin))
+
+
+def data_sets(store):
+    """List the data sets, the oldest first."""
+    columns = [DATA_SET.c[name] for name in DataSet.__dataclass_fields__]
+    with store.reading() as connection:
+        return [DataSet(*row) for row in connection.execute(select(*columns).order_by(DATA_SET.c.id))]
+
+
+def rows_of(store, data_set_id, excluded=()):
+    """Return the rows of a data set but for some places.
+
+    Parameters
+    ----------
+    store : model.store.database.Store
+    data_set_id : int
+    excluded : iterable of int
+        Places of rows to leave out.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As `data.load.load_rows` returns it.
+
+    Raises
+    ------
+    StoreError
+        If there is no such data set.
+    DamagedError
+        If the rows no longer are what was stored.
+    ModelError
+        If they cannot be read at the moment, or one to leave out is not there.
+    """
+    import pandas as pd
+
+    columns = DATA_SET.c.parquet, DATA_SET.c.parquet_sha256, DATA_SET.c.sha256
+    with store.reading() as connection:
+        found = connection.execute(select(*columns).where(DATA_SET.c.id == data_set_id)).one_or_none()
+    if not found:
+        raise StoreError(f"Data set {data_set_id} is not in the store {store.location}.")
+    damage = DamagedError(f"The rows of data set {data_set_id} are not the ones that were stored.")
+    if hashlib.sha256(found.parquet).hexdigest() != found.parquet_sha256:
+        raise damage
+    with explaining_trouble(f"The rows of data set {data_set_id}"):
+        rows = pd.read_parquet(io.BytesIO(found.parquet)).astype({ROW: object})
+    if fingerprint(rows) != found.sha256:
+        raise damage
+    if missing := sorted(set(excluded) - set(rows.index)):
+        raise ModelError(
+            f"There is no row {missing[0]} to leave out: data set {data_set_id} has rows 0 to {len(rows) - 1}."
+        )
+    return rows.drop(index=list(excluded)).reset_index(drop=True)
+
+
+def add_version(connection, model, data_set_id, *, by, content=None, **more):
+    """Keep a trained model as a new version, which is not promoted by that.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+    model : model.fitting.train.Model
+    data_set_id : int
+    by : str
+        Who asked for it.
+    content : bytes, optional
+        The pickled model where it is a file already: one artifact has one checksum.
+    **more
+        ``excluded``, ``rival_id``, ``job_id``, ``shipped``, ``notice``: see `model.tables`.
+
+    Returns
+    -------
+    int
+        Number of the version.
+    """
+    record, arrays = dict(model.record), io.BytesIO()
+    importance = record.pop("importance").items()
+    kept = {f"importance/{kind}/{name}": values for kind, by_input in importance for name, values in by_input.items()}
+    np.savez(arrays, **kept)  # numbers at random hardly become fewer, and packing a million of them takes seconds
+    predictions = record.pop("predictions")["model"]
+    values = {name: record.pop(name) for name in ("algorithm", "parameters", "seed")}
+    evaluation = add_evaluation(
+        connection, tuple(values.values()), record["data"]["sha256"], record["folds"], record["libraries"], predictions
+    )
+    content = content or artifact.to_bytes(model.pipeline)
+    trained_at = datetime.fromisoformat(record["trained_at"])
+    values |= {"data_set_id": data_set_id, "created_by": by, "record": record, "excluded": []} | more
+    values |= {"arrays": arrays.getvalue(), "model": content, "sha256": hashlib.sha256(content).hexdigest()}
+    values |= {"evaluation_sha256": evaluation, "created_at": trained_at}
+    values["record_sha256"] = _checksum(values)
+    return connection.execute(insert(MODEL_VERSION).values(values)).inserted_primary_key[0]
+
+
+def _checksum(values):
+    """SHA-256 of all that a version says of itself but for its joblib bytes, which have their own."""
+    names = "algorithm", "parameters", "seed", "excluded", "record", "sha256", "evaluation_sha256"
+    text = json.dumps([values[name] for name in names], sort_keys=True)
+    return hashlib.sha256(text.encode() + values["arrays"]).hexdigest()
+
+
+def versions(store, *conditions):
+    """List the versions that meet all conditions on their table, the oldest first, without their bytes."""
+    light = [column for column in MODEL_VERSION.c if column.name not in _HEAVY]
+    query = select(*light, func.length(MODEL_VERSION.c.model).label("n_bytes")).where(*conditions)
+    sets = {data_set.id: data_set for data_set in data_sets(store)}
+    with store.reading() as connection:
+        found = connection.execute(query.order_by(MODEL_VERSION.c.id)).all()
+        return [_version(row, sets[row.data_set_id]) for row in found]
+
+
+def _version(row, data_set):
+    own = {name: value for name, value in row._mapping.items() if name in Version.__dataclass_fields__}  # noqa: SLF001 - SQLAlchemy's public name
+    return Version(**own | {"record": _sidecar(row), "excluded": tuple(row.excluded), "data_set": data_set})
+
+
+def _sidecar(row):
+    """The record of a version but for what that holds row by row."""
+    recipe = {"algorithm": row.algorithm, "parameters": row.parameters, "seed": row.seed}
+    return recipe | row.record | {"model_sha256": row.sha256}
+
+
+def of_job(store, number):
+    """List the versions that a job has trained."""
+    return versions(store, MODEL_VERSION.c.job_id == number)
+
+
+def version(store, number):
+    """Return one version without its bytes; `StoreError` if there is none of that number."""
+    if found := versions(store, MODEL_VERSION.c.id == number):
+        return found[0]
+    raise StoreError(f"There is no version {number} in the store {store.location}.")
+
+
+def record_of(store, number):
+    """Return the whole record of a version: also ``predictions`` (out of fold) and ``importance``, row by row.
+
+    Raises
+    ------
+    StoreError
+        If there is no such version.
+    DamagedError
+        If it is not the one that was stored.
+    ModelError
+        If it cannot be read at the moment.
+    """
+    columns = [column for column in MODEL_VERSION.c if column.name != "model"]
+    with store.reading() as connection:
+        row = connection.execute(select(*columns).where(MODEL_VERSION.c.id == number)).one_or_none()
+    if not row:
+        raise StoreError(f"There is no version {number} in the store {store.location}.")
+    if _checksum(row._mapping) != row.record_sha256:  # noqa: SLF001
+        raise DamagedError(f"The record of version {number} is not the one that was stored.")
+    with explaining_trouble(f"The record of version {number}"):
+        arrays = dict(np.load(io.BytesIO(row.arrays)))
+    importance = {
+        kind: {name: arrays[f"importance/{kind}/{name}"] for name in ("plain", *FEATURE_NAMES)} for kind in KINDS
+    }
+    predictions = {"model": predictions_of(store, row.evaluation_sha256)}
+    return _sidecar(row) | {"predictions": predictions, "importance": importance}
+
+
+def content_of(store: Store, number: int) -> bytes:
+    """Return the pickled model of a version, which must exist, as it was stored."""
+    with store.reading() as connection:
+        return connection.execute(select(MODEL_VERSION.c.model).where(MODEL_VERSION.c.id == number)).scalar_one()
+
+
+def load(store, number):
+    """Load a version, or fit its recipe anew where its bytes cannot be trusted.
+
+    Parameters
+    ----------
+    store : model.store.database.Store
+    number : int
+
+    Returns
+    -------
+    model.fitting.train.Model
+        With a ``notice`` wherever it is not what was kept.
+
+    Raises
+    ------
+    StoreError
+        If there is no such version.
+    DamagedError
+        If it is damaged beyond its recipe.
+    ModelError
+        If it cannot be used at the moment.
+    """
+    found, record, content = version(store, number), record_of(store, number), content_of(store, number)
+    rows = rows_of(store, found.data_set.id, found.excluded)
+    if np.shape(record["predictions"]["model"])[1] != len(rows):
+        raise DamagedError(f"The scores of version {number} are of other rows.")
+    with explaining_trouble(f"The model of version {number}"):
+        model = artifact.restore(f"The model of version {number}", content, record, rows)
+    notice = " ".join(filter(None, (found.notice, model.notice)))
+    with suppress(DamagedError):  # they are made anew by a job
+        model = replace(model, refits=refits_of(store, record["data"]["sha256"]))
+    return replace(model, version=number, notice=notice)

@@ -1,0 +1,178 @@
+"""The evidence on a version beside the active one, and the form that promotes it."""
+
+import numpy as np
+import streamlit as st
+
+from data.schema import ROW, ROWS, TARGET, row_name
+from model.store import history
+from model.store.database import StoreError
+from pages.shared import controls, door, session
+from pages.shared.pictures import evidence_charts, text_tables
+from pages.shared.words import verdicts
+from pages.shared.words.wording import standard_error
+
+_UNSEEN = f"Each {ROW} was predicted by fits that had not seen it; the mean of all rounds is drawn."
+
+
+def show(evidence, standings=None):
+    """Draw all of it, a view at a time.
+
+    Parameters
+    ----------
+    evidence : model.judging.evidence.Evidence
+    standings : model.judging.standings.Standings, optional
+        Of the versions on the same rows, where there are several.
+    """
+    views = {"Scores": _scores, "Predictions": _predictions, "Curves": _curves, "What would move": _moves}
+    if standings:
+        views = {"All candidates": lambda found: _standings(found, standings)} | views
+    # Other tabs are other tabs, also for the browser.
+    key = session.EVIDENCE_OF_SEVERAL if standings else session.EVIDENCE
+    for tab, draw in zip(st.tabs(list(views), key=key, bind="query-params"), views.values(), strict=True):
+        if tab.open:
+            with tab:
+                draw(evidence)
+
+
+def _picture(key, figure, alt):
+    st.plotly_chart(figure, key=key, alt=alt, config={"displaylogo": False})
+
+
+def _standings(evidence, standings):
+    st.markdown(verdicts.tie(standings, evidence.n_rows))
+    _picture(session.EVIDENCE_STANDINGS, evidence_charts.standings(standings.table), "Typical miss of each candidate")
+    baseline = evidence.candidate.record["scores"]["mean"]
+    st.markdown(text_tables.markdown(verdicts.standings_table(standings, evidence.active.version, baseline)))
+    st.caption(f"Shaded: cannot be told apart from the best. MAE and RMSE in {TARGET.unit}. {standard_error()}")
+
+
+def yardstick(evidence):
+    """Draw the active model as its candidates will be judged: baselines, unseen predictions, largest misses.
+
+    Parameters
+    ----------
+    evidence : model.judging.evidence.Evidence
+        On the active model itself.
+    """
+    st.markdown("## What a candidate is compared with")
+    _table_of_scores(evidence)
+    _observed(evidence)
+    st.markdown(verdicts.misses(evidence))
+    st.caption(_UNSEEN)
+
+
+def _scores(evidence):
+    _table_of_scores(evidence)
+    st.markdown("**Intervals**")
+    st.markdown(text_tables.markdown(verdicts.intervals_table(evidence)))
+    st.caption(
+        f"Half the width in {TARGET.unit}. Held: {ROWS} inside, of those that set neither fit nor width. What was held "
+        "ranks no model: chance alone moves it by more."
+    )
+    controls.method_link()
+
+
+def _table_of_scores(evidence):
+    st.markdown(text_tables.markdown(verdicts.scores_table(evidence)))
+    folds = evidence.candidate.record["folds"]
+    of_difference = (
+        ""
+        if evidence.is_active
+        else " The interval of the difference is Nadeau and Bengio’s, which allows for folds that share rows."
+    )
+    st.caption(
+        f"All on the same {evidence.n_rows:,} {ROWS} and the same {folds['n_repeats']} × {folds['n_splits']} folds. "
+        f"MAE and RMSE in {TARGET.unit}. {standard_error()}{of_difference}"
+    )
+
+
+def _observed(evidence):
+    alt = f"Observed against out-of-fold predicted {TARGET.label.lower()} of {evidence.n_rows:,} {ROWS}"
+    _picture(session.EVIDENCE_OBSERVED, evidence_charts.observed_against_predicted(evidence), alt)
+
+
+def _predictions(evidence):
+    left, right = st.columns(2, gap="medium")
+    with left:
+        _observed(evidence)
+    with right:
+        alt = f"Residuals over predictions of {evidence.n_rows:,} {ROWS}"
+        _picture(session.EVIDENCE_RESIDUALS, evidence_charts.residuals(evidence), alt)
+    caption = _UNSEEN
+    if len(evidence.shown) < evidence.n_rows:
+        caption += (
+            f" {len(evidence.shown):,} of {evidence.n_rows:,} are drawn, those with the largest errors among them."
+        )
+    st.caption(caption)
+
+
+def _curves(evidence):
+    scenario = controls.last_scenario()
+    now, then = evidence.answers(scenario)
+    st.markdown(
+        f"Your what-if scenario: **{now:.0f}** now, **{then:.0f}** with version {evidence.candidate.version} "
+        f"({TARGET.unit})."
+    )
+    alt = "Response curves of both models through your what-if scenario, a panel an input"
+    _picture(session.EVIDENCE_CURVES, evidence_charts.curves(evidence, scenario), alt)
+
+
+def _moves(evidence):
+    now, then = evidence.answers(controls.last_scenario())
+    change = f"{then - now:+z.1f}".replace("-", "−")
+    st.markdown(f"{verdicts.moves(evidence)} Your what-if scenario would move by {change}.")
+    _picture(session.EVIDENCE_MOVES, evidence_charts.moves(evidence), f"Change of the prediction of each {ROW}")
+    names = [row_name(str(code)) for code in np.asarray(evidence.active.rows[ROW])]
+    with st.popover("Show as table", type="tertiary", icon=":material/table_rows:"):
+        st.markdown(text_tables.markdown(verdicts.moves_table(evidence, names)))
+
+
+def promote(store, evidence):
+    """Say how it compares, and draw the form that makes it active; with a tick where something speaks against it.
+
+    Parameters
+    ----------
+    store : model.store.database.Store
+    evidence : model.judging.evidence.Evidence
+    """
+    number, active = evidence.candidate.version, evidence.active.version
+    st.markdown(verdicts.headline(evidence))
+    seen = st.session_state.get(session.PROMOTE_SEEN_AGAINST, active)
+    st.session_state[session.PROMOTE_SEEN_AGAINST] = active
+    if evidence.is_active or door.refusal():
+        return
+    was_active = any(one.version_id == number for one in history.promotions(store))
+    verb = "Roll back to" if was_active else "Promote"
+    with st.form(session.part(session.PROMOTE, number), border=True):
+        st.markdown(
+            f"**{verb} version {number}** :gray[Everybody’s predictions change at once. "
+            "You can roll back on the Models page.]"
+        )
+        by = door.author("")
+        left, right = (st, st) if by else st.columns([0.7, 0.3])
+        reason = left.text_input("Reason", key=session.part(session.PROMOTE_REASON, number))
+        if not by:
+            by = right.text_input("Your name", key=session.PROMOTE_BY, persist_state="session")
+        against = verdicts.conditions(evidence)
+        agreed = True
+        if against:
+            told = f"I have seen that {' and that '.join(against)}."
+            agreed = st.checkbox(told, key=session.part(session.PROMOTE_AGREED, number, active))
+        pressed = st.form_submit_button(f"{verb} version {number}", type="primary")
+    if not pressed:
+        return
+    if seen not in (0, active):  # before a tick is asked for that is about another version than was decided against
+        st.error(history.OVERTAKEN.format(active))
+        return
+    missing = [what for what, given in (("a reason", reason.strip()), ("your name", by.strip())) if not given]
+    if missing or not agreed:
+        wants = [f"Give {' and '.join(missing)}."] if missing else []
+        wants += [] if agreed else ["Tick that you have seen what speaks against it."]
+        st.error(" ".join(wants))
+        return
+    try:
+        door.change(history.promote, store, number, by, reason, instead_of=seen or None)
+    except StoreError as error:
+        st.error(str(error))
+        return
+    st.rerun()

@@ -1,0 +1,52 @@
+"""Links that keep their meaning: all inputs, the level of the band, and the version that gave the number."""
+
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from model.answering.predict import predict
+from model.fitting.recipe import ModelError
+from model.fitting.train import Model
+from model.store.database import StoreError
+from pages.shared import resources, session
+from pages.shared.words.wording import plain
+
+
+def beside(model: Model) -> str:
+    """Write what a link holds beside start, inputs and level: the version that gave the number."""
+    return urlencode({session.VERSION: model.version} if model.version else {})
+
+
+def told_by_link(model, answer):
+    """Say what the version in the page's address said, where it is not the one that answers now.
+
+    Parameters
+    ----------
+    model : model.fitting.train.Model
+    answer : model.answering.predict.Prediction
+
+    Returns
+    -------
+    str
+        Markdown; empty where there is nothing to say, and once the sliders have moved.
+    """
+    asked = st.query_params.get(session.VERSION)
+    if not asked:
+        return ""
+    if st.session_state.setdefault(session.LINK_OPENED_AT, answer.scenario) != answer.scenario:
+        return ""
+    number = int(asked) if asked.isascii() and asked.isdecimal() and len(asked) < 10 else None
+    if number == model.version:
+        return ""
+    now = f"{_named(model)} says **{answer.value:.0f}**"
+    try:
+        if number is None:
+            raise StoreError("that is not a number")
+        then = predict(resources.owner.version(number), answer.scenario).value
+    except (ModelError, StoreError):
+        return f"The link was made with version {plain(asked[:20])}, which is not known here or cannot be used. {now}."
+    return f"The link was made with version {number}, which said **{then:.0f}**. {now}."
+
+
+def _named(model):
+    return f"Version {model.version}" if model.version else "The shipped model"

@@ -1,0 +1,302 @@
+"""What to train: the controls of the Retrain page, from the rows to the seed."""
+
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from data.cells import harmless
+from data.edit import from_shown, template, to_shown
+from data.load import distinct, fingerprint, load_rows, places_in_words
+from data.schema import COLUMNS, ROW, ROWS, DataError, row_name
+from data.text import MAX_BYTES, MAX_ROWS
+from model.fitting import recipe
+from model.fitting.recipe import ModelError, Parameter
+from model.queue import duration
+from model.store import versions
+from pages.shared import resources, session
+from pages.shared.panels import reading, uploads
+from pages.shared.panels.fields import number_field
+from pages.shared.pictures import text_tables
+from pages.shared.words import verdicts
+from pages.shared.words.wording import plain
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_A_FILE = "A CSV, Excel or Parquet file"
+UPLOAD = 0  # in the place of a data set's number
+_N_EDITED = 1000  # rows that a page can show for editing
+_USE, _NAME = "row.use", "row.name"  # in the table to edit, beside columns, which have no dot
+_SLOW = 60  # [s] from which a training is announced
+_BYTES_A_ROW = 800  # of memory, whatever is trained
+
+
+def rows(store, below):
+    """Draw the choice of the rows and read it.
+
+    Parameters
+    ----------
+    store : model.store.database.Store
+    below : streamlit container
+        Where there is width for a table to edit.
+
+    Returns
+    -------
+    pandas.DataFrame or None
+        The rows, edited; None while there are none to use.
+    tuple of int
+        Places of rows that are left out.
+    str
+        Where they come from.
+    """
+    sets = {one.id: one for one in versions.data_sets(store)}
+    choice = st.selectbox(
+        "Rows",
+        [*sets, UPLOAD],
+        format_func=lambda number: f"{sets[number].origin} ({sets[number].n_rows:,} {ROWS})" if number else _A_FILE,
+        key=session.RETRAIN_ROWS,
+        persist_state="session",
+    )
+    name = st.session_state.get(session.RETRAIN_UPLOADED, ("",))[0]
+    uploads.remember("retrain", name, "" if choice == UPLOAD else f"Set Rows to “{_A_FILE}”. ")
+    if choice == UPLOAD:
+        table, origin = _upload()
+    else:
+        try:
+            table, origin = resources.owner.rows_of(choice), sets[choice].origin
+        except ModelError as error:
+            st.error(f"{error} Choose other rows.")
+            table, origin = None, ""
+    if table is None:
+        return None, (), origin
+    edited, excluded = _edit(table, choice, below)
+    if edited is not table:
+        origin = f"{origin.removesuffix(', edited')}, edited"
+    return edited, excluded, origin
+
+
+def _upload() -> "tuple[pd.DataFrame | None, str]":
+    """Take a file, keep what was in it for this session, and say what is wrong with it."""
+    st.file_uploader(
+        f"CSV, Excel or Parquet file, at most {MAX_BYTES // 2**20} MB and {MAX_ROWS:,} rows",
+        type=reading.KINDS,
+        key=session.RETRAIN_FILE,
+        on_change=_take_file,
+        help=reading.HELP,
+    )
+    st.download_button(
+        "Download a template", lambda: template(load_rows()), "template.csv", "text/csv", type="tertiary",
+        icon=":material/download:", on_click="ignore",
+    )  # fmt: skip
+    name, table, refusal, n_copies = st.session_state.get(session.RETRAIN_UPLOADED, ("", None, None, 0))
+    if refusal:
+        reading.choose_sheet(refusal.sheets, refusal.sheet, session.RETRAIN_SHEET, _read)
+        reading.tell_matched(name, session.RETRAIN_CHANGE, _read)
+        if refusal.matching:
+            reading.ask_columns(name, refusal.matching, session.RETRAIN_MATCHING, _read)
+            return None, name
+        refused = st.container()
+        if table is None or not _are_left_out(table):
+            with refused:
+                reading.refuse(name, refusal, "was rejected. Nothing was stored, and the active model is unchanged.")
+            return None, name
+        name = f"{name}, without {places_in_words(table.attrs.get('left_out'))}"
+    elif table is not None:
+        reading.choose_sheet(table.attrs.get("sheets"), table.attrs.get("sheet"), session.RETRAIN_SHEET, _read)
+        reading.tell_matched(name, session.RETRAIN_CHANGE, _read)
+    if table is not None:
+        st.success(f"{plain(name)}: {len(table):,} {ROWS}, every cell checked.", icon=":material/check:")
+        if remarks := table.attrs.get("warnings"):
+            st.warning("Odd, yet usable:\n" + "\n".join(f"- {plain(remark)}" for remark in remarks))
+        if n_copies and st.checkbox(
+            f"Leave out {n_copies:,} {'copies' if n_copies > 1 else 'copy'}: {len(table) - n_copies:,} {ROWS} stay",
+            key=session.RETRAIN_DISTINCT,
+            help=f"All figures are those of an earlier {ROW}. A copy that stays is never used to test what was fitted "
+            "to the other, so scores do not rise by it.",
+        ):
+            table, name = distinct(table), f"{name}, without copies"
+        with st.popover("Preview", type="tertiary", icon=":material/table_rows:"):
+            st.dataframe(text_tables.of_rows(table.head(100), {}), hide_index=True, alt=f"The first {ROWS} of the file")
+    return table, name
+
+
+def _are_left_out(table: "pd.DataFrame") -> bool:
+    """Offer to go on without the rows that cannot be used."""
+    n, places = len(table.attrs.get("left_out")), places_in_words(table.attrs.get("left_out"))
+    return st.checkbox(
+        f"Leave out {places}, which cannot be used: {len(table):,} {ROWS} stay",
+        key=session.RETRAIN_LEFT_OUT,
+        help=f"Nothing is filled in. The version’s record will name {'them' if n > 1 else 'it'}.",
+    )
+
+
+def _take_file() -> None:
+    file = st.session_state[session.RETRAIN_FILE]
+    if file is None:
+        return  # what was taken stays until another file comes
+    st.session_state[session.RETRAIN_SENT] = file.name, file.getvalue()
+    st.session_state[session.RETRAIN_SHEET] = ""
+    _read()
+
+
+def _read() -> None:
+    """Read what was sent: at first, when another sheet is chosen, and when it is said which column is which."""
+    state = st.session_state
+    state[session.RETRAIN_LEFT_OUT] = state[session.RETRAIN_DISTINCT] = False
+    sheet = state.get(session.RETRAIN_SHEET, "")
+    name, content = state[session.RETRAIN_SENT]
+    wanted = (ROW, *(column.name for column in COLUMNS))
+    table = reading.read_file(load_rows, name, content, wanted, sheet=sheet)
+    refusal = table if isinstance(table, reading.Refusal) else None
+    if refusal:
+        table = None
+        if refusal.is_of_rows:
+            table = reading.read_file(load_rows, name, content, wanted, sheet=sheet, leave_out=True)
+            table = None if isinstance(table, reading.Refusal) else table
+    sheets = refusal.sheets if refusal else table.attrs.get("sheets")
+    if not ((refusal and refusal.matching) or reading.is_by_hand(name) or len(sheets) > 1):
+        del state[session.RETRAIN_SENT]  # nothing is to be asked about it
+    n_copies = 0 if table is None else len(table) - len(distinct(table))
+    state[session.RETRAIN_UPLOADED] = name, table, refusal, n_copies
+
+
+def _edit(table: "pd.DataFrame", source: int, below: Any) -> "tuple[pd.DataFrame | None, tuple[int, ...]]":
+    """Let rows be changed or left out; returns the very rows where no figure was changed."""
+    if len(table) > _N_EDITED:
+        st.caption(f"Up to {_N_EDITED:,} {ROWS} can be edited here. Edit the file instead.")
+        return table, ()
+    name = f"{source}_{fingerprint(table)[:12]}"
+    key, kept, started = (
+        session.part(of, name) for of in (session.RETRAIN_TABLE, session.RETRAIN_EDITED, session.RETRAIN_START)
+    )
+    shown = to_shown(table)
+    if not st.toggle(f"Edit or leave out {ROWS}", key=session.RETRAIN_EDITS, persist_state="session"):
+        return table, ()
+    if key not in st.session_state:  # first seen, or seen again after another page
+        start = st.session_state.get(kept)
+        if start is None:
+            start = shown.assign(**{_USE: True})
+        st.session_state[started] = start
+    start = st.session_state[started]
+    shown_rows = start.assign(**{_NAME: [harmless(row_name(code)) for code in start[ROW]]})
+    edited = below.data_editor(
+        shown_rows,
+        key=key,
+        height=320,
+        column_order=[_USE, _NAME, *(column.name for column in COLUMNS)],
+        disabled=[_NAME],
+        column_config={
+            "_index": st.column_config.NumberColumn("Row", help="As in a file, where the header is row 1."),
+            _USE: st.column_config.CheckboxColumn("Use", default=True, pinned=True),
+            _NAME: st.column_config.TextColumn(ROW.capitalize(), pinned=True),
+        }
+        | {  # text: the numbers of Streamlit's own editor are read otherwise than they are written, 4,5 as 45
+            column.name: st.column_config.TextColumn(
+                text_tables.SHORT[column.name], help=column.help, alignment="right"
+            )
+            for column in COLUMNS
+        },
+        alt=f"{len(table):,} {ROWS}, to be edited",
+    ).drop(columns=_NAME)
+    st.session_state[kept] = edited
+    excluded = tuple(i for i, use in enumerate(edited[_USE]) if not use)
+    names = [column.name for column in COLUMNS]
+    n_changed = int((edited[names] != shown[names]).any(axis=1).sum())
+    left_out = f"{len(excluded):,} of {len(table):,} {ROWS} left out"
+    st.caption(f"{left_out}; {n_changed:,} changed." if excluded or n_changed else "Nothing changed yet.")
+    if not n_changed:
+        return table, excluded
+    try:
+        changed = from_shown(edited, table)
+    except DataError as error:
+        st.error(str(error))
+        return None, excluded
+    st.markdown(text_tables.markdown(text_tables.of_edits(table, changed)))
+    if remarks := changed.attrs.get("warnings"):
+        st.warning("Odd, yet usable:\n" + "\n".join(f"- {plain(remark)}" for remark in remarks))
+    return changed, excluded
+
+
+def algorithm() -> tuple[str, dict[str, float] | None, int | None]:
+    """Draw the choice of the recipe and read it: algorithm, parameters, seed; None for what cannot be used."""
+    name = st.selectbox(
+        "Algorithm",
+        recipe.OFFERED,
+        format_func=lambda one: verdicts.capital(recipe.ALGORITHMS[one].label),
+        key=session.RETRAIN_ALGORITHM,
+        persist_state="session",
+    )
+    entry = recipe.ALGORITHMS[name]
+    st.caption(entry.help)
+    cells = [cell for _ in range(3) for cell in st.columns(2)]
+    parameters = {p.name: _parameter(cell, name, p) for cell, p in zip(cells, entry.parameters, strict=False)}
+    seed = number_field(
+        cells[len(entry.parameters)],
+        "Seed",
+        0,
+        (0, 2**32 - 1),
+        key=session.RETRAIN_SEED,
+        persist_state="session",
+        help="Of whatever is random: equal seeds give equal models.",
+    )
+    return name, (None if None in parameters.values() else parameters), seed
+
+
+def _parameter(cell: Any, algorithm: str, parameter: Parameter) -> float | None:
+    return number_field(
+        cell,
+        parameter.label,
+        parameter.default,
+        (parameter.low, parameter.high),
+        key=_key(algorithm, parameter),
+        persist_state="session",
+        help=f"{parameter.help} From {parameter.low:g} to {parameter.high:g}, usually {parameter.default:g}.",
+    )
+
+
+def _key(algorithm, parameter):
+    return session.part(session.RETRAIN_PARAMETER, algorithm, parameter.name)
+
+
+def announce(name, parameters, n_rows):
+    """Say how long it will take and how much memory, where that is much.
+
+    Parameters
+    ----------
+    name : str
+        Of the algorithm.
+    parameters : dict
+    n_rows : int
+
+    Returns
+    -------
+    bool
+        Whether it can be trained; where its model would be too large, what would fit is offered instead.
+    """
+    try:
+        cost = recipe.cost(name, parameters, n_rows)
+    except ModelError as error:
+        st.error(str(error))
+        if way := recipe.fitting(name, parameters, n_rows):
+            parameter, value = way
+            seconds = duration.estimate(name, parameters | {parameter.name: value}, n_rows)
+            st.button(
+                f"Take {parameter.label.lower()} {value:g}, about {verdicts.duration(seconds)}",
+                icon=":material/fit_screen:",
+                on_click=_take,
+                args=(_key(name, parameter), value),
+            )
+        return False
+    seconds = duration.estimate(name, parameters, n_rows)
+    if seconds > _SLOW:
+        needed = verdicts.memory(4 * cost.memory + _BYTES_A_ROW * n_rows + 4e8)
+        st.warning(
+            f"This takes about {verdicts.duration(seconds)} and {needed} of memory on "
+            f"{n_rows:,} {ROWS}. Histogram boosting, fewer trees or a smaller share of rows per tree are faster.",
+            icon=":material/hourglass_top:",
+        )
+    return True
+
+
+def _take(key: str, value: float) -> None:
+    st.session_state[key] = f"{value:.10g}"

@@ -1,0 +1,93 @@
+"""The queue as visitors see it: what runs, how far it is, who waits, and how it ended."""
+
+from datetime import timedelta
+
+import streamlit as st
+
+from model.queue import cluster, jobs
+from model.store.tables import THE_APP, now
+from pages.shared import door, resources, session, visitors
+from pages.shared.words import verdicts
+
+_RECENT = timedelta(minutes=10)  # for so long an ended job is told of
+
+
+def watch(store):
+    """Draw the running job and those that wait, anew every half second while there are any.
+
+    Returns
+    -------
+    list of model.queue.jobs.Job
+        They.
+    """
+    resources.dispatch(store)
+    current = jobs.open_jobs(store)
+    if current:
+        st.fragment(_poll, run_every=0.5)(store, [job.id for job in current])
+    return current
+
+
+def _poll(store, former):
+    with resources.telling():
+        resources.dispatch(store)
+        current = jobs.open_jobs(store)
+        if [job.id for job in current] != former:
+            st.rerun()  # the whole page: something has ended, or has been asked for
+        with st.container(border=True):
+            for place, job in enumerate(current):
+                _draw(store, job, place)
+
+
+def _draw(store, job, place):
+    left, right = st.columns([0.8, 0.2], vertical_alignment="center")
+    title = f"**Job {job.id}: {verdicts.asked(job)}**, {_whose(job)}"
+    with left:
+        if job.state == "running":
+            st.markdown(title)
+            st.progress(job.done / job.total if job.total else 0.0, text=verdicts.progress(job, now()))
+        else:
+            st.markdown(f"{title}  \n:gray[waits, {place} before it]")
+    with right:
+        if not door.refusal():
+            key = session.part(session.RETRAIN_CANCEL, job.id)
+            st.button("Cancel", key=key, on_click=_cancel, args=(store, job.id))
+
+
+def _whose(job):
+    if job.visitor == THE_APP:
+        return "started by the app"
+    is_mine = visitors.visitor() == job.visitor or door.author("") == job.request["by"]
+    return "started by you" if is_mine else "started by another visitor"
+
+
+def _cancel(store, number):
+    with resources.telling():
+        door.change(jobs.cancel, store, number)
+
+
+def _train_here(store, failed):
+    """Ask for the same training once more, without the cluster."""
+    same = {name: failed.request[name] for name in ("parameters", "seed", "excluded")}
+    by = door.author(failed.request["by"])
+    with resources.telling():
+        data, algorithms = failed.request["data_set_id"], failed.request["algorithms"]
+        number = door.change(jobs.submit, store, visitors.visitor(), data, algorithms, **same, by=by, here=True)
+        st.query_params[session.JOB] = str(number)
+
+
+def outcome(store):
+    """Say how the job that ended last went, where that was not long ago and there is something to say."""
+    ended = jobs.last_ended(store)
+    if not ended or now() - ended.ended_at > _RECENT:
+        return
+    about = f"Job {ended.id} ({verdicts.asked(ended)}, {_whose(ended)})"
+    if ended.state == "failed":
+        st.error(f"{about} failed at {ended.ended_at:%H:%M} UTC.", icon=":material/error:")
+        st.code(ended.message, language=None, wrap_lines=True)
+        if ended.message.endswith(cluster.OR_HERE) and not door.refusal():
+            st.button("Train here instead", on_click=_train_here, args=(store, ended))
+    elif ended.state == "cancelled":
+        st.info(f"{about} was cancelled, and nothing of it was kept.", icon=":material/cancel:")
+    elif ended.message:
+        st.info(f"{about} has finished.", icon=":material/info:")
+        st.caption(ended.message)

@@ -1,0 +1,310 @@
+"""The tray of kept scenarios: keep, compare, rename, move, remove, and carry in files. Each browser has its own."""
+
+import numpy as np
+import streamlit as st
+
+from data.schema import FEATURE_NAMES, FEATURES, ROW, ROWS, TARGET, DataError, row_name
+from model.answering import scenarios
+from model.answering.change import change
+from model.answering.predict import predict
+from model.answering.scenarios import MAX_KEPT, MAX_NAME, Kept
+from model.answering.scoring import score
+from model.fitting.interval import possible_level
+from model.fitting.recipe import ModelError
+from model.store.database import StoreError
+from pages.shared import controls, resources, session
+from pages.shared.panels import stored, uploads
+from pages.shared.pictures import text_tables
+from pages.shared.what_if.details import comparison
+from pages.shared.what_if.kept import draw_kept
+from pages.shared.words.wording import change_in_words, plain
+
+
+@st.fragment
+def tray(model):
+    """Draw the tray; it runs alone, and a slider move does not run it.
+
+    Parameters
+    ----------
+    model : model.fitting.train.Model
+    """
+    state = st.session_state
+    if resources.active_model() is not model or state.pop(session.TRAY_SHOWN, False):
+        st.rerun()
+    kept = state.setdefault(session.TRAY, [])
+    with st.container(border=True, key=session.TRAY_CARD):
+        st.markdown("## Kept scenarios")
+        with st.form(session.TRAY_FORM, border=False):
+            left, right = st.columns([0.76, 0.24], vertical_alignment="bottom")
+            left.text_input(
+                "Name",
+                key=session.TRAY_NAME,
+                max_chars=MAX_NAME,
+                placeholder="Optional name",
+            )
+            right.form_submit_button("Keep this scenario", on_click=_keep, width="stretch")
+        # Always there: what follows stays in its place.
+        message, table = st.container(), st.container(key=session.TRAY_TABLE)
+        kind, told = state.pop(session.TRAY_TOLD, ("", ""))
+        if told:
+            getattr(message, kind)(told)
+        with message:
+            stored.draw_messages()
+        with table:
+            draw_kept(
+                _lines(model, kept), kept, stored.told_to_browser(), _press, lambda told: stored.take(told, _answered)
+            )
+        st.caption(f"{'' if kept else 'Nothing is kept yet. '}{stored.where_kept()}")
+        with st.expander("Download or load", key=session.TRAY_FILES):
+            _carry(kept)
+        if kept:
+            with st.expander("Rename or move", key=session.TRAY_CHANGES):
+                _change(kept)
+        if kept:
+            _compare(model, kept)
+
+
+def look(inputs):
+    """Note where the sliders are when the whole page runs, and the tray with it."""
+    st.session_state[session.TRAY_SEEN] = inputs.epoch, inputs.seq
+
+
+def is_behind(inputs):
+    """Whether the tray compares a kept scenario with the sliders, and has not seen where they are by now."""
+    state = st.session_state
+    is_compared = state.get(session.TRAY) and session.NOW in (state.get(session.TRAY_FROM), state.get(session.TRAY_TO))
+    return is_compared and state[session.TRAY_SEEN] != (inputs.epoch, inputs.seq)
+
+
+def _keep():
+    model, state = resources.active_model(), st.session_state
+    kept = state[session.TRAY]
+    if len(kept) >= MAX_KEPT:
+        text = f"{MAX_KEPT} scenarios are kept, which is all there is room for. Remove one first."
+        state[session.TRAY_TOLD] = "error", text
+        return
+    inputs, level = controls.read(), controls.last_level(model)
+    taken = [session.NOW, *(one.name for one in kept)]
+    name = scenarios.clean_name(state[session.TRAY_NAME], taken, f"Scenario {len(kept) + 1}")
+    state[session.TRAY_NAME] = ""
+    _add([_made(model, name, inputs.scenario, level, controls.start_of(model, inputs.start))])
+
+
+def _made(model, name, scenario, level, start):
+    """Have a scenario answered, and make of it what is kept."""
+    answer = predict(model, scenario, level)
+    moved = change(model, start.scenario, scenario, level)
+    figures = (answer.value, answer.low, answer.high, moved.value, moved.low, moved.high)
+    return Kept(name, answer.scenario, level, model.version, start.code, *figures)
+
+
+def _add(more):
+    kept = st.session_state[session.TRAY]
+    st.session_state[session.TRAY] = [*kept, *stored.with_ids(more, kept)]
+
+
+def _now(model, kept):
+    """Have each answered by the model that answers now."""
+    X = np.array([[one.scenario[name] for name in FEATURE_NAMES] for one in kept])
+    return score(model, X)
+
+
+def _interval(answer, level):
+    """Both ends, which stay on one line, and the level."""
+    ends = f"{answer.low:.0f} –\N{WORD JOINER} {answer.high:.0f}".replace(" ", "\N{NO-BREAK SPACE}")
+    return f"{ends} ({controls.level_text(level)})".replace(" %", "\N{NO-BREAK SPACE}%")
+
+
+def _changed(one):
+    """The change from its start, with the ends of its interval."""
+    if not one.change and not one.change_low and not one.change_high:
+        return "none"
+    told = f"{one.change:+.0f}" if round(one.change) else "0"
+    ends = "" if one.change_low is None else f" ({one.change_low:+z.0f} to {one.change_high:+z.0f})"
+    return f"{told}{ends}".replace("-", "−").replace(" ", "\N{NO-BREAK SPACE}")
+
+
+def _version(number):
+    return f"version\N{NO-BREAK SPACE}{number}" if number else "the shipped model"
+
+
+def _lines(model, kept):
+    """A line for each; where another version answers now, what was said then and what is said now."""
+    if not kept:
+        return []
+    answers, lines = _now(model, kept), []
+    is_mixed = any(one.version != model.version for one in kept)
+    for i, one in enumerate(kept):
+        line = {"Scenario": one.name}
+        line[f"{'Then' if is_mixed else 'Prediction'} ({TARGET.short_unit})"] = f"{one.value:.0f}"
+        line["Interval"] = _interval(one, one.coverage)
+        line["Start"] = controls.start_of(model, one.start).name
+        line["Change"] = _changed(one)
+        if is_mixed:
+            line["By"] = _version(one.version)
+            line[f"Now, {_version(model.version)}"] = f"{answers.value[i]:.0f}"
+        line |= {text_tables.SHORT[column.name]: column.text(one.scenario[column.name]) for column in FEATURES}
+        near = row_name(str(model.records[answers.nearest[i]][ROW]))
+        line[f"Nearest {ROW}"] = f"{near}, {answers.distance[i]:.1f}\N{NO-BREAK SPACE}s.d."
+        lines.append(line)
+    return lines
+
+
+def _change(kept):
+    names, state = [one.name for one in kept], st.session_state
+    if state.get(session.TRAY_CHOSEN) not in names:
+        state[session.TRAY_CHOSEN] = names[0]
+    name = st.selectbox("Scenario", names, key=session.TRAY_CHOSEN)
+    with st.container(horizontal=True):
+        st.button("Move up", key=session.TRAY_UP, on_click=_move, args=(-1,), disabled=name == names[0])
+        st.button("Move down", key=session.TRAY_DOWN, on_click=_move, args=(1,), disabled=name == names[-1])
+    with st.form(session.TRAY_RENAME, border=False):
+        left, right = st.columns([0.76, 0.24], vertical_alignment="bottom")
+        left.text_input("New name", key=session.TRAY_NEW_NAME, max_chars=MAX_NAME)
+        right.form_submit_button("Rename", on_click=_rename, width="stretch")
+
+
+def _press(action, name):
+    """Do what was pressed in the row of a scenario; one that is gone by now is left alone."""
+    state = st.session_state
+    one = next((one for one in state[session.TRAY] if one.name == name), None)
+    if one and action == "Remove":
+        state[session.TRAY] = [other for other in state[session.TRAY] if other is not one]
+        stored.remove(one.id)
+    elif one and action == "Show":
+        _show(one)
+
+
+def _show(one):
+    state = st.session_state
+    beyond = [
+        f"{column.label.lower()} is {column.text_with_unit(value)}, the slider goes from "
+        f"{column.text_with_unit(column.low)} to {column.text_with_unit(column.high)}"
+        for column in FEATURES
+        if not column.low <= (value := one.scenario[column.name]) <= column.high
+    ]
+    if beyond:
+        text = f"{plain(one.name)} is beyond the sliders: {plain('; '.join(beyond))}. Compare it here instead."
+        state[session.TRAY_TOLD] = "error", text
+        return
+    controls.write(one.scenario, one.start)
+    state[session.TRAY_SHOWN] = True  # the sliders are elsewhere on the page
+
+
+def _move(by):
+    state = st.session_state
+    state[session.TRAY] = scenarios.moved(state[session.TRAY], state[session.TRAY_CHOSEN], by)
+
+
+def _rename():
+    state, old = st.session_state, st.session_state[session.TRAY_CHOSEN]
+    state[session.TRAY], new = scenarios.renamed(state[session.TRAY], old, state[session.TRAY_NEW_NAME])
+    state[session.TRAY_NEW_NAME] = ""
+    for key in (session.TRAY_CHOSEN, session.TRAY_FROM, session.TRAY_TO):
+        if state.get(key) == old:
+            state[key] = new
+
+
+def _carry(kept):
+    with st.container(horizontal=True):
+        for label, write, kind in (
+            ("CSV", scenarios.to_csv, "text/csv"),
+            ("JSON", scenarios.to_json, "application/json"),
+        ):
+            st.download_button(
+                f"Download {label}",
+                lambda write=write: write(kept),
+                f"scenarios.{label.lower()}",
+                kind,
+                disabled=not kept,
+                on_click="ignore",
+                icon=":material/download:",
+            )
+    generation = st.session_state.setdefault(session.TRAY_GENERATION, 0)
+    key = session.part(session.TRAY_FILE, generation)
+    st.file_uploader(
+        "Load scenarios",
+        max_upload_size=scenarios.MAX_BYTES // 2**20,
+        type=["csv", "json", "txt", "tsv"],
+        key=key,
+        on_change=_load,
+        args=(key,),
+        help="What was downloaded here, or any CSV with the inputs. Predictions are made anew.",
+    )
+
+
+def _load(key):
+    """Take a file as a whole or not at all, and answer what is in it."""
+    state = st.session_state
+    file = state[key]
+    state[session.TRAY_GENERATION] += 1  # the uploader is empty again
+    if file is None:
+        return
+    try:
+        content = file.read(scenarios.MAX_BYTES + 1)
+        uploads.require(content)
+        found = scenarios.read(content)
+        if (room := MAX_KEPT - len(state[session.TRAY])) < len(found):
+            raise DataError([f"There is room for {room} more, the file has {len(found)}. Remove some first."])
+        more, unknown = [], set()
+        for one in found:
+            more.append(_answered(one, [*state[session.TRAY], *more], unknown))
+        _add(more)
+    except DataError as error:
+        problems = "\n".join(f"- {plain(problem)}" for problem in error.problems[: DataError.SHOWN])
+        state[session.TRAY_TOLD] = "error", f"{plain(file.name)} was not loaded:\n{problems}"
+        return
+    state[session.TRAY_TOLD] = "success", f"{len(more)} scenario{'s' * (len(more) > 1)} loaded."
+    if unknown:
+        numbers = ", ".join(map(str, sorted(unknown)))
+        state[session.TRAY_TOLD] = (
+            "warning", f"{len(more)} loaded. Not known here or not usable: version {numbers}. The active one answered.",
+        )  # fmt: skip
+
+
+def _answered(one, others, unknown):
+    """Have a scenario that was read answered by the version that it names, or by the one that answers now."""
+    model = resources.active_model()
+    if one.version not in (0, model.version):
+        try:
+            model = resources.owner.version(one.version)
+        except (ModelError, StoreError):
+            unknown.add(one.version)
+    level = possible_level(len(model.distinct), one.coverage or controls.read().level)
+    name = scenarios.clean_name(
+        one.name, [session.NOW, *(other.name for other in others)], f"Scenario {len(others) + 1}"
+    )
+    start = controls.start_of(model, one.start)
+    if one.start and not start.code:
+        cure = f"Name one of the model's {len(model.rows):,} {ROWS}, or leave it empty."
+        raise DataError([f"{one.where}, start: {one.start[:60]!r} is no {ROW} that is known. {cure}"])
+    return _made(model, name, one.scenario, level, start)
+
+
+def _compare(model, kept):
+    """Two scenarios side by side, and why the prediction moves from one to the other."""
+    inputs, state = controls.read(), st.session_state
+    begin, level = controls.start_of(model, inputs.start), controls.last_level(model)
+    kept = {one.name: one for one in kept} | {session.NOW: _made(model, session.NOW, inputs.scenario, level, begin)}
+    st.markdown("### Compare two")
+    start, end = session.TRAY_FROM, session.TRAY_TO
+    for key, other, order in ((start, end, list(kept)), (end, start, list(reversed(kept)))):
+        if state.get(key) not in kept:
+            state[key] = next(name for name in order if name != state.get(other))
+    left, right = st.columns(2)
+    pair = [
+        kept[column.selectbox(label, list(kept), key=key)]
+        for column, label, key in ((left, "From", start), (right, "To", end))
+    ]
+    before, after = pair
+    moved = change(model, before.scenario, after.scenario, possible_level(len(model.distinct), after.coverage))
+    answers = [predict(model, one.scenario, possible_level(len(model.distinct), one.coverage)) for one in pair]
+    table = [
+        ["Scenario", before.name, after.name],
+        [f"{TARGET.label} ({TARGET.short_unit})", *(f"{answer.value:.0f}" for answer in answers)],
+        ["Interval", *(_interval(answer, answer.level) for answer in answers)],
+        *([c.label, *(c.text_with_unit(one.scenario[c.name]) for one in pair)] for c in FEATURES),
+        [f"Nearest {ROW}", *(f"{row_name(a.nearest[0].name)}, {a.nearest[0].distance:.1f} s.d." for a in answers)],
+    ]
+    st.markdown(f"{plain(after.name)}: {change_in_words(moved, plain(before.name))}")
+    comparison(moved, table)

@@ -1,0 +1,299 @@
+"""Rows -> plotly figures. No Streamlit in here, so that each picture can be tested for what it shows.
+
+Text, grid and background take their colours from the theme; the rest are middle tones that both themes can show.
+"""
+
+from itertools import pairwise
+
+import numpy as np
+
+from data.schema import COLUMNS, FEATURES, ROW, ROWS, TARGET, TILES
+from data.statistics import histogram
+from pages.shared.pictures.drawing import ACCENT, LEGEND, MUTED, POINT, Points, axis_title, blank, figure, ticks
+
+_BAND = "rgba(138, 151, 165, 0.25)"
+_SHADES = ["#c9e4ec", "#9fd0df", "#76b9cd", "#56a4bb", "#3f93ac"]  # seen on white and on dark, with dark text
+_N_NAMED = 5
+_OPPOSITES = ["#d9773f", "#efb694", "#f6f2ec", "#b0d5e0", "#5aa5bd"]  # all of them carry dark text
+_INK = "#06202a"
+_FAINT = "#7a8794"  # of what is not selected; the page writes it in its own colour, which both themes can show
+
+
+def tile_map(points, column):
+    """One square a row at its usual place, coloured by a column.
+
+    Parameters
+    ----------
+    points : Points
+    column : data.schema.Column
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+    """
+    known = [code in TILES for code in points.rows[ROW]]
+    if not any(known):
+        return blank(f"None of these {ROWS} has a place on the map.")
+    there = Points(points.rows[known], points.selected, points.doubts)
+    codes, values = there.rows[ROW], there.values(column)
+    low, high = float(values.min()), float(values.max())
+    across, down = zip(*TILES.values(), strict=True)
+    bar = {"title": {"text": axis_title(column), "side": "bottom"}, "orientation": "h", "thickness": 10}
+    marker = {"symbol": "square", "size": 28, "color": values, "cmin": low, "cmax": high, "colorscale": _SHADES}
+    tiles = there.scatter(
+        x=[TILES[code][0] for code in codes],
+        y=[TILES[code][1] for code in codes],
+        mode="markers+text",
+        text=[f"{code}*" if is_doubted else code for code, is_doubted in zip(codes, there.is_doubted, strict=True)],
+        textfont={"size": 11, "color": [_INK if opacity == 1 else _FAINT for opacity in there.opacity]},
+        marker=marker | {"colorbar": bar | {"y": 0, "yanchor": "top"}},
+    )
+    xaxis = {"visible": False, "range": [-0.6, max(across) + 0.6]}
+    yaxis = {"visible": False, "range": [max(down) + 0.6, -0.6]}
+    return figure([tiles], 370, xaxis, yaxis, margin={"l": 8, "r": 8, "t": 28, "b": 8})
+
+
+def one_against_target(points, column, curves, here, *, with_names=False):
+    """Scatter of one input and the target, the straight line, the model's average response, and a scenario.
+
+    Parameters
+    ----------
+    points : Points
+    column : data.schema.Column
+        The input.
+    curves : dict or None
+        From `model.judging.survey.Survey.curves`; None where the rows allow no line.
+    here : tuple of (float, float)
+        The scenario's value of the input [stored unit] and its prediction.
+    with_names : bool, default=False
+        Whether each row bears its name.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+    """
+    data = []
+    if curves:
+        at, fitted, half_width = curves["at"] * column.scale, curves["fitted"], curves["half_width"]
+        low, high = fitted - half_width, fitted + half_width
+        data.append({
+            "x": np.concatenate([at, at[::-1]]), "y": np.concatenate([high, low[::-1]]),
+            "fill": "toself", "fillcolor": _BAND, "line": {"width": 0}, "mode": "lines", "hoverinfo": "skip",
+            "name": "95 % confidence band of the line",
+        })  # fmt: skip
+        lines = (("Straight line", fitted, MUTED, "dash"), ("Model, on average", curves["response"], POINT, "solid"))
+        data += [
+            {
+                "x": at, "y": values, "mode": "lines", "name": name,
+                "line": {"color": colour, "width": 2.5, "dash": dash},
+                "hovertemplate": f"{name}: %{{y:.0f}} {TARGET.unit}<extra></extra>",
+            }
+            for name, values, colour, dash in lines
+        ]  # fmt: skip
+    names = {"mode": "markers+text", "text": points.labels, "textposition": "top center", "textfont": {"size": 9}}
+    data.append(points.scatter(points.values(column), points.values(TARGET), **names if with_names else {}))
+    x, y = here
+    data.append({
+        "x": [x * column.scale], "y": [y], "mode": "markers", "name": "Your what-if scenario",
+        "marker": {"symbol": "star", "size": 17, "color": ACCENT, "line": {"width": 1, "color": "#ffffff"}},
+        "hovertemplate": f"<b>Your what-if scenario</b><br>{column.label} {column.text(x)} {column.unit}<br>"
+        f"Predicted {y:.0f} {TARGET.unit}<extra></extra>",
+    })  # fmt: skip
+    titles = {"title": {"text": axis_title(column)}}, {"title": {"text": axis_title(TARGET)}}
+    return figure(data, 420, *titles, legend=LEGEND)
+
+
+def distribution(points, column, values):
+    """Histogram of one column; below it a box and a rug with a mark a row.
+
+    Parameters
+    ----------
+    points : Points
+        For the rug.
+    column : data.schema.Column
+    values : ndarray of shape (n_rows,)
+        All rows [stored unit].
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+    """
+    low, lower, middle, upper, high = np.quantile(values * column.scale, [0, 0.25, 0.5, 0.75, 1])
+    box = {
+        "type": "box", "q1": [lower], "median": [middle], "q3": [upper], "lowerfence": [low], "upperfence": [high],
+        "y": [1], "name": "", "orientation": "h", "width": 0.6, "line": {"color": MUTED}, "fillcolor": _BAND,
+        "showlegend": False, "hoverinfo": "x", "yaxis": "y2",
+    }  # fmt: skip
+    symbol = ["diamond-open" if is_doubted else "line-ns-open" for is_doubted in points.is_doubted]
+    marker = {"symbol": symbol, "size": 13}
+    rug = points.scatter(points.values(column), [0] * len(points.rows), marker=marker, yaxis="y2")
+    yaxis = {"title": {"text": f"Number of {ROWS}"}, "domain": [0.31, 1]}
+    lower_axis = {"visible": False, "range": [-0.6, 1.6], "domain": [0, 0.28]}
+    xaxis = {"title": {"text": axis_title(column)}, "anchor": "y2"} | ticks(histogram(values)[1] * column.scale)
+    return figure([_bars(values, column), box, rug], 420, xaxis, yaxis, yaxis2=lower_axis)
+
+
+def _bars(values, column):
+    """A histogram with the bins of the table behind it."""
+    counts, edges = histogram(values)
+    spans = [f"{column.text(low)} to {column.text(high)} {column.unit}" for low, high in pairwise(edges)]
+    return {
+        "type": "bar", "x": (edges[:-1] + edges[1:]) / 2 * column.scale, "y": counts,
+        "width": np.diff(edges) * column.scale, "hoverinfo": "text", "showlegend": False,
+        "hovertext": [f"{count} {ROWS}: {span}" for count, span in zip(counts, spans, strict=True)],
+        "marker": {"color": POINT, "opacity": 0.7},
+    }  # fmt: skip
+
+
+def matrix(points, rows):
+    """Each column against each other, with histograms on the diagonal.
+
+    Parameters
+    ----------
+    points : Points
+    rows : pandas.DataFrame
+        All rows, for the histograms.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+    """
+    n, gap = len(COLUMNS), 0.02
+    size = (1 - (n - 1) * gap) / n
+    spans = [[i * (size + gap), i * (size + gap) + size] for i in range(n)]
+    data, axes = [], {}
+    for i, column in enumerate(COLUMNS):
+        title = {"text": f"{column.short_label.capitalize()}<br>({column.short_unit})", "font": {"size": 11}}
+        ends = {"title": title, "tickfont": {"size": 10}, "nticks": 3, "tickangle": 0, "tickformat": "~s"}
+        # One horizontal axis a column below all, one vertical axis a row at the left, one for each histogram.
+        axes[f"xaxis{i + 1}"] = ends | {"domain": spans[i], "anchor": f"y{n}" if i < n - 1 else f"y{2 * n}"}
+        axes[f"yaxis{i + 1}"] = ends | {"domain": spans[n - 1 - i], "visible": i > 0}
+        axes[f"yaxis{n + i + 1}"] = {"domain": spans[n - 1 - i], "anchor": f"x{i + 1}", "visible": False}
+        data.append(_bars(rows[column.name].to_numpy(float), column) | {"xaxis": f"x{i + 1}", "yaxis": f"y{n + i + 1}"})
+        for j, other in enumerate(COLUMNS[:i]):
+            figures = (f"{c.label} %{{{side}}} {c.unit}" for c, side in ((other, "x"), (column, "y")))
+            data.append(
+                points.scatter(
+                    points.values(other),
+                    points.values(column),
+                    text=points.names,
+                    hovertext=None,
+                    hoverinfo=None,
+                    hovertemplate="<br>".join(["<b>%{text}</b>", *figures, "<extra></extra>"]),
+                    marker={"size": 5},
+                    xaxis=f"x{j + 1}",
+                    yaxis=f"y{i + 1}",
+                )
+            )
+    return figure(data, 600, axes.pop("xaxis1"), axes.pop("yaxis1"), **axes)
+
+
+def heat_map(pearson, spearman, n_rows):
+    """Pearson's correlations below the diagonal, Spearman's above, with the numbers in the cells.
+
+    Parameters
+    ----------
+    pearson, spearman : ndarray of shape (n_columns, n_columns)
+    n_rows : int
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+    """
+    is_below = np.tri(len(COLUMNS), k=-1, dtype=bool)
+    both = np.where(is_below, pearson, spearman)
+    np.fill_diagonal(both, np.nan)
+    texts = np.where(np.isnan(both), "–", np.char.replace(np.char.mod("%.2f", both.round(2) + 0.0), "-", "−")).astype(
+        object
+    )
+    np.fill_diagonal(texts, "")
+    labels = [column.short_label.capitalize() for column in COLUMNS]
+    cells = {
+        "type": "heatmap", "z": both, "x": labels, "y": labels, "text": texts, "zmin": -1,
+        "zmax": 1, "colorscale": _OPPOSITES, "xgap": 2, "ygap": 2, "showscale": False,
+        "texttemplate": "%{text}", "textfont": {"color": _INK},
+        "customdata": np.where(is_below, "Pearson", "Spearman"),
+        "hovertemplate": f"%{{customdata}}, %{{y}} and %{{x}}: %{{text}}<br>n = {n_rows:,} {ROWS}<extra></extra>",
+    }  # fmt: skip
+    title = {
+        "text": f"Correlation (no unit): Pearson below, Spearman above<br>n = {n_rows:,} {ROWS}",
+        "font": {"size": 12},
+    }
+    xaxis = {"title": title, "showgrid": False, "tickangle": 0}
+    return figure([cells], 420, xaxis, {"autorange": "reversed", "showgrid": False})
+
+
+def influence(points, regression, positions):
+    """Leverage against studentised residual, Cook's distance as size, with the thresholds.
+
+    Parameters
+    ----------
+    points : Points
+    regression : model.judging.regression.Regression
+    positions : ndarray of shape (n_drawn,)
+        Which of the regression's rows the points are.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+    """
+    leverage, residual, cook = (
+        values[positions] for values in (regression.leverage, regression.studentised, regression.cook)
+    )
+    high, far = regression.high_leverage, regression.outlying
+    hardest = np.argsort(-np.nan_to_num(cook))[:_N_NAMED]
+    named = np.union1d(hardest, np.flatnonzero(np.abs(residual) > far)[: 2 * _N_NAMED])
+    names = np.full(len(cook), "", dtype=object)
+    names[named] = np.array(points.names, dtype=object)[named]
+    # A name stands above its point, but below it where another name is close above.
+    place = np.full(len(cook), "top center", dtype=object)
+    for i in named:
+        if any(0 < residual[j] - residual[i] < 0.5 and abs(leverage[j] - leverage[i]) < 0.03 for j in named):
+            place[i] = "bottom center"
+    dots = points.scatter(
+        leverage, residual, mode="markers+text",
+        textposition=place, text=names,
+        hovertext=[
+            f"{hover}<br>Leverage {h:.3f}, studentised residual {r:.2f}<br>Cook’s distance {c:.3f}"
+            for hover, h, r, c in zip(points.hover, leverage, residual, cook, strict=True)
+        ],
+        marker={"size": 7 + 28 * np.sqrt(np.nan_to_num(cook).clip(max=2))},
+    )  # fmt: skip
+    dotted = {"type": "line", "line": {"color": ACCENT, "dash": "dot", "width": 1.5}}
+    across = {"xref": "paper", "x0": 0, "x1": 1}
+    lines = [{"yref": "paper", "y0": 0, "y1": 1, "x0": high, "x1": high}] if high < 1 else []
+    lines += [across | {"y0": level, "y1": level} for level in (far, -far)]
+    note = {"showarrow": False, "font": {"size": 11}, "xanchor": "left", "yanchor": "bottom"}
+    notes = [note | {"x": 0.01, "xref": "paper", "y": far, "text": f"outlier beyond ±{far:.1f}"}]
+    if high < 1:
+        notes.append(note | {"x": high, "y": 0, "yref": "paper", "text": f" twice the average ({high:.2g})"})
+    xaxis = {"title": {"text": "Leverage (0 to 1, no unit)"}, "rangemode": "tozero"}
+    reach = 1.25 * max(far, np.nanmax(np.abs(residual)))
+    yaxis = {"title": {"text": "Studentised residual (standard deviations)"}, "range": [-reach, reach]}
+    return figure([dots], 430, xaxis, yaxis, shapes=[dotted | line for line in lines], annotations=notes)
+
+
+def importances(held_out, in_sample):
+    """Rise of the root mean square error with each input exchanged, on unseen rows and on the model's own.
+
+    Parameters
+    ----------
+    held_out, in_sample : dict
+        From `model.fitting.importance.importance`.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+    """
+    kinds = (("On rows it has not seen", held_out, POINT), ("On its own rows", in_sample, MUTED))
+    data = []
+    for name, rises, colour in kinds:
+        values, errors = ([rises[c.name][part] for c in FEATURES] for part in ("value", "standard_error"))
+        data.append({
+            "type": "bar", "x": values, "y": [column.label for column in FEATURES], "orientation": "h",
+            "name": name, "marker": {"color": colour}, "customdata": errors,
+            "error_x": {"array": errors, "thickness": 1.5, "color": ACCENT},
+            "hovertemplate": f"%{{y}}: %{{x:.1f}} ± %{{customdata:.1f}} {TARGET.unit}<extra>{name}</extra>",
+        })  # fmt: skip
+    xaxis = {"title": {"text": f"Rise of the root mean square error<br>({TARGET.unit})"}}
+    return figure(data, 360, xaxis, {"autorange": "reversed"}, barmode="group", bargap=0.3, legend=LEGEND)

@@ -1,0 +1,212 @@
+"""Evidence -> plotly figures: a candidate beside the active model, several candidates, and who was active when."""
+
+from html import escape
+
+import numpy as np
+
+from data.schema import FEATURES, ROW, TARGET, row_name
+from model.fitting.recipe import ALGORITHMS
+from pages.shared.pictures.drawing import ACCENT, LEGEND, MUTED, POINT, axis_title, figure
+from pages.shared.words.verdicts import named
+
+_N_NAMED = 4
+_BAND = "rgba(138, 151, 165, 0.16)"
+
+
+def _names(evidence):
+    codes = evidence.candidate.rows[ROW].to_numpy()[evidence.shown]
+    return [escape(row_name(str(code))) for code in codes]
+
+
+def _both(evidence):
+    """Who to draw, the active one first and below: key, label, colour, symbol."""
+    active = ("active", f"Version {evidence.active.version} (active)", MUTED, "circle-open")
+    candidate = ("candidate", named(evidence.candidate), POINT, "circle")
+    return [one for one in (active, candidate) if one[0] in evidence.residuals]
+
+
+def observed_against_predicted(evidence):
+    """Scatter of what was observed and what was predicted without having seen it, with the line of equality.
+
+    Parameters
+    ----------
+    evidence : model.judging.evidence.Evidence
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+    """
+    observed, names = evidence.candidate.y[evidence.shown], _names(evidence)
+    data, everything = [], [observed]
+    farthest = np.argsort(-np.abs(evidence.residuals["candidate"][evidence.shown]))[:_N_NAMED]
+    for who, label, colour, symbol in _both(evidence):
+        predicted = observed - evidence.residuals[who][evidence.shown]
+        everything.append(predicted)
+        texts = [name if i in farthest else "" for i, name in enumerate(names)]
+        data.append({
+            "x": predicted, "y": observed, "name": label,
+            "mode": "markers+text" if who == "candidate" else "markers",
+            "text": texts, "textposition": "top center", "textfont": {"size": 11}, "cliponaxis": False,
+            "marker": {"color": colour, "symbol": symbol, "size": 8},
+            "customdata": names,
+            "hovertemplate": f"<b>%{{customdata}}</b><br>Observed %{{y:.0f}}, predicted %{{x:.0f}} {TARGET.unit}"
+            f"<extra>{label}</extra>",
+        })  # fmt: skip
+    low, high = (float(end(map(end, everything))) for end in (min, max))
+    line = {"type": "line", "x0": low, "x1": high, "y0": low, "y1": high, "line": {"color": ACCENT, "dash": "dot"}}
+    xaxis = {"title": {"text": f"Predicted out of fold ({TARGET.unit})"}}
+    yaxis = {"title": {"text": f"Observed ({TARGET.unit})"}}
+    return figure(data, 400, xaxis, yaxis, shapes=[line], legend=LEGEND)
+
+
+def residuals(evidence):
+    """Out-of-fold errors over what was predicted.
+
+    Parameters
+    ----------
+    evidence : model.judging.evidence.Evidence
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+    """
+    observed, names, data = evidence.candidate.y[evidence.shown], _names(evidence), []
+    for who, label, colour, symbol in _both(evidence):
+        errors = evidence.residuals[who][evidence.shown]
+        data.append({
+            "x": observed - errors, "y": errors, "mode": "markers", "name": label, "customdata": names,
+            "marker": {"color": colour, "symbol": symbol, "size": 8},
+            "hovertemplate": f"<b>%{{customdata}}</b><br>Residual %{{y:+.0f}} {TARGET.unit}<extra>{label}</extra>",
+        })  # fmt: skip
+    xaxis = {"title": {"text": f"Predicted out of fold ({TARGET.unit})"}}
+    yaxis = {"title": {"text": f"Residual: observed minus predicted<br>({TARGET.unit})"}, "zeroline": True}
+    return figure(data, 400, xaxis, yaxis, legend=LEGEND)
+
+
+def curves(evidence, scenario):
+    """Response curves through a scenario, the candidate's over the active one's, a panel an input.
+
+    Parameters
+    ----------
+    evidence : model.judging.evidence.Evidence
+    scenario : dict
+        Column name -> number in the stored unit.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+    """
+    found, data, axes = evidence.curves(scenario), [], {}
+    values = np.concatenate([np.concatenate(pair) for _, *pair in found.values()])
+    margin = 0.06 * (values.max() - values.min() or 1)
+    span, n = [float(values.min() - margin), float(values.max() + margin)], len(FEATURES)
+    for i, column in enumerate(FEATURES):
+        across, down, end = i % 2, i // 2, "" if i == 0 else str(i + 1)
+        grid, *pair = found[column.name]
+        whose = (f"Version {evidence.active.version} (active)", MUTED, "dash"), (
+            f"Version {evidence.candidate.version}", POINT, "solid",
+        )  # fmt: skip
+        for (label, colour, dash), curve in zip(whose, pair, strict=True):
+            data.append({
+                "x": grid * column.scale, "y": curve, "mode": "lines", "name": label, "showlegend": i == 0,
+                "line": {"color": colour, "dash": dash, "width": 2.5}, "xaxis": f"x{end}", "yaxis": f"y{end}",
+                "hovertemplate": f"%{{x}} {column.unit}: %{{y:.0f}} {TARGET.unit}<extra>{label}</extra>",
+            })  # fmt: skip
+        here = {"x": [scenario[column.name] * column.scale] * 2, "y": span, "mode": "lines", "hoverinfo": "skip"}
+        here |= {"line": {"color": ACCENT, "dash": "dot", "width": 1.5}, "showlegend": i == 0}
+        data.append(here | {"name": "Your what-if scenario", "xaxis": f"x{end}", "yaxis": f"y{end}"})
+        height = 1 / -(-n // 2)
+        top = 1 - down * height
+        axes[f"xaxis{end}"] = {
+            "title": {"text": axis_title(column)}, "anchor": f"y{end}", "domain": [across * 0.53, across * 0.53 + 0.47],
+        }  # fmt: skip
+        axes[f"yaxis{end}"] = {"anchor": f"x{end}", "range": span, "domain": [max(0, top - height + 0.16), top]}
+    axes["yaxis"]["title"] = {"text": TARGET.unit}
+    return figure(data, 560, axes.pop("xaxis"), axes.pop("yaxis"), legend=LEGEND | {"y": 1.03}, **axes)
+
+
+def moves(evidence):
+    """How each row's prediction would move, in the order of today's prediction.
+
+    Parameters
+    ----------
+    evidence : model.judging.evidence.Evidence
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+    """
+    before, after = evidence.moves
+    names = [escape(row_name(str(code))) for code in evidence.active.rows[ROW]]
+    order = np.argsort(-np.abs(after - before))[:300]
+    largest = set(order[:_N_NAMED].tolist())
+    dots = {
+        "x": before[order], "y": (after - before)[order], "mode": "markers+text", "textposition": "top center",
+        "text": [names[i] if i in largest else "" for i in order], "customdata": [names[i] for i in order],
+        "marker": {"color": POINT, "size": 8}, "showlegend": False, "textfont": {"size": 11}, "cliponaxis": False,
+        "hovertemplate": f"<b>%{{customdata}}</b><br>Now %{{x:.0f}}, change %{{y:+.1f}} {TARGET.unit}<extra></extra>",
+    }  # fmt: skip
+    xaxis = {"title": {"text": f"Prediction now ({TARGET.unit})"}}
+    yaxis = {"title": {"text": f"Change with the candidate<br>({TARGET.unit})"}, "zeroline": True}
+    return figure([dots], 380, xaxis, yaxis)
+
+
+def standings(table):
+    """Several candidates by their typical miss with its standard error; those within the tie are shaded.
+
+    Parameters
+    ----------
+    table : list of model.judging.standings.Standing
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+    """
+    labels = [f"{ALGORITHMS[one.algorithm].label}<br>version {one.version}" for one in table]
+    values, errors = ([one.scores["mae"][part] for one in table] for part in ("value", "standard_error"))
+    dots = {
+        "x": values, "y": labels, "mode": "markers", "showlegend": False,
+        "marker": {"size": 10, "color": [POINT if one.is_tied else MUTED for one in table]},
+        "error_x": {"array": errors, "thickness": 1.5, "color": MUTED}, "customdata": errors,
+        "hovertemplate": f"%{{y}}: %{{x:.1f}} ± %{{customdata:.1f}} {TARGET.unit}<extra></extra>",
+    }  # fmt: skip
+    tied = [i for i, one in enumerate(table) if one.is_tied]
+    shades = [
+        {"type": "rect", "xref": "paper", "x0": 0, "x1": 1, "y0": i - 0.5, "y1": i + 0.5, "fillcolor": _BAND,
+         "line": {"width": 0}, "layer": "below"}
+        for i in tied
+    ]  # fmt: skip
+    xaxis = {"title": {"text": f"Typical miss: mean absolute error, ± one standard error<br>({TARGET.unit})"}}
+    yaxis = {"autorange": "reversed", "type": "category"}
+    return figure([dots], 90 + 48 * len(table), xaxis, yaxis, shapes=shades)
+
+
+def timeline(promotions, now):
+    """Which version answered when: a bar for each time that one was active.
+
+    Parameters
+    ----------
+    promotions : list of model.store.history.Promotion
+        The oldest first.
+    now : datetime.datetime
+        Where the last bar ends.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+    """
+    ends = [*(one.at for one in promotions[1:]), now]
+    data = [
+        {
+            "x": [one.at.isoformat(), end.isoformat()], "y": [f"Version {one.version_id}"] * 2, "mode": "lines+markers",
+            "marker": {"size": 14, "symbol": "line-ns", "line": {"width": 3, "color": POINT if end is now else MUTED}},
+            "line": {"width": 16, "color": POINT if end is now else MUTED}, "showlegend": False,
+            "hoverinfo": "text",
+            "hovertext": f"Version {one.version_id}, from {one.at:%Y-%m-%d %H:%M} UTC<br>"
+            f"{escape(one.by)}: {escape(one.reason[:80])}",
+        }
+        for one, end in zip(promotions, ends, strict=True)
+    ]  # fmt: skip
+    n = len({one.version_id for one in promotions})
+    yaxis = {"type": "category", "range": [-0.6, n - 0.4]}
+    return figure(data, 90 + 34 * n, {"title": {"text": "Time (UTC)"}, "type": "date"}, yaxis)

@@ -1,0 +1,231 @@
+"""The figures behind the pictures, for those who would rather read: rows of text, each number with its unit."""
+
+import math
+import re
+from itertools import combinations, pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from data.cells import harmless
+from data.schema import COLUMNS, FEATURES, ROW, ROWS, TARGET, row_name
+from data.statistics import histogram
+from pages.shared.pictures.drawing import axis_title
+from pages.shared.words.wording import plain
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_NEGATIVE = re.compile(r"(?<![\w\\−-])-(?=\d)")
+SHORT = {column.name: f"{column.short_label.capitalize()} ({column.short_unit})" for column in COLUMNS}
+
+
+def markdown(table):
+    """One Markdown table: drawn at once, where ``st.table`` draws each of its cells as Markdown of its own.
+
+    Parameters
+    ----------
+    table : list of dict
+        A row each: heading -> Markdown; every row has the headings of the first.
+
+    Returns
+    -------
+    str
+    """
+    headings = list(table[0])
+    cells = [[_NEGATIVE.sub("−", row.get(heading, "")) for heading in headings] for row in table]
+    first = [next(filter(None, column), "") for column in zip(*cells, strict=True)]
+    sides = ["--:" if re.match(r"\*\*\d+\*\*$|[–−+<$]?[ ]?\d|–$", cell) else ":--" for cell in first]
+    lines = [headings, sides, *cells]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def of_rows(rows, doubts):
+    """All figures in their shown units, and what is to be doubted, for a sortable table.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+    doubts : dict
+        Place -> list of texts.
+
+    Returns
+    -------
+    pandas.DataFrame
+    """
+    import pandas as pd
+
+    names = zip(rows.index, rows[ROW], strict=True)
+    names = ((place, harmless(row_name(code))) for place, code in names)  # the page's table can be downloaded, too
+    table = {ROW.capitalize(): [f"{name} *" if place in doubts else name for place, name in names]}
+    table |= {SHORT[column.name]: rows[column.name] * column.scale for column in COLUMNS}
+    if doubts:
+        table["Doubtful"] = ["; ".join(doubts.get(place, ())) for place in rows.index]
+    return pd.DataFrame(table, index=rows.index)
+
+
+def of_edits(before: "pd.DataFrame", after: "pd.DataFrame", n_rows: int = 20) -> list[dict[str, str]]:
+    """Each figure that was changed, as it was and as it was read; the first of many."""
+    edits = [
+        {
+            ROW.capitalize(): plain(row_name(before[ROW].iloc[i])),
+            "Changed": column.label,
+            "Before": column.text_with_unit(before[column.name].iloc[i]),
+            "Now": column.text_with_unit(after[column.name].iloc[i]),
+        }
+        for column in COLUMNS
+        for i in np.flatnonzero(before[column.name].to_numpy() != after[column.name].to_numpy())
+    ]
+    more = {"Changed": f"and {len(edits) - n_rows:,} more"}
+    return edits[:n_rows] + ([more] if len(edits) > n_rows else [])
+
+
+def of_statistics(statistics):
+    """Each column in figures: a row each."""
+    table = []
+    for column in COLUMNS:
+        figures = statistics.loc[column.name]
+        texts = {
+            name.capitalize(): "–" if np.isnan(value) else column.about(value)
+            for name, value in figures.drop("skewness").items()
+        }
+        skewness = figures["skewness"]
+        name = f"**{column.label}**, {column.unit}"
+        texts["Standard deviation"] = texts.pop("Deviation")
+        table.append(
+            {"Column": name} | texts | {"Skewness (no unit)": "–" if np.isnan(skewness) else f"{skewness:z.2f}"}
+        )
+    return table
+
+
+def of_curves(column, curves, n_rows=9):
+    """The straight line with its band, and the model's average response, at a few values of an input."""
+    table = []
+    for i in np.linspace(0, len(curves["at"]) - 1, n_rows).round().astype(int):
+        fitted, half, response = (curves[name][i] for name in ("fitted", "half_width", "response"))
+        table.append({
+            axis_title(column): f"{curves['at'][i] * column.scale:,.{column.decimals}f}",
+            f"Straight line ({TARGET.unit})": f"{fitted:.0f}",
+            "95 % confidence band": f"{fitted - half:.0f} to {fitted + half:.0f}",
+            f"Model, on average ({TARGET.unit})": f"{response:.0f}",
+        })  # fmt: skip
+    return table
+
+
+def of_bins(column, values):
+    """A histogram, bin by bin."""
+    counts, edges = histogram(values)
+    return [
+        {
+            f"{axis_title(column)}, lower end included": f"{column.text(low)} to {column.text(high)}",
+            f"Number of {ROWS}": f"{count:,}",
+        }
+        for count, (low, high) in zip(counts, pairwise(edges), strict=True)
+    ]
+
+
+def of_correlations(pearson, spearman):
+    """Each pair of columns once, the strongest first."""
+    pairs = sorted(combinations(range(len(COLUMNS)), 2), key=lambda pair: -np.nan_to_num(abs(pearson[pair])))
+    return [
+        {
+            "Pair": f"{COLUMNS[i].label} and {COLUMNS[j].label.lower()}",
+            "Pearson (no unit)": _or_dash(pearson[i, j], "z.2f"),
+            "Spearman (no unit)": _or_dash(spearman[i, j], "z.2f"),
+        }
+        for i, j in pairs
+    ]
+
+
+def of_regression(regression):
+    """The reference line, coefficient by coefficient."""
+    inflation = [None, *regression.vif]
+    return [
+        {
+            "Term": label,
+            "Coefficient": _significant(coefficient, 4),
+            "S.e.": _significant(error, 3),
+            "t": _or_dash(t, "z.2f"),
+            "p": "–" if np.isnan(p) else "< 0.0001" if p < 0.0001 else f"{p:.4f}",
+            "VIF": "" if vif is None else f"{vif:.2f}",
+        }
+        for label, coefficient, error, t, p, vif in zip(
+            _TERMS,
+            regression.coefficients,
+            regression.standard_errors,
+            regression.t,
+            regression.p,
+            inflation,
+            strict=True,
+        )
+    ]
+
+
+# A coefficient is per one stored unit: a share of one is 100 %.
+_TERMS = [
+    "**Intercept**",
+    *(f"**{column.label}**, per {column.template.format(f'{column.scale:g}')}" for column in FEATURES),
+]
+
+
+def of_change(before, after, what):
+    """How the coefficients move when some rows are left out."""
+    table = [
+        {
+            "Term": label,
+            f"These {before.n_rows:,} {ROWS}": _significant(old, 4),
+            what: _significant(new, 4),
+            "Change (in standard errors)": _or_dash((new - old) / error if error else np.nan, "+z.2f"),
+        }
+        for label, old, new, error in zip(
+            _TERMS, before.coefficients, after.coefficients, before.standard_errors, strict=True
+        )
+    ]
+    for label, name, form in (("R²", "r2", "z.3f"), ("Residual s.d.", "deviation", ".1f")):
+        old, new = getattr(before, name), getattr(after, name)
+        table.append(
+            {"Term": f"**{label}**", f"These {before.n_rows:,} {ROWS}": f"{old:{form}}", what: f"{new:{form}}"}
+        )
+    return table
+
+
+def of_influence(names, regression, positions, n_rows=10):
+    """The rows that pull the line hardest, by Cook's distance."""
+    hardest = sorted(positions, key=lambda i: -np.nan_to_num(regression.cook[i]))[:n_rows]
+    return [
+        {
+            ROW.capitalize(): plain(row_name(names[i])),
+            "Cook’s distance": _or_dash(regression.cook[i], "z.3f"),
+            "Studentised residual (s.d.)": _or_dash(regression.studentised[i], "z.2f"),
+            "Leverage": f"{regression.leverage[i]:.3g}",
+        }
+        for i in hardest
+    ]
+
+
+def of_importance(held_out, in_sample):
+    """Both importances, input by input."""
+
+    def text(rise):
+        return f"{rise['value']:z.1f} ± {rise['standard_error']:.1f}"
+
+    return [
+        {
+            "Input": f"**{column.label}**",
+            f"On rows it has not seen ({TARGET.unit})": text(held_out[column.name]),
+            f"On its own rows ({TARGET.unit})": text(in_sample[column.name]),
+        }
+        for column in FEATURES
+    ]
+
+
+def _significant(value, n_digits):
+    """Write a number with as many digits as mean something: ``-0.06659``, ``1,336``."""
+    if not value:
+        return "0"
+    n_decimals = max(0, n_digits - 1 - math.floor(math.log10(abs(value))))
+    return f"{value:,.{n_decimals}f}"
+
+
+def _or_dash(value, form):
+    return "–" if np.isnan(value) else f"{value:{form}}"

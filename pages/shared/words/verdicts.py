@@ -1,0 +1,219 @@
+"""What trainings and versions have to say for themselves, in Markdown."""
+
+import numpy as np
+
+from data.schema import ROW, ROWS, TARGET, row_name
+from model.fitting.evaluate import verdict
+from model.fitting.recipe import ALGORITHMS
+from pages.shared.words.wording import plain
+
+_TIE = "cannot be told apart"
+_PM = "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}"
+
+
+def capital(text):
+    """With a capital letter first and the others as they are."""
+    return text[:1].upper() + text[1:]
+
+
+def trained_on(version):
+    """Name the data of a version: ``"shipped, 47 of 48 states"``."""
+    n_all, n = version.data_set.n_rows, version.record["data"]["n_rows"]
+    count = f"{n:,} of {n_all:,} {ROWS}" if version.excluded else f"{n_all:,} {ROWS}"
+    return f"{version.data_set.origin}, {count}"
+
+
+def interval(difference):
+    """A difference of typical misses with its interval and its unit."""
+    return (
+        f"{difference['value']:+z.1f} {TARGET.unit}, 90 % interval {difference['low']:+z.1f} to "
+        f"{difference['high']:+z.1f}"
+    ).replace("-", "−")
+
+
+def headline(evidence):
+    """Say whether the candidate is better than the active recipe, and how sure that is."""
+    n, number = evidence.n_rows, evidence.active.version
+    active = f"version {number}, which is active" if number else "the shipped model, which is active"
+    if evidence.is_active:
+        return f"Version {number} is the active one. There is nothing to compare it with."
+    if evidence.difference is None:
+        return (
+            f"The active recipe was not evaluated on these {n:,} {ROWS}, so the two cannot be compared. "
+            "Train this candidate again to have both on the same folds."
+        )
+    if evidence.has_same_rows and evidence.is_same_model:
+        return f"It answers exactly as {active}: the same recipe on the same {ROWS}. Nothing would change."
+    told = interval(evidence.difference)
+    outcome = {
+        -1: f"**misses by less** than {active}",
+        0: f"and {active}, **{_TIE}** on {n:,} {ROWS}",
+        1: f"**misses by more** than {active}",
+    }[verdict(evidence.difference)]
+    subject = "It" if verdict(evidence.difference) else "This candidate"
+    end = "" if verdict(evidence.difference) == 0 else f", on {n:,} {ROWS}"
+    return f"{subject} {outcome}{end}. Difference of the typical miss: {told}."
+
+
+def conditions(evidence):
+    """What somebody must have seen before promoting; empty where nothing stands against it."""
+    found = []
+    if evidence.is_worse:
+        found.append("it misses by clearly more than the active recipe")
+    if evidence.difference is None:
+        found.append("it was never compared with the active model")
+    if not evidence.has_same_rows:
+        found.append(
+            f"it was trained on other data, {evidence.n_rows:,} {ROWS} instead of {len(evidence.active.rows):,}"
+        )
+    return found
+
+
+def named(model):
+    """What a model is called: that which came with the app has a number in a store alone."""
+    return f"Version {model.version}" if model.version else "Shipped model"
+
+
+def misses(evidence, n=4):
+    """Name the rows that a candidate misses by most, out of fold, with what was observed and what predicted."""
+    errors, observed = evidence.residuals["candidate"], evidence.candidate.y
+    codes = evidence.candidate.rows[ROW].to_numpy()
+    told = [
+        f"{plain(row_name(str(codes[i])))} used {observed[i]:,.0f} ({observed[i] - errors[i]:,.0f} predicted)"
+        for i in np.argsort(-np.abs(errors))[:n]
+    ]
+    return f"Largest misses: {', '.join(told)}."
+
+
+def scores_table(evidence):
+    """Everybody's scores on the candidate's rows: a row each, column heading -> Markdown."""
+    labels = {
+        "candidate": f"**{named(evidence.candidate)}**, {evidence.candidate.label}",
+        "active": f"Version {evidence.active.version} (active), {evidence.active.label}",
+    }
+    table = []
+    for who, score in evidence.scores.items():
+        texts = (
+            f"{score[kind]['value']:z.{digits}f}{_PM}{score[kind]['standard_error']:.{digits}f}"
+            for kind, digits in (("mae", 1), ("rmse", 1), ("r2", 2))
+        )
+        label = labels.get(who) or capital(ALGORITHMS[who].label)
+        table.append({"Model": label} | dict(zip((f"MAE ({TARGET.unit})", "RMSE", "R² (no unit)"), texts, strict=True)))
+    return table
+
+
+def intervals_table(evidence):
+    """Half the width of both intervals, level by level."""
+    names = {
+        "candidate": f"Version {evidence.candidate.version}",
+        "active": f"Version {evidence.active.version} (active)",
+    }
+    both = evidence.half_widths
+    return [
+        {"Interval": f"{level * 100:g} %"}
+        | {names[who]: f"± {widths[level]:.0f}" for who, widths in both.items()}
+        | {f"Version {evidence.candidate.version} held": _held(each)}
+        for level, each in zip(both["candidate"], evidence.candidate.intervals, strict=True)
+    ]
+
+
+def _held(of_level):
+    """How many rows an interval held that had no part in it, with what to expect."""
+    if of_level["nested_held"] is None:
+        return "not measured"
+    low, high = of_level["held_by_chance"]
+    return (
+        f"{of_level['nested_held']:.0f} of {of_level['n_rows']:,} ({of_level['held_expected']:.0f} expected, "
+        f"{low:,} to {high:,} by chance)"
+    )
+
+
+def moves_table(evidence, names, n_rows=60):
+    """What would move: each row's prediction before and after, the largest change first."""
+    before, after = evidence.moves
+    order = abs(after - before).argsort()[::-1][:n_rows]
+    return [
+        {
+            ROW.capitalize(): plain(names[i]),
+            "Now": f"{before[i]:.0f}",
+            "With the candidate": f"{after[i]:.0f}",
+            f"Change ({TARGET.unit})": f"{after[i] - before[i]:+z.1f}",
+        }
+        for i in order
+    ]
+
+
+def moves(evidence):
+    """Say how far the predictions would move."""
+    before, after = evidence.moves
+    change = abs(after - before)
+    return (
+        f"Over the {len(before):,} {ROWS} of the active model, predictions would move by {change.mean():.1f} on "
+        f"average and by {change.max():.1f} at most ({TARGET.unit})."
+    )
+
+
+def tie(standings, n_rows):
+    """Say who cannot be told from the best of several, and what being chosen as the best is worth."""
+    best, *others = standings.table
+    n_tied = sum(each.is_tied for each in others)
+    name = ALGORITHMS[best.algorithm].label
+    chosen = (
+        f"Chosen as the best of {len(standings.table)}, {name} can be expected to miss by "
+        f"{standings.corrected:.1f} on new {ROWS}, not by {best.scores['mae']['value']:.1f} ({TARGET.unit})."
+    )
+    if n_tied == len(others):
+        return f"No clear winner: on {n_rows:,} {ROWS} the differences are within chance. {chosen}"
+    rest = len(others) - n_tied
+    told = f"{rest} of the others miss{'es' if rest == 1 else ''} by more than {name}"
+    ties = f"; {n_tied} cannot be told apart from it" if n_tied else ""
+    return f"On {n_rows:,} {ROWS} {told}{ties} (90 % intervals that hold for all pairs at once). {chosen}"
+
+
+def standings_table(standings, active, baseline):
+    """Several candidates, the best first, and at the end what any of them must beat."""
+    table = []
+    for each in standings.table:
+        name = f"**Version {each.version}**{' (active)' if each.version == active else ''}"
+        interval = f"{each.difference['low']:+z.1f} to {each.difference['high']:+z.1f}"
+        distance = "the best" if each is standings.table[0] else interval + (", tied" if each.is_tied else "")
+        table.append(_line(f"{name}, {ALGORITHMS[each.algorithm].label}", each.scores, distance))
+    return [*table, _line(capital(ALGORITHMS["mean"].label), baseline, "–")]
+
+
+def _line(name, scores, distance):
+    texts = (
+        f"{scores[kind]['value']:z.{digits}f}{_PM}{scores[kind]['standard_error']:.{digits}f}"
+        for kind, digits in (("mae", 1), ("rmse", 1), ("r2", 2))
+    )
+    named = zip(("MAE", "RMSE", "R² (no unit)"), texts, strict=True)
+    return {"Version": name} | dict(named) | {"Extra MAE over the best, 90 % interval": distance}
+
+
+def duration(seconds):
+    """A length of time as people say it: ``"8 s"``, ``"2 min"``."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def memory(n_bytes):
+    """A size as people say it."""
+    return f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 1e9 else f"{max(1, round(n_bytes / 1e6)):,} MB"
+
+
+def progress(job, now):
+    """What a running job is at, how long it has run, and how long it may still."""
+    elapsed = (now - job.started_at).total_seconds()
+    told = f"{job.message or 'Starting'} · {duration(elapsed)}"
+    if job.done >= 3 and job.total:
+        told += f", about {duration(elapsed * (job.total - job.done) / job.done)} to go"
+    return told
+
+
+def asked(job):
+    """What a job is to train."""
+    algorithms = job.request["algorithms"]
+    if not algorithms:
+        return "refits, which say how sure a change is"
+    return ALGORITHMS[algorithms[0]].label if len(algorithms) == 1 else f"{len(algorithms)} algorithms"
