@@ -7,8 +7,10 @@ from statistics import median
 
 from bench.explore import many_rows
 from data.load import load_rows
-from model.fitting import evaluate, recipe
+from model.fitting import evaluate
+from model.fitting.algorithms import DEFAULT, OFFERED
 from model.fitting.importance import predictions_and_losses
+from model.fitting.recipe import build_pipeline, make_recipe
 from model.fitting.train import features, train
 from model.queue import processes
 from model.queue.cluster import Cluster
@@ -31,9 +33,9 @@ def trained(rows, algorithms, there=None, n_jobs=1):
     if there:
         X, y = features(rows), rows.iloc[:, -1].to_numpy(float)
         options = {"n_repeats": evaluate.n_repeats_for(len(rows)), "keep": predictions_and_losses}
-        fits = [there.send(recipe.pipeline(name), X, y, **options) for name in algorithms]
+        fits = [there.send(build_pipeline(make_recipe(name)), X, y, **options) for name in algorithms]
     for name, folds in zip(algorithms, fits, strict=True):
-        train(rows, name, n_jobs=n_jobs, fits=folds)
+        train(rows, make_recipe(name), n_jobs=n_jobs, fits=folds)
     return time.perf_counter() - start
 
 
@@ -65,9 +67,9 @@ def durations(n_rounds=3):
                     wait_for_workers(client, n_workers)
                 clusters[f"{n_workers} Dask worker{'s' * (n_workers > 1)}"] = Cluster(machines.address)
             for what, rows, algorithms in (
-                ("the default forest on the shipped rows", few, [recipe.DEFAULT]),
+                ("the default forest on the shipped rows", few, [DEFAULT]),
                 (f"histogram boosting on {N_ROWS:,} rows", many, ["histogram_boosting"]),
-                ("all algorithms on the shipped rows", few, recipe.OFFERED),
+                ("all algorithms on the shipped rows", few, OFFERED),
             ):
                 places = {"1 process": {}, "as the app": {"n_jobs": processes.N_PROCESSES}}
                 places |= {name: {"there": there} for name, there in clusters.items()}

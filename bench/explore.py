@@ -133,7 +133,9 @@ def large_figures(figure, chrome, folder, n_rows=100_000):
     project = Path(shutil.copytree(ROOT, folder / "project", ignore=keep))
     many_rows(n_rows).to_csv(project / "data" / "petrol_consumption.csv", index=False)
     train = "from data.load import load_rows; from model.fitting.train import train; "
-    train += "from model.fitting.artifact import save; save(train(load_rows(), 'least_squares', n_repeats=1))"
+    train += (
+        "from model.fitting.artifact import save; save(train(load_rows(), make_recipe('least_squares'), n_repeats=1))"
+    )
     subprocess.run([sys.executable, "-c", train], cwd=project, check=True)
     with running_server(cwd=project, log=folder / "log") as url:
         visits = []

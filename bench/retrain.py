@@ -14,7 +14,7 @@ from bench.explore import many_rows
 from bench.visit import Visit
 from data.load import load_rows
 from data.schema import FEATURES
-from model.fitting import recipe
+from model.fitting.algorithms import OFFERED
 from model.queue import jobs
 from model.queue.dispatcher import Dispatcher
 from model.store import history, versions
@@ -88,7 +88,7 @@ def durations():
         with store.writing() as connection:
             fewer = versions.add_data_set(connection, rows, "one row fewer")
         found["other rows, active recipe evaluated too"] = trained(store, ["forest"], data_set=fewer, seed=1)[0]
-        found["compare all"] = trained(store, recipe.OFFERED, data_set=fewer, seed=2)[0]
+        found["compare all"] = trained(store, OFFERED, data_set=fewer, seed=2)[0]
     return found
 
 
@@ -140,7 +140,7 @@ async def moves_beside(store, url, n_idle=60, n_rounds=2):
 
     for seed in range(n_rounds):
         idle += [await move() for _ in range(n_idle)]
-        training = asyncio.create_task(asyncio.to_thread(trained, store, recipe.OFFERED, seed=seed + 10))
+        training = asyncio.create_task(asyncio.to_thread(trained, store, OFFERED, seed=seed + 10))
         while not any(job.done for job in jobs.open_jobs(store)):  # noqa: ASYNC110 - another process does it
             await asyncio.sleep(0.1)
         while not training.done():

@@ -11,7 +11,9 @@ import numpy as np
 
 from data.load import load_rows
 from data.schema import TARGET
-from model.fitting import evaluate, interval, recipe
+from model.fitting import evaluate, interval
+from model.fitting.algorithms import ALGORITHMS, OFFERED
+from model.fitting.recipe import build_pipeline, make_recipe
 from model.fitting.train import features
 
 N_ROWS, N_TABLES, N_NEW, N_REPEATS, NOISE = 48, 60, 2000, 7, 60.0  # with fewer repeats, few pairs of folds
@@ -41,8 +43,8 @@ def _unfitted(algorithm):
         from sklearn.tree import DecisionTreeRegressor
 
         return DecisionTreeRegressor(random_state=0)
-    defaults = recipe.ALGORITHMS[algorithm].defaults
-    return recipe.pipeline(algorithm, {name: n for name, n in SMALLER.items() if name in defaults})
+    defaults = ALGORITHMS[algorithm].defaults
+    return build_pipeline(make_recipe(algorithm, {name: n for name, n in SMALLER.items() if name in defaults}))
 
 
 def coverage(algorithm, n_tables=N_TABLES, seed=0):
@@ -70,12 +72,12 @@ def coverage(algorithm, n_tables=N_TABLES, seed=0):
             kept, pairs = evaluate.cross_validate(unfitted, X_table, y_table, n_repeats=N_REPEATS)
             errors = np.abs(y_new - evaluate.fit(clone(unfitted), X_table, y_table).predict(X_new))
             groups = evaluate.groups_of(X_table, y_table)
-            mae = evaluate.scores(y_table, kept, groups)["mae"]
-            misses.append((mae["value"] - errors.mean(), mae["standard_error"]))
+            mae = evaluate.scores(y_table, kept, groups).mae
+            misses.append((mae.value - errors.mean(), mae.standard_error))
             nested = interval.nested_held(y_table, kept, pairs, groups)
-            for each in nested["held"]:
-                width = interval.half_width(y_table - kept, each["level"])
-                found[each["level"]].append(((errors <= width).mean(), each["held"] / N_ROWS))
+            for each in nested.held:
+                width = interval.half_width(y_table - kept, each.level)
+                found[each.level].append(((errors <= width).mean(), each.held / N_ROWS))
     error, said = np.transpose(misses)
     return {level: tuple(np.mean(shares, axis=0)) for level, shares in found.items()}, float(
         np.sqrt((error**2).mean()) / said.mean()
@@ -86,7 +88,7 @@ def main():
     """Print the table; return how many shares lie below the promise by more than three points."""
     print(f"Of 100 new rows inside, and nested cross-validation's count; {N_TABLES} tables of {N_ROWS} rows")
     n_below = 0
-    for algorithm in (*recipe.OFFERED, TREE):
+    for algorithm in (*OFFERED, TREE):
         shares, times = coverage(algorithm)
         texts = [f"{100 * level:g} %: {100 * new:5.1f} ({100 * held:5.1f})" for level, (new, held) in shares.items()]
         n_below += sum(new < level - 0.03 for level, (new, _) in shares.items())

@@ -18,6 +18,7 @@ from bench.visit import Visit
 from data.load import load_rows
 from data.schema import FEATURES
 from model.answering.predict import predict
+from model.fitting.recipe import make_recipe
 from model.fitting.train import train
 from model.store import history, versions
 from tests.conftest import ROOT, running_server
@@ -32,7 +33,7 @@ from data.load import load_rows
 from model.store import history, versions
 from model.fitting.train import train
 rows, store = load_rows(sys.argv[1]), history.open_store(sys.argv[2])
-model = train(rows, sys.argv[3], n_jobs=2)
+model = train(rows, make_recipe(sys.argv[3]), n_jobs=2)
 with store.writing() as connection:
     versions.add_version(connection, model, versions.add_data_set(connection, rows, "many"), by="bench")
 """
@@ -97,7 +98,9 @@ def served(rows, algorithm):
     with new_store() as store:
         with store.writing() as connection:
             data_set = versions.add_data_set(connection, rows, "rows")
-            number = versions.add_version(connection, train(rows, algorithm, n_repeats=1), data_set, by="bench")
+            number = versions.add_version(
+                connection, train(rows, make_recipe(algorithm), n_repeats=1), data_set, by="bench"
+            )
         history.promote(store, number, "bench", "to measure it")
         alone = move_cost(versions.load(store, number))
         with running_server(log=Path(store.location).with_name("log")) as url:

@@ -10,17 +10,21 @@ import sys
 import time
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from data.inputs import load_inputs
 from data.load import SHIPPED, load_rows
 from data.schema import COLUMNS, FEATURES, INPUT, ROW, ROWS, TARGET, DataError, row_name
 from model import upkeep
 from model.answering.change import change, direction, figures_of, in_words, place_of
-from model.answering.predict import predict
+from model.answering.predict import Prediction, predict
 from model.answering.scoring import score_file, to_csv
-from model.fitting import artifact, recipe
+from model.fitting import artifact
+from model.fitting.algorithms import ALGORITHMS, DEFAULT, OFFERED
+from model.fitting.errors import ModelError
+from model.fitting.evaluate import Scores
 from model.fitting.interval import LEVELS, levels
-from model.fitting.recipe import ALGORITHMS, ModelError
+from model.fitting.recipe import Recipe, make_recipe
 from model.fitting.train import require_usable, train
 from model.judging.card import card, export
 from model.queue import jobs
@@ -28,6 +32,10 @@ from model.queue.dispatcher import Dispatcher
 from model.store import history, versions
 from model.store.database import StoreError
 from model.store.tables import OPEN
+from model.store.versions import Version
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Of `predict`: no input has such an option, it is --input.file then.
 _OPTIONS = ("help", "coverage", "json", "file", "out", "columns", "sheet", "from", "to")
@@ -57,7 +65,7 @@ def _parser():
         return added
 
     training = command("train", _train, "train and score a model, and keep it")
-    training.add_argument("--algorithm", default=recipe.DEFAULT, help=f"one of {', '.join(recipe.OFFERED)}")
+    training.add_argument("--algorithm", default=DEFAULT, help=f"one of {', '.join(OFFERED)}")
     for name, takers in _parameters().items():
         training.add_argument(f"--{name}", metavar="N", help=f"of {', '.join(takers)}")
     training.add_argument("--seed", default="0", metavar="N", help="of whatever is random in it (default 0)")
@@ -132,7 +140,7 @@ def _require_file(options: argparse.Namespace, has_file: object, option: str) ->
 def _parameters():
     """Parameter name -> the algorithms that take it."""
     takers = {}
-    for name in recipe.OFFERED:
+    for name in OFFERED:
         for parameter in ALGORITHMS[name].parameters:
             takers.setdefault(parameter.name, []).append(name)
     return takers
@@ -141,21 +149,19 @@ def _parameters():
 def _train(options):
     started = time.perf_counter()
     given = {name: value for name in _parameters() if (value := getattr(options, name)) is not None}
-    parameters = recipe.complete(options.algorithm, given)
-    seed = int(options.seed) if options.seed.isdecimal() else options.seed
-    recipe.pipeline(options.algorithm, parameters, seed)
+    recipe = make_recipe(options.algorithm, given, int(options.seed) if options.seed.isdecimal() else options.seed)
     _require_file(options, options.data != SHIPPED, "--data")
     rows = load_rows(options.data, columns=options.columns, sheet=options.sheet)
     for remark in rows.attrs["warnings"]:
         print(remark, file=sys.stderr)
     if options.store:
-        version = _train_in_store(rows, options, parameters, seed)
-        scores, label, n_rows = version.record["scores"], ALGORITHMS[options.algorithm].label, len(rows)
+        version = _train_in_store(rows, options, recipe)
+        scores = version.metadata.scores
         kept = f"version {version.id} of the store, not promoted"
     else:
         if options.data != SHIPPED:
             raise ModelError(f"--data {options.data}: the shipped model is of the shipped rows. Add --store.")
-        model = train(rows, options.algorithm, parameters, seed, n_jobs=-1, progress=_FITS)
+        model = train(rows, recipe, n_jobs=-1, progress=_FITS)
         try:
             kept = ", ".join(path.name for path in artifact.save(model))
         except OSError as error:
@@ -163,21 +169,22 @@ def _train(options):
                 f"{error.filename} cannot be written ({error.strerror}). Run this as a user who may write there, or "
                 "keep the model in a store: --store."
             ) from error
-        scores, label, n_rows = model.record["scores"], model.label, len(rows)
-    print(f"\nOut-of-fold scores on {n_rows} {ROWS}, {TARGET.unit}:")
+        scores = model.metadata.scores
+    print(f"\nOut-of-fold scores on {len(rows)} {ROWS}, {TARGET.unit}:")
     print(f"{'':34}{'MAE':>8}{'+-':>6}{'RMSE':>8}{'+-':>6}{'R2':>8}{'+-':>6}")
     for name in scores:
-        print(f"{label if name == 'model' else ALGORITHMS[name].label:34}{_figures(scores[name])}")
+        print(f"{recipe.label if name == 'model' else ALGORITHMS[name].label:34}{_figures(scores[name])}")
     print(f"Kept as {kept}, {time.perf_counter() - started:.1f} s.")
     return 0
 
 
-def _train_in_store(rows, options, parameters, seed):
+def _train_in_store(rows: "pd.DataFrame", options: argparse.Namespace, recipe: Recipe) -> Version:
     """Queue up with everybody else, and show how it goes."""
     require_usable(rows)
     store = history.open_store()
     who, data = _user(), (rows, "shipped" if options.data == SHIPPED else options.data.name)
-    number = jobs.submit(store, who, data, [options.algorithm], parameters=parameters, seed=seed, by=who)
+    asked = {"parameters": recipe.parameters, "seed": recipe.seed, "by": who}
+    number = jobs.submit(store, who, data, [recipe.algorithm], **asked)
     dispatcher = Dispatcher()
     try:
         while (job := jobs.job(store, number)).state in OPEN:
@@ -193,10 +200,10 @@ def _train_in_store(rows, options, parameters, seed):
     return versions.of_job(store, number)[0]
 
 
-def _figures(scores):
+def _figures(scores: Scores) -> str:
     return "".join(
-        f"{scores[name]['value']:8.{digits}f}{scores[name]['standard_error']:6.{digits}f}"
-        for name, digits in (("mae", 1), ("rmse", 1), ("r2", 2))
+        f"{estimate.value:8.{digits}f}{estimate.standard_error:6.{digits}f}"
+        for estimate, digits in ((scores.mae, 1), (scores.rmse, 1), (scores.r2, 2))
     )
 
 
@@ -219,10 +226,10 @@ def _list(_):
     now, _ = history.active(store)
     print(f"{'version':>9}  {'algorithm':34}{'rows':>8}{'MAE':>8}{'+-':>6}  trained (UTC)     data")
     for one in versions.versions(store):
-        mae = one.record["scores"]["model"]["mae"]
+        mae = one.metadata.scores["model"].mae
         print(
-            f"{'*' if one.id == now else '':>3}{one.id:6}  {ALGORITHMS[one.record['algorithm']].label:34}"
-            f"{one.record['data']['n_rows']:8,}{mae['value']:8.1f}{mae['standard_error']:6.1f}  "
+            f"{'*' if one.id == now else '':>3}{one.id:6}  {one.recipe.label:34}"
+            f"{one.metadata.data.n_rows:8,}{mae.value:8.1f}{mae.standard_error:6.1f}  "
             f"{one.created_at:%Y-%m-%d %H:%M}  {one.data_set.origin}{' (broken)' if one.broken else ''}"
         )
     print(f"* active. MAE in {TARGET.unit}, +- one standard error.")
@@ -329,15 +336,15 @@ def _predict(options):
     return 0
 
 
-def _measured(answer):
+def _measured(answer: Prediction) -> str:
     """What was measured of the interval of an answer, if anything was."""
-    (of_level,) = (each for each in answer.intervals if each["level"] == answer.level)
-    if of_level["nested_held"] is None:
+    (interval,) = (each for each in answer.intervals if each.level == answer.level)
+    if interval.held_by_chance is None:
         return ""
-    low, high = of_level["held_by_chance"]
+    low, high = interval.held_by_chance
     return (
-        f" (held {of_level['nested_held']:.0f} of {of_level['n_rows']:,} {ROWS} that set neither fit nor width; "
-        f"{of_level['held_expected']:.0f} expected, chance alone gives {low:,} to {high:,})"
+        f" (held {interval.nested_held:.0f} of {interval.n_rows:,} {ROWS} that set neither fit nor width; "
+        f"{interval.held_expected:.0f} expected, chance alone gives {low:,} to {high:,})"
     )
 
 

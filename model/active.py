@@ -19,7 +19,7 @@ from data.statistics import choose
 from model.answering.predict import predict
 from model.cache import Backoff, Cache
 from model.fitting import artifact
-from model.fitting.recipe import ModelError
+from model.fitting.errors import ModelError
 from model.fitting.train import Model
 from model.judging import evidence
 from model.judging.evidence import Evidence
@@ -251,7 +251,7 @@ class ActiveModel:
 def _with_refits(store: Store, model: Model) -> Model:
     """Return a model with the refits of its rows, where a job has made them meanwhile; else the same object."""
     with suppress(ModelError):
-        if refits := refits_of(store, model.record["data"]["sha256"]):
+        if refits := refits_of(store, model.metadata.data.sha256):
             model = copy.copy(model)  # with all that was worked out from its rows
             vars(model)["refits"] = refits
     return model

@@ -8,8 +8,8 @@ from data.notes import notes_on
 from data.schema import COLUMNS, FEATURES, ROW, ROWS, TARGET, row_name
 from data.statistics import commonest
 from model.answering.predict import predict_rows
-from model.fitting.importance import KINDS, importance
-from model.fitting.recipe import ModelError
+from model.fitting.errors import ModelError
+from model.fitting.importance import KINDS, importances
 from pages.shared import controls, resources, session
 from pages.shared.panels import choice
 from pages.shared.panels.frame import frame
@@ -19,7 +19,7 @@ from pages.shared.words import wording
 
 model = resources.active_model()
 frame("Explore", model)
-n_all, data = len(model.rows), model.record["data"]["sha256"]
+n_all, data = len(model.rows), model.metadata.data.sha256
 notes = notes_on(data)
 doubts = wording.doubts(notes, model.rows)
 
@@ -143,7 +143,7 @@ def matters():
     if n < 2:
         st.plotly_chart(blank(f"One {ROW} cannot say what matters."), key=session.EXPLORE_IMPORTANCE, alt="No figures")
         return
-    rises = [importance(model.record["importance"][kind], survey.rows.index) for kind in KINDS]
+    rises = [importances(model.importance[kind], survey.rows.index) for kind in KINDS]
     alt = f"Rise of the model's error with each input exchanged, judged by {n:,} {ROWS}"
     picture(
         session.EXPLORE_IMPORTANCE, charts.importances(*rises), alt, text_tables.of_importance(*rises), can_select=False

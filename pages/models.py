@@ -7,7 +7,7 @@ import streamlit as st
 
 from data.cells import harmless
 from data.schema import ROWS, TARGET
-from model.fitting.recipe import ALGORITHMS, ModelError
+from model.fitting.errors import ModelError
 from model.judging.card import card, export
 from model.store import history, pruning, versions
 from model.store.database import StoreError
@@ -31,15 +31,15 @@ def status(one, promoted):
 
 def row(one, promoted):
     """A version's line in the history."""
-    scores, last = one.record["scores"]["model"], promoted.get(one.id)
+    scores, last = one.metadata.scores["model"], promoted.get(one.id)
     return {
         "Version": one.id,
         "Status": status(one, promoted),
-        "Algorithm": verdicts.capital(ALGORITHMS[one.record["algorithm"]].label),
-        "MAE": scores["mae"]["value"],
-        "±": scores["mae"]["standard_error"],
-        "RMSE": scores["rmse"]["value"],
-        "R²": scores["r2"]["value"],
+        "Algorithm": verdicts.capital(one.recipe.label),
+        "MAE": scores.mae.value,
+        "±": scores.mae.standard_error,
+        "RMSE": scores.rmse.value,
+        "R²": scores.r2.value,
         "Data": harmless(verdicts.trained_on(one)),
         "Promoted (UTC)": f"{last.at:%Y-%m-%d %H:%M}" if last else "–",
         "By": harmless(last.by) if last else "–",  # the table can be downloaded

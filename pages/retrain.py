@@ -3,8 +3,9 @@
 import streamlit as st
 
 from data.schema import ROWS, DataError
-from model.fitting import recipe
-from model.fitting.recipe import ModelError
+from model.fitting.algorithms import OFFERED
+from model.fitting.errors import ModelError
+from model.fitting.recipe import make_recipe
 from model.fitting.train import require_usable
 from model.judging.evidence import Evidence
 from model.judging.standings import comparable
@@ -43,7 +44,7 @@ def propose(store, below):
         used = rows.drop(index=list(excluded)) if excluded else rows
         try:
             require_usable(used)
-            problems["recipe"] = parameters is None or not proposal.announce(name, parameters, len(used))
+            problems["recipe"] = parameters is None or not proposal.announce(make_recipe(name, parameters), len(used))
         except ModelError as error:
             problems["rows"] = True
             st.error(str(error))
@@ -52,13 +53,13 @@ def propose(store, below):
         are_all = st.button(
             "Compare all",
             disabled=problems["rows"],
-            help=f"Train all {len(recipe.OFFERED)} algorithms with their usual settings on these {ROWS}. Left out, "
+            help=f"Train all {len(OFFERED)} algorithms with their usual settings on these {ROWS}. Left out, "
             f"with a word, is what makes too large a model or takes more than {duration.MOST_COMPARED // 60} minutes.",
         )
     if is_one and not any(problems.values()):  # what was typed may be refused in the run in which it was pressed
         submit(store, (rows, origin), excluded, ([name], parameters, seed))
     elif are_all and not problems["rows"]:
-        submit(store, (rows, origin), excluded, (list(recipe.OFFERED), None, seed))
+        submit(store, (rows, origin), excluded, (list(OFFERED), None, seed))
 
 
 def finish(store, found, current):

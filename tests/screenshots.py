@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 from playwright.sync_api import Browser, sync_playwright
 
-from model.fitting import recipe
+from model.fitting.algorithms import OFFERED
 from model.store import history
 from tests import chromium
 from tests.conftest import ROOT, running_server
@@ -105,7 +105,7 @@ def main():
     aside = Path(tempfile.mkdtemp())
     log, os.environ["PETROL_STORE_URL"] = aside / "log", f"sqlite:///{aside}/store.db"
     store = history.open_store()  # a new one, with something to show
-    run(store, 1, recipe.OFFERED)
+    run(store, 1, OFFERED)
     history.promote(store, 4, "Ann", "A smoother model, to see whether anybody notices")
     history.promote(store, 1, "Ann", "Nobody did; the forest keeps the known directions")
     path = chromium.find()

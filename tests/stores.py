@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psutil
 from sqlalchemy import create_engine, text, update
 
+from model.fitting.recipe import make_recipe
 from model.fitting.train import train
 from model.queue import jobs
 from model.queue.dispatcher import Dispatcher
@@ -49,7 +50,7 @@ def change(store, table, number, **values):
 
 def add_quick(store, rows, algorithm="ridge", parameters=None, *, seed=0, **more):
     """Train something small and keep it; return its number."""
-    model = train(rows, algorithm, parameters, seed, n_repeats=1)
+    model = train(rows, make_recipe(algorithm, parameters, seed), n_repeats=1)
     with store.writing() as connection:
         data_set = add_data_set(connection, rows, "a file")
         return add_version(connection, model, data_set, by="a test", **more)

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from model.active import ActiveModel
-from model.fitting.recipe import ModelError
+from model.fitting.errors import ModelError
+from model.fitting.recipe import make_recipe
 from model.fitting.train import train
 from model.queue import jobs
 from model.store import history, versions
@@ -29,7 +30,7 @@ def owner(store):
 @pytest.fixture
 def others(store, rows):
     """Return the numbers of six more versions."""
-    model = train(rows, "mean", n_repeats=1)
+    model = train(rows, make_recipe("mean"), n_repeats=1)
     with store.writing() as connection:
         return [versions.add_version(connection, model, 1, by="a test") for _ in range(6)]
 
@@ -158,7 +159,7 @@ import os, resource, time
 from model.store import history, versions
 from model.active import ActiveModel
 from data.schema import DataError
-from model.fitting.recipe import ModelError
+from model.fitting.errors import ModelError
 owner, (soft, hard) = ActiveModel(), resource.getrlimit(resource.RLIMIT_NOFILE)
 store = owner.store()
 

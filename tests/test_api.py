@@ -7,10 +7,9 @@ import json
 import shlex
 import urllib.error
 import urllib.request
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
@@ -178,10 +177,10 @@ def test_the_model_is_described_with_units_ranges_and_scores(server, model):
     for one, column in zip(content["features"], FEATURES, strict=True):
         assert (one["minimum"], one["maximum"]) == (column.minimum, column.maximum)
         assert one["unit"]
-    assert content["scores"]["model"] == scores(model.y, np.array(model.record["predictions"]["model"]), model.groups)
+    assert content["scores"]["model"] == asdict(scores(model.y, model.predictions, model.groups))
     assert content["version"] == 1
     assert content["data"]["n_rows"] == 48
-    assert content["intervals"] == model.intervals
+    assert content["intervals"] == [each.to_record() for each in model.intervals]
     for one in content["intervals"]:
         assert set(one) == {"level", "half_width", "nested_held", "n_rows", "held_expected", "held_by_chance"}
         assert (one["n_rows"], one["held_expected"]) == (48, pytest.approx(48 * one["level"]))
@@ -239,9 +238,10 @@ async def texts(url, *pages):
 
 
 def test_a_model_that_answers_otherwise_than_it_was_kept_is_not_ready(model, monkeypatch):
-    probes = model.record["probes"]
-    wrong = model.record | {"probes": probes | {"predictions": [value + 0.01 for value in probes["predictions"]]}}
-    monkeypatch.setattr(resources.owner, "current", lambda: replace(model, record=wrong))
+    probes = model.metadata.probes
+    wrong = replace(probes, predictions=tuple(value + 0.01 for value in probes.predictions))
+    changed = replace(model, metadata=replace(model.metadata, probes=wrong))
+    monkeypatch.setattr(resources.owner, "current", lambda: changed)
     sent = []
 
     async def receive():

@@ -136,7 +136,7 @@ def test_the_level_of_the_interval_is_said_with_what_was_measured_of_it(app, mod
     note = opened(app, coverage=f"{coverage * 100:g} %")["answer"]["note"]
     answer = predict(model, DEFAULTS, coverage)
     of_ten = {0.8: "8 in 10", 0.9: "9 in 10", 0.95: "19 in 20"}[coverage]
-    held = next(one["held"] for one in model.record["coverage"]["held"] if one["level"] == coverage)
+    held = next(each.held for each in model.metadata.coverage.held if each.level == coverage)
     assert f"±{answer.high - answer.value:.0f}: set so that {of_ten} errors on states" in note
     assert f"{held:.0f} of 48 ({48 * coverage:.0f} expected; chance alone gives" in note
 

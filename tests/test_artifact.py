@@ -14,8 +14,9 @@ from sklearn.dummy import DummyRegressor
 from data.schema import FEATURES
 from model.answering.predict import predict, predict_rows
 from model.fitting import artifact
+from model.fitting.errors import ModelError
 from model.fitting.evaluate import N_REPEATS
-from model.fitting.recipe import ModelError
+from model.fitting.recipe import make_recipe
 from model.fitting.train import train
 
 pytestmark = pytest.mark.slow
@@ -126,7 +127,7 @@ def test_without_any_record_the_default_is_trained_and_scored_anew(folder, model
     loaded = artifact.load(rows, folder)
     assert "petrol.json is missing" in loaded.notice
     assert (predict_rows(loaded, model.X) == predict_rows(model, model.X)).all()
-    assert loaded.record["folds"]["n_repeats"] == 1
+    assert loaded.metadata.folds.n_repeats == 1
     assert predict(loaded, DEFAULTS).high > predict(loaded, DEFAULTS).value
 
 
@@ -163,40 +164,39 @@ def test_without_any_record_the_default_is_trained_and_scored_anew(folder, model
     ],
 )
 def test_an_unusable_record_counts_for_nothing(folder, rows, monkeypatch, damage, reason):
-    monkeypatch.setattr(artifact, "train", partial(train, algorithm="ridge"))  # a default that costs a hundredth
+    monkeypatch.setattr(artifact, "train", partial(train, recipe=make_recipe("ridge")))  # costs a hundredth
     damage(folder / "petrol.json")
     loaded = artifact.load(rows, folder)
     assert reason in loaded.notice
-    assert loaded.record["algorithm"] == "ridge"
+    assert loaded.metadata.recipe.algorithm == "ridge"
 
 
 def test_other_rows_than_the_models_own_train_its_recipe_on_them(folder, rows):
     fewer = rows.iloc[:-3].reset_index(drop=True)
     loaded = artifact.load(fewer, folder)
     assert "The data are not the ones" in loaded.notice
-    assert loaded.record["data"]["n_rows"] == len(loaded.residuals) == 45
+    assert loaded.metadata.data.n_rows == len(loaded.residuals) == 45
 
 
 def test_the_record_says_all_that_is_needed_to_train_it_again(model, rows):
-    record = model.record
-    again = train(rows, record["algorithm"], record["parameters"], record["seed"], n_repeats=1)
+    metadata = model.metadata
+    again = train(rows, metadata.recipe, n_repeats=1)
     X = np.vstack([model.X, model.X * 1.01])
     assert (predict_rows(again, X) == predict_rows(model, X)).all()
-    assert record["folds"]["n_repeats"] == N_REPEATS
-    assert [feature["name"] for feature in record["features"]] == [column.name for column in FEATURES]
-    assert {"mae", "rmse", "r2"} == set(record["scores"]["model"])
-    assert set(record["scores"]) == {"model", "least_squares", "mean"}
+    assert metadata.folds.n_repeats == N_REPEATS
+    assert [feature.name for feature in metadata.features] == [column.name for column in FEATURES]
+    assert set(metadata.scores) == {"model", "least_squares", "mean"}
 
 
 def test_the_shipped_scores_beat_the_average_and_not_the_line(model):
     """Reference: MAE about 51 and RMSE about 73 for this forest, 55 and 71 for the line, 82 and 113 for the mean."""
-    scores = {name: (s["mae"]["value"], s["rmse"]["value"]) for name, s in model.record["scores"].items()}
+    scores = {name: (s.mae.value, s.rmse.value) for name, s in model.metadata.scores.items()}
     assert scores["model"] == pytest.approx((51, 73), abs=2)
     assert scores["least_squares"] == pytest.approx((55, 71), abs=1)
     assert scores["mean"] == pytest.approx((81.6, 113), abs=1)
-    line, mean = (model.record["mae_difference"][name] for name in ("least_squares", "mean"))
-    assert line["low"] < 0 < line["high"]
-    assert mean["high"] < 0
+    line, mean = (model.metadata.mae_difference[name] for name in ("least_squares", "mean"))
+    assert line.low < 0 < line.high
+    assert mean.high < 0
 
 
 def test_too_few_rows_are_refused_with_the_number_that_is_needed(rows):

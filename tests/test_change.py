@@ -9,6 +9,7 @@ import pytest
 from data.schema import FEATURE_NAMES, FEATURES
 from model.answering.change import change, changes, direction, ends, figures_of, in_words, place_of
 from model.answering.predict import Scenario, predict, predict_many
+from model.fitting.recipe import make_recipe
 from model.fitting.train import fit
 
 PLACES = range(0, 48, 7)
@@ -101,7 +102,7 @@ def test_a_wider_level_never_narrows_the_interval(model):
 
 def test_an_estimate_outside_is_held_by_a_stretched_interval(rows, model):
     """A forest of one tree with small leaves jumps farther than any of 120 refits does."""
-    wild = replace(model, pipeline=fit("forest", {"n_estimators": 1, "min_samples_leaf": 1}, 3, rows))
+    wild = replace(model, pipeline=fit(make_recipe("forest", {"n_estimators": 1, "min_samples_leaf": 1}, 3), rows))
     answers = [
         change(wild, *(dict(zip(FEATURE_NAMES, x, strict=True)) for x in pair))
         for pair in zip(model.X[:-1], model.X[1:], strict=True)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from data.schema import COLUMNS, FEATURES, ROW, TARGET
-from model.fitting.importance import KINDS, importance
+from model.fitting.importance import KINDS, importances
 from model.judging.survey import Survey
 from pages.shared.pictures import charts
 from pages.shared.pictures.drawing import Points, blank
@@ -18,7 +18,7 @@ def pictures(model):
     """Every picture of the shipped rows, by name."""
     rows, survey = model.rows, Survey(model, model.rows)
     points = Points(rows)
-    rises = [importance(model.record["importance"][kind], range(48)) for kind in KINDS]
+    rises = [importances(model.importance[kind], range(48)) for kind in KINDS]
     found = {
         "heat_map": charts.heat_map(*survey.correlations, 48),
         "matrix": charts.matrix(points, rows),

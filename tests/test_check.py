@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from model.fitting.recipe import ModelError
+from model.fitting.errors import ModelError
 from model.store import pruning
 from model.store.check import damages
 from model.store.tables import DATA_SET, EVALUATION, MODEL_VERSION

@@ -48,7 +48,7 @@ def test_predict_prints_number_interval_and_nearest_state(model):
     assert done.returncode == 0, done.stderr
     number, interval, nearest = done.stdout.splitlines()
     assert number == f"{answer.value:.0f} gallons per person per year"
-    held = next(one["nested_held"] for one in model.intervals if one["level"] == 0.9)
+    held = next(each.nested_held for each in model.intervals if each.level == 0.9)
     assert interval == (
         f"90% interval: {answer.low:.0f} to {answer.high:.0f} (held {held:.0f} of 48 states that set neither fit nor "
         "width; 43 expected, chance alone gives 39 to 47)"
@@ -62,7 +62,7 @@ def test_predict_prints_json_for_machines(model):
     assert printed["value"] == answer.value
     assert (printed["low"], printed["high"]) == (answer.low, answer.high)
     assert printed["scenario"] == MAINE
-    assert printed["intervals"] == model.intervals
+    assert printed["intervals"] == [each.to_record() for each in model.intervals]
     assert printed["nearest"][0] == {"name": "Maine", "distance_sd": 0.0}
 
 
@@ -90,7 +90,7 @@ def test_an_unknown_flag_or_command_exits_with_2_and_a_message(arguments):
 
 @pytest.mark.slow
 def test_training_again_gives_identical_predictions_scores_and_residuals(project, model):
-    before = model.record
+    before = model.metadata.to_record()
     for name in ("petrol.joblib", "petrol.npz", "petrol.json"):
         (project / "model" / name).unlink()
     done = run("train", cwd=project)
@@ -101,7 +101,9 @@ def test_training_again_gives_identical_predictions_scores_and_residuals(project
     assert again.notice == ""
     X = np.vstack([model.X, [[column.default for column in FEATURES]]])
     assert (predict_rows(again, X) == predict_rows(model, X)).all()
-    changed = {name for name in before if before[name] != again.record[name]}
+    after = again.metadata.to_record()
+    changed = {name for name in before if before[name] != after[name]}
+    assert (again.predictions == model.predictions).all()
     assert changed <= {"trained_at", "model_sha256", "libraries"}
 
 

@@ -13,9 +13,10 @@ import sklearn
 
 from bench.explore import many_rows
 from data.schema import TARGET
-from model.fitting import recipe
+from model.fitting.algorithms import ALGORITHMS, OFFERED
 from model.fitting.evaluate import out_of_fold
 from model.fitting.importance import predictions_and_losses
+from model.fitting.recipe import build_pipeline, make_recipe
 from model.fitting.train import features
 from model.queue import cluster, jobs
 from model.queue.cluster import Cluster, ClusterError
@@ -112,8 +113,8 @@ def test_each_algorithm_is_the_same_to_the_last_bit_and_the_data_travel_once(mac
     there, options = connected(machines.address), {"n_repeats": 1, "keep": predictions_and_losses}
     few = {"n_estimators": 5, "max_iter": 5}
     unfitted = {
-        name: recipe.pipeline(name, {key: n for key, n in few.items() if key in recipe.ALGORITHMS[name].defaults})
-        for name in recipe.OFFERED
+        name: build_pipeline(make_recipe(name, {key: n for key, n in few.items() if key in ALGORITHMS[name].defaults}))
+        for name in OFFERED
     }
     sent = {name: there.send(one, X, y, **options) for name, one in unfitted.items()}
     with machines.client() as client:
@@ -134,7 +135,7 @@ def test_each_algorithm_is_the_same_to_the_last_bit_and_the_data_travel_once(mac
 
 def test_sums_of_many_rows_do_not_depend_on_threads(machines, connected):
     X, y = xy(many_rows(200_000))
-    unfitted = recipe.pipeline("ridge")
+    unfitted = build_pipeline(make_recipe("ridge"))
     fits = connected(machines.address).send(unfitted, X, y, n_repeats=1)
     assert (out_of_fold(unfitted, X, y, n_repeats=1, fits=fits) == out_of_fold(unfitted, X, y, n_repeats=1)).all()
 
@@ -252,13 +253,18 @@ def test_a_scheduler_without_workers_and_one_that_is_lost_are_told(empty, patien
 
 
 def test_a_worker_with_other_versions_is_named(empty, connected, project):
-    train = project / "model" / "train.py"
+    train = project / "model" / "fitting" / "train.py"
     train.write_text(train.read_text().replace('"scikit-learn": sklearn.__version__', '"scikit-learn": "1.0"'))
     empty.worker("--no-nanny", cwd=project)
     there = connected(empty.address)
     X, y = np.arange(50.0)[:, None], np.arange(50.0)
     with pytest.raises(ClusterError) as told:
-        out_of_fold(recipe.pipeline("mean"), X, y, fits=there.send(recipe.pipeline("mean"), X, y, n_repeats=10))
+        out_of_fold(
+            build_pipeline(make_recipe("mean")),
+            X,
+            y,
+            fits=there.send(build_pipeline(make_recipe("mean")), X, y, n_repeats=10),
+        )
     assert re.search(
         rf"has a worker, tcp://127\.0\.0\.1:\d+, with scikit-learn 1\.0 instead of {sklearn.__version__}, this project "
         r"\w{8} instead of \w{8}\. Give all the same requirements and code, or train here instead\.$",
@@ -272,7 +278,7 @@ def test_workers_outside_of_the_project_are_told_and_live(empty, connected, tmp_
     X, y = np.arange(50.0)[:, None], np.arange(50.0)
     said = r"and its workers need this project: tcp://[\d.:]+\. Start all in its folder, or train here instead\.$"
     with pytest.raises(ClusterError, match=said):
-        there.send(recipe.pipeline("mean"), X, y, n_repeats=1)
+        there.send(build_pipeline(make_recipe("mean")), X, y, n_repeats=1)
     assert not is_over(worker)
 
 

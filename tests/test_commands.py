@@ -8,6 +8,7 @@ import pytest
 from data.load import SHIPPED, load_rows
 from model.answering.predict import predict, predict_rows
 from model.fitting import artifact
+from model.fitting.recipe import make_recipe
 from model.fitting.train import train
 from model.store import history, versions
 from model.store.database import Store
@@ -22,11 +23,11 @@ def test_train_promote_predict_export_and_card_by_command(store_url, rows, tmp_p
     assert "Kept as version 2 of the store, not promoted" in done.stdout
     store = Store(store_url)
     kept = versions.load(store, 2)
-    here = train(rows, "ridge", {"alpha": 2.5}, 4)
-    assert kept.record["scores"] == here.record["scores"]
-    np.testing.assert_array_equal(kept.record["predictions"]["model"], here.record["predictions"]["model"])
+    here = train(rows, make_recipe("ridge", {"alpha": 2.5}, 4))
+    assert kept.metadata.scores == here.metadata.scores
+    np.testing.assert_array_equal(kept.predictions, here.predictions)
     assert versions.version(store, 2).data_set.id == 1
-    ridge = here.record["scores"]["model"]["mae"]["value"]
+    ridge = here.metadata.scores["model"].mae.value
     assert f"ridge{ridge:37.1f}" in done.stdout
 
     before = json.loads(called("predict", "--json", *flags(MAINE)).stdout)["value"]

@@ -8,8 +8,8 @@ from scipy import stats
 from sklearn.base import BaseEstimator, RegressorMixin
 
 from data.schema import TARGET
-from model.fitting import recipe
-from model.fitting.evaluate import mae_difference, n_repeats_for, out_of_fold, scores, verdict
+from model.fitting.evaluate import Difference, mae_difference, n_repeats_for, out_of_fold, scores
+from model.fitting.recipe import build_pipeline, make_recipe
 from model.fitting.train import features
 
 RANDOM = np.random.default_rng(5)
@@ -35,7 +35,7 @@ def test_no_row_is_predicted_by_a_fit_that_has_seen_it(rows):
 @pytest.mark.slow
 def test_equal_seeds_give_equal_folds_however_many_processes_work(rows):
     X, y = features(rows), rows[TARGET.name].to_numpy()
-    unfitted = recipe.pipeline("forest", {"n_estimators": 5})
+    unfitted = build_pipeline(make_recipe("forest", {"n_estimators": 5}))
     alone, together = (out_of_fold(unfitted, X, y, n_repeats=2, n_jobs=n_jobs) for n_jobs in (1, 2))
     assert (alone == together).all()
     assert (alone != out_of_fold(unfitted, X, y, n_repeats=2, seed=1)).any()
@@ -44,7 +44,7 @@ def test_equal_seeds_give_equal_folds_however_many_processes_work(rows):
 def test_progress_is_told_after_every_fold(rows):
     told = []
     out_of_fold(
-        recipe.pipeline("mean"),
+        build_pipeline(make_recipe("mean")),
         features(rows),
         rows[TARGET.name].to_numpy(),
         n_repeats=2,
@@ -56,23 +56,23 @@ def test_progress_is_told_after_every_fold(rows):
 def test_scores_of_a_hand_worked_case():
     y = np.array([1.0, 2.0, 3.0, 6.0])
     figures = scores(y, np.array([[1.0, 2.0, 3.0, 2.0], [1.0, 2.0, 3.0, 10.0]]), np.arange(4))
-    assert figures["mae"]["value"] == 1
-    assert figures["rmse"]["value"] == 2
-    assert figures["r2"]["value"] == pytest.approx(1 - 4 / 3.5)
+    assert figures.mae.value == 1
+    assert figures.rmse.value == 2
+    assert figures.r2.value == pytest.approx(1 - 4 / 3.5)
 
 
 def test_the_standard_error_of_the_mean_error_is_the_textbook_one():
     y = RANDOM.normal(size=400)
     figures = scores(y, np.zeros((1, 400)), np.arange(400))
-    assert figures["mae"]["standard_error"] == pytest.approx(np.abs(y).std(ddof=1) / 20, rel=0.05)
+    assert figures.mae.standard_error == pytest.approx(np.abs(y).std(ddof=1) / 20, rel=0.05)
 
 
 def test_perfect_predictions_score_perfectly_and_a_difference_has_a_sign():
     y = RANDOM.normal(size=20)
     perfect, poor, groups = np.tile(y, (2, 1)), np.tile(y + 1, (2, 1)), np.arange(20)
-    assert scores(y, perfect, groups)["r2"]["value"] == 1
-    assert mae_difference(y, perfect, poor, groups)["value"] == pytest.approx(-1)
-    assert mae_difference(y, poor, perfect, groups)["value"] == pytest.approx(1)
+    assert scores(y, perfect, groups).r2.value == 1
+    assert mae_difference(y, perfect, poor, groups).value == pytest.approx(-1)
+    assert mae_difference(y, poor, perfect, groups).value == pytest.approx(1)
 
 
 def test_the_interval_of_a_difference_is_nadeau_and_bengios():
@@ -86,17 +86,15 @@ def test_the_interval_of_a_difference_is_nadeau_and_bengios():
     ]
     error = np.sqrt((1 / 50 + 8 / 32) * np.var(by_fold, ddof=1))
     found = mae_difference(y, one, other, np.arange(40))
-    assert found["value"] == pytest.approx(np.mean(by_fold))
-    assert (found["low"], found["high"]) == pytest.approx(stats.t.interval(0.9, 49, np.mean(by_fold), error))
+    assert found.value == pytest.approx(np.mean(by_fold))
+    assert (found.low, found.high) == pytest.approx(stats.t.interval(0.9, 49, np.mean(by_fold), error))
     swapped = mae_difference(y, other, one, np.arange(40))
-    assert [swapped[name] for name in ("value", "low", "high")] == pytest.approx(
-        [-found[name] for name in ("value", "high", "low")]
-    )
+    assert [swapped.value, swapped.low, swapped.high] == pytest.approx([-found.value, -found.high, -found.low])
 
 
 def test_the_verdict_needs_the_whole_interval_on_one_side():
     for low, high, expected in ((-2, -1, -1), (-2, 1, 0), (1, 2, 1), (0, 0, 0)):
-        assert verdict({"low": low, "high": high}) == expected
+        assert Difference(0, low, high).verdict == expected
 
 
 def test_many_rows_are_split_anew_less_often():

@@ -1,12 +1,15 @@
 """Evidence: figures worked out anew from the predictions, and words that follow from them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from data.schema import FEATURE_NAMES, FEATURES
 from model.answering.predict import predict_rows
-from model.fitting.evaluate import mae_difference, out_of_fold
-from model.fitting.recipe import ALGORITHMS, pipeline
+from model.fitting.algorithms import ALGORITHMS
+from model.fitting.evaluate import Difference, mae_difference, out_of_fold
+from model.fitting.recipe import build_pipeline, make_recipe
 from model.fitting.train import features, train
 from model.judging.card import card, export
 from model.judging.evidence import Evidence, gather
@@ -24,8 +27,8 @@ def store(rows, tmp_path_factory):
     store = history.open_store(f"sqlite:///{tmp_path_factory.mktemp('evidence')}/store.db")
     with store.writing() as connection:
         for algorithm in ("ridge", "least_squares"):
-            versions.add_version(connection, train(rows, algorithm), 1, by="a test", job_id=None)
-        fewer = train(rows.iloc[3:].reset_index(drop=True), "ridge")
+            versions.add_version(connection, train(rows, make_recipe(algorithm)), 1, by="a test", job_id=None)
+        fewer = train(rows.iloc[3:].reset_index(drop=True), make_recipe("ridge"))
         versions.add_version(connection, fewer, 1, by="a `test`", excluded=[0, 1, 2])
     return store
 
@@ -38,11 +41,11 @@ def found(store):
 
 def test_both_are_judged_on_the_same_rows_and_folds(found, rows, model):
     X, y = features(rows), rows["petrol_consumption"].to_numpy()
-    own, rival = out_of_fold(pipeline("ridge"), X, y), np.array(model.record["predictions"]["model"])
+    own, rival = out_of_fold(build_pipeline(make_recipe("ridge")), X, y), model.predictions
     np.testing.assert_array_equal(found.own, own)
     np.testing.assert_array_equal(found.rival, rival)
-    assert found.scores["candidate"]["mae"]["value"] == pytest.approx(np.abs(y - own).mean())
-    assert found.scores["active"]["rmse"]["value"] == pytest.approx(np.sqrt(((y - rival) ** 2).mean()))
+    assert found.scores["candidate"].mae.value == pytest.approx(np.abs(y - own).mean())
+    assert found.scores["active"].rmse.value == pytest.approx(np.sqrt(((y - rival) ** 2).mean()))
     assert list(found.scores) == ["candidate", "active", "least_squares", "mean"]
     assert found.difference == mae_difference(y, own, rival, np.arange(48))
     np.testing.assert_allclose(found.residuals["active"], (y - rival).mean(axis=0))
@@ -73,7 +76,7 @@ def test_a_model_against_itself_changes_nothing(store):
     same = gather(store, versions.load(store, 1), versions.load(store, 1))
     assert same.is_active
     assert "nothing to compare it with" in verdicts.headline(same)
-    assert same.difference == {"value": 0, "low": 0, "high": 0}
+    assert same.difference == Difference(0, 0, 0)
     twin = Evidence(versions.load(store, 2), versions.load(store, 2), same.own)
     assert twin.is_same_model
 
@@ -86,10 +89,8 @@ def test_the_headline_and_the_tick_follow_the_interval(found, shift, words, agai
     """A candidate whose errors are the active one's, all larger or smaller by nearly the same."""
     y = found.candidate.y
     errors = np.abs(y - found.rival) + shift + np.random.default_rng(1).normal(size=found.rival.shape)
-    record = found.candidate.record | {"predictions": {"model": y + np.abs(errors) if shift else found.rival}}
-    judged = Evidence(
-        type(found.candidate)(found.candidate.pipeline, record, found.candidate.rows), found.active, found.rival
-    )
+    candidate = replace(found.candidate, predictions=y + np.abs(errors) if shift else found.rival)
+    judged = Evidence(candidate, found.active, found.rival)
     assert words in verdicts.headline(judged)
     assert len(verdicts.conditions(judged)) == against
     assert "gallons per person per year, 90 % interval" in verdicts.headline(judged)
@@ -101,10 +102,10 @@ def test_candidates_stand_in_the_order_of_their_miss_and_the_first_ties_with_its
     assert [one.id for one in comparable(everything, 4, 1)] == [4]
     judged = standings(store, comparable(everything, 2, 1))
     table = judged.table
-    errors = [one.scores["mae"]["value"] for one in table]
+    errors = [one.scores.mae.value for one in table]
     assert errors == sorted(errors)
     assert table[0].is_tied
-    assert table[0].difference["value"] == 0
+    assert table[0].difference.value == 0
     assert verdicts.tie(judged, 48).startswith("No clear winner: on 48 states the differences are within chance.")
     assert (
         f"Chosen as the best of 3, {ALGORITHMS[table[0].algorithm].label} can be expected to miss by"
@@ -114,7 +115,7 @@ def test_candidates_stand_in_the_order_of_their_miss_and_the_first_ties_with_its
     figure = evidence_charts.standings(table)
     assert list(figure.data[0].x) == errors
     assert len(figure.layout.shapes) == 3
-    lines = verdicts.standings_table(judged, 1, versions.version(store, 2).record["scores"]["mean"])
+    lines = verdicts.standings_table(judged, 1, versions.version(store, 2).metadata.scores["mean"])
     assert [line["Version"].split(",")[0] for line in lines[-2:]] == ["**Version 3**", "Always the average"]
     assert any("(active)" in line["Version"] for line in lines)
 
@@ -139,10 +140,10 @@ def test_pictures_show_every_row_by_name_with_units(found, rows):
 def test_the_card_says_all_that_the_sidecar_does_in_words(store, found):
     text = card(versions.version(store, 2), found.candidate, history.promotions(store))
     for part in (
-        "# Version 2: ridge", "48 states", found.candidate.record["data"]["sha256"], "penalty 3 (alpha)", "seed 0",
+        "# Version 2: ridge", "48 states", found.candidate.metadata.data.sha256, "penalty 3 (alpha)", "seed 0",
         "least squares", "always the average", "neither fit nor width it held", "cents per gallon", "scikit-learn",
         "asked for by `a test`",
-        found.candidate.record["model_sha256"], "cannot be told apart from least squares",
+        found.candidate.metadata.model_sha256, "cannot be told apart from least squares",
         "30 refits each of least squares, gradient boosting, Gaussian process and random forest on resampled states",
         "97 (straight, 48 rows)", "83 (steps, 200 rows) of 100 changes",
     ):  # fmt: skip

@@ -225,9 +225,9 @@ def test_what_matters_is_the_record_of_the_folds_and_in_sample_every_exchange(mo
     """Held out: the losses row by row, which scikit-learn's own folds give in `test_importance`."""
     app = opened("What matters")
     unseen, own = figure(app, "explore_importance")["data"]
-    losses = model.record["importance"]["held_out"]
+    losses = model.importance["held_out"]
     plain = np.mean(losses["plain"])
-    assert plain == pytest.approx(((Y - model.record["predictions"]["model"]) ** 2).mean(), rel=1e-5)
+    assert plain == pytest.approx(((Y - model.predictions) ** 2).mean(), rel=1e-5)
     expected = [np.sqrt(np.mean(losses[name])) - np.sqrt(plain) for name in NAMES[:4]]
     np.testing.assert_allclose(unseen["x"], expected, rtol=1e-3, atol=0.01)
     for place, value in enumerate(own["x"]):

@@ -1,6 +1,7 @@
 """The smallest change that reaches a goal: against trying everything, and against chance."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,14 +9,15 @@ import pytest
 from data.schema import FEATURE_NAMES, FEATURES, DataError
 from model.answering.goal import seek
 from model.answering.predict import predict, predict_many
-from model.fitting.train import Model, fit
+from model.fitting.recipe import make_recipe
+from model.fitting.train import fit
 
 DEFAULTS = {column.name: column.default for column in FEATURES}
 
 
 @pytest.fixture(scope="module")
 def line(model):
-    return Model(fit("least_squares", None, 0, model.rows), model.record, model.rows)
+    return replace(model, pipeline=fit(make_recipe("least_squares"), model.rows))
 
 
 def start_of(model, code):

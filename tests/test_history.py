@@ -6,6 +6,7 @@ from functools import partial
 import pytest
 from sqlalchemy.exc import IntegrityError
 
+from model.fitting.recipe import make_recipe
 from model.fitting.train import train
 from model.queue import jobs
 from model.store import history, versions
@@ -148,11 +149,11 @@ print(json.dumps([model.version, notice, [one.id for one in versions.versions(st
 def test_an_upgraded_app_brings_its_model_and_leaves_the_choice(store, project, rows):
     from model.fitting import artifact
 
-    artifact.save(train(rows, "ridge", n_repeats=1), project / "model")
+    artifact.save(train(rows, make_recipe("ridge"), n_repeats=1), project / "model")
     for _ in range(2):
         answer = json.loads(output_of(python(UPGRADED, cwd=project)))
         assert answer == [1, "", [1, 2], [2], 1]
-    assert versions.version(store, 2).recipe[0] == "ridge"
+    assert versions.version(store, 2).recipe.algorithm == "ridge"
     assert [one.id for one in history.waiting_shipped(store)] == [2]
     with pytest.raises(StoreError, match="Version 2 stays"):
         history.remove_version(store, 2)

@@ -11,9 +11,9 @@ from sklearn.model_selection import RepeatedKFold
 from sklearn.tree import DecisionTreeRegressor
 
 from data.schema import FEATURE_NAMES, TARGET
-from model.fitting import recipe
 from model.fitting.evaluate import cross_validate, fold_numbers, groups_of, n_fits_of, n_repeats_for, pairs_of
 from model.fitting.interval import LEVELS, beyond, half_width, held_by_chance, levels, nested_held, possible_level
+from model.fitting.recipe import build_pipeline, make_recipe
 from model.fitting.train import features, train
 
 RANDOM = np.random.default_rng(5)
@@ -81,7 +81,7 @@ def test_levels_are_those_that_the_rows_can_set():
 def test_what_was_held_is_counted_without_any_row_that_set_fit_or_width(data, algorithm):
     """The same by a loop over every fold and every other fold, each with a fit of its own."""
     X, y = data
-    unfitted = recipe.pipeline(algorithm, {"n_estimators": 5} if algorithm == "forest" else None)
+    unfitted = build_pipeline(make_recipe(algorithm, {"n_estimators": 5} if algorithm == "forest" else None))
     folds = [test for _, test in RepeatedKFold(n_splits=5, n_repeats=2, random_state=0).split(X)]
     totals = np.zeros((2, len(LEVELS)))
     for repeat, outer in itertools.product(range(2), range(5)):
@@ -99,10 +99,8 @@ def test_what_was_held_is_counted_without_any_row_that_set_fit_or_width(data, al
             totals[repeat, place] += (errors <= width).sum()
     kept, pairs = cross_validate(unfitted, X, y)
     found = nested_held(y, kept, pairs, groups_of(X, y))
-    assert (found["n_repeats"], found["n_rows"]) == (2, 48)
-    assert [(each["level"], each["held"]) for each in found["held"]] == list(
-        zip(LEVELS, totals.mean(axis=0), strict=True)
-    )
+    assert (found.n_repeats, found.n_rows) == (2, 48)
+    assert [(each.level, each.held) for each in found.held] == list(zip(LEVELS, totals.mean(axis=0), strict=True))
 
 
 def test_a_width_from_a_trees_own_rows_holds_far_fewer_than_promised(data):
@@ -112,8 +110,7 @@ def test_a_width_from_a_trees_own_rows_holds_far_fewer_than_promised(data):
     kept, pairs = cross_validate(tree, X, y)
     own = np.where(np.isnan(pairs), np.nan, tree.fit(X, y).predict(X))
     honest, blind = (
-        {each["level"]: each["held"] for each in nested_held(y, kept, used, groups_of(X, y))["held"]}
-        for used in (pairs, own)
+        {each.level: each.held for each in nested_held(y, kept, used, groups_of(X, y)).held} for used in (pairs, own)
     )
     assert honest[0.9] >= 39
     assert blind[0.9] < 10
@@ -122,7 +119,7 @@ def test_a_width_from_a_trees_own_rows_holds_far_fewer_than_promised(data):
 def test_beyond_the_rows_fewer_are_held_than_promised(data):
     """Of the eight states with the most drivers, predicted by a line through the others: five, with their width."""
     X, y = data
-    unfitted = recipe.pipeline("least_squares")
+    unfitted = build_pipeline(make_recipe("least_squares"))
     kept, _ = cross_validate(unfitted, X, y)
     found = beyond(lambda X, y: clone(unfitted).fit(X, y), X, y, kept)
     drivers = FEATURE_NAMES.index("driver_licence_share")
@@ -131,8 +128,8 @@ def test_beyond_the_rows_fewer_are_held_than_promised(data):
     A = np.column_stack([np.ones(48), X])
     coefficients, *_ = np.linalg.lstsq(A[rest], y[rest], rcond=None)
     held = (np.abs(y[block] - A[block] @ coefficients) <= half_width((y - kept)[:, rest], 0.9)).sum()
-    assert (found["input"], found["end"], found["n_rows"]) == ("driver_licence_share", "most", 8)
-    assert {each["level"]: each["held"] for each in found["held"]}[0.9] == held == 5
+    assert (found.input, found.end, found.n_rows) == ("driver_licence_share", "most", 8)
+    assert {each.level: each.held for each in found.held}[0.9] == held == 5
 
 
 def test_what_chance_alone_gives_is_the_binomials():
@@ -164,11 +161,11 @@ def test_copies_stay_in_one_fold_and_without_any_the_folds_are_as_they_were(data
 
 def test_a_table_with_each_row_twice_promises_no_more_than_one_with_each_once(rows):
     twice = rows.loc[np.tile(rows.index, 2)].reset_index(drop=True)
-    once, doubled = train(rows, "ridge"), train(twice, "ridge")
+    once, doubled = train(rows, make_recipe("ridge")), train(twice, make_recipe("ridge"))
     for name in ("mae", "rmse"):
-        one, other = (each.record["scores"]["model"][name] for each in (once, doubled))
-        assert other["value"] == pytest.approx(one["value"], rel=0.03)
-        assert other["standard_error"] == pytest.approx(one["standard_error"], rel=0.15)
+        one, other = (getattr(each.metadata.scores["model"], name) for each in (once, doubled))
+        assert other.value == pytest.approx(one.value, rel=0.03)
+        assert other.standard_error == pytest.approx(one.standard_error, rel=0.15)
     assert doubled.half_width(0.9) == pytest.approx(once.half_width(0.9), rel=0.1)
-    assert doubled.record["coverage"]["n_rows"] == 48
+    assert doubled.metadata.coverage.n_rows == 48
     assert doubled.far == pytest.approx(once.far, rel=0.01)

@@ -10,7 +10,7 @@ from itertools import pairwise
 import pytest
 from sqlalchemy import update
 
-from model.fitting.recipe import ModelError
+from model.fitting.errors import ModelError
 from model.queue import jobs
 from model.queue.dispatcher import STALE
 from model.store import history, versions
@@ -59,14 +59,7 @@ def test_a_job_waits_with_all_that_was_asked_for(store):
     )
     (job,) = jobs.open_jobs(store)
     assert (job.id, job.state, job.visitor, job.worker, job.done, job.total) == (number, "waiting", "v1", "", 0, 0)
-    assert job.request == {
-        "data_set_id": 1,
-        "algorithms": ["forest"],
-        "parameters": {"n_estimators": 7},
-        "seed": 3,
-        "excluded": [2, 5],
-        "by": "Ann",
-    }
+    assert job.request == jobs.JobRequest(1, ("forest",), {"n_estimators": 7}, seed=3, excluded=(2, 5), by="Ann")
     assert job.created_at <= now()
     assert (job.started_at, job.heartbeat, job.ended_at) == (None, None, None)
     assert jobs.job(store, number + 1) is None

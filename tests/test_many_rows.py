@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,9 +14,10 @@ from model.answering.neighbours import nearest
 from model.answering.predict import predict
 from model.fitting import evaluate
 from model.fitting.evaluate import groups_of, scores
-from model.fitting.importance import predictions_and_losses, to_record
+from model.fitting.importance import losses_of, predictions_and_losses
 from model.fitting.interval import LEVELS, half_width
-from model.fitting.train import N_SAMPLED, Model, train
+from model.fitting.recipe import make_recipe
+from model.fitting.train import N_SAMPLED, train
 from model.store import history, versions
 from pages.shared import what_if
 from pages.shared.controls import Inputs
@@ -26,7 +28,7 @@ DEFAULTS = {column.name: column.default for column in FEATURES}
 
 @pytest.fixture(scope="module")
 def large():
-    return train(many_rows(6000, seed=4), "histogram_boosting", {"max_iter": 20})
+    return train(many_rows(6000, seed=4), make_recipe("histogram_boosting", {"max_iter": 20}))
 
 
 @pytest.mark.slow
@@ -49,29 +51,30 @@ def test_what_is_stored_row_by_row_comes_back_exactly(store, large):
         data_set = versions.add_data_set(connection, large.rows, "many")
         number = versions.add_version(connection, large, data_set, by="a test")
     again = versions.load(store, number)
-    assert again.record["predictions"]["model"].dtype == float
-    assert (again.record["predictions"]["model"] == large.record["predictions"]["model"]).all()
-    for kind, by_input in large.record["importance"].items():
+    assert again.predictions.dtype == float
+    assert (again.predictions == large.predictions).all()
+    for kind, by_input in large.importance.items():
         for name, errors in by_input.items():
-            assert (again.record["importance"][kind][name] == errors).all()
-    assert scores(again.y, again.record["predictions"]["model"], again.groups) == large.record["scores"]["model"]
+            assert (again.importance[kind][name] == errors).all()
+    assert scores(again.y, again.predictions, again.groups) == large.metadata.scores["model"]
     history.promote(store, number, "Ann", "more rows")
     assert predict(again, DEFAULTS).to_record() == predict(large, DEFAULTS).to_record()
 
 
 def test_errors_of_many_rows_are_kept_to_seven_digits_and_of_few_as_a_file_has_them(large, rows):
     kept = predictions_and_losses(large.pipeline, large.X, large.y)[None]
-    recorded = to_record(kept, large.y)
+    recorded = losses_of(kept, large.y)
     for name, errors in zip(FEATURE_NAMES, kept[0, :, 1:].T, strict=True):
         assert recorded[name].dtype == np.float32
         np.testing.assert_allclose(recorded[name], errors, rtol=6e-8)
-    few = to_record(kept[:, :48], large.y[:48])
-    assert few == {name: [float(f"{value:.6g}") for value in few[name]] for name in few}
-    assert json.loads(json.dumps(few)) == few
+    few = losses_of(kept[:, :48], large.y[:48])
+    for losses in few.values():
+        assert losses.tolist() == [float(f"{value:.6g}") for value in losses]
+        assert json.loads(json.dumps(losses.tolist())) == losses.tolist()
 
 
 def test_sizes_that_were_sorted_once_give_the_interval_of_the_errors(large):
-    errors = large.y - large.record["predictions"]["model"]
+    errors = large.y - large.predictions
     for level in (0.31, *LEVELS):
         width = half_width(errors, level)
         answer = predict(large, DEFAULTS, level)
@@ -79,7 +82,7 @@ def test_sizes_that_were_sorted_once_give_the_interval_of_the_errors(large):
 
 
 def test_contributions_are_against_a_fixed_sample_of_the_rows_and_add_up(large):
-    again = Model(large.pipeline, large.record, large.rows)
+    again = replace(large)
     assert (large.background == again.background).all()
     assert len({tuple(row) for row in large.background}) == N_SAMPLED
     assert {tuple(row) for row in large.background} <= {tuple(row) for row in large.X}
@@ -131,22 +134,22 @@ def test_standard_errors_from_groups_of_rows_are_those_from_rows(monkeypatch):
     single = scores(y, predictions, groups)
     monkeypatch.setattr(evaluate, "_N_GROUPED", 19_999)
     grouped = scores(y, predictions, groups)
-    exact = {"mae": np.abs(y - predictions[0]).std() / np.sqrt(20_000)}
-    for name, score in grouped.items():
-        assert score["value"] == single[name]["value"]
-        assert score["standard_error"] == pytest.approx(single[name]["standard_error"], rel=0.2)
-    assert grouped["mae"]["standard_error"] == pytest.approx(exact["mae"], rel=0.08)
+    exact = np.abs(y - predictions[0]).std() / np.sqrt(20_000)
+    for name in ("mae", "rmse", "r2"):
+        assert getattr(grouped, name).value == getattr(single, name).value
+        assert getattr(grouped, name).standard_error == pytest.approx(getattr(single, name).standard_error, rel=0.2)
+    assert grouped.mae.standard_error == pytest.approx(exact, rel=0.08)
 
 
 def test_a_target_that_never_varies_has_no_share_explained_in_groups_either(monkeypatch):
     monkeypatch.setattr(evaluate, "_N_GROUPED", 2000)
     figures = scores(np.full(3000, 500.0), np.full((1, 3000), 490.0), np.arange(3000))
-    assert figures["mae"] == {"value": 10, "standard_error": pytest.approx(0, abs=1e-9)}
-    assert np.isfinite([figures["r2"]["value"], figures["r2"]["standard_error"]]).all()
+    assert (figures.mae.value, figures.mae.standard_error) == (10, pytest.approx(0, abs=1e-9))
+    assert np.isfinite([figures.r2.value, figures.r2.standard_error]).all()
 
 
 def test_scores_of_many_rows_are_of_all_of_them(large):
-    error = large.y - large.record["predictions"]["model"]
-    assert large.record["predictions"]["model"].shape == (evaluate.n_repeats_for(6000), 6000)
-    assert large.record["scores"]["model"]["mae"]["value"] == pytest.approx(np.abs(error).mean())
+    error = large.y - large.predictions
+    assert large.predictions.shape == (evaluate.n_repeats_for(6000), 6000)
+    assert large.metadata.scores["model"].mae.value == pytest.approx(np.abs(error).mean())
     assert (large.rows[TARGET.name] == large.y).all()

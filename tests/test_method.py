@@ -12,7 +12,8 @@ from scipy import stats
 from sklearn.model_selection import RepeatedKFold
 
 from model.answering.change import counts
-from model.fitting import recipe
+from model.fitting.algorithms import ALGORITHMS, OFFERED
+from model.fitting.recipe import make_recipe
 from model.fitting.refits import SIMULATED
 from model.fitting.train import fit
 from tests.conftest import ROOT
@@ -32,7 +33,7 @@ def ohio(model):
 
 @pytest.fixture(scope="module")
 def errors(model):
-    return model.y - np.array(model.record["predictions"]["model"])
+    return model.y - model.predictions
 
 
 def test_the_inputs_and_the_prediction_of_the_worked_state(model, ohio):
@@ -66,11 +67,11 @@ def test_the_width_is_the_mean_of_ten_sizes(model, ohio, errors):
 
 
 def test_what_was_held(model):
-    held = {one["level"]: one["held"] for one in model.record["coverage"]["held"]}
+    held = {each.level: each.held for each in model.metadata.coverage.held}
     assert_says(f"At 90 %: **{held[0.9]:g}** of 48")  # counted anew in test_interval.py
     low, high = stats.binom.interval(0.95, 48, 0.9)
     assert_says(f"{48 * 0.9:.1f} expected, and {low:.0f} to {high:.0f} in 95 of 100")
-    beyond = {one["level"]: one["held"] for one in model.record["coverage"]["beyond"]["held"]}
+    beyond = {each.level: each.held for each in model.metadata.coverage.beyond.held}
     assert_says(f"the interval at 90 % held **{beyond[0.9]}**")
 
 
@@ -85,10 +86,10 @@ def test_differences_by_the_papers_formula(model, errors, baseline):
         theirs = np.abs(model.y[test] - other.fit(model.X[train], model.y[train]).predict(model.X[test]))
         by_fold.append((np.abs(errors[i // 5, test]) - theirs).mean())
     half = stats.t.ppf(0.95, 49) * math.sqrt((1 / 50 + 1 / 4) * np.var(by_fold, ddof=1))
-    found = model.record["mae_difference"][baseline]
-    assert (found["low"], found["high"]) == pytest.approx((found["value"] - half, found["value"] + half))
-    assert np.mean(by_fold) == pytest.approx(found["value"], abs=0.4)  # folds of nine and of ten rows
-    assert_says(f"{found['value']:.1f}", f"from {found['low']:.1f} to {found['high']:+.1f}".replace("+-", "-"))
+    found = model.metadata.mae_difference[baseline]
+    assert (found.low, found.high) == pytest.approx((found.value - half, found.value + half))
+    assert np.mean(by_fold) == pytest.approx(found.value, abs=0.4)  # folds of nine and of ten rows
+    assert_says(f"{found.value:.1f}", f"from {found.low:.1f} to {found.high:+.1f}".replace("+-", "-"))
 
 
 def test_shares_by_every_order_of_setting_the_inputs(model, ohio):
@@ -156,10 +157,10 @@ def test_the_change_of_the_worked_state_and_what_others_say_of_it(model, ohio):
     less, _, _ = counts((said < 0).mean(), (said > 0).mean())
     assert_says("fitted 30 times", f"for Ohio {low:.0f} to {high:+.0f}", f"say less: {less} of 100.")
     assert_says(f"about 498 - {-own:.0f} = **{498 + own:.0f}**")
-    for algorithm in recipe.OFFERED:
-        fitted = fit(algorithm, None, 0, model.rows)
+    for algorithm in OFFERED:
+        fitted = fit(make_recipe(algorithm), model.rows)
         change = (fitted.predict(after) - fitted.predict(before))[0]
-        assert_says(f"{recipe.ALGORITHMS[algorithm].label} {change:.0f}")
+        assert_says(f"{ALGORITHMS[algorithm].label} {change:.0f}")
 
 
 def test_the_simulation_of_changes_is_the_same_in_text_and_card():

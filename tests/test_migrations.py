@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from sqlalchemy import func, inspect, select, text
 
-from model.fitting.damage import DamagedError
+from model.fitting.errors import DamagedError
 from model.judging import evidence
 from model.queue import jobs, transfer
 from model.store import history, tables, versions
@@ -114,13 +114,14 @@ def plain(value):
 
 @pytest.mark.parametrize("number", SOUND)
 def test_each_version_keeps_its_predictions_and_importance_to_the_last_bit(migrated, number):
-    record, before = versions.record_of(migrated, number), old_arrays(number)
-    np.testing.assert_array_equal(record["predictions"]["model"], before["predictions/model"])
-    for kind, by_input in record["importance"].items():
+    known, before = versions.kept_of(migrated, number), old_arrays(number)
+    np.testing.assert_array_equal(known.predictions, before["predictions/model"])
+    for kind, by_input in known.importance.items():
         for name, values in by_input.items():
             np.testing.assert_array_equal(values, before[f"importance/{kind}/{name}"])
     kept = json.loads(asked("SELECT record FROM model_version WHERE id = ?", number)[0][0])
     kept.pop("model_sha256", None)  # of the shipped file, not of what was kept of it
+    record = json.loads(json.dumps(known.metadata.to_record()))
     assert {name: record[name] for name in kept} == kept
 
 
@@ -137,8 +138,8 @@ def test_the_evidence_on_each_version_is_what_it_was_to_the_last_bit(migrated):
             found = evidence.gather(migrated, models[number], models[other])
             np.testing.assert_array_equal(found.own, before["predictions/model"])
             recipe_of = {n: versions.version(migrated, n).recipe for n in (other, rivals[number]) if n}
-            judged, against = models[number].record, models[other].record
-            if all(judged[name] == against[name] for name in ("data", "folds")):
+            judged, against = models[number].metadata, models[other].metadata
+            if (judged.data, judged.folds) == (against.data, against.folds):
                 rival = old_arrays(other)["predictions/model"]
             elif rivals[number] and recipe_of[rivals[number]] == recipe_of[other] and "predictions/rival" in before:
                 rival = before["predictions/rival"]

@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 from data.load import load_rows
 from model.answering.predict import predict_rows
 from model.fitting import artifact
+from model.fitting.recipe import make_recipe
 from model.fitting.train import train
 from model.judging.card import card
 from model.store import history, versions
@@ -24,7 +25,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 def trained(rows):
     """Return what the store of each test is filled with: a ridge, and lines on fewer and on all rows."""
     fewer = rows.iloc[5:].reset_index(drop=True)
-    return train(rows, "ridge"), train(fewer, "least_squares"), train(rows, "least_squares")
+    ridge, line = make_recipe("ridge"), make_recipe("least_squares")
+    return train(rows, ridge), train(fewer, line), train(rows, line)
 
 
 @pytest.fixture

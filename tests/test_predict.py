@@ -1,6 +1,7 @@
 """The answer: equal to the trained pipeline, monotone where it must be, and honest about its distance from data."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,10 +9,11 @@ import pytest
 from data.schema import FEATURE_NAMES, FEATURES, TARGET, DataError
 from model.answering.neighbours import support
 from model.answering.predict import Scenario, predict, predict_rows
-from model.fitting import recipe
+from model.fitting.algorithms import DEFAULT
 from model.fitting.forest import predict_once
 from model.fitting.interval import LEVELS, half_width
-from model.fitting.train import Model, features, fit
+from model.fitting.recipe import make_recipe
+from model.fitting.train import features, fit
 
 DEFAULTS = {column.name: column.default for column in FEATURES}
 RANDOM = np.random.default_rng(11)
@@ -28,7 +30,8 @@ def named(x):
 
 @pytest.fixture(scope="session", params=["least_squares", "mean"])
 def other_model(request, rows, model):
-    return Model(fit(request.param, None, 0, rows), model.record | {"algorithm": request.param}, rows)
+    recipe = make_recipe(request.param)
+    return replace(model, pipeline=fit(recipe, rows), metadata=replace(model.metadata, recipe=recipe))
 
 
 def test_many_rows_are_predicted_to_the_last_bit_as_by_the_pipeline(model):
@@ -47,14 +50,14 @@ def test_values_on_a_threshold_fall_on_the_same_side_as_in_the_trees(model):
 
 @pytest.mark.parametrize("min_samples_leaf", [1, 2, 20])
 @pytest.mark.parametrize("n_rows", [48, 90, 400])
-def test_forests_of_any_size_are_predicted_to_the_last_bit(rows, n_rows, min_samples_leaf):
+def test_forests_of_any_size_are_predicted_to_the_last_bit(model, rows, n_rows, min_samples_leaf):
     """Up to 32 leaves a tree, up to 64, and more than the tables hold."""
     many = rows.sample(n_rows, replace=True, random_state=0, ignore_index=True)
     for name in FEATURE_NAMES:
         many[name] *= RANDOM.uniform(0.95, 1.05, n_rows)
     many[TARGET.name] += RANDOM.normal(0, 30, n_rows)
     parameters = {"n_estimators": 20, "min_samples_leaf": min_samples_leaf}
-    forest = Model(fit("forest", parameters, 0, many), {"algorithm": "forest"}, many)
+    forest = replace(model, pipeline=fit(make_recipe("forest", parameters, 0), many), rows=many)
     X = np.vstack([scenarios(200), forest.X])
     assert (predict_rows(forest, X) == forest.pipeline.predict(X)).all()
 
@@ -101,7 +104,7 @@ def test_the_48_states_are_told_apart(model):
 @pytest.mark.parametrize("level", LEVELS)
 def test_the_interval_is_as_wide_as_the_errors_of_unseen_rows_ask(model, level):
     answer = predict(model, DEFAULTS, level)
-    width = half_width(model.y - np.array(model.record["predictions"]["model"]), level)
+    width = half_width(model.y - model.predictions, level)
     assert (answer.value - answer.low, answer.high - answer.value) == pytest.approx((width, width))
 
 
@@ -175,19 +178,19 @@ def test_threads_that_ask_at_once_get_the_answers_of_one_that_asks_alone(model):
 
 
 @pytest.mark.parametrize("algorithm", ["forest", "extra_trees", "line_and_forest"])
-def test_forests_are_predicted_to_the_last_bit_as_scikit_learn_does(algorithm, rows):
+def test_forests_are_predicted_to_the_last_bit_as_scikit_learn_does(algorithm, model, rows):
     parameters = {"n_estimators": 20} | ({"max_samples": 0.8} if algorithm == "forest" else {})
-    pipeline = fit(algorithm, parameters, 3, rows)
+    pipeline = fit(make_recipe(algorithm, parameters, 3), rows)
     X = scenarios(200)
     expected = pipeline.predict(X)
-    assert (predict_rows(Model(pipeline, {}, rows), X) == expected).all()
+    assert (predict_rows(replace(model, pipeline=pipeline), X) == expected).all()
     assert (predict_once(pipeline, X) == expected).all()
 
 
-def test_an_input_that_never_varies_divides_nothing_by_zero(rows):
+def test_an_input_that_never_varies_divides_nothing_by_zero(model, rows):
     flat = rows.assign(paved_highways=5000.0)
-    record = {"algorithm": "forest", "predictions": {"model": [[500.0] * 48]}}
-    model = Model(fit(recipe.DEFAULT, {"n_estimators": 5}, 0, flat), record, flat)
+    pipeline = fit(make_recipe(DEFAULT, {"n_estimators": 5}), flat)
+    model = replace(model, pipeline=pipeline, rows=flat, predictions=np.full((1, 48), 500.0))
     answer = predict(model, DEFAULTS)
     assert np.isfinite([answer.value, answer.nearest[0].distance]).all()
     assert answer.contributions["paved_highways"] == pytest.approx(0, abs=1e-9)

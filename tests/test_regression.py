@@ -7,7 +7,7 @@ from scipy import stats
 from sklearn.linear_model import LinearRegression
 
 from data.schema import FEATURE_NAMES, FEATURES, ROW, TARGET
-from model.fitting.recipe import ModelError
+from model.fitting.errors import ModelError
 from model.fitting.train import features
 from model.judging.regression import least_squares, line
 

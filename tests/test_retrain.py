@@ -9,8 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from data.load import distinct
 from data.schema import FEATURES, TARGET, row_name
-from model.fitting import recipe
-from model.fitting.recipe import ALGORITHMS, OFFERED
+from model.fitting.algorithms import ALGORITHMS, DEFAULT, OFFERED
 from pages.shared.panels.reading import Refusal
 from pages.shared.words.wording import plain
 from tests.conftest import ROOT
@@ -127,7 +126,7 @@ def test_rows_that_nothing_can_be_learned_of_leave_nothing_to_press(app, rows, e
 
 
 def test_the_usual_settings_are_those_of_the_default_recipe(app):
-    assert app.selectbox(key="app.retrain_algorithm").value == recipe.DEFAULT
+    assert app.selectbox(key="app.retrain_algorithm").value == DEFAULT
     assert app.text_input(key="app.retrain_seed").value == "0"
     assert app.selectbox(key="app.retrain_rows").value == 1
 
@@ -176,9 +175,9 @@ def test_distinct_rows_are_those_whose_figures_no_earlier_one_has(rows):
 def test_before_the_first_candidate_stands_what_it_will_be_compared_with(app, model, rows):
     said = "\n".join(one.value for one in app.markdown)
     for name, label in (("model", "**Version 1**, random forest"), ("least_squares", "Least squares")):
-        miss = model.record["scores"][name]["mae"]
-        assert f"| {label} | {miss['value']:.1f}\N{NO-BREAK SPACE}±" in said
-    unseen = np.mean(model.record["predictions"]["model"], axis=0)
+        miss = model.metadata.scores[name].mae
+        assert f"| {label} | {miss.value:.1f}\N{NO-BREAK SPACE}±" in said
+    unseen = np.mean(model.predictions, axis=0)
     worst = np.argmax(np.abs(rows[TARGET.name] - unseen))
     told = (
         f"Largest misses: {row_name(rows['state'][worst])} used {rows[TARGET.name][worst]:,.0f} ({unseen[worst]:,.0f} "

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from model.fitting.recipe import OFFERED
+from model.fitting.algorithms import OFFERED
 from model.queue import jobs
 from model.store import history, versions
 from model.store.database import Store
@@ -36,7 +36,7 @@ def test_a_proposal_from_training_to_roll_back_as_two_visitors_see_it(visitor, s
     expect(cid.page.locator(".st-key-app-evidence_curves .main-svg").first).to_be_visible()
     ann.sees("cannot be told apart on 48 states")
     candidate = model_of(store_url, 2)
-    assert candidate.record["parameters"]["n_estimators"] == 100
+    assert candidate.metadata.recipe.parameters["n_estimators"] == 100
     assert answer(candidate, petrol_tax=7.6) != answer(shipped, petrol_tax=7.6)
     expect(bob.number).to_have_text(answer(shipped))
 
@@ -70,7 +70,7 @@ def test_candidates_are_compared_and_the_tie_is_drawn(visitor, store_url):
     ann.sees(f"Job {number}")
     wait_until(lambda: jobs.job(store, number).state == "done", what="the comparison")
     ann.goes_to("/retrain?candidate=2")
-    errors = [one.record["scores"]["model"]["mae"]["value"] for one in versions.versions(store)]
+    errors = [one.metadata.scores["model"].mae.value for one in versions.versions(store)]
     ann.sees("No clear winner: on 48 states")
     drawn = ann.page.locator(".st-key-app-evidence_standings .js-plotly-plot").evaluate("(plot) => plot.data[0].x")
     assert drawn == pytest.approx(sorted(errors))
@@ -83,7 +83,7 @@ def test_candidates_are_compared_and_the_tie_is_drawn(visitor, store_url):
         expect(found).to_be_visible()
     ann.presses("Compare all")
     ann.sees(f"Job {number + 1}: 8 algorithms")
-    assert jobs.job(store, number + 1).request["algorithms"] == list(OFFERED)
+    assert jobs.job(store, number + 1).request.algorithms == OFFERED
     ann.presses("Cancel")
     ann.sees(f"Job {number + 1} (8 algorithms, started by you) was cancelled, and nothing of it was kept.")
 

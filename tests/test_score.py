@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from model.answering.neighbours import nearest, support
 from model.answering.predict import predict, predict_rows
 from model.answering.scoring import score, score_file, to_csv
 from model.fitting.interval import LEVELS
-from model.fitting.train import Model, train
+from model.fitting.train import train
 
 HEADER = "petrol_tax,average_income,paved_highways,driver_licence_share"
 GOOD = "7.5,4300,4700,0.565"
@@ -256,7 +257,7 @@ def test_progress_counts_the_rows(model):
 
 
 def test_a_tree_finds_the_same_neighbours_as_looking_at_every_row(model):
-    many = Model(model.pipeline, model.record, model.rows.sample(600, replace=True, random_state=0))
+    many = replace(model, rows=model.rows.sample(600, replace=True, random_state=0))
     X = grid_rows(300)
     _, distances = nearest(many, X, 3)
     every = np.sort(np.linalg.norm((many.X - X[:, None]) / many.scale, axis=2), axis=1)[:, :3]

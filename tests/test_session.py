@@ -183,7 +183,7 @@ def renamed(project_of, tmp_path_factory):
         for old, new in RENAMED.items():
             text = text.replace(f'name="{old}"', f'name="{new}"') if path.suffix == ".py" else text.replace(old, new, 1)
         path.write_text(text, encoding="utf-8")
-    run(project, "artifact.save(train(load_rows(), 'ridge', n_repeats=1))")
+    run(project, "artifact.save(train(load_rows(), make_recipe('ridge'), n_repeats=1))")
     return project
 
 

@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from model.fitting.evaluate import mae_difference, verdict
+from model.fitting.evaluate import Estimate, Scores, mae_difference
 from model.judging.standings import Standing, Standings, compare
 from pages.shared.words import verdicts
 
@@ -29,9 +29,9 @@ def test_equally_good_models_are_seldom_told_apart_where_single_intervals_often_
     for seed in range(60):
         y, predictions = _equally_good(seed)
         differences, _ = compare(y, predictions, EACH)
-        n_adjusted += any(verdict(one) for one in differences)
+        n_adjusted += any(each.verdict for each in differences)
         pairs = combinations(predictions, 2)
-        n_single += any(verdict(mae_difference(y, one, other, EACH)) for one, other in pairs)
+        n_single += any(mae_difference(y, one, other, EACH).verdict for one, other in pairs)
     assert n_adjusted <= 10  # 6 expected at most; 10 in 95 of 100
     assert n_single >= 15
 
@@ -40,17 +40,17 @@ def test_a_model_that_is_clearly_worse_is_told_apart_among_eight():
     y, predictions = _equally_good(1)
     away = y + 4 * (predictions[0] - y)
     differences, _ = compare(y, [*predictions, away], EACH)
-    assert verdict(differences[-1]) == 1
-    assert verdict(differences[0]) == 0
-    assert differences[0]["value"] == 0
+    assert differences[-1].verdict == 1
+    assert differences[0].verdict == 0
+    assert differences[0].value == 0
 
 
 def test_the_intervals_of_two_are_about_those_of_two_alone():
     y, predictions = _equally_good(3, n_models=2)
     differences, _ = compare(y, predictions, EACH)
     alone = mae_difference(y, predictions[1], predictions[0], EACH)
-    assert differences[1]["value"] == pytest.approx(alone["value"])
-    widths = [one["high"] - one["low"] for one in (differences[1], alone)]
+    assert differences[1].value == pytest.approx(alone.value)
+    widths = [one.high - one.low for one in (differences[1], alone)]
     assert widths[0] == pytest.approx(widths[1], rel=0.1)
 
 
@@ -84,8 +84,8 @@ def test_copies_of_rows_make_no_difference_clearer():
     once, _ = compare(y, predictions, EACH)
     twice, _ = compare(np.tile(y, 2), [np.tile(each, 2) for each in predictions], np.tile(EACH, 2))
     for one, other in zip(once[1:], twice[1:], strict=True):
-        assert other["value"] == pytest.approx(one["value"])
-        assert other["high"] - other["low"] == pytest.approx(one["high"] - one["low"], rel=0.05)
+        assert other.value == pytest.approx(one.value)
+        assert other.high - other.low == pytest.approx(one.high - one.low, rel=0.05)
 
 
 @pytest.mark.parametrize(("is_tied", "expected"), [(True, 1), (False, 2)])
@@ -106,7 +106,7 @@ def test_another_algorithm_is_put_first_only_where_it_is_told_from_the_active_on
     ],
 )
 def test_a_winner_is_named_only_where_the_intervals_say_so(is_tied, expected):
-    scores = {"mae": {"value": 48.5}}
+    scores = Scores(*[Estimate(48.5, 1.0)] * 3)
     others = [Standing(number, "ridge", scores, {}, tied) for number, tied in enumerate(is_tied, 2)]
     judged = Standings([Standing(1, "gaussian_process", scores, {}, True), *others], 51.7)
     told = verdicts.tie(judged, 48)

@@ -37,7 +37,7 @@ def answers_as(store, model):
     for ask in (versions.versions, versions.data_sets, history.promotions, history.waiting_shipped, jobs.jobs):
         ask(store)
     assert (predict_rows(active, model.X) == predict_rows(model, model.X)).all()
-    assert active.record["scores"] == model.record["scores"]
+    assert active.metadata.scores == model.metadata.scores
     assert (active.residuals == model.residuals).all()
     return notice or active.notice
 
@@ -71,7 +71,7 @@ def test_version_1_is_the_file_that_was_shipped_with_its_checksum_and_its_date(s
     content = (artifact.FOLDER / "petrol.joblib").read_bytes()
     record = json.loads((artifact.FOLDER / "petrol.json").read_text(encoding="utf-8"))
     assert versions.content_of(store, 1) == content
-    assert shipped.record["model_sha256"] == record["model_sha256"] == hashlib.sha256(content).hexdigest()
+    assert shipped.metadata.model_sha256 == record["model_sha256"] == hashlib.sha256(content).hexdigest()
     assert shipped.created_at == datetime.fromisoformat(record["trained_at"])
     packed = export(shipped, versions.load(store, 1), [], versions.content_of(store, 1))
     assert packed["petrol.joblib"] == content

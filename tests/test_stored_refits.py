@@ -4,7 +4,7 @@ import pytest
 
 from data.load import fingerprint
 from model.active import ActiveModel
-from model.fitting.damage import DamagedError
+from model.fitting.errors import DamagedError
 from model.fitting.refits import make_refits
 from model.queue import jobs
 from model.store import history, versions
@@ -78,7 +78,7 @@ def test_a_version_without_refits_gets_them_by_a_job_that_gives_way(store, rows,
     resources.ask_for_refits(without)
     asked = jobs.submit(store, "Ann", 1, ["mean"])
     mine, apps = jobs.open_jobs(store)
-    assert (mine.id, apps.visitor, apps.request["algorithms"]) == (asked, THE_APP, [])
+    assert (mine.id, apps.visitor, apps.request.algorithms) == (asked, THE_APP, ())
     assert ended(store, apps.id).state == "done"
     assert jobs.last_ended(store).id == apps.id
     answering = owner.current()

@@ -8,6 +8,7 @@ import pytest
 
 from data.schema import FEATURES, ROW, TARGET
 from model.answering.predict import average_response, predict
+from model.fitting.recipe import make_recipe
 from model.fitting.train import N_BACKGROUND, N_SAMPLED, train
 from model.judging.survey import N_DRAWN, Survey
 
@@ -23,7 +24,7 @@ def many_rows(n, seed=0):
 
 @pytest.fixture(scope="module")
 def large():
-    return train(many_rows(4 * N_BACKGROUND), "least_squares", n_repeats=1)
+    return train(many_rows(4 * N_BACKGROUND), make_recipe("least_squares"), n_repeats=1)
 
 
 def test_few_rows_are_all_drawn_and_listed(model):

@@ -2,6 +2,7 @@
 
 import io
 import re
+from dataclasses import replace
 from functools import partial
 
 import joblib
@@ -13,8 +14,8 @@ from sqlalchemy import select
 from data.load import fingerprint, load_rows
 from data.schema import DataError
 from model.answering.predict import predict_rows
-from model.fitting.damage import DamagedError
-from model.fitting.recipe import ModelError
+from model.fitting.errors import DamagedError, ModelError
+from model.fitting.recipe import Recipe
 from model.store import history, versions
 from model.store.database import StoreError
 from model.store.tables import DATA_SET, EVALUATION, MODEL_VERSION
@@ -81,19 +82,17 @@ def test_a_version_comes_back_as_it_was_trained(store, rows, model):
     number = add_quick(store, rows, "forest", {"n_estimators": 5, "max_samples": 0.5}, seed=7, notice="Said before.")
     found, loaded = versions.version(store, number), versions.load(store, number)
     full = {"n_estimators": 5, "max_features": 3, "min_samples_leaf": 2, "max_samples": 0.5}
-    assert found.recipe == ("forest", full, 7)
+    assert found.recipe == Recipe("forest", full, 7)
     assert found.label == f"Version {number} (random forest)"
     assert loaded.version == number
     assert loaded.notice == "Said before."
-    assert loaded.record["folds"]["n_repeats"] == 1
+    assert loaded.metadata.folds.n_repeats == 1
     first = versions.load(store, 1)
-    assert first.record.keys() == model.record.keys()
-    for name in model.record.keys() - {"predictions", "importance", "model_sha256"}:
-        assert first.record[name] == model.record[name], name
-    assert (np.array(first.record["predictions"]["model"]) == model.record["predictions"]["model"]).all()
-    for kind, by_input in model.record["importance"].items():
+    assert replace(first.metadata, model_sha256=model.metadata.model_sha256) == model.metadata
+    assert (first.predictions == model.predictions).all()
+    for kind, by_input in model.importance.items():
         for name, values in by_input.items():
-            assert (np.array(first.record["importance"][kind][name]) == values).all()
+            assert (np.array(first.importance[kind][name]) == values).all()
     assert found.n_bytes == len(sql(store, "SELECT model FROM model_version WHERE id = :id", id=number)[0][0])
 
 

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,8 +10,10 @@ import pytest
 from data.schema import FEATURES
 from data.statistics import correlations
 from model.answering.predict import predict
-from model.fitting.importance import KINDS, importance
-from model.fitting.train import Model, train
+from model.fitting.evaluate import Difference
+from model.fitting.importance import KINDS, importances
+from model.fitting.recipe import make_recipe
+from model.fitting.train import train
 from pages.shared.words import wording
 from tests.conftest import ROOT
 
@@ -21,12 +24,12 @@ def test_the_answer_names_unit_measured_coverage_and_nearest_state(model):
     answer = predict(model, DEFAULTS)
     words = wording.answer_in_words(model, answer)
     assert words.startswith(f"About **{answer.value:.0f} gallons per person per year**.")
-    (of_level,) = (each for each in model.intervals if each["level"] == 0.9)
+    (of_level,) = (each for each in model.intervals if each.level == 0.9)
     assert (
         f"±{(answer.high - answer.low) / 2:.0f}: set so that 9 in 10 errors on states that the model had not seen"
         in words
     )
-    held = f"{of_level['nested_held']:.0f} of 48 (43 expected; chance alone gives 39 to 47)"
+    held = f"{of_level.nested_held:.0f} of 48 (43 expected; chance alone gives 39 to 47)"
     assert f"Counted on states that set neither fit nor width: {held}." in words
     assert "Closest is Florida (0.7 s.d. away), which used 574." in words
     assert "orange" not in words
@@ -57,7 +60,7 @@ def test_a_scenario_far_from_the_data_is_coloured_and_says_why(model, changes, l
 
 
 def test_a_line_goes_beyond_the_rows_and_nothing_is_said_of_an_edge(model, rows):
-    line = train(rows, "least_squares", n_repeats=2)
+    line = train(rows, make_recipe("least_squares"), n_repeats=2)
     words = wording.answer_in_words(line, predict(line, DEFAULTS | {"paved_highways": 18000, "petrol_tax": 10}))
     assert "very far from every state" in words
     assert "cannot go beyond" not in words
@@ -66,7 +69,7 @@ def test_a_line_goes_beyond_the_rows_and_nothing_is_said_of_an_edge(model, rows)
 
 
 def test_what_was_not_measured_is_said_not_to_be(model):
-    old = Model(model.pipeline, {name: part for name, part in model.record.items() if name != "coverage"}, model.rows)
+    old = replace(model, metadata=replace(model.metadata, coverage=None))
     words = wording.answer_in_words(old, predict(old, DEFAULTS | {"paved_highways": 18000, "petrol_tax": 10}))
     assert "How many it holds that set neither fit nor width was not measured." in words
     assert "The interval does not widen for that." in words
@@ -103,10 +106,9 @@ def test_one_input_that_follows_from_several_is_named_alone():
 
 
 def test_grey_bars_mislead_only_where_own_and_unseen_are_two_standard_errors_apart(model, rows):
-    line = train(rows, "least_squares")
+    line = train(rows, make_recipe("least_squares"))
     forest, straight = (
-        wording.misleading(*(importance(one.record["importance"][kind], rows.index) for kind in KINDS))
-        for one in (model, line)
+        wording.misleading(*(importances(one.importance[kind], rows.index) for kind in KINDS)) for one in (model, line)
     )
     assert forest.startswith("The grey bars mislead")
     assert straight == ""
@@ -133,19 +135,19 @@ def test_no_winner_is_claimed_where_the_difference_may_be_chance(model):
 )
 def test_the_verdict_follows_the_differences(model, line, mean, expected):
     differences = {
-        "least_squares": {"value": line, "low": line - 5, "high": line + 5},
-        "mean": {"value": mean, "low": mean - 5, "high": mean + 5},
+        "least_squares": Difference(line, line - 5, line + 5),
+        "mean": Difference(mean, mean - 5, mean + 5),
     }
-    judged = Model(model.pipeline, model.record | {"mae_difference": differences}, model.rows)
+    judged = replace(model, metadata=replace(model.metadata, mae_difference=differences))
     for part in expected:
         assert part in wording.trust_in_words(judged)
-    itself = Model(model.pipeline, judged.record | {"algorithm": "least_squares"}, model.rows)
+    itself = replace(model, metadata=replace(judged.metadata, recipe=make_recipe("least_squares")))
     assert wording.trust_in_words(itself).startswith("This model is the straight line. ")
 
 
 def test_the_facts_tell_where_the_model_comes_from(model):
     facts = wording.model_facts(model)
-    for part in ("random forest", "n estimators 300", "seed 0", model.record["data"]["sha256"][:16], "10 × 5-fold"):
+    for part in ("random forest", "n estimators 300", "seed 0", model.metadata.data.sha256[:16], "10 × 5-fold"):
         assert part in facts
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from model.answering.predict import predict_rows
-from model.fitting import evaluate, recipe
+from model.fitting import evaluate
+from model.fitting.recipe import build_pipeline, make_recipe
 from model.fitting.train import features, train
 from model.judging.evidence import gather
 from model.queue import jobs
@@ -27,12 +28,12 @@ def newest(store):
 
 def assert_equal(one, other):
     """Every figure is equal to the last bit."""
-    for name in ("algorithm", "parameters", "seed", "data", "folds", "scores", "mae_difference", "probes"):
-        assert one.record[name] == other.record[name], name
-    assert (np.array(one.record["predictions"]["model"]) == other.record["predictions"]["model"]).all()
-    for kind in one.record["importance"]:
-        for name, values in one.record["importance"][kind].items():
-            assert (np.array(values) == other.record["importance"][kind][name]).all()
+    for name in ("recipe", "data", "folds", "scores", "mae_difference", "probes"):
+        assert getattr(one.metadata, name) == getattr(other.metadata, name), name
+    assert (one.predictions == other.predictions).all()
+    for kind in one.importance:
+        for name, values in one.importance[kind].items():
+            assert (np.array(values) == other.importance[kind][name]).all()
     X = np.vstack([one.X, one.X * 1.01])
     assert (predict_rows(one, X) == predict_rows(other, X)).all()
 
@@ -46,18 +47,18 @@ def test_a_training_gives_what_it_gives_in_the_foreground_and_a_second_one_evalu
     assert (kept.job_id, kept.created_by, kept.rival_id, kept.shipped) == (job.id, "Ann", 1, None)
     assert history.active(store) == (1, 1)  # nothing is promoted by being trained
     first, second = versions.load(store, kept.id), newest(store)
-    assert_equal(first, train(rows, "forest", FEW, 3))
+    assert_equal(first, train(rows, make_recipe("forest", FEW, 3)))
     assert second.version > first.version
     assert_equal(second, first)
     shipped = versions.load(store, 1)
     for each in (first, second):
-        assert (gather(store, each, shipped).rival == shipped.record["predictions"]["model"]).all()
+        assert (gather(store, each, shipped).rival == shipped.predictions).all()
     assert sql(store, "SELECT count(*) FROM evaluation") == [(2,)]
 
 
 @pytest.mark.postgresql
 def test_the_rival_is_the_active_recipe_evaluated_on_the_same_rows(store, rows):
-    active = train(rows, "extra_trees", FEW, 5, n_repeats=1)
+    active = train(rows, make_recipe("extra_trees", FEW, 5), n_repeats=1)
     with store.writing() as connection:
         number = versions.add_version(connection, active, 1, by="Ann")
     history.promote(store, number, "Ann", "smoother")
@@ -70,7 +71,7 @@ def test_the_rival_is_the_active_recipe_evaluated_on_the_same_rows(store, rows):
     assert (kept.rival_id, kept.excluded, kept.data_set.id) == (number, (2, 30), data_set)
     used = versions.rows_of(store, data_set, (2, 30))
     assert len(used) == 46
-    unfitted = recipe.pipeline("extra_trees", FEW, 5)
+    unfitted = build_pipeline(make_recipe("extra_trees", FEW, 5))
     expected = evaluate.out_of_fold(unfitted, features(used), used["petrol_consumption"].to_numpy(float))
     active = versions.load(store, number)
     for each in (kept.id, newest(store).version):
@@ -81,10 +82,10 @@ def test_all_that_are_compared_are_kept(store, rows):
     job = run(store, 1, ["least_squares", "ridge", "mean"])
     assert (job.state, job.done, job.total, job.message) == ("done", 210, 210, "")
     kept = versions.versions(store)[1:]
-    assert [version.recipe[0] for version in kept] == ["least_squares", "ridge", "mean"]
+    assert [version.recipe.algorithm for version in kept] == ["least_squares", "ridge", "mean"]
     assert all(version.trained_on == kept[0].trained_on for version in kept)
     assert {version.job_id for version in kept} == {job.id}
-    assert_equal(versions.load(store, kept[1].id), train(rows, "ridge"))
+    assert_equal(versions.load(store, kept[1].id), train(rows, make_recipe("ridge")))
 
 
 def test_rows_that_nothing_can_be_learned_of_or_that_are_not_what_was_stored_are_told(store, rows):
@@ -117,4 +118,4 @@ def test_a_broken_version_does_not_hinder_a_training_of_its_recipe_or_beside_it(
     for number, total in asked.items():
         job = ended(store, number)
         assert (job.state, job.total, job.message) == ("done", total, "")
-    assert_equal(newest(store), train(rows, "ridge"))
+    assert_equal(newest(store), train(rows, make_recipe("ridge")))

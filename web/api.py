@@ -20,8 +20,8 @@ from data.schema import FEATURE_NAMES, FEATURES, ROW, TARGET, DataError, Problem
 from model.answering.change import change, figures_of, place_of
 from model.answering.predict import Scenario, predict, predict_rows
 from model.answering.scoring import score
+from model.fitting.errors import ModelError
 from model.fitting.interval import levels
-from model.fitting.recipe import ModelError
 from pages.shared import resources
 from web.openapi import MAX_BYTES, MAX_SCENARIOS, document, feature
 from web.share import FullError, Share, in_pieces
@@ -249,7 +249,7 @@ def _change(request, content):
 @_guarded
 def _model(request, content):
     model = resources.owner.current()
-    record = model.record
+    record = model.metadata.to_record()
     kept = ("algorithm", "parameters", "seed", "data", "scores", "folds", "trained_at", "libraries")
     return _Answer(
         {
@@ -258,7 +258,7 @@ def _model(request, content):
             "notice": model.notice,
             "features": [feature(column) for column in FEATURES],
             "target": {"name": TARGET.name, "label": TARGET.label, "unit": TARGET.unit},
-            "intervals": model.intervals,
+            "intervals": [interval.to_record() for interval in model.intervals],
         }
         | {name: record[name] for name in kept}
     )
@@ -271,12 +271,12 @@ def _ready(request, content):
     Also where something is not in order, such as a store that is gone: it is told, and a replica that answers stays.
     """
     model = resources.owner.current()
-    probes = model.record["probes"]
-    off = np.abs(predict_rows(model, np.array(probes["inputs"])) - probes["predictions"]).max()
+    probes = model.metadata.probes
+    off = np.abs(predict_rows(model, np.array(probes.inputs)) - probes.predictions).max()
     if not off <= 1e-6:  # also where it is no number
         return _refuse(503, f"The model is off by {off:.3g} {TARGET.unit} on rows whose predictions were kept with it.")
     answers = {"ready": True, "version": model.version, "notice": model.notice}
-    return _Answer(answers | {"n_probes": len(probes["predictions"])})
+    return _Answer(answers | {"n_probes": len(probes.predictions)})
 
 
 @_guarded

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from data.schema import FEATURE_NAMES, FEATURES, ROW, ROWS, TARGET, DataError, Problem, row_name
 from model.answering.explain import coalition_rows, shapley
 from model.answering.predict import Scenario, curve_rows, predict_many
-from model.fitting.recipe import OFFERED
+from model.fitting.algorithms import OFFERED
 from model.fitting.train import Model
 
 FloatArray = NDArray[np.float64]

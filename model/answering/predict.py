@@ -12,6 +12,7 @@ from data.schema import FEATURE_NAMES, FEATURES, ROW, TARGET, DataError, Problem
 from model.answering.explain import coalition_rows, shapley
 from model.answering.neighbours import nearest, support
 from model.fitting.forest import FORESTS, ForestTables
+from model.fitting.interval import Interval
 from model.fitting.train import Model
 
 FloatArray = NDArray[np.float64]
@@ -76,7 +77,7 @@ class Prediction:
         The prediction and the ends of its interval.
     level : float
         Share of unseen rows that the interval is to hold [1].
-    intervals : list of dict
+    intervals : list of model.fitting.interval.Interval
         Of all levels, what is promised and what was measured: see `model.fitting.interval.intervals`.
     nearest : tuple of Neighbour
         The closest first.
@@ -98,7 +99,7 @@ class Prediction:
     low: float
     high: float
     level: float
-    intervals: list
+    intervals: list[Interval]
     nearest: tuple
     support: str
     leverage: float
@@ -114,7 +115,7 @@ class Prediction:
             "low": self.low,
             "high": self.high,
             "coverage": self.level,
-            "intervals": self.intervals,
+            "intervals": [interval.to_record() for interval in self.intervals],
             "unit": TARGET.unit,
             "nearest": [{"name": row_name(near.name), "distance_sd": near.distance} for near in self.nearest],
             "support": self.support,

@@ -5,20 +5,27 @@ import io
 import json
 import logging
 import warnings
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import astuple, replace
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from data.load import fingerprint
 from data.schema import FEATURE_NAMES
-from model.fitting import recipe
-from model.fitting.damage import explaining_trouble
-from model.fitting.importance import KINDS
-from model.fitting.recipe import ModelError
+from model.fitting.algorithms import BASELINES
+from model.fitting.errors import ModelError, explaining_trouble
+from model.fitting.evaluate import FloatArray
+from model.fitting.importance import KINDS, Losses
+from model.fitting.metadata import Metadata
+from model.fitting.recipe import make_recipe
 from model.fitting.refits import Refits, make_refits
-from model.fitting.train import Model, fit, train
+from model.fitting.train import Model, answers_probes, fit, train
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FOLDER = Path(__file__).parents[1]
 PICKLED, RECORD, REFITS = "petrol.joblib", "petrol.json", "petrol.npz"
@@ -27,23 +34,27 @@ _ONE_ROUND = "scored on one round of folds instead of ten."
 _REFITTED = "The same recipe was fitted anew on the same data."
 
 
-def save(model, folder=FOLDER):
+class Kept(NamedTuple):
+    """What a sidecar says of a model: its metadata, what it holds row by row, and the checksum of its refits."""
+
+    metadata: Metadata
+    predictions: FloatArray
+    importance: dict[str, Losses]
+    refits_sha256: str = ""
+
+
+def save(model: Model, folder: Path = FOLDER) -> list[Path]:
     """Write ``petrol.joblib``, its refits ``petrol.npz`` and their sidecar ``petrol.json``, each in one step.
 
     Parameters
     ----------
-    model : model.fitting.train.Model
+    model
         Its refits are made where it has none.
-    folder : path, default=this package
+    folder
         Must exist.
-
-    Returns
-    -------
-    list of pathlib.Path
-        The files.
     """
     pickled, refits = to_bytes(model.pipeline), (model.refits or make_refits(model.X, model.y)).to_bytes()
-    contents = {PICKLED: pickled, REFITS: refits, RECORD: sidecar(model.record, pickled, refits)}
+    contents = {PICKLED: pickled, REFITS: refits, RECORD: sidecar(model, pickled, refits)}
     paths = [Path(folder) / name for name in contents]
     for path, content in zip(paths, contents.values(), strict=True):
         part = path.with_suffix(path.suffix + ".part")
@@ -52,16 +63,19 @@ def save(model, folder=FOLDER):
     return paths
 
 
-def sidecar(record, pickled, refits):
-    """Write the record that vouches for a pickled pipeline and its refits, as bytes of JSON."""
+def sidecar(model: Model, pickled: bytes, refits: bytes) -> bytes:
+    """Write what vouches for a pickled pipeline and its refits, as bytes of JSON."""
+    record = model.metadata.to_record()
     whole = record | {
+        "predictions": {"model": model.predictions},
+        "importance": model.importance,
         "model_sha256": hashlib.sha256(pickled).hexdigest(),
         "refits_sha256": hashlib.sha256(refits).hexdigest(),
     }
     return (json.dumps(whole, indent=1, default=np.ndarray.tolist) + "\n").encode()
 
 
-def to_bytes(pipeline):
+def to_bytes(pipeline: Any) -> bytes:
     """Write a fitted pipeline with joblib, compressed, so that any flipped bit is noticed."""
     import joblib
 
@@ -70,7 +84,7 @@ def to_bytes(pipeline):
     return buffer.getvalue()
 
 
-def load(rows, folder=FOLDER):
+def load(rows: "pd.DataFrame", folder: Path = FOLDER) -> Model:
     """Load the kept model, or fit its recipe anew where the file cannot be trusted.
 
     Checked before anything is served: the SHA-256 of the file before it is unpickled, the library
@@ -79,13 +93,14 @@ def load(rows, folder=FOLDER):
 
     Parameters
     ----------
-    rows : pandas.DataFrame
+    rows
         The rows it was trained on, as `data.load.load_rows` returns them.
-    folder : path, default=this package
+    folder
+        Where the files are.
 
     Returns
     -------
-    model.fitting.train.Model
+    Model
         With a ``notice`` wherever it is not the kept model, or not of these rows.
 
     Raises
@@ -93,23 +108,22 @@ def load(rows, folder=FOLDER):
     ModelError
         If there is none at the moment.
     """
-    folder = Path(folder)
     with explaining_trouble("The shipped model"):
+        refits_sha256 = ""
         try:
-            model = _load_or_refit(rows, folder)
+            kept = _read_sidecar(folder / RECORD)
+            model, refits_sha256 = _load_or_refit(kept, rows, folder), kept.refits_sha256
         except ModelError as error:
             model = train(rows, n_repeats=1)
             model = _noticed(model, f"{error} The default recipe was trained anew, {_ONE_ROUND}")
-        refits = _load_refits(model, folder / REFITS)
-        record = {name: value for name, value in model.record.items() if name != "refits_sha256"}  # of a file
-        return replace(model, record=record, refits=refits)
+        return replace(model, refits=_load_refits(model, folder / REFITS, refits_sha256))
 
 
-def _load_refits(model, path):
-    """Read the refits where they are the ones that the record describes, or make them anew, which are the same."""
+def _load_refits(model: Model, path: Path, sha256: str) -> Refits:
+    """Read the refits where they are the ones that the sidecar describes, or make them anew, which are the same."""
     try:
         content = path.read_bytes()
-        if hashlib.sha256(content).hexdigest() != model.record.get("refits_sha256"):
+        if hashlib.sha256(content).hexdigest() != sha256:
             raise ModelError("they are not the ones that the model's record describes")
         return Refits.from_bytes(content)
     except (ModelError, FileNotFoundError) as error:
@@ -117,11 +131,9 @@ def _load_refits(model, path):
         return make_refits(model.X, model.y)
 
 
-def _load_or_refit(rows, folder):
-    record = _read_record(folder / RECORD)
-    recipe_of_it = record["algorithm"], record["parameters"], record["seed"]
-    if record["data"]["sha256"] != fingerprint(rows):
-        model = train(rows, *recipe_of_it, n_repeats=1)
+def _load_or_refit(kept: Kept, rows: "pd.DataFrame", folder: Path) -> Model:
+    if kept.metadata.data.sha256 != fingerprint(rows):
+        model = train(rows, kept.metadata.recipe, n_repeats=1)
         return _noticed(
             model,
             "The data are not the ones that the kept model was trained on. "
@@ -132,27 +144,27 @@ def _load_or_refit(rows, folder):
         content = path.read_bytes()
     except OSError as error:
         why = f"The model file {path.name} cannot be read ({error.strerror})."
-        return _noticed(Model(fit(*recipe_of_it, rows), record, rows), f"{why} {_REFITTED}")
-    return restore(f"The model file {path.name}", content, record, rows)
+        return _noticed(_refit(kept, rows), f"{why} {_REFITTED}")
+    return restore(f"The model file {path.name}", content, kept, rows)
 
 
-def restore(name, content, record, rows):
+def _refit(kept: Kept, rows: "pd.DataFrame") -> Model:
+    return Model(fit(kept.metadata.recipe, rows), rows, kept.metadata, kept.predictions, kept.importance)
+
+
+def restore(subject: str, content: bytes, kept: Kept, rows: "pd.DataFrame") -> Model:
     """Unpickle a kept model if it can be trusted, or fit its recipe anew.
 
     Parameters
     ----------
-    name : str
+    subject
         What to call it in a notice.
-    content : bytes
+    content
         From `to_bytes`.
-    record : dict
-        Its record, with ``model_sha256``, the checksum of the content.
-    rows : pandas.DataFrame
+    kept
+        What its sidecar or the store says of it.
+    rows
         The rows it was trained on.
-
-    Returns
-    -------
-    model.fitting.train.Model
 
     Raises
     ------
@@ -162,77 +174,89 @@ def restore(name, content, record, rows):
         If it cannot be read for lack of open files or memory, which says nothing about the content.
     """
     try:
-        return Model(_load_checked(name, content, record), record, rows)
+        pipeline = _load_checked(subject, content, kept.metadata)
     except ModelError as error:
-        model = Model(fit(record["algorithm"], record["parameters"], record["seed"], rows), record, rows)
-        return _noticed(model, f"{error} {_REFITTED}")
+        return _noticed(_refit(kept, rows), f"{error} {_REFITTED}")
+    return Model(pipeline, rows, kept.metadata, kept.predictions, kept.importance)
 
 
-def _noticed(model, notice):
+def _noticed(model: Model, notice: str) -> Model:
     _LOG.warning("%s", notice)
     return replace(model, notice=notice)
 
 
-def _read_record(path):
+def _read_sidecar(path: Path) -> Kept:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        features = tuple(feature["name"] for feature in record["features"])
-        recipe.pipeline(record["algorithm"], record["parameters"], record["seed"])
-        scores, differences = record["scores"], record["mae_difference"]
-        figures = [
-            {part: scores[name][score][part] for part in ("value", "standard_error")}
-            for name in ("model", *recipe.BASELINES)
-            for score in ("mae", "rmse", "r2")
-        ]
-        figures += [{part: differences[name][part] for part in ("value", "low", "high")} for name in recipe.BASELINES]
-        per_row = [
-            *record["predictions"]["model"],
-            *(record["importance"][kind][name] for kind in KINDS for name in ("plain", *FEATURE_NAMES)),
-        ]
-        numbers = [*chain(*per_row), *chain(*(figure.values() for figure in figures))]
-        complete = (
-            np.isfinite(np.array(numbers, dtype=float)).all()
-            and {len(each) for each in per_row} == {record["data"]["n_rows"]}
-            and len(record["predictions"]["model"]) == record["folds"]["n_repeats"]
-            and len(record["probes"]["inputs"]) == len(record["probes"]["predictions"]) > 0
-            and record["folds"].keys() == {"n_repeats", "n_splits", "seed"}
-            and all(isinstance(record[name], dict) for name in ("parameters", "libraries"))
-            and all(isinstance(text, str) for text in (record["data"]["sha256"], record["trained_at"]))
-            and "model_sha256" in record
-        )
+        is_of_these = [feature["name"] for feature in record["features"]] == list(FEATURE_NAMES)
+        if is_of_these:
+            kept = kept_from(record)
+            make_recipe(kept.metadata.recipe.algorithm, kept.metadata.recipe.parameters, kept.metadata.recipe.seed)
+            is_complete = _is_complete(kept)
     except FileNotFoundError:
         raise ModelError(f"The model's record {path.name} is missing.") from None
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise ModelError(f"The model's record {path.name} cannot be read ({type(error).__name__}).") from None
-    if not complete:
-        raise ModelError(f"The model's record {path.name} is incomplete.")
-    if features != FEATURE_NAMES:
+    if not is_of_these:
         raise ModelError(f"The model's record {path.name} is of other columns.")
-    return record
+    if not is_complete:
+        raise ModelError(f"The model's record {path.name} is incomplete.")
+    return kept
 
 
-def _load_checked(name, content, record):
-    """Unpickle it only if it is the one that the record describes, and only if it answers the same."""
+def kept_from(record: Mapping[str, Any]) -> Kept:
+    """Read a sidecar from plain values.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError, AttributeError
+        If something is missing, or is of another kind.
+    """
+    predictions = np.array(record["predictions"]["model"], dtype=float)
+    importance = {
+        kind: {name: np.array(record["importance"][kind][name]) for name in ("plain", *FEATURE_NAMES)} for kind in KINDS
+    }
+    return Kept(Metadata.from_record(record), predictions, importance, record.get("refits_sha256", ""))
+
+
+def _is_complete(kept: Kept) -> bool:
+    """Whether all parts are there, finite, and of as many rows and repeats as the rest says."""
+    metadata = kept.metadata
+    scores = [metadata.scores[name] for name in ("model", *BASELINES)]
+    differences = [metadata.mae_difference[name] for name in BASELINES]
+    numbers = [*chain.from_iterable(astuple(each) for score in scores for each in (score.mae, score.rmse, score.r2))]
+    numbers += chain.from_iterable(map(astuple, differences))
+    losses = [each for by_input in kept.importance.values() for each in by_input.values()]
+    return bool(
+        np.isfinite(np.concatenate([numbers, kept.predictions.ravel(), *losses])).all()
+        and kept.predictions.shape == (metadata.folds.n_repeats, metadata.data.n_rows)
+        and all(each.shape == (metadata.data.n_rows,) for each in losses)
+        and len(metadata.probes.inputs) == len(metadata.probes.predictions) > 0
+        and metadata.model_sha256
+    )
+
+
+def _load_checked(subject: str, content: bytes, metadata: Metadata) -> Any:
+    """Unpickle it only if it is the one that its metadata describe, and only if it answers the same."""
     import joblib
     from sklearn.exceptions import InconsistentVersionWarning
 
-    if hashlib.sha256(content).hexdigest() != record["model_sha256"]:
-        raise ModelError(f"{name} is not the one that its record describes (SHA-256 differs).")
+    if hashlib.sha256(content).hexdigest() != metadata.model_sha256:
+        raise ModelError(f"{subject} is not the one that its record describes (SHA-256 differs).")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", InconsistentVersionWarning)
             pipeline = joblib.load(io.BytesIO(content))
-        probes = record["probes"]
-        same = np.allclose(pipeline.predict(np.array(probes["inputs"])), probes["predictions"], rtol=0, atol=1e-9)
+        is_same = answers_probes(pipeline, metadata.probes)
     except InconsistentVersionWarning as warning:
         raise ModelError(
-            f"{name} was written with scikit-learn {warning.original_sklearn_version}; "
+            f"{subject} was written with scikit-learn {warning.original_sklearn_version}; "
             f"this is {warning.current_sklearn_version}."
         ) from None
     except (OSError, MemoryError):
         raise
     except Exception as error:  # noqa: BLE001 - unpickling can fail in any way; each one means the same: do not serve it
-        raise ModelError(f"{name} cannot be loaded ({type(error).__name__}).") from None
-    if not same:
-        raise ModelError(f"{name} no longer predicts what its record says.")
+        raise ModelError(f"{subject} cannot be loaded ({type(error).__name__}).") from None
+    if not is_same:
+        raise ModelError(f"{subject} no longer predicts what its record says.")
     return pipeline

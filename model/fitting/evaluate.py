@@ -6,6 +6,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
 
@@ -27,14 +28,49 @@ Groups = NDArray[np.intp]
 Keep = Callable[[Any, FloatArray, FloatArray], FloatArray]
 
 
+@dataclass(frozen=True)
+class Estimate:
+    """A figure with its standard error."""
+
+    value: float
+    standard_error: float
+
+
+@dataclass(frozen=True)
+class Scores:
+    """How good predictions are: ``mae`` and ``rmse`` in the unit of the target, ``r2`` without one."""
+
+    mae: Estimate
+    rmse: Estimate
+    r2: Estimate
+
+
+@dataclass(frozen=True)
+class Difference:
+    """By how much an error exceeds another, and between what with the confidence that was asked for."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def verdict(self) -> int:
+        """-1 where the interval says better, 1 worse, and 0 where the two cannot be told apart."""
+        return -1 if self.high < 0 else 1 if self.low > 0 else 0
+
+
+@dataclass(frozen=True)
+class Folds:
+    """What settles the folds of as many rows: equal ones give equal folds."""
+
+    n_repeats: int
+    n_splits: int = N_SPLITS
+    seed: int = 0
+
+
 def n_repeats_for(n_rows: int) -> int:
     """How often the rows are split anew: ten times, and less often when they are many."""
     return max(1, min(N_REPEATS, N_REPEATS * N_ENOUGH // n_rows))
-
-
-def folds_of(n_repeats: int) -> dict[str, int]:
-    """What settles the folds of as many rows: equal ones give equal folds."""
-    return {"n_repeats": n_repeats, "n_splits": N_SPLITS, "seed": 0}
 
 
 def pairs_of(n_repeats: int) -> list[tuple[int, int, int]]:
@@ -255,7 +291,7 @@ def fit(unfitted, X, y):
         return unfitted.fit(X, y)
 
 
-def scores(y: FloatArray, predictions: FloatArray, groups: Groups) -> dict[str, dict[str, float]]:
+def scores(y: FloatArray, predictions: FloatArray, groups: Groups) -> Scores:
     """Score out-of-fold predictions, each score with a standard error from resampling the rows.
 
     Parameters
@@ -266,11 +302,6 @@ def scores(y: FloatArray, predictions: FloatArray, groups: Groups) -> dict[str, 
         Of shape (n_repeats, n_rows).
     groups
         From `groups_of`: copies of a row are drawn together, or they would pass for more than was measured.
-
-    Returns
-    -------
-    dict
-        ``mae`` and ``rmse`` [unit of y] and ``r2`` [1]; each ``{"value": float, "standard_error": float}``.
 
     Notes
     -----
@@ -287,10 +318,7 @@ def scores(y: FloatArray, predictions: FloatArray, groups: Groups) -> dict[str, 
         n_resamples = max(100, min(2000, 2000 * N_ENOUGH // len(y)))
         samples = (generator.integers(len(y), size=len(y)) for _ in range(n_resamples))
         errors = np.std([_scores_of(rows, y, absolute, squared) for rows in samples], axis=0, ddof=1)
-    return {
-        name: {"value": float(value), "standard_error": float(error)}
-        for name, value, error in zip(("mae", "rmse", "r2"), (mae, rmse, r2), errors, strict=True)
-    }
+    return Scores(*(Estimate(float(value), float(error)) for value, error in zip((mae, rmse, r2), errors, strict=True)))
 
 
 def _errors_by_group(generator, y, absolute, squared, groups):
@@ -315,7 +343,7 @@ def _scores_of(rows, y, absolute, squared):
 
 def mae_difference(
     y: FloatArray, predictions: FloatArray, other: FloatArray, groups: Groups, level: float = 0.9
-) -> dict[str, float]:
+) -> Difference:
     """By how much the mean absolute error exceeds another model's on the same rows and folds.
 
     Parameters
@@ -331,15 +359,14 @@ def mae_difference(
 
     Returns
     -------
-    dict
-        ``value``, ``low`` and ``high`` [unit of y]; negative is better. Where the interval holds 0 the two
-        cannot be told apart.
+    Difference
+        [unit of y]; negative is better. Where the interval holds 0 the two cannot be told apart.
     """
     from scipy.special import stdtrit
 
     value, error, df = excess_of_mae(y, predictions, other, groups)
     half = float(stdtrit(df, (1 + level) / 2)) * error
-    return {"value": value, "low": value - half, "high": value + half}
+    return Difference(value, value - half, value + half)
 
 
 def excess_of_mae(
@@ -357,8 +384,3 @@ def excess_of_mae(
     by_fold = [excess[number // N_SPLITS, test].mean() for number, (_, test) in enumerate(splits)]
     correction = 1 / len(splits) + 1 / (N_SPLITS - 1)  # n_test / n_train
     return float(excess.mean()), math.sqrt(correction * np.var(by_fold, ddof=1)), len(splits) - 1
-
-
-def verdict(difference: dict[str, float]) -> int:
-    """-1 where the interval of a difference says better, 1 worse, and 0 where the two cannot be told apart."""
-    return -1 if difference["high"] < 0 else 1 if difference["low"] > 0 else 0

@@ -1,23 +1,32 @@
 """What matters to a model: how much worse it predicts when one input is taken from other rows."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from data.schema import FEATURE_NAMES
+from model.fitting.evaluate import Estimate
 from model.fitting.forest import predict_once
 
 KINDS = ("held_out", "in_sample")  # judged by rows that the fit has not seen, or by its own
 _N_PREDICTED = 2500  # rows to predict for each input; up to 50 rows it is every row with every other's value
 _N_LISTED = 1000  # rows up to which it is recorded as people can read it
 
+Losses = dict[str, NDArray[np.floating]]  # "plain" and each input -> squared error of each row, shape (n_rows,)
 
-def predictions_and_losses(fitted, X, y):
+
+def predictions_and_losses(fitted: Any, X: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
     """Predict rows as they are, and score them with each input in turn taken from the other rows.
 
     Parameters
     ----------
-    fitted : sklearn estimator
-    X : ndarray of shape (n_rows, n_features)
-    y : ndarray of shape (n_rows,)
+    fitted
+        Estimator.
+    X
+        Of shape (n_rows, n_features).
+    y
+        Of shape (n_rows,).
 
     Returns
     -------
@@ -43,52 +52,51 @@ def predictions_and_losses(fitted, X, y):
     return np.column_stack([predictions[0], *losses])
 
 
-def to_record(kept, y):
-    """What the model's record keeps of it: squared errors row by row, so that any choice of rows can be judged.
+def losses_of(kept: NDArray[np.float64], y: NDArray[np.float64]) -> Losses:
+    """Mean squared errors row by row, so that a model can be judged by any choice of its rows.
 
     Parameters
     ----------
-    kept : ndarray of shape (n_repeats, n_rows, 1 + n_features)
-        From `predictions_and_losses`.
-    y : ndarray of shape (n_rows,)
+    kept
+        From `predictions_and_losses`, of shape (n_repeats, n_rows, 1 + n_features).
+    y
+        Of shape (n_rows,).
 
     Returns
     -------
-    dict
-        "plain" and each input -> mean squared error of each row [unit of y, squared]: a list of float with six
-        digits, of many rows an ndarray of shape (n_rows,) in single precision, which holds more.
+    Losses
+        [unit of y, squared]: with six digits, of many rows in single precision, which holds more.
     """
-    errors = [((y - kept[:, :, 0]) ** 2).mean(axis=0), *kept[:, :, 1:].mean(axis=0).T]
+    losses = [((y - kept[:, :, 0]) ** 2).mean(axis=0), *kept[:, :, 1:].mean(axis=0).T]
     if len(y) > _N_LISTED:
-        listed = [each.astype(np.float32) for each in errors]
+        rounded = [each.astype(np.float32) for each in losses]
     else:
-        listed = [[float(f"{error:.6g}") for error in each] for each in errors]
-    return dict(zip(("plain", *FEATURE_NAMES), listed, strict=True))
+        rounded = [np.array([float(f"{loss:.6g}") for loss in each]) for each in losses]
+    return dict(zip(("plain", *FEATURE_NAMES), rounded, strict=True))
 
 
-def importance(recorded, places):
-    """By how much the root mean square error of some rows rises without each input.
+def importances(losses: Losses, places: ArrayLike) -> dict[str, Estimate]:
+    """By how much the root mean square error of some rows rises without each input [unit of the target].
 
     Parameters
     ----------
-    recorded : dict
-        From `to_record`.
-    places : array_like of int
+    losses
+        From `losses_of`.
+    places
         Which of the model's rows to judge by, two at least.
 
-    Returns
-    -------
-    dict
-        Input -> ``{"value": float, "standard_error": float}`` [unit of the target]; the standard error is
-        over the rows, by the delta method.
+    Notes
+    -----
+    The standard error is over the rows, by the delta method.
     """
-    plain = np.asarray(recorded["plain"])[places].astype(float)
+    rows = np.asarray(places)
+    plain = losses["plain"][rows].astype(float)
     root = np.sqrt(plain.mean())
     rises = {}
     for name in FEATURE_NAMES:
-        shuffled = np.asarray(recorded[name])[places].astype(float)
+        shuffled = losses[name][rows].astype(float)
         shuffled_root = np.sqrt(shuffled.mean())
         slopes = shuffled / (shuffled_root or 1) - plain / (root or 1)
         error = np.std(slopes / 2, ddof=1) / np.sqrt(len(plain))
-        rises[name] = {"value": float(shuffled_root - root), "standard_error": float(error)}
+        rises[name] = Estimate(float(shuffled_root - root), float(error))
     return rises

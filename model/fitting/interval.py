@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,60 @@ from model.fitting.evaluate import N_SPLITS, fold_numbers
 LEVELS = (0.8, 0.9, 0.95)
 _N_BEYOND = 5000  # rows of a fit that lacks an end of the rows: more would take time, and say the same
 _CHANCE = 0.95  # of the two ends that are given for how many rows a level may hold
+
+
+@dataclass(frozen=True)
+class Held:
+    """How many rows the interval of a level held; a mean of repeats."""
+
+    level: float
+    held: float
+
+
+@dataclass(frozen=True)
+class Beyond:
+    """What intervals held of rows beyond those of the fit: ``n_rows`` with the "least" or the "most" of an input."""
+
+    input: str
+    end: str
+    n_rows: int
+    held: tuple[Held, ...]
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """What intervals held of ``n_rows`` that neither fit nor width had seen, as a mean of ``n_repeats``."""
+
+    n_repeats: int
+    n_rows: int
+    held: tuple[Held, ...]
+    beyond: Beyond | None = None
+
+
+@dataclass(frozen=True)
+class Interval:
+    """What a level promises and what was measured of it; what an earlier release did not measure is None.
+
+    Attributes
+    ----------
+    half_width
+        [unit of the target]
+    nested_held, held_expected
+        Of ``n_rows`` that had no part in fit or width, how many it held, and how many the level promises.
+    held_by_chance
+        Between which counts a true share of ``level`` leaves 95 of 100 tables of so many rows.
+    """
+
+    level: float
+    half_width: float
+    nested_held: float | None
+    n_rows: int | None
+    held_expected: float | None
+    held_by_chance: tuple[int, int] | None
+
+    def to_record(self) -> dict[str, Any]:
+        """Return it as plain values, as programs read it."""
+        return asdict(self) | {"held_by_chance": self.held_by_chance and list(self.held_by_chance)}
 
 
 def levels(n_rows: int) -> tuple[float, ...]:
@@ -76,7 +131,7 @@ def half_width_of(sizes: NDArray[np.float64], level: float) -> float:
 
 def nested_held(
     y: NDArray[np.float64], predictions: NDArray[np.float64], pairs: NDArray[np.float64], groups: NDArray[np.intp]
-) -> dict[str, Any]:
+) -> Coverage:
     """Count the rows that intervals held which neither fit nor width had seen: nested cross-validation.
 
     For each fold, the width is set by the errors of other folds' rows, in fits that lacked this fold, too; the
@@ -95,9 +150,8 @@ def nested_held(
 
     Returns
     -------
-    dict
-        ``n_repeats`` and ``n_rows`` that were counted, and ``held``: for each level that the other folds can set,
-        ``level`` and ``held``, the mean of the repeats.
+    Coverage
+        Of each level that the other folds can set.
     """
     counted = np.unique(groups, return_index=True)[1]
     folds, tallies = fold_numbers(groups, len(predictions)), []
@@ -113,8 +167,8 @@ def nested_held(
                 tally[level] += (errors <= half_width_of(sizes, level)).sum() if can_set else math.nan
         tallies.append(tally)
     means = {level: float(np.mean([tally[level] for tally in tallies])) for level in LEVELS}
-    held = [{"level": level, "held": mean} for level, mean in means.items() if not math.isnan(mean)]
-    return {"n_repeats": len(pairs), "n_rows": len(counted), "held": held}
+    held = tuple(Held(level, mean) for level, mean in means.items() if not math.isnan(mean))
+    return Coverage(len(pairs), len(counted), held)
 
 
 def beyond(
@@ -122,7 +176,7 @@ def beyond(
     X: NDArray[np.float64],
     y: NDArray[np.float64],
     predictions: NDArray[np.float64],
-) -> dict[str, Any]:
+) -> Beyond:
     """Count what intervals hold of rows beyond those of the fit: a sixth of them, at an end of one input.
 
     Parameters
@@ -138,9 +192,8 @@ def beyond(
 
     Returns
     -------
-    dict
-        ``input`` that is most related to the target, the ``end`` of it that lies farther out ("most" or "least"),
-        ``n_rows`` that were left out, and ``held``: ``level`` and ``held`` for each level.
+    Beyond
+        For the input that is most related to the target, at the end of it that lies farther out.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         feature = int(np.nanargmax([abs(np.corrcoef(column, y)[0, 1]) for column in X.T]))
@@ -151,31 +204,31 @@ def beyond(
     some = rest[:: -(-len(rest) // _N_BEYOND)]
     errors = np.abs(y[ends[end]] - fit(X[some], y[some]).predict(X[ends[end]]))
     sizes = in_order((y - predictions)[:, rest])
-    held = [{"level": level, "held": int((errors <= half_width_of(sizes, level)).sum())} for level in levels(len(rest))]
-    return {"input": FEATURE_NAMES[feature], "end": end, "n_rows": n, "held": held}
+    held = tuple(Held(level, int((errors <= half_width_of(sizes, level)).sum())) for level in levels(len(rest)))
+    return Beyond(FEATURE_NAMES[feature], end, n, held)
 
 
-def intervals(model: Any) -> list[dict[str, Any]]:
-    """Say of each level what is promised and what was measured, in plain values.
+def intervals(sizes: NDArray[np.float64], coverage: Coverage | None) -> list[Interval]:
+    """Say of each level what is promised and what was measured.
 
-    Returns
-    -------
-    list of dict
-        ``level`` [1], ``half_width`` [unit of the target], ``nested_held`` of ``n_rows``, ``held_expected`` and the two
-        ends of ``held_by_chance`` [rows]; what was not measured, as by earlier releases, is None.
+    Parameters
+    ----------
+    sizes
+        Of the errors of distinct rows, from `in_order`.
+    coverage
+        What was measured, if anything was.
     """
-    measured = model.record.get("coverage") or {"n_rows": 0, "held": []}
-    n_rows, held = measured["n_rows"], {each["level"]: each["held"] for each in measured["held"]}
+    n_rows, held = (coverage.n_rows, {each.level: each.held for each in coverage.held}) if coverage else (0, {})
     return [
-        {
-            "level": level,
-            "half_width": model.half_width(level),
-            "nested_held": held.get(level),
-            "n_rows": n_rows if level in held else None,
-            "held_expected": round(level * n_rows, 9) if level in held else None,
-            "held_by_chance": list(held_by_chance(n_rows, level)) if level in held else None,
-        }
-        for level in levels(len(model.distinct))
+        Interval(
+            level,
+            half_width_of(sizes, level),
+            held.get(level),
+            n_rows if level in held else None,
+            round(level * n_rows, 9) if level in held else None,
+            held_by_chance(n_rows, level) if level in held else None,
+        )
+        for level in levels(sizes.shape[1])
     ]
 
 
@@ -183,5 +236,5 @@ def held_by_chance(n_rows: int, level: float) -> tuple[int, int]:
     """Between which counts a true share of ``level`` leaves 95 of 100 tables of so many rows, by chance alone."""
     from scipy.special import bdtrik
 
-    ends = [bdtrik(share, n_rows, level) for share in ((1 - _CHANCE) / 2, (1 + _CHANCE) / 2)]
-    return tuple(math.ceil(round(end, 9)) for end in ends)
+    low, high = (bdtrik(share, n_rows, level) for share in ((1 - _CHANCE) / 2, (1 + _CHANCE) / 2))
+    return math.ceil(round(low, 9)), math.ceil(round(high, 9))

@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.fitting import evaluate, recipe
+from model.fitting import evaluate
+from model.fitting.algorithms import OFFERED
 from model.fitting.compact import Compact, Parts, compact, take_apart
-from model.fitting.recipe import ModelError
+from model.fitting.errors import ModelError
+from model.fitting.recipe import build_pipeline, make_recipe
 
 FloatArray = NDArray[np.float64]
 
@@ -150,7 +152,7 @@ def make_refits(X: FloatArray, y: FloatArray, *, n_jobs: int = 1) -> Refits:
         for kind, parameters in KINDS.items()
         for start in range(0, N_REFITS, _AT_ONCE)
     ]
-    tasks += [(_bounded(recipe.pipeline(name), n_drawn), [(SEED, some)]) for name in recipe.OFFERED]
+    tasks += [(_bounded(build_pipeline(make_recipe(name)), n_drawn), [(SEED, some)]) for name in OFFERED]
     fitted = Parallel(n_jobs=n_jobs)(
         delayed(_fit_all)(unfitted, [(number, X[drawn], y[drawn]) for number, drawn in part])
         for unfitted, part in tasks
@@ -162,7 +164,7 @@ def make_refits(X: FloatArray, y: FloatArray, *, n_jobs: int = 1) -> Refits:
 
 def _unfitted(kind: str, parameters: dict[str, float], n_rows: int) -> Any:
     """Build a kind without a direction of its own."""
-    unfitted = recipe.pipeline(kind, parameters)
+    unfitted = build_pipeline(make_recipe(kind, parameters))
     if "monotonic_cst" in unfitted[-1].get_params():
         unfitted.set_params(regressor__monotonic_cst=None)
     return _bounded(unfitted, n_rows)

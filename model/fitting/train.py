@@ -1,20 +1,29 @@
 """Fit and score a recipe on rows: everything that an answer needs, with the record of where it came from."""
 
 import platform
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from data.load import distinct, fingerprint
-from data.schema import FEATURE_NAMES, FEATURES, ROWS, TARGET
-from model.fitting import evaluate, interval, recipe
-from model.fitting.evaluate import N_SPLITS, mae_difference, out_of_fold, scores
-from model.fitting.importance import predictions_and_losses, to_record
-from model.fitting.recipe import ModelError
+from data.schema import FEATURE_NAMES, FEATURES, ROWS, TARGET, Column
+from model.fitting import evaluate, interval
+from model.fitting.algorithms import BASELINES
+from model.fitting.errors import ModelError
+from model.fitting.evaluate import N_SPLITS, FloatArray, Folds, mae_difference, out_of_fold, scores
+from model.fitting.importance import Losses, losses_of, predictions_and_losses
+from model.fitting.interval import Interval
+from model.fitting.metadata import Data, Metadata, NamedUnit, Probes
+from model.fitting.recipe import Recipe, build_pipeline, estimate_cost, make_recipe
 from model.fitting.refits import Refits
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 N_PROBES = 6
 _MANY = 1000  # rows among which enough are distinct, as a rule
@@ -25,96 +34,99 @@ N_SAMPLED = 50  # of more rows, those that stand for all: a move then costs what
 
 @dataclass(frozen=True, eq=False)  # equal only to itself, and so fit to key a cache
 class Model:
-    """A fitted pipeline with the rows it was trained on and its record.
+    """A fitted pipeline with the rows it was trained on, its evaluation on them, and its metadata.
 
     Attributes
     ----------
-    pipeline : sklearn.pipeline.Pipeline
+    pipeline
         Fitted; never changed.
-    record : dict
-        What the sidecar keeps: recipe, data, scores, out-of-fold predictions, probes, library versions.
-    rows : pandas.DataFrame
+    rows
         As `data.load.load_rows` returns them.
-    notice : str
+    predictions
+        Out of fold, of shape (n_repeats, n_rows) [unit of the target].
+    importance
+        "held_out" and "in_sample" -> squared errors row by row, from `model.fitting.importance.losses_of`.
+    notice
         What a user must know about how it was obtained; empty when all is in order.
-    version : int
+    version
         Its number in the store; 0 for a model that is not from there.
-    refits : Refits or None
+    refits
         Of its rows; without them nothing is known of how sure a change is.
     """
 
     pipeline: Any
-    record: dict
-    rows: Any
+    rows: "pd.DataFrame"
+    metadata: Metadata
+    predictions: FloatArray
+    importance: dict[str, Losses]
     notice: str = ""
     version: int = 0
     refits: Refits | None = None
 
     @cached_property
-    def X(self):
+    def X(self) -> FloatArray:
         """Inputs of the rows, shape (n_rows, n_features) [stored units]."""
         return features(self.rows)
 
     @cached_property
-    def y(self):
+    def y(self) -> FloatArray:
         """Target of the rows, shape (n_rows,) [unit of the target]."""
-        return self.rows[TARGET.name].to_numpy(float)
+        return target(self.rows)
 
     @cached_property
-    def residuals(self):
+    def residuals(self) -> FloatArray:
         """Out-of-fold errors, observed minus predicted, mean over the repeats, shape (n_rows,) [unit of the target]."""
-        return (self.y - np.array(self.record["predictions"]["model"])).mean(axis=0)
+        return (self.y - self.predictions).mean(axis=0)
 
     @cached_property
-    def distinct(self):
+    def distinct(self) -> NDArray[np.intp]:
         """Place of each distinct row, of copies the first, shape (n_distinct,)."""
         return np.unique(self.groups, return_index=True)[1]
 
     @cached_property
-    def _sizes(self):
-        errors = self.y - np.asarray(self.record["predictions"]["model"])
-        return interval.in_order(errors[:, self.distinct])
+    def _sizes(self) -> FloatArray:
+        return interval.in_order((self.y - self.predictions)[:, self.distinct])
 
     def half_width(self, level: float) -> float:
         """Half the width of its interval: see `model.fitting.interval.half_width`."""
         return interval.half_width_of(self._sizes, level)
 
     @cached_property
-    def intervals(self) -> list[dict[str, Any]]:
-        """What each level promises, and what was measured of it: see `model.fitting.interval.intervals`."""
-        return interval.intervals(self)
+    def intervals(self) -> list[Interval]:
+        """What each level promises, and what was measured of it."""
+        return interval.intervals(self._sizes, self.metadata.coverage)
 
     @cached_property
-    def groups(self):
+    def groups(self) -> NDArray[np.intp]:
         """Number of the distinct row that each row is, shape (n_rows,): copies share one."""
         return evaluate.groups_of(self.X, self.y)
 
     @cached_property
-    def records(self):
+    def records(self) -> "Records":
         """The rows by their places as plain dictionaries, column name -> value, for the path of a slider move."""
         return Records(self.rows)
 
     @cached_property
-    def some_records(self):
+    def some_records(self) -> list[dict[str, Any]]:
         """The records, or every n-th of many: what a list or a small picture can show."""
         step = 1 if len(self.rows) <= N_BACKGROUND else -(-len(self.rows) // N_SAMPLED)
         return self.rows.iloc[::step].to_dict("records")
 
     @cached_property
-    def scale(self):
+    def scale(self) -> FloatArray:
         """Standard deviation of each input, shape (n_features,) [stored units]; 1 where it never varies."""
         scale = self.X.std(axis=0, ddof=1)
         return np.where(scale > 0, scale, 1.0)
 
     @cached_property
-    def background(self):
+    def background(self) -> FloatArray:
         """Rows that stand for "not known" in contributions: all, or a random few of many, always the same."""
         if len(self.X) <= N_BACKGROUND:
             return self.X
         return np.random.default_rng(0).choice(self.X, N_SAMPLED, replace=False)
 
     @cached_property
-    def spacing(self):
+    def spacing(self) -> FloatArray:
         """Distance of each distinct setting of the inputs to its nearest other, shape (n,) [standard deviations]."""
         from scipy.spatial import KDTree
 
@@ -125,10 +137,11 @@ class Model:
         return np.array([np.sort(np.linalg.norm(Z - z, axis=1))[1] for z in Z])
 
     @cached_property
-    def _precision(self):
-        return np.linalg.pinv((Z := np.column_stack([np.ones(len(self.X)), self.X / self.scale])).T @ Z)
+    def _precision(self) -> FloatArray:
+        Z = np.column_stack([np.ones(len(self.X)), self.X / self.scale])
+        return np.linalg.pinv(Z.T @ Z)
 
-    def leverage(self, X):
+    def leverage(self, X: FloatArray) -> FloatArray:
         """Leverage of scenarios in a line through the rows, shape (n,) [1]: how unusual its inputs are at once.
 
         Notes
@@ -139,69 +152,69 @@ class Model:
         return np.einsum("ij,jk,ik->i", Z, self._precision, Z)
 
     @cached_property
-    def most_leverage(self):
+    def most_leverage(self) -> float:
         """The largest leverage of a row [1]."""
         return float(self.leverage(self.X).max())
 
     @cached_property
-    def tree(self):
+    def tree(self) -> Any:
         """The rows as a search tree, in standard deviations."""
         from scipy.spatial import KDTree
 
         return KDTree(self.X / self.scale)
 
     @cached_property
-    def far(self):
+    def far(self) -> tuple[float, float]:
         """Distances above which a scenario is far and very far [standard deviations]: 95th percentile, largest."""
         return float(np.quantile(self.spacing, 0.95)), float(self.spacing.max())
 
     @property
-    def label(self):
+    def label(self) -> str:
         """What people call its algorithm."""
-        return recipe.ALGORITHMS[self.record["algorithm"]].label
+        return self.metadata.recipe.label
 
 
 class Records:
     """Rows by their places, each made a dictionary when it is asked for: of a million, a move needs three."""
 
-    def __init__(self, rows):
+    def __init__(self, rows: "pd.DataFrame") -> None:
         self._columns = {name: rows[name].to_numpy() for name in rows}
 
-    def __getitem__(self, place):
+    def __getitem__(self, place: int) -> dict[str, Any]:
         """Column name -> value of one row; numbers are Python's."""
-        found = {name: column[place] for name, column in self._columns.items()}
-        return {name: value.item() if isinstance(value, np.generic) else value for name, value in found.items()}
+        values = {name: column[place] for name, column in self._columns.items()}
+        return {name: value.item() if isinstance(value, np.generic) else value for name, value in values.items()}
 
 
-def features(rows):
+def features(rows: "pd.DataFrame") -> FloatArray:
     """Inputs of rows as an array of shape (n_rows, n_features), in the order of the schema."""
     return rows[list(FEATURE_NAMES)].to_numpy(float)
 
 
-def fit(algorithm, parameters, seed, rows):
-    """Fit a recipe on all rows.
+def target(rows: "pd.DataFrame") -> FloatArray:
+    """Target of rows, shape (n_rows,) [unit of the target]."""
+    return rows[TARGET.name].to_numpy(float)
 
-    Returns
-    -------
-    sklearn.pipeline.Pipeline
-        Equal arguments give equal predictions to the last bit.
+
+def fit(recipe: Recipe, rows: "pd.DataFrame") -> Any:
+    """Fit a recipe on all rows; equal arguments give equal predictions to the last bit.
 
     Raises
     ------
     ModelError
         If the algorithm, a parameter or its value is not possible.
     """
-    return _fit(recipe.pipeline(algorithm, parameters, seed), features(rows), rows[TARGET.name].to_numpy(float))
+    return _fit(build_pipeline(recipe), features(rows), target(rows))
 
 
-def _fit(unfitted, X, y):
+def _fit(unfitted: Any, X: FloatArray, y: FloatArray) -> Any:
     try:
         return evaluate.fit(unfitted, X, y)
     except (ValueError, TypeError) as error:
         raise ModelError(f"The recipe cannot be fitted: {error}") from None
 
 
-def require_usable(rows):
+def require_usable(rows: "pd.DataFrame") -> None:
     """Refuse rows that no model can be trained and scored on.
 
     Raises
@@ -213,7 +226,7 @@ def require_usable(rows):
     if (n_distinct := len(distinct(rows.head(_MANY)))) < least and (n_distinct := len(distinct(rows))) < least:
         but_for = "" if n_distinct == len(rows) else f", not counting {len(rows) - n_distinct:,} copies,"
         raise ModelError(f"{n_distinct} {ROWS}{but_for} are too few for {N_SPLITS} folds. Give at least {least}.")
-    if constant := [column for column in (*FEATURES, TARGET) if rows[column.name].nunique() == 1]:
+    if constant := [column for column in (*FEATURES, TARGET) if (rows[column.name] == rows[column.name].iloc[0]).all()]:
         raise ModelError(
             "\n".join(
                 f"{column.name}: all {len(rows):,} {ROWS} have the value {column.text(rows[column.name].iloc[0])}, "
@@ -221,37 +234,39 @@ def require_usable(rows):
                 for column in constant
             )
         )
-    target = rows[TARGET.name].to_numpy(float)
-    if target.std() < _HARDLY * np.abs(target).max():
+    y = target(rows)
+    if y.std() < _HARDLY * np.abs(y).max():
         raise ModelError(
-            f"{TARGET.name}: hardly varies in these {len(rows):,} {ROWS}, from {target.min():.10g} to "
-            f"{target.max():.10g}; what is left is rounding. Give {ROWS} in which it varies."
+            f"{TARGET.name}: hardly varies in these {len(rows):,} {ROWS}, from {y.min():.10g} to "
+            f"{y.max():.10g}; what is left is rounding. Give {ROWS} in which it varies."
         )
 
 
 def train(
-    rows, algorithm=recipe.DEFAULT, parameters=None, seed=0, *, n_repeats=None, n_jobs=1, progress=None, fits=None
-):
+    rows: "pd.DataFrame",
+    recipe: Recipe | None = None,
+    *,
+    n_repeats: int | None = None,
+    n_jobs: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+    fits: Iterable[tuple[int, FloatArray]] | None = None,
+) -> Model:
     """Fit a recipe on rows and score it beside the baselines on the same folds.
 
     Parameters
     ----------
-    rows : pandas.DataFrame
+    rows
         As `data.load.load_rows` returns them.
-    algorithm, parameters, seed
-        See `model.fitting.recipe.pipeline`.
-    n_repeats : int, optional
+    recipe
+        The default one unless told otherwise.
+    n_repeats
         Repeats of the 5-fold cross-validation: ten, and fewer of many rows, unless told otherwise.
-    n_jobs : int, default=1
+    n_jobs
         Processes at work.
-    progress : callable, optional
+    progress
         Called with (folds done, folds in all).
-    fits : iterable of (int, ndarray), optional
+    fits
         As for `model.fitting.evaluate.out_of_fold`, with `model.fitting.importance.predictions_and_losses` kept.
-
-    Returns
-    -------
-    Model
 
     Raises
     ------
@@ -261,74 +276,79 @@ def train(
     from sklearn.base import clone
     from threadpoolctl import threadpool_limits
 
-    unfitted = recipe.pipeline(algorithm, parameters, seed)
-    recipe.cost(algorithm, parameters, len(rows))
+    recipe = recipe or make_recipe()
+    unfitted = build_pipeline(recipe)
+    estimate_cost(recipe, len(rows))
     require_usable(rows)
     n_repeats = n_repeats or evaluate.n_repeats_for(len(rows))
-    X, y = features(rows), rows[TARGET.name].to_numpy(float)
+    X, y = features(rows), target(rows)
     with threadpool_limits(1, user_api="openmp"):  # threads that wait for each other stand still beside other programs
         pipeline = _fit(unfitted, X, y)  # first, so that what cannot be fitted fails at once
         in_sample = predictions_and_losses(pipeline, X, y)[None]
-        options = {"n_jobs": n_jobs, "progress": progress, "keep": predictions_and_losses, "fits": fits}
-        kept, pairs = evaluate.cross_validate(unfitted, X, y, n_repeats=n_repeats, **options)
+        kept, pairs = evaluate.cross_validate(
+            unfitted,
+            X,
+            y,
+            n_repeats=n_repeats,
+            n_jobs=n_jobs,
+            progress=progress,
+            keep=predictions_and_losses,
+            fits=fits,
+        )
         groups = evaluate.groups_of(X, y)
         once = np.unique(groups, return_index=True)[1]
         beyond = interval.beyond(lambda X, y: evaluate.fit(clone(unfitted), X, y), X[once], y[once], kept[:, once, 0])
-    predictions = {"model": kept[:, :, 0]}
-    for name in recipe.BASELINES:
-        predictions[name] = out_of_fold(recipe.pipeline(name), X, y, n_repeats=n_repeats)
+    predictions = kept[:, :, 0]
+    others = {name: out_of_fold(build_pipeline(make_recipe(name)), X, y, n_repeats=n_repeats) for name in BASELINES}
     probes = X[:: max(1, len(X) // N_PROBES)][:N_PROBES]
-    record = {
-        "algorithm": algorithm,
-        "parameters": recipe.complete(algorithm, parameters),
-        "seed": seed,
-        "features": [{"name": column.name, "unit": _stored_unit(column)} for column in FEATURES],
-        "target": {"name": TARGET.name, "unit": TARGET.unit},
-        "data": {"sha256": fingerprint(rows), "n_rows": len(rows)},
-        "libraries": libraries(),
-        "folds": evaluate.folds_of(n_repeats),
-        "scores": {name: scores(y, values, groups) for name, values in predictions.items()},
-        "mae_difference": {
-            name: mae_difference(y, predictions["model"], predictions[name], groups) for name in recipe.BASELINES
-        },
-        "coverage": interval.nested_held(y, predictions["model"], pairs, groups) | {"beyond": beyond},
-        "predictions": {"model": predictions["model"]},
-        "importance": {
-            "held_out": to_record(kept, y),
-            "in_sample": to_record(in_sample, y),
-        },
-        "probes": {"inputs": probes.tolist(), "predictions": pipeline.predict(probes).tolist()},
-        "trained_at": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-    return Model(pipeline, record, rows)
+    metadata = Metadata(
+        recipe=recipe,
+        features=tuple(NamedUnit(column.name, _stored_unit(column)) for column in FEATURES),
+        target=NamedUnit(TARGET.name, TARGET.unit),
+        data=Data(fingerprint(rows), len(rows)),
+        libraries=libraries(),
+        folds=Folds(n_repeats),
+        scores={name: scores(y, each, groups) for name, each in ({"model": predictions} | others).items()},
+        mae_difference={name: mae_difference(y, predictions, each, groups) for name, each in others.items()},
+        coverage=replace(interval.nested_held(y, predictions, pairs, groups), beyond=beyond),
+        probes=Probes(tuple(map(tuple, probes.tolist())), tuple(pipeline.predict(probes).tolist())),
+        trained_at=_now(),
+    )
+    importance = {"held_out": losses_of(kept, y), "in_sample": losses_of(in_sample, y)}
+    return Model(pipeline, rows, metadata, predictions, importance)
 
 
-def train_again(record, rows):
-    """Fit a recipe whose evaluation on these rows and folds is known already.
+def train_again(
+    metadata: Metadata, predictions: FloatArray, importance: dict[str, Losses], rows: "pd.DataFrame"
+) -> Model | None:
+    """Fit a recipe that is evaluated on these rows and folds already; None where it answers otherwise now.
 
     Parameters
     ----------
-    record : dict
+    metadata, predictions, importance
         Of a model of the same recipe on the same rows, under the same libraries.
-    rows : pandas.DataFrame
-
-    Returns
-    -------
-    Model or None
-        None where it does not answer as the record says: then only `train` can tell.
+    rows
     """
-    pipeline = fit(record["algorithm"], record["parameters"], record["seed"], rows)
-    probes = record["probes"]
-    if not np.allclose(pipeline.predict(np.array(probes["inputs"])), probes["predictions"], rtol=0, atol=1e-9):
+    pipeline = fit(metadata.recipe, rows)
+    if not answers_probes(pipeline, metadata.probes):
         return None
-    return Model(pipeline, record | {"trained_at": datetime.now(UTC).isoformat(timespec="seconds")}, rows)
+    return Model(pipeline, rows, replace(metadata, trained_at=_now()), predictions, importance)
 
 
-def _stored_unit(column):
+def answers_probes(pipeline: Any, probes: Probes) -> bool:
+    """Whether a fitted pipeline answers its probes as its metadata say."""
+    return np.allclose(pipeline.predict(np.array(probes.inputs)), probes.predictions, rtol=0, atol=1e-9)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _stored_unit(column: Column) -> str:
     return "share of people" if column.is_share else column.unit
 
 
-def libraries():
+def libraries() -> dict[str, str]:
     """Name -> version of what a model depends on."""
     import joblib
     import pandas as pd

@@ -1,12 +1,13 @@
 """The model card of a version: what it is for, what it was made of, how good it is, and what not to do with it."""
 
 import hashlib
+from collections.abc import Iterator
 
 from data.edit import write_rows
 from data.schema import COLUMNS, FEATURES, PERIOD, QUESTION, ROW, ROWS, TARGET
 from model.fitting import artifact
-from model.fitting.evaluate import verdict
-from model.fitting.recipe import ALGORITHMS
+from model.fitting.algorithms import ALGORITHMS
+from model.fitting.metadata import Metadata
 from model.fitting.refits import KINDS, N_REFITS, SEED, SIMULATED, make_refits
 
 _PURPOSE = f"For teaching and what-if questions about {PERIOD}; not a forecast, and no proof of cause and effect."
@@ -29,27 +30,27 @@ def card(version, model, promotions):
     str
         Markdown.
     """
-    record, entry = version.record, ALGORITHMS[version.record["algorithm"]]
+    metadata, entry = version.metadata, ALGORITHMS[version.recipe.algorithm]
     labels = {parameter.name: parameter.label for parameter in entry.parameters}
     parameters = (
-        ", ".join(f"{labels[name].lower()} {value:g} ({name})" for name, value in record["parameters"].items())
+        ", ".join(f"{labels[name].lower()} {value:g} ({name})" for name, value in version.recipe.parameters.items())
         or "none"
     )
-    libraries = ", ".join(f"{name} {number}" for name, number in record["libraries"].items())
-    folds = record["folds"]
+    libraries = ", ".join(f"{name} {number}" for name, number in metadata.libraries.items())
+    folds = metadata.folds
     sections = {
         "Purpose": [f"{QUESTION} {_PURPOSE}"],
         "Data": [
             f"- Data set {version.data_set.id}, {_code(version.data_set.origin)}: {len(model.rows):,} {ROWS}"
             + (f" of {version.data_set.n_rows:,}; {len(version.excluded):,} left out" if version.excluded else ""),
-            f"- SHA-256 of the rows used: `{record['data']['sha256']}`",
+            f"- SHA-256 of the rows used: `{metadata.data.sha256}`",
         ],
         "Units": [f"- {column.label}: {column.unit}. {column.help}" for column in COLUMNS],
         "Recipe": [
-            f"- Algorithm: {entry.label}; parameters: {parameters}; seed {record['seed']}",
+            f"- Algorithm: {entry.label}; parameters: {parameters}; seed {version.recipe.seed}",
             *_directions(entry),
         ],
-        "Scores": [*_scores(record), "", *_comparisons(record)],
+        "Scores": [*_scores(metadata), "", *_comparisons(metadata)],
         "Intervals": [*_intervals(model)],
         "Changes": [
             f"- How sure a change is, say {N_REFITS} refits each of {_kinds()} on resampled {ROWS}, seed {SEED}",
@@ -58,18 +59,18 @@ def card(version, model, promotions):
         "Limits": [
             f"- The interval is equally wide everywhere. Far from every {ROW} errors can be larger than it promises.",
             "- How each figure is made: the Method page, `docs/method.md`.",
-            f"- Scored by {folds['n_repeats']} × {folds['n_splits']}-fold cross-validation.",
+            f"- Scored by {folds.n_repeats} × {folds.n_splits}-fold cross-validation.",
             f"- ± is one standard error for these {ROWS} and folds; in simulations up to 1.4 times as much.",
         ],
         "Lineage": [
-            f"- Trained {record['trained_at'][:16].replace('T', ' ')} UTC, asked for by {_code(version.created_by)}",
+            f"- Trained {metadata.trained_at[:16].replace('T', ' ')} UTC, asked for by {_code(version.created_by)}",
             *([f"- Compared with version {version.rival_id}, active at the time"] if version.rival_id else []),
             *(
                 f"- Promoted {one.at:%Y-%m-%d %H:%M} UTC by {_code(one.by)}: {_code(one.reason)}"
                 for one in promotions
                 if one.version_id == version.id
             ),
-            f"- Model file: {version.n_bytes:,} bytes, SHA-256 `{record['model_sha256']}`",
+            f"- Model file: {version.n_bytes:,} bytes, SHA-256 `{metadata.model_sha256}`",
         ],
         "Libraries": [f"- {libraries}"],
     }
@@ -93,14 +94,14 @@ def _directions(entry):
 
 def _intervals(model):
     for each in model.intervals:
-        width = f"- {each['level'] * 100:g} %: ± {each['half_width']:.0f} {TARGET.unit}"
-        if each["nested_held"] is None:
+        width = f"- {each.level * 100:g} %: ± {each.half_width:.0f} {TARGET.unit}"
+        if each.held_by_chance is None:
             yield f"{width}; how many {ROWS} it holds was not measured"
             continue
-        low, high = each["held_by_chance"]
+        low, high = each.held_by_chance
         yield (
-            f"{width}; of {each['n_rows']:,} {ROWS} that set neither fit nor width it held {each['nested_held']:.0f} "
-            f"({each['held_expected']:.0f} expected; chance alone gives {low:,} to {high:,})"
+            f"{width}; of {each.n_rows:,} {ROWS} that set neither fit nor width it held {each.nested_held:.0f} "
+            f"({each.held_expected:.0f} expected; chance alone gives {low:,} to {high:,})"
         )
 
 
@@ -115,24 +116,26 @@ def _simulated():
             yield f"{share:.0f} ({truth}, {n_rows:,} rows)"
 
 
-def _scores(record):
+def _scores(metadata: Metadata) -> list[str]:
     lines = [f"| {TARGET.unit} | MAE | RMSE | R² (no unit) |", "|:--|--:|--:|--:|"]
-    for name, score in record["scores"].items():
+    for name, score in metadata.scores.items():
         label = "**this model**" if name == "model" else ALGORITHMS[name].label
         figures = (
-            f"{score[kind]['value']:.{digits}f} ± {score[kind]['standard_error']:.{digits}f}"
-            for kind, digits in (("mae", 1), ("rmse", 1), ("r2", 2))
+            f"{estimate.value:.{digits}f} ± {estimate.standard_error:.{digits}f}"
+            for estimate, digits in ((score.mae, 1), (score.rmse, 1), (score.r2, 2))
         )
         lines.append(f"| {label} | {' | '.join(figures)} |".replace("-", "−"))
     return lines
 
 
-def _comparisons(record):
-    n = record["data"]["n_rows"]
-    for name, found in record["mae_difference"].items():
-        interval = f"{found['value']:+.1f}, 90 % interval {found['low']:+.1f} to {found['high']:+.1f}".replace("-", "−")
+def _comparisons(metadata: Metadata) -> Iterator[str]:
+    n = metadata.data.n_rows
+    for name, difference in metadata.mae_difference.items():
+        interval = f"{difference.value:+.1f}, 90 % interval {difference.low:+.1f} to {difference.high:+.1f}".replace(
+            "-", "−"
+        )
         yield (
-            f"- On {n:,} {ROWS} it {_VERDICTS[verdict(found)]} {ALGORITHMS[name].label}: "
+            f"- On {n:,} {ROWS} it {_VERDICTS[difference.verdict]} {ALGORITHMS[name].label}: "
             f"difference of the MAE {interval} {TARGET.unit} (Nadeau and Bengio)."
         )
 
@@ -152,13 +155,13 @@ def export(version, model, promotions, content):
     dict
         File name -> bytes: the model, its refits and their sidecar for `model.fitting.artifact.load`, rows, card.
     """
-    is_kept = hashlib.sha256(content).hexdigest() == model.record["model_sha256"] and model.notice == version.notice
+    is_kept = hashlib.sha256(content).hexdigest() == model.metadata.model_sha256 and model.notice == version.notice
     pickled = content if is_kept else artifact.to_bytes(model.pipeline)
     refits = (model.refits or make_refits(model.X, model.y)).to_bytes()
     return {
         artifact.PICKLED: pickled,
         artifact.REFITS: refits,
-        artifact.RECORD: artifact.sidecar(model.record, pickled, refits),
+        artifact.RECORD: artifact.sidecar(model, pickled, refits),
         "rows.csv": write_rows(model.rows).encode(),
         "model_card.md": card(version, model, promotions).encode(),
     }

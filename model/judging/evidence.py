@@ -7,7 +7,7 @@ import numpy as np
 
 from data.schema import FEATURE_NAMES, FEATURES
 from model.answering.predict import predict_rows
-from model.fitting.evaluate import mae_difference, scores, verdict
+from model.fitting.evaluate import mae_difference, scores
 from model.fitting.interval import half_width, levels
 from model.fitting.train import Model
 from model.store.evaluations import evaluated
@@ -35,7 +35,7 @@ class Evidence:
     @property
     def own(self):
         """Out-of-fold predictions of the candidate's recipe, shape (n_repeats, n_rows) [unit of the target]."""
-        return np.asarray(self.candidate.record["predictions"]["model"])
+        return self.candidate.predictions
 
     @property
     def n_rows(self):
@@ -50,7 +50,7 @@ class Evidence:
     @property
     def has_same_rows(self):
         """Whether both were trained on equal rows."""
-        return self.candidate.record["data"]["sha256"] == self.active.record["data"]["sha256"]
+        return self.candidate.metadata.data == self.active.metadata.data
 
     @cached_property
     def is_same_model(self):
@@ -71,7 +71,7 @@ class Evidence:
     @cached_property
     def scores(self):
         """Who -> scores on the candidate's rows: "candidate", "active" where known, and each baseline."""
-        recorded = self.candidate.record["scores"]
+        recorded = self.candidate.metadata.scores
         found = {"candidate": recorded["model"]}
         if "active" in self._judged:
             found["active"] = scores(self.candidate.y, self.rival, self.candidate.groups)
@@ -87,7 +87,7 @@ class Evidence:
     @property
     def is_worse(self):
         """Whether the candidate clearly misses by more than the active recipe."""
-        return self.difference is not None and verdict(self.difference) > 0
+        return self.difference is not None and self.difference.verdict > 0
 
     @cached_property
     def residuals(self):
@@ -161,10 +161,7 @@ def gather(store, candidate, active):
     -------
     Evidence
     """
-    rows_sha256, folds = candidate.record["data"]["sha256"], candidate.record["folds"]
-    if active.record["data"]["sha256"] == rows_sha256 and active.record["folds"] == folds:
-        rival = active.record["predictions"]["model"]
-    else:
-        recipe = active.record["algorithm"], active.record["parameters"], active.record["seed"]
-        rival = evaluated(store, recipe, rows_sha256, folds, candidate.record["libraries"])
-    return Evidence(candidate, active, None if rival is None else np.asarray(rival))
+    judged, own = candidate.metadata, active.metadata
+    if (own.data, own.folds) == (judged.data, judged.folds):
+        return Evidence(candidate, active, active.predictions)
+    return Evidence(candidate, active, evaluated(store, own.recipe, *judged.evaluated_on))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from data.schema import FEATURES, ROWS, TARGET
-from model.fitting.recipe import ModelError
+from model.fitting.errors import ModelError
 from model.fitting.train import features
 
 

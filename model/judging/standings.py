@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.schema import TARGET
-from model.fitting.evaluate import N_ENOUGH, excess_of_mae, groups_of, verdict
+from model.fitting.evaluate import N_ENOUGH, Difference, Scores, excess_of_mae, groups_of
 from model.fitting.train import features
 from model.store.database import Store
 from model.store.evaluations import predictions_of
@@ -22,8 +22,8 @@ class Standing:
 
     version: int
     algorithm: str
-    scores: dict[str, dict[str, float]]
-    difference: dict[str, float]  # to the best, with an interval that holds for all pairs at once
+    scores: Scores
+    difference: Difference  # to the best, with an interval that holds for all pairs at once
     is_tied: bool
 
 
@@ -58,13 +58,13 @@ def comparable(versions: list[Version], number: int, active: int) -> list[Versio
     """
     (this,) = (version for version in versions if version.id == number)
     same = [version for version in versions if version.trained_on == this.trained_on and not version.broken]
-    newest = {repr(version.recipe): version.id for version in same} | {repr(this.recipe): number}
+    newest = {version.recipe: version.id for version in same} | {this.recipe: number}
     return [version for version in same if version.id in {active, *newest.values()}]
 
 
 def standings(store: Store, versions: list[Version]) -> Standings:
     """Order candidates, from `comparable`, by their typical miss, and draw the tie."""
-    ordered = sorted(versions, key=lambda version: version.record["scores"]["model"]["mae"]["value"])
+    ordered = sorted(versions, key=lambda version: version.metadata.scores["model"].mae.value)
     rows = rows_of(store, ordered[0].data_set.id, ordered[0].excluded)
     y, groups = rows[TARGET.name].to_numpy(float), groups_of(features(rows), rows[TARGET.name].to_numpy(float))
     predictions = [predictions_of(store, version.evaluation_sha256) for version in ordered]
@@ -73,10 +73,10 @@ def standings(store: Store, versions: list[Version]) -> Standings:
         [
             Standing(
                 version.id,
-                version.record["algorithm"],
-                version.record["scores"]["model"],
+                version.recipe.algorithm,
+                version.metadata.scores["model"],
                 difference,
-                verdict(difference) == 0,
+                difference.verdict == 0,
             )
             for version, difference in zip(ordered, differences, strict=True)
         ],
@@ -89,7 +89,7 @@ def compare(
     predictions: list[NDArray[np.float64]],
     groups: NDArray[np.intp],
     level: float = 0.9,
-) -> tuple[list[dict[str, float]], float]:
+) -> tuple[list[Difference], float]:
     """Hold several models against the best of them, which was chosen for being that.
 
     Parameters
@@ -106,7 +106,7 @@ def compare(
     Returns
     -------
     differences
-        By how much the mean absolute error of each exceeds that of the best: ``value``, ``low`` and ``high``.
+        By how much the mean absolute error of each exceeds that of the best [unit of y].
     corrected
         What to expect of the best [unit of y].
 
@@ -127,7 +127,7 @@ def compare(
     for each in predictions:
         value, error, _ = excess_of_mae(y, each, predictions[0], groups)
         half = n_errors * error
-        differences.append({"value": value, "low": value - half, "high": value + half})
+        differences.append(Difference(value, value - half, value + half))
     is_out = drawn == 0
     is_judged = is_out.any(axis=1)
     left_out = (is_out @ sums)[is_judged] / (is_out @ sizes)[is_judged, None]

@@ -10,7 +10,7 @@ import numpy as np
 from data.schema import FEATURES, TARGET
 from data.statistics import correlations, describe
 from model.answering.predict import average_response
-from model.fitting.recipe import ModelError
+from model.fitting.errors import ModelError
 from model.judging.regression import least_squares, line
 
 N_DRAWN = 300  # rows that a picture shows at the most; figures are always of all rows

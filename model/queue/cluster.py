@@ -111,8 +111,9 @@ class Cluster:
 
     def _require_project(self):
         # One that cannot import what it is sent does not say so: it ends itself.
-        found = _within(_PATIENCE, self.client.run, find_spec, __package__, on_error="ignore")
-        found["itself"] = _within(_PATIENCE, self.client.run_on_scheduler, find_spec, __package__)
+        package = __name__.partition(".")[0]
+        found = _within(_PATIENCE, self.client.run, find_spec, package, on_error="ignore")
+        found["itself"] = _within(_PATIENCE, self.client.run_on_scheduler, find_spec, package)
         if lacking := [where for where, spec in found.items() if not spec]:
             raise self.error(f"and its workers need this project: {', '.join(lacking)}", "Start all in its folder")
 

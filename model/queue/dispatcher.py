@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Lock
 
-from sqlalchemy import ColumnElement, and_, or_, select, update
+from sqlalchemy import ColumnElement, and_, or_, update
 
-from model.queue.jobs import UNWRITTEN, Job, change, ending, in_turn, jobs, open_jobs, own
+from model.queue.jobs import UNWRITTEN, Job, change, ending, in_turn, jobs, open_jobs, own, read_jobs
 from model.store.database import VARIABLE, Store
 from model.store.tables import JOB, OPEN, now
 
@@ -52,9 +52,7 @@ class Dispatcher:
         if not current or (current[0].state == "running" and self._is_alive(current[0])):
             return None
         with store.writing() as connection:
-            columns = [JOB.c[name] for name in Job.__dataclass_fields__]
-            query = select(*columns).where(JOB.c.state.in_(OPEN)).order_by(JOB.c.id)
-            current = in_turn([Job(*row) for row in connection.execute(query)])
+            current = in_turn(read_jobs(connection, JOB.c.state.in_(OPEN)))
             for lost in (job for job in current if job.state == "running"):
                 if self._is_alive(lost):
                     return None

@@ -2,13 +2,15 @@
 
 import os
 import socket
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, select, update
 
-from model.fitting import recipe
-from model.fitting.recipe import ModelError
+from model.fitting.errors import ModelError
+from model.fitting.recipe import Recipe, estimate_cost, make_recipe
 from model.store.database import Store, StoreError
 from model.store.tables import DATA_SET, JOB, OPEN, THE_APP, now
 from model.store.versions import add_packed, packed
@@ -18,11 +20,53 @@ UNWRITTEN = 3  # exit code of a worker that could not keep what it has trained
 
 
 @dataclass(frozen=True)
+class JobRequest:
+    """What a job is asked for; without an algorithm it makes the refits of the rows.
+
+    Attributes
+    ----------
+    algorithms
+        One, or several to compare.
+    parameters
+        Of the algorithm, where it is one; those that are not given have their defaults.
+    excluded
+        Places of rows to leave out.
+    by
+        What to call who asks, for the record.
+    here
+        Whether to train on this machine also where a cluster is set.
+    """
+
+    data_set_id: int
+    algorithms: tuple[str, ...] = ()
+    parameters: Mapping[str, float] = field(default_factory=dict)
+    seed: int = 0
+    excluded: tuple[int, ...] = ()
+    by: str = ""
+    here: bool = False
+
+    def recipe(self, algorithm: str) -> Recipe:
+        """Return the recipe of one of its algorithms: parameters count where that is the only one."""
+        return make_recipe(algorithm, self.parameters if len(self.algorithms) == 1 else None, self.seed)
+
+    def to_record(self) -> dict[str, Any]:
+        """Return it as the store holds it: plain values."""
+        values = asdict(self) | {"algorithms": list(self.algorithms), "excluded": list(self.excluded)}
+        return {name: value for name, value in values.items() if name != "here" or value}
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> "JobRequest":
+        """Read what `to_record` has written."""
+        lists = {name: tuple(record.get(name, ())) for name in ("algorithms", "excluded")}
+        return cls(**{**record, **lists})
+
+
+@dataclass(frozen=True)
 class Job:
     """A training that was asked for; ``done`` and ``total`` count folds."""
 
     id: int
-    request: dict
+    request: JobRequest
     visitor: str
     state: str
     done: int
@@ -77,10 +121,18 @@ def submit(store, visitor, data, algorithms, *, parameters=None, seed=0, exclude
             raise StoreError(f"Data set {data_set_id} is not in the store {store.location}. Choose another.")
         if not algorithms:
             raise StoreError("There is nothing to train. Choose an algorithm.")
-        for algorithm in algorithms:
-            recipe.pipeline(algorithm, parameters if len(algorithms) == 1 else None, seed)
-        if len(algorithms) == 1:
-            recipe.cost(algorithms[0], parameters, n_rows)
+        request = JobRequest(
+            data_set_id,
+            tuple(dict.fromkeys(algorithms)),
+            parameters or {},
+            seed,
+            tuple(sorted({int(place) for place in excluded})),
+            by,
+            here,
+        )
+        recipes = [request.recipe(algorithm) for algorithm in request.algorithms]
+        if len(recipes) == 1:
+            estimate_cost(recipes[0], n_rows)
         if missing := [place for place in excluded if not 0 <= place < n_rows]:
             raise ModelError(f"There is no row {missing[0]} to leave out: the rows are 0 to {n_rows - 1}.")
         waiting = connection.execute(select(JOB.c.id, JOB.c.visitor).where(JOB.c.state == "waiting")).all()
@@ -88,22 +140,13 @@ def submit(store, visitor, data, algorithms, *, parameters=None, seed=0, exclude
             raise StoreError(f"Your job {mine[0]} is still waiting. Cancel it, or let it begin first.")
         if len(waiting) >= MAX_WAITING:
             raise StoreError(f"{len(waiting)} jobs are waiting already. Try again when some have ended.")
-        request = {
-            "data_set_id": data_set_id,
-            "algorithms": list(dict.fromkeys(algorithms)),
-            "parameters": parameters or {},
-            "seed": seed,
-            "excluded": sorted({int(place) for place in excluded}),
-            "by": by,
-        } | ({"here": True} if here else {})
-        values = {"request": request, "visitor": visitor, "state": "waiting"}
+        values = {"request": request.to_record(), "visitor": visitor, "state": "waiting"}
         return connection.execute(insert(JOB).values(values)).inserted_primary_key[0]
 
 
 def submit_refits(store: Store, data_set_id: int, excluded: tuple[int, ...]) -> None:
     """Have the refits of rows made by a job without an algorithm, which gives way to what people ask for."""
-    request = {"data_set_id": data_set_id, "algorithms": [], "parameters": {}, "seed": 0, "excluded": list(excluded)}
-    request |= {"by": THE_APP}
+    request = JobRequest(data_set_id, excluded=excluded, by=THE_APP).to_record()
     with store.writing() as connection:
         asked = connection.execute(select(JOB.c.request).where(JOB.c.state.in_(OPEN))).scalars()
         if request not in asked:
@@ -113,14 +156,20 @@ def submit_refits(store: Store, data_set_id: int, excluded: tuple[int, ...]) -> 
 
 def in_turn(current: list[Job]) -> list[Job]:
     """Order open jobs: the one that runs, what people asked for, and then what the app did."""
-    return sorted(current, key=lambda job: (job.state != "running", not job.request["algorithms"], job.id))
+    return sorted(current, key=lambda job: (job.state != "running", not job.request.algorithms, job.id))
 
 
-def jobs(store, *conditions):
+def jobs(store: Store, *conditions: ColumnElement[bool]) -> list[Job]:
     """List the jobs that meet all conditions on their table, the oldest first."""
-    columns = [JOB.c[name] for name in Job.__dataclass_fields__]
     with store.reading() as connection:
-        return [Job(*row) for row in connection.execute(select(*columns).where(*conditions).order_by(JOB.c.id))]
+        return read_jobs(connection, *conditions)
+
+
+def read_jobs(connection: Connection, *conditions: ColumnElement[bool]) -> list[Job]:
+    """As `jobs`, in a transaction that has begun."""
+    columns = [JOB.c[name] for name in Job.__dataclass_fields__]
+    rows = connection.execute(select(*columns).where(*conditions).order_by(JOB.c.id)).mappings()
+    return [Job(**{**row, "request": JobRequest.from_record(row["request"])}) for row in rows]
 
 
 def open_jobs(store):

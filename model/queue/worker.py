@@ -1,36 +1,38 @@
 """``python -m model.queue.worker JOB``: the process that does one training of the queue, at low priority."""
 
 import itertools
-import json
 import logging
 import os
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 from sqlalchemy import update
 
 from data.load import fingerprint
-from data.schema import TARGET
-from model.fitting import evaluate, recipe
-from model.fitting.damage import DamagedError
+from model.fitting import evaluate
+from model.fitting.artifact import Kept
+from model.fitting.errors import DamagedError, ModelError
+from model.fitting.evaluate import FloatArray, Folds
 from model.fitting.importance import predictions_and_losses
-from model.fitting.recipe import ModelError
+from model.fitting.recipe import Recipe, build_pipeline, estimate_cost
 from model.fitting.refits import Refits, make_refits
-from model.fitting.train import Model, features, libraries, require_usable, train, train_again
+from model.fitting.train import Model, features, libraries, require_usable, target, train, train_again
 from model.queue import cluster, duration, jobs, processes
 from model.queue.cluster import ClusterError
-from model.queue.jobs import beat, own
+from model.queue.jobs import JobRequest, beat, own
 from model.store import history
 from model.store.database import Store, StoreError
 from model.store.evaluations import add_evaluation, evaluated
 from model.store.stored_refits import add_refits, refits_of
 from model.store.tables import JOB, MODEL_VERSION
-from model.store.versions import add_version, data_sets, record_of, rows_of, version, versions
+from model.store.versions import Version, add_version, data_sets, kept_of, rows_of, version, versions
+
+EvaluatedOn = tuple[str, Folds, dict[str, str]]  # rows, folds, libraries
 
 _BEAT = 0.5  # [s]
 _PERSISTS = 90  # [s] in keeping what was trained, while the store's server is away
@@ -133,43 +135,47 @@ def _work(store: Store, job: jobs.Job, worker: str) -> _Done:
     """Train what the job asks for, and evaluate the active recipe on the same rows and folds to hold it against."""
     request = job.request
     helpers = _woken(store, request)
-    rows = rows_of(store, request["data_set_id"], request["excluded"])
+    rows = rows_of(store, request.data_set_id, request.excluded)
     require_usable(rows)
-    if not request["algorithms"]:
+    if not request.algorithms:
         return _Done(refits=_refits(store, rows))
     recipes, notes = _possible(request, len(rows))
-    same = fingerprint(rows), evaluate.folds_of(evaluate.n_repeats_for(len(rows))), libraries()
-    active, known = _active(store), _records(store, same, recipes)
-    if len(request["algorithms"]) > 1:
-        recipes = [one for one in recipes if _is_new(known, one, notes)]
-    unknown = [one for one in recipes if _key(one) not in known]
-    is_evaluated, others = active and _is_evaluated(store, active.recipe, same), []
+    evaluated_on = fingerprint(rows), Folds(evaluate.n_repeats_for(len(rows))), libraries()
+    active, known = _active(store), _known(store, evaluated_on, recipes)
+    if len(request.algorithms) > 1:
+        recipes = [recipe for recipe in recipes if _is_new(known, recipe, notes)]
+    unknown = [recipe for recipe in recipes if recipe not in known]
+    is_evaluated, others = active and _is_evaluated(store, active.recipe, evaluated_on), []
     if active and not is_evaluated and active.recipe not in recipes and _fits(active, len(rows), notes):
         others = [active.recipe]
     n_repeats = evaluate.n_repeats_for(len(rows))
     n_fits = len(others) * evaluate.n_fits_of(n_repeats, nested=False)
     progress = _Progress(store, job.id, worker, n_fits + len(unknown) * evaluate.n_fits_of(n_repeats, nested=True))
     n_jobs = _n_jobs([*others, *unknown], len(rows))
-    with _cluster(request, rows, helpers, is_needed=others or unknown) as send:
+    with _cluster(request, rows, helpers, is_needed=bool(others or unknown)) as send:
         # All at once, so that no worker of a cluster waits for what is done here between two recipes.
-        fits = {_key(one): send(one) for one in others}
-        fits |= {_key(one): send(one, keep=predictions_and_losses, nested=True) for one in unknown}
-        evaluations = [(one, *same, _evaluated(rows, one, progress, n_jobs, fits.pop(_key(one)))) for one in others]
+        fits = {recipe: send(recipe) for recipe in others}
+        fits |= {recipe: send(recipe, keep=predictions_and_losses, nested=True) for recipe in unknown}
+        evaluations = [
+            (recipe, *evaluated_on, _evaluate(rows, recipe, progress, n_jobs, fits.pop(recipe))) for recipe in others
+        ]
         trained = []
-        for one in recipes:
+        for recipe in recipes:
             try:
-                model = _again(known, one, rows) or _train(rows, one, progress, n_jobs, fits.pop(_key(one), None))
+                model = _train_again(known, recipe, rows) or train(
+                    rows, recipe, n_jobs=n_jobs, progress=progress.of(recipe), fits=fits.pop(recipe, None)
+                )
             except ValueError as error:  # a ModelError, or what scikit-learn cannot fit on some fold
                 if len(recipes) == 1:
                     raise
-                notes.append(f"{recipe.ALGORITHMS[one[0]].label} was left out: {error}")
+                notes.append(f"{recipe.label} was left out: {error}")
             else:
                 trained.append(model)
         refits = []
         with suppress(ValueError):  # of figures beyond what trees can hold, say: the versions are kept all the same
             refits = _refits(store, rows, n_jobs)
-    more = {name: request[name] for name in ("data_set_id", "excluded", "by")}
-    if is_evaluated or others or (active and active.recipe in map(_recipe, trained)):
+    more = {"data_set_id": request.data_set_id, "excluded": list(request.excluded), "by": request.by}
+    if is_evaluated or others or (active and active.recipe in [model.metadata.recipe for model in trained]):
         more["rival_id"] = active.id
     return _Done([(model, more) for model in trained], evaluations, refits, notes)
 
@@ -180,45 +186,45 @@ def _refits(store: Store, rows: pd.DataFrame, n_jobs: int = 1) -> list[tuple[str
     with suppress(DamagedError):
         if refits_of(store, sha256):
             return []
-    return [(sha256, make_refits(features(rows), rows[TARGET.name].to_numpy(float), n_jobs=n_jobs))]
+    return [(sha256, make_refits(features(rows), target(rows), n_jobs=n_jobs))]
 
 
 def _fits(active, n_rows, notes):
     """Whether the active recipe can be evaluated on so many rows; else it is told why not."""
     try:
-        recipe.cost(*active.recipe[:2], n_rows)
+        estimate_cost(active.recipe, n_rows)
     except ModelError as error:
         notes.append(f"The active recipe was not evaluated on these rows: {error}")
         return False
     return True
 
 
-def _is_evaluated(store, one, same):
+def _is_evaluated(store: Store, recipe: Recipe, evaluated_on: EvaluatedOn) -> bool:
     """Whether the evaluation of a recipe is there; one that is damaged is made anew."""
     with suppress(DamagedError):
-        return evaluated(store, one, *same) is not None
+        return evaluated(store, recipe, *evaluated_on) is not None
     return False
 
 
-def _is_new(known, one, notes):
+def _is_new(known: dict[Recipe, tuple[int, Kept]], recipe: Recipe, notes: list[str]) -> bool:
     """Whether no version is of this recipe on these rows; else it is named."""
-    if _key(one) in known:
-        number, _ = known[_key(one)]
-        notes.append(f"Version {number} is a {recipe.ALGORITHMS[one[0]].label} on these rows already.")
+    if recipe in known:
+        number, _ = known[recipe]
+        notes.append(f"Version {number} is a {recipe.label} on these rows already.")
         return False
     return True
 
 
-def _n_jobs(recipes: list[tuple], n_rows: int) -> int:
+def _n_jobs(recipes: list[Recipe], n_rows: int) -> int:
     """How many processes are worth their start for the fits of these recipes."""
-    seconds = sum(duration.estimate(algorithm, parameters, n_rows) for algorithm, parameters, _ in recipes)
+    seconds = sum(duration.estimate(recipe, n_rows) for recipe in recipes)
     return processes.N_PROCESSES if seconds > _WORTH_HELPERS else 1
 
 
-def _woken(store: Store, request: dict) -> threading.Thread | None:
+def _woken(store: Store, request: JobRequest) -> threading.Thread | None:
     """Have helpers start while the rows are read, where what is asked for is worth it and not for a cluster."""
-    n_rows = next((data.n_rows for data in data_sets(store) if data.id == request["data_set_id"]), 0)
-    asked = [(algorithm, request["parameters"], 0) for algorithm in request["algorithms"]]
+    n_rows = next((data.n_rows for data in data_sets(store) if data.id == request.data_set_id), 0)
+    asked = [request.recipe(algorithm) for algorithm in request.algorithms]
     if cluster.address() or not n_rows or _n_jobs(asked, n_rows) == 1:
         return None
     helpers = threading.Thread(target=processes.wake)
@@ -226,79 +232,82 @@ def _woken(store: Store, request: dict) -> threading.Thread | None:
     return helpers
 
 
-def _train(rows, one, progress, n_jobs, fits):
-    return train(rows, *one, n_jobs=n_jobs, progress=progress.of(one), fits=fits)
+def _evaluate(
+    rows: pd.DataFrame,
+    recipe: Recipe,
+    progress: "_Progress",
+    n_jobs: int,
+    fits: Iterable[tuple[int, FloatArray]] | None,
+) -> FloatArray:
+    return evaluate.out_of_fold(
+        build_pipeline(recipe),
+        features(rows),
+        target(rows),
+        n_repeats=evaluate.n_repeats_for(len(rows)),
+        n_jobs=n_jobs,
+        progress=progress.of(recipe),
+        fits=fits,
+    )
 
 
-def _evaluated(rows, one, progress, n_jobs, fits):
-    options = {"n_repeats": evaluate.n_repeats_for(len(rows)), "n_jobs": n_jobs, "fits": fits}
-    X, y = features(rows), rows[TARGET.name].to_numpy(float)
-    return evaluate.out_of_fold(recipe.pipeline(*one), X, y, progress=progress.of(one), **options)
-
-
-def _possible(request, n_rows):
+def _possible(request: JobRequest, n_rows: int) -> tuple[list[Recipe], list[str]]:
     """The recipes of a request; of several, those too large or slow for these rows are left out with a word."""
     recipes, notes = [], []
-    for algorithm in request["algorithms"]:
-        parameters = recipe.complete(algorithm, request["parameters"] if len(request["algorithms"]) == 1 else {})
+    for algorithm in request.algorithms:
+        recipe = request.recipe(algorithm)
         try:
-            recipe.cost(algorithm, parameters, n_rows)
-            if len(request["algorithms"]) > 1:
-                duration.require_quick(algorithm, parameters, n_rows)
-            recipes.append((algorithm, parameters, request["seed"]))
+            estimate_cost(recipe, n_rows)
+            if len(request.algorithms) > 1:
+                duration.require_quick(recipe, n_rows)
+            recipes.append(recipe)
         except ModelError as error:
-            if len(request["algorithms"]) == 1:
+            if len(request.algorithms) == 1:
                 raise
             notes.append(f"Left out: {error}")
     return recipes, notes
 
 
-def _active(store):
+def _active(store: Store) -> Version | None:
     number = history.active(store)[0]
     return version(store, number) if number else None
 
 
-def _recipe(model):
-    return tuple(model.record[name] for name in ("algorithm", "parameters", "seed"))
-
-
-def _key(one):
-    return json.dumps(one, sort_keys=True)
-
-
-def _records(store, same, recipes):
-    """Of the versions with the same rows, folds and libraries: key of a recipe -> (newest number, its record)."""
+def _known(store: Store, evaluated_on: EvaluatedOn, recipes: list[Recipe]) -> dict[Recipe, tuple[int, Kept]]:
+    """Of the versions with the same rows, folds and libraries: recipe -> (newest number, what is kept of it)."""
     newest = {
-        _key(one.recipe): one.id
-        for one in versions(store, MODEL_VERSION.c.broken.is_(None))
-        if (one.record["data"]["sha256"], one.record["folds"], one.record["libraries"]) == same
-        and "coverage" in one.record  # which earlier releases did not measure
+        each.recipe: each.id
+        for each in versions(store, MODEL_VERSION.c.broken.is_(None))
+        if each.metadata.evaluated_on == evaluated_on and each.metadata.coverage  # earlier releases did not measure it
     }
-    records = {}
-    for key in {_key(one) for one in recipes} & newest.keys():
+    known = {}
+    for recipe in newest.keys() & set(recipes):
         with suppress(DamagedError):  # else it is trained as if it were not there
-            records[key] = newest[key], record_of(store, newest[key])
-    return records
+            known[recipe] = newest[recipe], kept_of(store, newest[recipe])
+    return known
 
 
-def _again(known, one, rows):
+def _train_again(known: dict[Recipe, tuple[int, Kept]], recipe: Recipe, rows: pd.DataFrame) -> Model | None:
     """Fit a recipe anew that a version has evaluated on these rows; None where none has."""
-    return train_again(known[_key(one)][1], rows) if _key(one) in known else None
+    if recipe not in known:
+        return None
+    _, kept = known[recipe]
+    return train_again(kept.metadata, kept.predictions, kept.importance, rows)
 
 
 @contextmanager
-def _cluster(request, rows, helpers, *, is_needed):
+def _cluster(
+    request: JobRequest, rows: pd.DataFrame, helpers: threading.Thread | None, *, is_needed: bool
+) -> Iterator[Callable[..., Any]]:
     """Yield what has the folds of a recipe fitted in the cluster, or leaves them to this machine."""
-    if request.get("here") or not cluster.address() or not is_needed:
+    if request.here or not cluster.address() or not is_needed:
         if helpers:
             helpers.join()
         with processes.used():
-            yield lambda one, **keep: None
+            yield lambda recipe, **keep: None
         return
-    X, y = features(rows), rows[TARGET.name].to_numpy(float)
-    with closing(cluster.Cluster(cluster.address())) as there:
-        options = {"n_repeats": evaluate.n_repeats_for(len(rows))}
-        yield lambda one, **keep: there.send(recipe.pipeline(*one), X, y, **options, **keep)
+    X, y, n_repeats = features(rows), target(rows), evaluate.n_repeats_for(len(rows))
+    with closing(cluster.Cluster(cluster.address())) as reached:
+        yield lambda recipe, **keep: reached.send(build_pipeline(recipe), X, y, n_repeats=n_repeats, **keep)
 
 
 class _Progress:
@@ -307,9 +316,9 @@ class _Progress:
     def __init__(self, store, number, worker, n_fits):
         self._told, self._n_done, self._n_fits = (store, number, worker), 0, n_fits
 
-    def of(self, one):
+    def of(self, recipe: Recipe) -> Callable[[int, int], None]:
         """Begin the next recipe; the function returned is called with (fits done, fits in all)."""
-        n_before, label = self._n_done, recipe.ALGORITHMS[one[0]].label
+        n_before, label = self._n_done, recipe.label
 
         def tell(done, total):
             self._n_done = n_before + done

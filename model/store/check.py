@@ -5,12 +5,12 @@ from collections.abc import Callable
 
 from sqlalchemy import select
 
-from model.fitting.damage import DamagedError
+from model.fitting.errors import DamagedError
 from model.store.database import Store, StoreError
 from model.store.evaluations import predictions_of
 from model.store.stored_refits import refits_of
 from model.store.tables import DATA_SET, EVALUATION, MODEL_VERSION, REFITS
-from model.store.versions import record_of, rows_of
+from model.store.versions import kept_of, rows_of
 
 
 def damages(store: Store) -> list[str]:
@@ -29,7 +29,7 @@ def damages(store: Store) -> list[str]:
         ("Data set", DATA_SET.c.id, rows_of),
         ("Evaluation", EVALUATION.c.sha256, predictions_of),
         ("Refits", REFITS.c.rows_sha256, refits_of),
-        ("Version", MODEL_VERSION.c.id, record_of),
+        ("Version", MODEL_VERSION.c.id, kept_of),
         ("Version", MODEL_VERSION.c.id, _require_model),
     )
     return [sentence for part in parts for sentence in _damages_of(store, *part)]

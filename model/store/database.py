@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from data.load import EXPECTED
 from data.schema import DataError
-from model.fitting.recipe import ModelError
+from model.fitting.errors import ModelError
 from model.store.migrations import migrate
 from model.store.mounts import network_file_system
 from model.store.tables import METADATA, SCHEMA, SCHEMA_VERSION, engine_of

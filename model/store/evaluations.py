@@ -3,24 +3,25 @@
 import hashlib
 import io
 import json
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sqlalchemy import Connection, RowMapping, insert, select, update
 
-from model.fitting.damage import DamagedError, explaining_trouble
+from model.fitting.errors import DamagedError, explaining_trouble
+from model.fitting.evaluate import Folds
+from model.fitting.recipe import Recipe
 from model.store.database import Store
 from model.store.tables import EVALUATION
-
-Recipe = tuple[str, dict[str, Any], int]
 
 
 def add_evaluation(
     connection: Connection,
     recipe: Recipe,
     rows_sha256: str,
-    folds: dict[str, int],
+    folds: Folds,
     libraries: dict[str, str],
     predictions: ArrayLike,
 ) -> str:
@@ -31,11 +32,10 @@ def add_evaluation(
     connection
         From `model.store.database.Store.writing`.
     recipe
-        Algorithm, parameters and seed.
     rows_sha256
         `data.load.fingerprint` of the rows.
     folds, libraries
-        As the record of a model has them.
+        As the metadata of a model have them.
     predictions
         Out of fold, of shape (n_repeats, n_rows) [unit of the target].
 
@@ -46,9 +46,8 @@ def add_evaluation(
     """
     packed = io.BytesIO()
     np.save(packed, np.ascontiguousarray(predictions, dtype=float))
-    algorithm, parameters, seed = recipe
-    values = {"algorithm": algorithm, "parameters": parameters, "seed": seed, "rows_sha256": rows_sha256}
-    values |= {"folds": folds, "libraries": libraries, "predictions": packed.getvalue()}
+    values = asdict(recipe) | {"rows_sha256": rows_sha256, "folds": asdict(folds), "libraries": libraries}
+    values |= {"predictions": packed.getvalue()}
     sha256 = _checksum(values)
     # Written once more where it is there, and so healed where it was damaged.
     if not connection.execute(update(EVALUATION).where(EVALUATION.c.sha256 == sha256).values(values)).rowcount:
@@ -81,7 +80,7 @@ def predictions_of(store: Store, sha256: str | None) -> NDArray[np.float64]:
 
 
 def evaluated(
-    store: Store, recipe: Recipe, rows_sha256: str, folds: dict[str, int], libraries: dict[str, str]
+    store: Store, recipe: Recipe, rows_sha256: str, folds: Folds, libraries: dict[str, str]
 ) -> NDArray[np.float64] | None:
     """Return the predictions of a recipe on rows and folds, under libraries; None where it was not evaluated so.
 
@@ -91,11 +90,14 @@ def evaluated(
         As `predictions_of`.
     """
     columns = EVALUATION.c.sha256, EVALUATION.c.parameters, EVALUATION.c.folds, EVALUATION.c.libraries
-    algorithm, parameters, seed = recipe
-    is_alike = EVALUATION.c.rows_sha256 == rows_sha256, EVALUATION.c.algorithm == algorithm, EVALUATION.c.seed == seed
+    is_alike = (
+        EVALUATION.c.rows_sha256 == rows_sha256,
+        EVALUATION.c.algorithm == recipe.algorithm,
+        EVALUATION.c.seed == recipe.seed,
+    )
     with store.reading() as connection:
         alike = connection.execute(select(*columns).where(*is_alike).order_by(EVALUATION.c.id.desc())).all()
     for sha256, *others in alike:
-        if others == [parameters, folds, libraries]:
+        if others == [recipe.parameters, asdict(folds), libraries]:
             return predictions_of(store, sha256)
     return None

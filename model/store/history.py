@@ -11,8 +11,7 @@ from sqlalchemy import ColumnElement, Table, delete, func, insert, not_, select,
 from data.load import SHIPPED, load_rows
 from data.schema import DataError
 from model.fitting import artifact
-from model.fitting.damage import DamagedError, explaining_trouble
-from model.fitting.recipe import ModelError
+from model.fitting.errors import DamagedError, ModelError, explaining_trouble
 from model.fitting.train import Model
 from model.store.database import Store, StoreError
 from model.store.stored_refits import add_refits
@@ -66,7 +65,7 @@ def open_store(url: str | None = None, *, create: bool = True) -> Store:
             data_set = add_data_set(connection, model.rows, "shipped")
             more = {"shipped": shipped, "notice": model.notice, "content": content}
             number = add_version(connection, model, data_set, by=THE_APP, **more)
-            add_refits(connection, model.record["data"]["sha256"], model.refits)
+            add_refits(connection, model.metadata.data.sha256, model.refits)
             if not connection.execute(select(func.count()).select_from(PROMOTION)).scalar():
                 values = {"version_id": number, "by": THE_APP, "reason": "Shipped with the app."}
                 connection.execute(insert(PROMOTION).values(values))

@@ -4,7 +4,7 @@ import hashlib
 
 from sqlalchemy import Connection, insert, select, update
 
-from model.fitting.damage import DamagedError, explaining_trouble
+from model.fitting.errors import DamagedError, explaining_trouble
 from model.fitting.refits import SETTINGS, Refits
 from model.store.database import Store
 from model.store.tables import REFITS

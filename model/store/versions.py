@@ -3,9 +3,12 @@
 import hashlib
 import io
 import json
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from sqlalchemy import func, insert, select
@@ -13,9 +16,12 @@ from sqlalchemy import func, insert, select
 from data.load import fingerprint
 from data.schema import FEATURE_NAMES, ROW
 from model.fitting import artifact
-from model.fitting.damage import DamagedError, explaining_trouble
+from model.fitting.artifact import Kept
+from model.fitting.errors import DamagedError, ModelError, explaining_trouble
+from model.fitting.evaluate import Folds
 from model.fitting.importance import KINDS
-from model.fitting.recipe import ALGORITHMS, ModelError
+from model.fitting.metadata import RECIPE, Metadata
+from model.fitting.recipe import Recipe
 from model.store.database import Store, StoreError
 from model.store.evaluations import add_evaluation, predictions_of
 from model.store.stored_refits import refits_of
@@ -37,12 +43,12 @@ class DataSet:
 
 @dataclass(frozen=True)
 class Version:
-    """A model version without its bytes; ``record`` is its sidecar but for what that holds row by row."""
+    """A model version without its bytes and without what it holds row by row."""
 
     id: int
     data_set: DataSet
-    excluded: tuple
-    record: dict
+    excluded: tuple[int, ...]
+    record: dict[str, Any]
     n_bytes: int
     rival_id: int | None
     job_id: int | None
@@ -53,20 +59,35 @@ class Version:
     broken: str | None
     evaluation_sha256: str | None
 
+    @cached_property
+    def metadata(self) -> Metadata:
+        """What was stored of it; `DamagedError` where that cannot be read."""
+        with reading_record(self.id):
+            return Metadata.from_record(self.record)
+
     @property
-    def recipe(self):
+    def recipe(self) -> Recipe:
         """Algorithm, parameters and seed."""
-        return self.record["algorithm"], self.record["parameters"], self.record["seed"]
+        return self.metadata.recipe
 
     @property
-    def trained_on(self):
+    def trained_on(self) -> tuple[int, tuple[int, ...], Folds]:
         """What must be equal for two versions to have the same rows in the same folds."""
-        return self.data_set.id, self.excluded, self.record["folds"]
+        return self.data_set.id, self.excluded, self.metadata.folds
 
     @property
-    def label(self):
+    def label(self) -> str:
         """What people call it: ``"Version 3 (random forest)"``."""
-        return f"Version {self.id} ({ALGORITHMS[self.record['algorithm']].label})"
+        return f"Version {self.id} ({self.recipe.label})"
+
+
+@contextmanager
+def reading_record(number: int) -> Iterator[None]:
+    """Call what cannot be read of a version's record damaged."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DamagedError(f"The record of version {number} is not the one that was stored.") from error
 
 
 def packed(rows, origin):
@@ -189,17 +210,19 @@ def add_version(connection, model, data_set_id, *, by, content=None, **more):
     int
         Number of the version.
     """
-    record, arrays = dict(model.record), io.BytesIO()
-    importance = record.pop("importance").items()
-    kept = {f"importance/{kind}/{name}": values for kind, by_input in importance for name, values in by_input.items()}
-    np.savez(arrays, **kept)  # numbers at random hardly become fewer, and packing a million of them takes seconds
-    predictions = record.pop("predictions")["model"]
-    values = {name: record.pop(name) for name in ("algorithm", "parameters", "seed")}
-    evaluation = add_evaluation(
-        connection, tuple(values.values()), record["data"]["sha256"], record["folds"], record["libraries"], predictions
+    record, arrays = replace(model.metadata, model_sha256=None).to_record(), io.BytesIO()
+    np.savez(  # numbers at random hardly become fewer, and packing a million of them takes seconds
+        arrays,
+        **{
+            f"importance/{kind}/{name}": losses
+            for kind, by_input in model.importance.items()
+            for name, losses in by_input.items()
+        },
     )
+    values = {name: record.pop(name) for name in RECIPE}
+    evaluation = add_evaluation(connection, model.metadata.recipe, *model.metadata.evaluated_on, model.predictions)
     content = content or artifact.to_bytes(model.pipeline)
-    trained_at = datetime.fromisoformat(record["trained_at"])
+    trained_at = datetime.fromisoformat(model.metadata.trained_at)
     values |= {"data_set_id": data_set_id, "created_by": by, "record": record, "excluded": []} | more
     values |= {"arrays": arrays.getvalue(), "model": content, "sha256": hashlib.sha256(content).hexdigest()}
     values |= {"evaluation_sha256": evaluation, "created_at": trained_at}
@@ -226,13 +249,12 @@ def versions(store, *conditions):
 
 def _version(row, data_set):
     own = {name: value for name, value in row._mapping.items() if name in Version.__dataclass_fields__}  # noqa: SLF001 - SQLAlchemy's public name
-    return Version(**own | {"record": _sidecar(row), "excluded": tuple(row.excluded), "data_set": data_set})
+    return Version(**own | {"record": _record(row), "excluded": tuple(row.excluded), "data_set": data_set})
 
 
-def _sidecar(row):
-    """The record of a version but for what that holds row by row."""
-    recipe = {"algorithm": row.algorithm, "parameters": row.parameters, "seed": row.seed}
-    return recipe | row.record | {"model_sha256": row.sha256}
+def _record(row: Any) -> dict[str, Any]:
+    """The sidecar of a version but for what that holds row by row."""
+    return {name: getattr(row, name) for name in RECIPE} | row.record | {"model_sha256": row.sha256}
 
 
 def of_job(store, number):
@@ -247,8 +269,8 @@ def version(store, number):
     raise StoreError(f"There is no version {number} in the store {store.location}.")
 
 
-def record_of(store, number):
-    """Return the whole record of a version: also ``predictions`` (out of fold) and ``importance``, row by row.
+def kept_of(store: Store, number: int) -> Kept:
+    """Return all that a version says of itself: also its predictions out of fold and its importance, row by row.
 
     Raises
     ------
@@ -271,8 +293,9 @@ def record_of(store, number):
     importance = {
         kind: {name: arrays[f"importance/{kind}/{name}"] for name in ("plain", *FEATURE_NAMES)} for kind in KINDS
     }
-    predictions = {"model": predictions_of(store, row.evaluation_sha256)}
-    return _sidecar(row) | {"predictions": predictions, "importance": importance}
+    with reading_record(number):
+        metadata = Metadata.from_record(_record(row))
+    return Kept(metadata, predictions_of(store, row.evaluation_sha256), importance)
 
 
 def content_of(store: Store, number: int) -> bytes:
@@ -303,13 +326,13 @@ def load(store, number):
     ModelError
         If it cannot be used at the moment.
     """
-    found, record, content = version(store, number), record_of(store, number), content_of(store, number)
+    found, kept, content = version(store, number), kept_of(store, number), content_of(store, number)
     rows = rows_of(store, found.data_set.id, found.excluded)
-    if np.shape(record["predictions"]["model"])[1] != len(rows):
+    if kept.predictions.shape[1] != len(rows):
         raise DamagedError(f"The scores of version {number} are of other rows.")
     with explaining_trouble(f"The model of version {number}"):
-        model = artifact.restore(f"The model of version {number}", content, record, rows)
+        model = artifact.restore(f"The model of version {number}", content, kept, rows)
     notice = " ".join(filter(None, (found.notice, model.notice)))
     with suppress(DamagedError):  # they are made anew by a job
-        model = replace(model, refits=refits_of(store, record["data"]["sha256"]))
+        model = replace(model, refits=refits_of(store, kept.metadata.data.sha256))
     return replace(model, version=number, notice=notice)

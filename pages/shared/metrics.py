@@ -9,7 +9,7 @@ from streamlit.runtime import get_instance
 
 from data.schema import DataError
 from model.cache import Backoff
-from model.fitting.recipe import ModelError
+from model.fitting.errors import ModelError
 from model.queue import jobs
 from model.store.database import FAILURES, StoreError
 from model.store.tables import STATES

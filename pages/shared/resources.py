@@ -10,7 +10,7 @@ import streamlit as st
 
 from data.schema import DataError
 from model.active import ActiveModel
-from model.fitting.recipe import ModelError
+from model.fitting.errors import ModelError
 from model.fitting.train import Model
 from model.queue import jobs
 from model.queue.dispatcher import AGAIN

@@ -41,7 +41,7 @@ def _picture(key, figure, alt):
 def _standings(evidence, standings):
     st.markdown(verdicts.tie(standings, evidence.n_rows))
     _picture(session.EVIDENCE_STANDINGS, evidence_charts.standings(standings.table), "Typical miss of each candidate")
-    baseline = evidence.candidate.record["scores"]["mean"]
+    baseline = evidence.candidate.metadata.scores["mean"]
     st.markdown(text_tables.markdown(verdicts.standings_table(standings, evidence.active.version, baseline)))
     st.caption(f"Shaded: cannot be told apart from the best. MAE and RMSE in {TARGET.unit}. {standard_error()}")
 
@@ -74,14 +74,14 @@ def _scores(evidence):
 
 def _table_of_scores(evidence):
     st.markdown(text_tables.markdown(verdicts.scores_table(evidence)))
-    folds = evidence.candidate.record["folds"]
+    folds = evidence.candidate.metadata.folds
     of_difference = (
         ""
         if evidence.is_active
         else " The interval of the difference is Nadeau and Bengio’s, which allows for folds that share rows."
     )
     st.caption(
-        f"All on the same {evidence.n_rows:,} {ROWS} and the same {folds['n_repeats']} × {folds['n_splits']} folds. "
+        f"All on the same {evidence.n_rows:,} {ROWS} and the same {folds.n_repeats} × {folds.n_splits} folds. "
         f"MAE and RMSE in {TARGET.unit}. {standard_error()}{of_difference}"
     )
 

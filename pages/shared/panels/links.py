@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from model.answering.predict import predict
-from model.fitting.recipe import ModelError
+from model.fitting.errors import ModelError
 from model.fitting.train import Model
 from model.store.database import StoreError
 from pages.shared import resources, session

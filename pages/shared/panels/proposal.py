@@ -1,5 +1,6 @@
 """What to train: the controls of the Retrain page, from the rows to the seed."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -9,8 +10,9 @@ from data.edit import from_shown, template, to_shown
 from data.load import distinct, fingerprint, load_rows, places_in_words
 from data.schema import COLUMNS, ROW, ROWS, DataError, row_name
 from data.text import MAX_BYTES, MAX_ROWS
-from model.fitting import recipe
-from model.fitting.recipe import ModelError, Parameter
+from model.fitting.algorithms import ALGORITHMS, OFFERED, Parameter
+from model.fitting.errors import ModelError
+from model.fitting.recipe import Recipe, estimate_cost, largest_that_fits
 from model.queue import duration
 from model.store import versions
 from pages.shared import resources, session
@@ -221,12 +223,12 @@ def algorithm() -> tuple[str, dict[str, float] | None, int | None]:
     """Draw the choice of the recipe and read it: algorithm, parameters, seed; None for what cannot be used."""
     name = st.selectbox(
         "Algorithm",
-        recipe.OFFERED,
-        format_func=lambda one: verdicts.capital(recipe.ALGORITHMS[one].label),
+        OFFERED,
+        format_func=lambda one: verdicts.capital(ALGORITHMS[one].label),
         key=session.RETRAIN_ALGORITHM,
         persist_state="session",
     )
-    entry = recipe.ALGORITHMS[name]
+    entry = ALGORITHMS[name]
     st.caption(entry.help)
     cells = [cell for _ in range(3) for cell in st.columns(2)]
     parameters = {p.name: _parameter(cell, name, p) for cell, p in zip(cells, entry.parameters, strict=False)}
@@ -258,15 +260,8 @@ def _key(algorithm, parameter):
     return session.part(session.RETRAIN_PARAMETER, algorithm, parameter.name)
 
 
-def announce(name, parameters, n_rows):
+def announce(recipe: Recipe, n_rows: int) -> bool:
     """Say how long it will take and how much memory, where that is much.
-
-    Parameters
-    ----------
-    name : str
-        Of the algorithm.
-    parameters : dict
-    n_rows : int
 
     Returns
     -------
@@ -274,20 +269,21 @@ def announce(name, parameters, n_rows):
         Whether it can be trained; where its model would be too large, what would fit is offered instead.
     """
     try:
-        cost = recipe.cost(name, parameters, n_rows)
+        cost = estimate_cost(recipe, n_rows)
     except ModelError as error:
         st.error(str(error))
-        if way := recipe.fitting(name, parameters, n_rows):
+        if way := largest_that_fits(recipe, n_rows):
             parameter, value = way
-            seconds = duration.estimate(name, parameters | {parameter.name: value}, n_rows)
+            smaller = replace(recipe, parameters={**recipe.parameters, parameter.name: value})
+            seconds = duration.estimate(smaller, n_rows)
             st.button(
                 f"Take {parameter.label.lower()} {value:g}, about {verdicts.duration(seconds)}",
                 icon=":material/fit_screen:",
                 on_click=_take,
-                args=(_key(name, parameter), value),
+                args=(_key(recipe.algorithm, parameter), value),
             )
         return False
-    seconds = duration.estimate(name, parameters, n_rows)
+    seconds = duration.estimate(recipe, n_rows)
     if seconds > _SLOW:
         needed = verdicts.memory(4 * cost.memory + _BYTES_A_ROW * n_rows + 4e8)
         st.warning(

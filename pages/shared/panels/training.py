@@ -56,7 +56,7 @@ def _draw(store, job, place):
 def _whose(job):
     if job.visitor == THE_APP:
         return "started by the app"
-    is_mine = visitors.visitor() == job.visitor or door.author("") == job.request["by"]
+    is_mine = visitors.visitor() == job.visitor or door.author("") == job.request.by
     return "started by you" if is_mine else "started by another visitor"
 
 
@@ -67,10 +67,11 @@ def _cancel(store, number):
 
 def _train_here(store, failed):
     """Ask for the same training once more, without the cluster."""
-    same = {name: failed.request[name] for name in ("parameters", "seed", "excluded")}
-    by = door.author(failed.request["by"])
+    request = failed.request
+    same = {"parameters": request.parameters, "seed": request.seed, "excluded": request.excluded}
+    by = door.author(request.by)
     with resources.telling():
-        data, algorithms = failed.request["data_set_id"], failed.request["algorithms"]
+        data, algorithms = request.data_set_id, list(request.algorithms)
         number = door.change(jobs.submit, store, visitors.visitor(), data, algorithms, **same, by=by, here=True)
         st.query_params[session.JOB] = str(number)
 

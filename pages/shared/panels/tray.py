@@ -9,8 +9,8 @@ from model.answering.change import change
 from model.answering.predict import predict
 from model.answering.scenarios import MAX_KEPT, MAX_NAME, Kept
 from model.answering.scoring import score
+from model.fitting.errors import ModelError
 from model.fitting.interval import possible_level
-from model.fitting.recipe import ModelError
 from model.store.database import StoreError
 from pages.shared import controls, resources, session
 from pages.shared.panels import stored, uploads

@@ -279,7 +279,7 @@ def importances(held_out, in_sample):
     Parameters
     ----------
     held_out, in_sample : dict
-        From `model.fitting.importance.importance`.
+        From `model.fitting.importance.importances`.
 
     Returns
     -------
@@ -288,7 +288,7 @@ def importances(held_out, in_sample):
     kinds = (("On rows it has not seen", held_out, POINT), ("On its own rows", in_sample, MUTED))
     data = []
     for name, rises, colour in kinds:
-        values, errors = ([rises[c.name][part] for c in FEATURES] for part in ("value", "standard_error"))
+        values, errors = ([getattr(rises[c.name], part) for c in FEATURES] for part in ("value", "standard_error"))
         data.append({
             "type": "bar", "x": values, "y": [column.label for column in FEATURES], "orientation": "h",
             "name": name, "marker": {"color": colour}, "customdata": errors,

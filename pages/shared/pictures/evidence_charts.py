@@ -5,7 +5,7 @@ from html import escape
 import numpy as np
 
 from data.schema import FEATURES, ROW, TARGET, row_name
-from model.fitting.recipe import ALGORITHMS
+from model.fitting.algorithms import ALGORITHMS
 from pages.shared.pictures.drawing import ACCENT, LEGEND, MUTED, POINT, axis_title, figure
 from pages.shared.words.verdicts import named
 
@@ -163,7 +163,7 @@ def standings(table):
     plotly.graph_objects.Figure
     """
     labels = [f"{ALGORITHMS[one.algorithm].label}<br>version {one.version}" for one in table]
-    values, errors = ([one.scores["mae"][part] for one in table] for part in ("value", "standard_error"))
+    values, errors = ([getattr(one.scores.mae, part) for one in table] for part in ("value", "standard_error"))
     dots = {
         "x": values, "y": labels, "mode": "markers", "showlegend": False,
         "marker": {"size": 10, "color": [POINT if one.is_tied else MUTED for one in table]},

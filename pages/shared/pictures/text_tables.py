@@ -207,7 +207,7 @@ def of_importance(held_out, in_sample):
     """Both importances, input by input."""
 
     def text(rise):
-        return f"{rise['value']:z.1f} ± {rise['standard_error']:.1f}"
+        return f"{rise.value:z.1f} ± {rise.standard_error:.1f}"
 
     return [
         {

@@ -21,8 +21,8 @@ from starlette.routing import Route
 from data.schema import FEATURES, ROW, ROWS, TARGET, row_name
 from model.answering.change import Change, bands, counts
 from model.answering.predict import Neighbour, Prediction, curve_support
+from model.fitting.algorithms import ALGORITHMS
 from model.fitting.interval import levels
-from model.fitting.recipe import ALGORITHMS
 from model.fitting.train import Model
 from pages.shared import metrics, session
 from pages.shared.controls import Inputs, Start, start_of, starts

@@ -3,8 +3,7 @@
 import numpy as np
 
 from data.schema import ROW, ROWS, TARGET, row_name
-from model.fitting.evaluate import verdict
-from model.fitting.recipe import ALGORITHMS
+from model.fitting.algorithms import ALGORITHMS
 from pages.shared.words.wording import plain
 
 _TIE = "cannot be told apart"
@@ -18,7 +17,7 @@ def capital(text):
 
 def trained_on(version):
     """Name the data of a version: ``"shipped, 47 of 48 states"``."""
-    n_all, n = version.data_set.n_rows, version.record["data"]["n_rows"]
+    n_all, n = version.data_set.n_rows, version.metadata.data.n_rows
     count = f"{n:,} of {n_all:,} {ROWS}" if version.excluded else f"{n_all:,} {ROWS}"
     return f"{version.data_set.origin}, {count}"
 
@@ -26,8 +25,7 @@ def trained_on(version):
 def interval(difference):
     """A difference of typical misses with its interval and its unit."""
     return (
-        f"{difference['value']:+z.1f} {TARGET.unit}, 90 % interval {difference['low']:+z.1f} to "
-        f"{difference['high']:+z.1f}"
+        f"{difference.value:+z.1f} {TARGET.unit}, 90 % interval {difference.low:+z.1f} to {difference.high:+z.1f}"
     ).replace("-", "−")
 
 
@@ -49,9 +47,9 @@ def headline(evidence):
         -1: f"**misses by less** than {active}",
         0: f"and {active}, **{_TIE}** on {n:,} {ROWS}",
         1: f"**misses by more** than {active}",
-    }[verdict(evidence.difference)]
-    subject = "It" if verdict(evidence.difference) else "This candidate"
-    end = "" if verdict(evidence.difference) == 0 else f", on {n:,} {ROWS}"
+    }[evidence.difference.verdict]
+    subject = "It" if evidence.difference.verdict else "This candidate"
+    end = "" if evidence.difference.verdict == 0 else f", on {n:,} {ROWS}"
     return f"{subject} {outcome}{end}. Difference of the typical miss: {told}."
 
 
@@ -94,8 +92,8 @@ def scores_table(evidence):
     table = []
     for who, score in evidence.scores.items():
         texts = (
-            f"{score[kind]['value']:z.{digits}f}{_PM}{score[kind]['standard_error']:.{digits}f}"
-            for kind, digits in (("mae", 1), ("rmse", 1), ("r2", 2))
+            f"{estimate.value:z.{digits}f}{_PM}{estimate.standard_error:.{digits}f}"
+            for estimate, digits in ((score.mae, 1), (score.rmse, 1), (score.r2, 2))
         )
         label = labels.get(who) or capital(ALGORITHMS[who].label)
         table.append({"Model": label} | dict(zip((f"MAE ({TARGET.unit})", "RMSE", "R² (no unit)"), texts, strict=True)))
@@ -119,11 +117,11 @@ def intervals_table(evidence):
 
 def _held(of_level):
     """How many rows an interval held that had no part in it, with what to expect."""
-    if of_level["nested_held"] is None:
+    if of_level.held_by_chance is None:
         return "not measured"
-    low, high = of_level["held_by_chance"]
+    low, high = of_level.held_by_chance
     return (
-        f"{of_level['nested_held']:.0f} of {of_level['n_rows']:,} ({of_level['held_expected']:.0f} expected, "
+        f"{of_level.nested_held:.0f} of {of_level.n_rows:,} ({of_level.held_expected:.0f} expected, "
         f"{low:,} to {high:,} by chance)"
     )
 
@@ -160,7 +158,7 @@ def tie(standings, n_rows):
     name = ALGORITHMS[best.algorithm].label
     chosen = (
         f"Chosen as the best of {len(standings.table)}, {name} can be expected to miss by "
-        f"{standings.corrected:.1f} on new {ROWS}, not by {best.scores['mae']['value']:.1f} ({TARGET.unit})."
+        f"{standings.corrected:.1f} on new {ROWS}, not by {best.scores.mae.value:.1f} ({TARGET.unit})."
     )
     if n_tied == len(others):
         return f"No clear winner: on {n_rows:,} {ROWS} the differences are within chance. {chosen}"
@@ -175,7 +173,7 @@ def standings_table(standings, active, baseline):
     table = []
     for each in standings.table:
         name = f"**Version {each.version}**{' (active)' if each.version == active else ''}"
-        interval = f"{each.difference['low']:+z.1f} to {each.difference['high']:+z.1f}"
+        interval = f"{each.difference.low:+z.1f} to {each.difference.high:+z.1f}"
         distance = "the best" if each is standings.table[0] else interval + (", tied" if each.is_tied else "")
         table.append(_line(f"{name}, {ALGORITHMS[each.algorithm].label}", each.scores, distance))
     return [*table, _line(capital(ALGORITHMS["mean"].label), baseline, "–")]
@@ -183,8 +181,8 @@ def standings_table(standings, active, baseline):
 
 def _line(name, scores, distance):
     texts = (
-        f"{scores[kind]['value']:z.{digits}f}{_PM}{scores[kind]['standard_error']:.{digits}f}"
-        for kind, digits in (("mae", 1), ("rmse", 1), ("r2", 2))
+        f"{estimate.value:z.{digits}f}{_PM}{estimate.standard_error:.{digits}f}"
+        for estimate, digits in ((scores.mae, 1), (scores.rmse, 1), (scores.r2, 2))
     )
     named = zip(("MAE", "RMSE", "R² (no unit)"), texts, strict=True)
     return {"Version": name} | dict(named) | {"Extra MAE over the best, 90 % interval": distance}
@@ -213,7 +211,7 @@ def progress(job, now):
 
 def asked(job):
     """What a job is to train."""
-    algorithms = job.request["algorithms"]
+    algorithms = job.request.algorithms
     if not algorithms:
         return "refits, which say how sure a change is"
     return ALGORITHMS[algorithms[0]].label if len(algorithms) == 1 else f"{len(algorithms)} algorithms"

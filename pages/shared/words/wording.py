@@ -8,8 +8,8 @@ import numpy as np
 from data.schema import COLUMNS, FEATURES, PERIOD, ROW, ROWS, TARGET, row_name
 from data.statistics import variance_inflation
 from model.answering.change import direction, in_words
-from model.fitting.evaluate import verdict
-from model.fitting.recipe import ALGORITHMS, ModelError
+from model.fitting.algorithms import ALGORITHMS
+from model.fitting.errors import ModelError
 
 _SHARED = 10  # variance inflation from which inputs cannot be told apart
 
@@ -64,16 +64,16 @@ def _how_far(model, answer):
 def _beyond(model, answer):
     """Say what the interval is worth beyond the rows."""
     sentence = "The interval does not widen for that"
-    if measured := (model.record.get("coverage") or {}).get("beyond"):
-        held = next((each["held"] for each in measured["held"] if each["level"] == answer.level), None)
-        column = next(column for column in FEATURES if column.name == measured["input"])
+    if (coverage := model.metadata.coverage) and (beyond := coverage.beyond):
+        held = next((each.held for each in beyond.held if each.level == answer.level), None)
+        column = next(column for column in FEATURES if column.name == beyond.input)
         if held is not None:
             sentence += (
-                f": of the {measured['n_rows']:,} {ROWS} with the {measured['end']} {column.label.lower()}, left out "
+                f": of the {beyond.n_rows:,} {ROWS} with the {beyond.end} {column.label.lower()}, left out "
                 f"of the fit together, it held {held:,}"
             )
     flat = f" A {model.label} cannot go beyond the {ROWS}: farther out it answers as at their edge."
-    return f"{sentence}.{flat if ALGORITHMS[model.record['algorithm']].is_flat_beyond else ''}"
+    return f"{sentence}.{flat if ALGORITHMS[model.metadata.recipe.algorithm].is_flat_beyond else ''}"
 
 
 def change_in_words(change, start="where the sliders were"):
@@ -96,7 +96,7 @@ def limits_of(model):
 
 def directions_of(model):
     """What is built into the model of the schema's known directions, a clause each."""
-    if not ALGORITHMS[model.record["algorithm"]].holds_directions:
+    if not ALGORITHMS[model.metadata.recipe.algorithm].holds_directions:
         return []
     return [
         f"the prediction never {'falls' if column.direction > 0 else 'rises'} with {column.label.lower()}"
@@ -110,17 +110,17 @@ _OF_TEN = {0.8: "8 in 10", 0.9: "9 in 10", 0.95: "19 in 20"}
 
 def interval_in_words(answer):
     """Say what width and level of the interval mean, and what was measured of it."""
-    (of_level,) = (each for each in answer.intervals if each["level"] == answer.level)
+    (of_level,) = (each for each in answer.intervals if each.level == answer.level)
     width = (
-        f"±{of_level['half_width']:.0f}: set so that {_OF_TEN[answer.level]} errors on {ROWS} that the model had not "
+        f"±{of_level.half_width:.0f}: set so that {_OF_TEN[answer.level]} errors on {ROWS} that the model had not "
         "seen stay inside."
     )
-    if of_level["nested_held"] is None:
+    if of_level.held_by_chance is None:
         return f"{width} How many it holds that set neither fit nor width was not measured."
-    low, high = of_level["held_by_chance"]
+    low, high = of_level.held_by_chance
     return (
-        f"{width} Counted on {ROWS} that set neither fit nor width: {of_level['nested_held']:.0f} of "
-        f"{of_level['n_rows']:,} ({of_level['held_expected']:.0f} expected; chance alone gives {low:,} to {high:,})."
+        f"{width} Counted on {ROWS} that set neither fit nor width: {of_level.nested_held:.0f} of "
+        f"{of_level.n_rows:,} ({of_level.held_expected:.0f} expected; chance alone gives {low:,} to {high:,})."
     )
 
 
@@ -133,8 +133,8 @@ def trust_table(model):
         A row each: column heading -> Markdown.
     """
     table = []
-    for name, score in model.record["scores"].items():
-        miss, square = (f"{score[kind]['value']:.0f} ± {score[kind]['standard_error']:.0f}" for kind in ("mae", "rmse"))
+    for name, score in model.metadata.scores.items():
+        miss, square = (f"{each.value:.0f} ± {each.standard_error:.0f}" for each in (score.mae, score.rmse))
         label = f"This {model.label}, cross-validated" if name == "model" else ALGORITHMS[name].label.capitalize()
         table.append({"Model": label, "Typical miss": f"**{miss}**", "Root mean square": square})
     return table
@@ -142,16 +142,16 @@ def trust_table(model):
 
 def trust_in_words(model):
     """Say whether the scores tell the model from a straight line, and from the average."""
-    record = model.record
-    verdicts = {name: verdict(record["mae_difference"][name]) for name in ("least_squares", "mean")}
-    n = record["data"]["n_rows"]
+    metadata = model.metadata
+    verdicts = {name: metadata.mae_difference[name].verdict for name in ("least_squares", "mean")}
+    n = metadata.data.n_rows
     unit = TARGET.unit
     line = {
         0: f"On {n:,} {ROWS}, this model and a straight line (least squares) cannot be told apart.",
         -1: f"On {n:,} {ROWS}, this model misses by less than a straight line (least squares).",
         1: f"On {n:,} {ROWS}, a straight line (least squares) misses by less than this model.",
     }[verdicts["least_squares"]]
-    if record["algorithm"] == "least_squares":
+    if metadata.recipe.algorithm == "least_squares":
         line = "This model is the straight line."
     average = {
         0: "It cannot be told from always answering the average.",
@@ -168,15 +168,15 @@ def standard_error():
 
 def model_facts(model):
     """Where the model comes from, as a Markdown list."""
-    record = model.record
-    parameters = ", ".join(f"{name} {value}" for name, value in record["parameters"].items()) or "none"
-    folds = record["folds"]
-    libraries = ", ".join(f"{name} {version}" for name, version in record["libraries"].items())
+    metadata = model.metadata
+    parameters = ", ".join(f"{name} {value}" for name, value in metadata.recipe.parameters.items()) or "none"
+    folds = metadata.folds
+    libraries = ", ".join(f"{name} {version}" for name, version in metadata.libraries.items())
     facts = [
-        f"**Algorithm** {model.label}; parameters: {parameters}; seed {record['seed']}",
-        f"**Data** {record['data']['n_rows']:,} {ROWS}, SHA-256 `{record['data']['sha256'][:16]}…`",
-        f"**Scored on** {folds['n_repeats']} × {folds['n_splits']}-fold cross-validation",
-        f"**Trained** {record['trained_at'][:10]} with {libraries}",
+        f"**Algorithm** {model.label}; parameters: {parameters}; seed {metadata.recipe.seed}",
+        f"**Data** {metadata.data.n_rows:,} {ROWS}, SHA-256 `{metadata.data.sha256[:16]}…`",
+        f"**Scored on** {folds.n_repeats} × {folds.n_splits}-fold cross-validation",
+        f"**Trained** {metadata.trained_at[:10]} with {libraries}",
     ]
     if directions := directions_of(model):
         facts.insert(1, f"**Assumed, not found** {'; '.join(directions)}")
@@ -343,15 +343,15 @@ def sharing(pearson):
 def misleading(held_out, in_sample):
     """Say where the importance on the model's own rows is no guide; empty where it is not clearly larger."""
     beyond = {
-        column: in_sample[column.name]["value"] - held_out[column.name]["value"]
+        column: in_sample[column.name].value - held_out[column.name].value
         for column in FEATURES
-        if in_sample[column.name]["value"] - held_out[column.name]["value"]
-        > 2 * np.hypot(in_sample[column.name]["standard_error"], held_out[column.name]["standard_error"])
+        if in_sample[column.name].value - held_out[column.name].value
+        > 2 * np.hypot(in_sample[column.name].standard_error, held_out[column.name].standard_error)
     }
     if not beyond:
         return ""
     inflated = max(beyond, key=beyond.get)
-    own, unseen = (rises[inflated.name]["value"] for rises in (in_sample, held_out))
+    own, unseen = (rises[inflated.name].value for rises in (in_sample, held_out))
     return (
         "The grey bars mislead: on rows that the model was fitted to, it leans on what it has learned by heart, so "
         f"exchanging an input looks worse than it is for new rows. {inflated.label}: {own:.0f} on its own rows, "
@@ -363,7 +363,7 @@ def provenance(notes, model):
     """Say where the rows come from."""
     if notes:
         return f"{notes.source} {notes.period}"
-    sha256 = model.record["data"]["sha256"]
+    sha256 = model.metadata.data.sha256
     return f"Nothing is known about these {len(model.rows):,} {ROWS} beyond the file itself, SHA-256 `{sha256[:16]}…`."
 
 
