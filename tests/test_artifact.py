@@ -31,6 +31,12 @@ def folder(tmp_path):
     return tmp_path
 
 
+@pytest.fixture
+def refits_at_hand(model, monkeypatch):
+    """Have refits at hand where they would be made anew, which costs a second and has tests of its own."""
+    monkeypatch.setattr(artifact, "make_refits", lambda X, y: model.refits)
+
+
 def edit_record(folder, **changes):
     path = folder / "petrol.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
@@ -122,6 +128,7 @@ def test_a_pickle_of_something_else_is_refitted(folder, model, rows, thing):
     assert_refitted(artifact.load(rows, folder), model, "cannot be loaded (AttributeError)")
 
 
+@pytest.mark.usefixtures("refits_at_hand")
 def test_without_any_record_the_default_is_trained_and_scored_anew(folder, model, rows):
     (folder / "petrol.json").unlink()
     loaded = artifact.load(rows, folder)
@@ -163,6 +170,7 @@ def test_without_any_record_the_default_is_trained_and_scored_anew(folder, model
         "other columns",
     ],
 )
+@pytest.mark.usefixtures("refits_at_hand")
 def test_an_unusable_record_counts_for_nothing(folder, rows, monkeypatch, damage, reason):
     monkeypatch.setattr(artifact, "train", partial(train, recipe=make_recipe("ridge")))  # costs a hundredth
     damage(folder / "petrol.json")
@@ -171,11 +179,14 @@ def test_an_unusable_record_counts_for_nothing(folder, rows, monkeypatch, damage
     assert loaded.metadata.recipe.algorithm == "ridge"
 
 
+@pytest.mark.usefixtures("refits_at_hand")
 def test_other_rows_than_the_models_own_train_its_recipe_on_them(folder, rows):
+    edit_record(folder, parameters={"n_estimators": 10})
     fewer = rows.iloc[:-3].reset_index(drop=True)
     loaded = artifact.load(fewer, folder)
     assert "The data are not the ones" in loaded.notice
     assert loaded.metadata.data.n_rows == len(loaded.residuals) == 45
+    assert loaded.metadata.recipe.parameters["n_estimators"] == len(loaded.pipeline[-1].estimators_) == 10
 
 
 def test_the_record_says_all_that_is_needed_to_train_it_again(model, rows):

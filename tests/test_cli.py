@@ -16,6 +16,8 @@ from model.__main__ import main
 from model.answering.change import change, direction, figures_of, in_words, place_of
 from model.answering.predict import predict, predict_rows
 from model.fitting import artifact
+from model.fitting.recipe import make_recipe
+from model.fitting.train import train
 from tests.conftest import ROOT
 
 MAINE = {"petrol_tax": 9, "average_income": 3571, "paved_highways": 1976, "driver_licence_share": 0.525}
@@ -89,11 +91,14 @@ def test_an_unknown_flag_or_command_exits_with_2_and_a_message(arguments):
 
 
 @pytest.mark.slow
-def test_training_again_gives_identical_predictions_scores_and_residuals(project, model):
+@pytest.mark.parametrize("n_trees", [10, pytest.param(None, marks=pytest.mark.soak)], ids=["few trees", "shipped"])
+def test_training_again_gives_identical_predictions_scores_and_residuals(project, model, rows, n_trees):
+    chosen = {"n_estimators": n_trees} if n_trees else {}
+    model = train(rows, make_recipe("forest", chosen)) if n_trees else model
     before = model.metadata.to_record()
     for name in ("petrol.joblib", "petrol.npz", "petrol.json"):
         (project / "model" / name).unlink()
-    done = run("train", cwd=project)
+    done = run("train", *flags(chosen), cwd=project)
     assert done.returncode == 0, done.stderr
     assert "70/70 fits" in done.stderr
     assert [line.split()[0] for line in done.stdout.splitlines()[3:6]] == ["random", "least", "always"]

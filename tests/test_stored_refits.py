@@ -43,6 +43,7 @@ def test_refits_of_other_settings_are_none_and_give_way(store, rows, model):
 @pytest.mark.slow
 def test_a_training_makes_the_refits_of_its_rows_and_a_second_one_makes_none(store, rows):
     some = rows.drop(index=[3, 7]).reset_index(drop=True)
+    history.promote(store, add_quick(store, rows, "mean"), "Ann", "evaluated on other rows in no time")
     job = run(store, 1, ["ridge"], excluded=[3, 7])
     assert job.state == "done"
     (version,) = versions.of_job(store, job.id)
@@ -52,7 +53,7 @@ def test_a_training_makes_the_refits_of_its_rows_and_a_second_one_makes_none(sto
     assert len(before) == 2
     run(store, 1, ["least_squares"], excluded=[3, 7])
     assert sql(store, "SELECT id, sha256 FROM refits") == before
-    for each in versions.versions(store)[1:]:
+    for each in versions.versions(store)[2:]:
         history.remove_version(store, each.id)
     assert sql(store, "SELECT id FROM refits") == [(1,)]
 
@@ -65,7 +66,7 @@ def _figures(rows):
 
 @pytest.mark.slow
 @pytest.mark.sqlite
-def test_a_version_without_refits_gets_them_by_a_job_that_gives_way(store, rows, monkeypatch):
+def test_a_version_without_refits_gets_them_by_a_job_that_gives_way(store, model, monkeypatch):
     """As of an older release: the job waits for people's, and what answers then has them without a promotion."""
     sql(store, "DELETE FROM refits")
     owner = ActiveModel(store.url)
@@ -83,7 +84,5 @@ def test_a_version_without_refits_gets_them_by_a_job_that_gives_way(store, rows,
     assert jobs.last_ended(store).id == apps.id
     answering = owner.current()
     assert answering.version == without.version
-    assert (
-        answering.refits.pool.predict(answering.X) == make_refits(answering.X, answering.y).pool.predict(answering.X)
-    ).all()
+    assert answering.refits.pool.predict(model.X) == pytest.approx(model.refits.pool.predict(model.X), abs=1e-3)
     assert owner.current() is answering

@@ -191,7 +191,8 @@ def _read_sidecar(path: Path) -> Kept:
         is_of_these = [feature["name"] for feature in record["features"]] == list(FEATURE_NAMES)
         if is_of_these:
             kept = kept_from(record)
-            make_recipe(kept.metadata.recipe.algorithm, kept.metadata.recipe.parameters, kept.metadata.recipe.seed)
+            recipe = make_recipe(*astuple(kept.metadata.recipe))
+            kept = kept._replace(metadata=replace(kept.metadata, recipe=recipe))
             is_complete = _is_complete(kept)
     except FileNotFoundError:
         raise ModelError(f"The model's record {path.name} is missing.") from None

@@ -1,7 +1,7 @@
 """A recipe: the algorithm, its parameters and the seed that settle a fit, and how they become an unfitted pipeline."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from typing import TYPE_CHECKING
 
 from model.fitting.algorithms import ALGORITHMS, DEFAULT, Cost, Parameter
@@ -80,7 +80,7 @@ def build_pipeline(recipe: Recipe) -> "Pipeline":
     from sklearn.pipeline import Pipeline
     from sklearn.preprocessing import StandardScaler
 
-    recipe = make_recipe(recipe.algorithm, recipe.parameters, recipe.seed)
+    recipe = make_recipe(*astuple(recipe))
     entry = ALGORITHMS[recipe.algorithm]
     prepare = StandardScaler() if entry.scales else "passthrough"
     return Pipeline([("prepare", prepare), ("regressor", entry.build(recipe.seed, **recipe.parameters))])
@@ -92,8 +92,9 @@ def estimate_cost(recipe: Recipe, n_rows: int) -> Cost:
     Raises
     ------
     ModelError
-        If the model's file would be larger than ``MAX_ARTIFACT``: with the way out.
+        As `make_recipe`, and if the model's file would be larger than ``MAX_ARTIFACT``: with the way out.
     """
+    recipe = make_recipe(*astuple(recipe))  # of an earlier release it can lack a parameter
     entry = ALGORITHMS[recipe.algorithm]
     cost = entry.cost(n_rows, **recipe.parameters)
     if cost.artifact > MAX_ARTIFACT:
