@@ -1,6 +1,5 @@
 """PostgreSQL behind a real PgBouncer in transaction mode: each transaction may be of another session."""
 
-import asyncio
 import contextlib
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,7 +10,7 @@ from bench.visit import Visit
 from model.queue import jobs, transfer
 from model.store import history, tables, versions
 from model.store.database import Store, StoreError
-from tests.conftest import running_server
+from tests.conftest import run_aside, running_server
 from tests.pgbouncer import running_pgbouncer
 from tests.postgresql import running_postgresql
 from tests.stores import add_quick, output_of, python, run, wait_until
@@ -148,7 +147,7 @@ def test_the_app_answers_promotes_and_trains_through_it(pooled, rows, tmp_path):
         await visit.close()
 
     with running_server(log=tmp_path / "log", PETROL_STORE_URL=pooled) as url:
-        asyncio.run(looks(url))
+        run_aside(looks(url))  # the soak has it beside browser tests
         wait_until(lambda: len(versions.versions(store)) == number + 1, what="the training")
     assert [one.by for one in history.promotions(store)] == ["the app", "Ann"]
     assert "Traceback" not in (tmp_path / "log").read_text(encoding="utf-8")
