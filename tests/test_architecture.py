@@ -140,7 +140,7 @@ def test_the_readme_names_commands_and_files_that_exist():
 
 
 def test_what_the_documents_link_to_is_there():
-    for path in [ROOT / "README.md", ROOT / "SECURITY.md", *(ROOT / "docs").glob("*.md")]:
+    for path in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
         text = path.read_text(encoding="utf-8")
         for file, part in re.findall(r"\]\(([^)#:]*)#?([^):]*)\)", text):
             linked = (path.parent / file).resolve() if file else path

@@ -190,6 +190,7 @@ def test_no_page_and_no_text_says_what_was_found_false_or_stumbled_over(model):
     texts += [
         ROOT / "README.md",
         ROOT / "SECURITY.md",
+        ROOT / "CONTRIBUTING.md",
         *(ROOT / "docs").glob("*.md"),
         ROOT / "model" / "judging" / "card.py",
     ]
