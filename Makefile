@@ -25,9 +25,10 @@ test: .venv/dev lint  ## everything: style, unit tests, browser tests; what a st
 test-fast: .venv/dev  ## what is quick, in half a minute
 	$(BIN)/python -m pytest -n 2 -m "not browser and not slow"
 
-lint: .venv/dev  ## style, JavaScript, and the workflow of GitHub
+lint: .venv/dev  ## style, types, JavaScript, and the workflow of GitHub
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy data model pages web server.py streamlit_app.py
 	$(BIN)/oxlint --config .oxlintrc.json pages
 	$(BIN)/zizmor --offline --quiet --strict-collection .github/workflows/*.yml
 
@@ -89,7 +90,7 @@ audit: .venv/app  ## report known flaws of the locked versions, where their list
 	timeout 120 .venv/audit/bin/pip-audit --requirement requirements.txt --require-hashes --disable-pip --timeout 10
 
 clean:  ## remove the environment and caches
-	rm -rf .venv .pytest_cache .ruff_cache
+	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache
 
 .venv/python:
 	@$(PYTHON) -c '$(TOO_OLD)' || { echo "Python 3.11 to 3.14 is needed and was not found. \

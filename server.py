@@ -9,7 +9,7 @@ import logging
 import os
 import re
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -97,7 +97,7 @@ def main() -> None:
     uvicorn.run(app, host=host, port=int(port), http=Protocol, log_config=None, timeout_graceful_shutdown=2)
 
 
-_FROM_ENVIRONMENT = {
+_FROM_ENVIRONMENT: dict[str, Callable[[str], object]] = {
     "server.baseUrlPath": str,
     "server.allowedHosts": lambda text: re.findall(r"[^\s,]+", text),
     "server.cookieSecret": str,  # replicas that share one accept each other's cookies

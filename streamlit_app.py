@@ -22,7 +22,7 @@ goal_form.look()
 
 
 @st.fragment
-def answering():
+def answering() -> None:
     """Run alone on each move: the inputs give a scenario, the scenario an answer, the answer the pictures."""
     if resources.active_model() is not model:
         st.rerun()  # another version was promoted meanwhile

@@ -3,8 +3,10 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from data.schema import FEATURE_NAMES, FEATURES, DataError
 from data.table import Source, Table, numbers, read_table
@@ -29,10 +31,10 @@ class Inputs:
 
     table: Table
     X: np.ndarray
-    reasons: list
+    reasons: list[str]
 
     @property
-    def usable(self):
+    def usable(self) -> NDArray[np.float64]:
         """Which rows can be used, as a boolean array of shape (n_rows,)."""
         return ~np.isnan(self.X).any(axis=1)
 
@@ -57,10 +59,6 @@ def load_inputs(
     max_bytes
         The largest file accepted [bytes].
 
-    Returns
-    -------
-    Inputs
-
     Raises
     ------
     DataError
@@ -73,23 +71,15 @@ def load_inputs(
         table.remarks.append(f"Left out, for a Parquet file is read for its inputs alone: {', '.join(lost)[:200]}.")
     if len(table.cells) > MAX_ROWS:
         raise DataError([f"The file has {len(table.cells):,} rows. Send at most {MAX_ROWS:,} at once."])
-    columns = [numbers(table, column).reindex(table.cells.index) for column in FEATURES]
+    values = [numbers(table, column).reindex(table.cells.index) for column in FEATURES]
     reasons = dict.fromkeys(table.cells.index, "")
     for row, column, text in table.problems:
         reasons[row] = " ".join(filter(None, (reasons[row], f"{column}: {text}" if column else text)))
-    return Inputs(table, np.column_stack(columns), list(reasons.values()))
+    return Inputs(table, np.column_stack(values), list(reasons.values()))
 
 
-def load_json(content):
+def load_json(content: bytes) -> Any:
     """Read JSON strictly: no NaN, and no name given twice.
-
-    Parameters
-    ----------
-    content : bytes
-
-    Returns
-    -------
-    object
 
     Raises
     ------
@@ -97,10 +87,10 @@ def load_json(content):
         With what is wrong.
     """
 
-    def constant(name):
+    def constant(name: str) -> None:
         raise ValueError(f"{name} is no number there")
 
-    def pairs(found):
+    def pairs(found: Any) -> dict[str, object]:
         if len(values := dict(found)) < len(found):
             raise ValueError("a name is given twice")
         return values

@@ -4,7 +4,7 @@ import csv
 import io
 import re
 from collections import Counter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from data.headers import names_of
 from data.schema import DataError
@@ -111,7 +111,7 @@ def split_blanks(text: str) -> str:
     return re.sub(r" +$", "", text.replace("\t", " "), flags=re.MULTILINE)
 
 
-def reader(text: str, separator: str) -> "csv._reader":
+def reader(text: str, separator: str) -> Any:  # an iterator with ``line_num``, whose class has no name to import
     """Split text into records of cells."""
     has_blanks = separator == BLANK or f'{separator} "' in text
     return csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=has_blanks)
@@ -119,7 +119,7 @@ def reader(text: str, separator: str) -> "csv._reader":
 
 def _records(head: str, sign: str, *, is_whole: bool) -> list[tuple[int, list[str]]]:
     """Number and fields of the first records that are not empty; not of the last where it is cut off."""
-    records = []
+    records: list[tuple[int, list[str]]] = []
     for number, fields in enumerate(reader(split_blanks(head) if sign == BLANK else head, sign), 1):
         if not is_empty(fields, sign) and not (_COMMENT.match(fields[0]) and not records):
             records.append((number, fields))

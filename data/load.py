@@ -5,7 +5,7 @@ import hashlib
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from data.text import MAX_BYTES
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
 
 _AT_ONCE = 50_000  # rows
 _FIGURES = [*FEATURE_NAMES, TARGET.name]
@@ -93,12 +94,12 @@ def places_in_words(places: Sequence[int]) -> str:
     return f"row{'s' if len(places) > 1 else ''} {listed}{more}"
 
 
-def distinct(rows):
+def distinct(rows: "pd.DataFrame") -> "pd.DataFrame":
     """Leave out each row whose figures are all those of an earlier one, whatever its name.
 
     Parameters
     ----------
-    rows : pandas.DataFrame
+    rows
         As returned by `load_rows`.
 
     Returns
@@ -109,12 +110,12 @@ def distinct(rows):
     return rows.drop_duplicates(_FIGURES, ignore_index=True)
 
 
-def fingerprint(rows):
+def fingerprint(rows: "pd.DataFrame") -> str:
     """SHA-256 of the rows themselves: equal for equal figures, whatever file they came in.
 
     Parameters
     ----------
-    rows : pandas.DataFrame
+    rows
         As returned by `load_rows`.
 
     Returns
@@ -129,13 +130,13 @@ def fingerprint(rows):
     return digest.hexdigest()
 
 
-def _lines(records):
+def _lines(records: Any) -> bytes:
     buffer = io.StringIO()
     csv.writer(buffer, lineterminator="\n").writerows(records)
     return buffer.getvalue().encode()
 
 
-def _cells(column):
+def _cells(column: "pd.Series") -> "NDArray[Any] | pd.Series":
     """A column's cells as they are written in full; numbers that occur more than once are turned to text once."""
     import pandas as pd
 

@@ -23,16 +23,16 @@ class Notes:
 
     source: str
     period: str
-    facts: tuple
-    suspicious: tuple
+    facts: tuple[str, ...]
+    suspicious: tuple[Suspicion, ...]
 
 
-def notes_on(sha256):
+def notes_on(sha256: str) -> Notes | None:
     """Look up what is known about these rows.
 
     Parameters
     ----------
-    sha256 : str
+    sha256
         As `data.load.fingerprint` returns it.
 
     Returns

@@ -14,6 +14,7 @@ from data.text import CONTROL, MAX_ROWS, TOO_MANY_ROWS
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
     from data.table import Problems
 
@@ -22,7 +23,7 @@ _AT_ONCE = 50_000  # rows
 _CURE = "Write it anew, or as CSV."
 
 
-def is_parquet(raw):
+def is_parquet(raw: bytes) -> bool:
     """Whether bytes are a Parquet file, or the beginning of one."""
     return raw.startswith(b"PAR1") and (raw.endswith(b"PAR1") or raw[4:5] == b"\x15")
 
@@ -45,7 +46,6 @@ def read(
 
     Returns
     -------
-    header : list of str
     cells : pandas.DataFrame of str, shape (n_rows, n_readable)
         Empty text where nothing is; the index is each row's number as in a file whose header is row 1.
 
@@ -95,8 +95,6 @@ def unpack(
 
     Returns
     -------
-    header : list of str
-    n_rows : int
     table : pyarrow.Table of string, shape (n_rows, n_readable)
         The columns that can be read and whose header stands there once.
 
@@ -130,7 +128,7 @@ def unpack(
             for field, name in zip(file.schema_arrow, names, strict=True)
             if name in wanted and field in chosen and field.name not in readable
         ]
-        require_small(_described_size(described, {*readable}))
+        require_small(_described_size(described, [*readable]))
         texts = [field.name for field in chosen if _is_text(field.type)]
         # Text stays packed at first: one long name in every row is a few bytes in the file, and not in memory.
         file = ParquetFile(pa.BufferReader(raw), metadata=described, read_dictionary=texts, **options)
@@ -140,7 +138,7 @@ def unpack(
         raise DataError([f"The Parquet file cannot be read ({why}). {_CURE}"]) from None
 
 
-def _is_readable(kind):
+def _is_readable(kind: "pa.DataType") -> bool:
     from pyarrow import types
 
     kind = kind.value_type if types.is_dictionary(kind) else kind
@@ -148,20 +146,20 @@ def _is_readable(kind):
     return is_number or types.is_null(kind) or _is_text(kind)
 
 
-def _is_text(kind):
+def _is_text(kind: "pa.DataType") -> bool:
     from pyarrow import types
 
     kind = kind.value_type if types.is_dictionary(kind) else kind
     return types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
 
 
-def _described_size(described, names):
+def _described_size(described: "pq.FileMetaData", names: list[str]) -> int:
     groups = (described.row_group(i) for i in range(described.num_row_groups))
     columns = (group.column(i) for group in groups for i in range(group.num_columns))
     return sum(column.total_uncompressed_size for column in columns if column.path_in_schema in names)
 
 
-def _cells(file, names):
+def _cells(file: "pq.ParquetFile", names: list[str]) -> dict[str, list[str]]:
     import pyarrow as pa
 
     parts, size, n_rows = [], 0, 0
@@ -177,7 +175,7 @@ def _cells(file, names):
     return pa.concat_tables(parts) if parts else pa.table({name: pa.array([], pa.string()) for name in names})
 
 
-def _as_text(column):
+def _as_text(column: "pa.Array") -> "tuple[pa.Array, pa.Array | None]":
     """Text of a column, and which of it stands in each row where that is kept apart."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -189,7 +187,7 @@ def _as_text(column):
     return values, column.indices if is_packed else None
 
 
-def _size(values, codes):
+def _size(values: "pa.Array", codes: "pa.Array | None") -> int:
     import pyarrow.compute as pc
 
     lengths = pc.binary_length(values)

@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 from data.numbers import read_number
 
@@ -31,8 +31,11 @@ class Problem(str):
     """
 
     __slots__ = ("cure", "field", "value")
+    field: str
+    value: object
+    cure: str
 
-    def __new__(cls, text, field, value, cure):
+    def __new__(cls, text: str, field: str, value: object, cure: str) -> Self:
         """Make the sentence, and attach its parts."""
         problem = super().__new__(cls, text)
         problem.field, problem.value, problem.cure = field, value, cure
@@ -63,7 +66,7 @@ class DataError(ValueError):
 
     def __init__(self, problems: Iterable[str], n_more: int = 0, file: "Table | None" = None) -> None:
         self.problems, self.file = list(problems), file
-        self.sheet, self.sheets = "", []
+        self.sheet, self.sheets = "", list[str]()
         shown = self.problems[: self.SHOWN]
         more = len(self.problems) - len(shown) + n_more
         super().__init__("\n".join(shown + ([f"... and {more:,} more problems."] if more else [])))
@@ -85,7 +88,7 @@ class Column:
     maximum: float  # in the stored unit; beyond that it is a slip of the pen
     decimals: int  # shown at rest; a value with more digits shows them all
     help: str
-    aliases: tuple = ()  # other header spellings that a file may use
+    aliases: tuple[str, ...] = ()  # other header spellings that a file may use
     scale: float = 1.0  # shown value / stored value: 100 for a share shown as a percentage
     low: float = math.nan  # the slider, in the stored unit; of the target, where its values usually are
     high: float = math.nan
@@ -105,52 +108,52 @@ class Column:
         return f"{INPUT}{self.name}" if self.name.lower() in others else self.name
 
     @property
-    def is_share(self):
+    def is_share(self) -> bool:
         """Whether the column holds a share of one that people read as a percentage."""
         return self.scale == 100
 
     @property
-    def n_steps(self):
+    def n_steps(self) -> int:
         """How many positions the slider has."""
         return round((self.high - self.low) / self.step) + 1
 
     @property
-    def grid(self):
+    def grid(self) -> list[float]:
         """The slider's positions in the stored unit, free of accumulated rounding."""
         return [round(self.low + i * self.step, 9) for i in range(self.n_steps)]
 
-    def shown(self, value):
+    def shown(self, value: float) -> float:
         """Turn a stored value into the shown unit: ``0.565`` -> ``56.5``."""
         return round(value * self.scale, 9)
 
-    def n_decimals(self, value):
+    def n_decimals(self, value: float) -> int:
         """Count the decimals that show a stored value in full, six at most and never fewer than at rest."""
         shown = self.shown(value)
         return next((n for n in range(self.decimals, 6) if abs(shown - round(shown, n)) < 1e-9), 6)
 
-    def text(self, value):
+    def text(self, value: float) -> str:
         """Write a stored value in its shown unit without the unit: ``0.565`` -> ``"56.5"``."""
         return f"{self.shown(value):,.{self.n_decimals(value)}f}"
 
-    def about(self, value):
+    def about(self, value: float) -> str:
         """Write a mean or a quartile in its shown unit: ``7.668`` -> ``"7.67"``, ``4241.8`` -> ``"4,242"``."""
         return f"{self.shown(value):,.{self.decimals + (self.decimals > 0)}f}"
 
-    def text_with_unit(self, value):
+    def text_with_unit(self, value: float) -> str:
         """Write a stored value with its short unit: ``0.565`` -> ``"56.5 %"``."""
         return self.template.format(self.text(value))
 
     @property
-    def short_unit(self):
+    def short_unit(self) -> str:
         """The unit where room is short: ``"¢"``."""
         return self.template.replace("{}", "").strip()
 
-    def check(self, value):
+    def check(self, value: Any) -> float:
         """Return ``value`` as a float, or raise with what was wrong and the cure.
 
         Parameters
         ----------
-        value : object
+        value
             Anything that claims to be a number in the stored unit.
 
         Returns
@@ -174,7 +177,7 @@ class Column:
             raise self._refusal(value, f"{number:.10g} is not possible")
         return number
 
-    def _refusal(self, value, what):
+    def _refusal(self, value: Any, what: str) -> DataError:
         return DataError([Problem(f"{self.name}: {what}. {self.limits}", self.name, value, self.limits)])
 
     @property
@@ -193,7 +196,7 @@ class Column:
         )
 
     @property
-    def limits(self):
+    def limits(self) -> str:
         """The cure for a bad value, as a sentence."""
         kind = " (a share, not a percentage)" if self.is_share else f" {self.unit}"
         return f"Give a number from {self.minimum:,.10g} to {self.maximum:,.10g}{kind}."
@@ -335,6 +338,6 @@ TILES = {
 }
 
 
-def row_name(code):
+def row_name(code: str) -> str:
     """Name a row in full: ``"OH"`` -> ``"Ohio"``; a code without a longer name is its own name."""
     return ROW_NAMES.get(code, code)

@@ -1,24 +1,34 @@
 """What a table of rows says about itself: a choice of its rows, columns in figures, correlations, bins."""
 
 import math
+from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from data.schema import COLUMNS, ROW, row_name
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 NAMES = [column.name for column in COLUMNS]
 
 
-def choose(rows, limits=(), names=()):
+def choose(
+    rows: "pd.DataFrame",
+    limits: Iterable[tuple[str, float, float]] = (),
+    names: Collection[str] = (),
+) -> "pd.DataFrame":
     """Keep the rows that lie within all limits and bear one of the names.
 
     Parameters
     ----------
-    rows : pandas.DataFrame
+    rows
         As `data.load.load_rows` returns them.
-    limits : iterable of (str, float, float)
+    limits
         Column name, lowest and highest value to keep [stored unit].
-    names : collection of str
+    names
         Names or codes of rows to keep; without any, all are.
 
     Returns
@@ -34,12 +44,8 @@ def choose(rows, limits=(), names=()):
     return rows[kept]
 
 
-def describe(rows):
+def describe(rows: "pd.DataFrame") -> "pd.DataFrame":
     """Each column in figures.
-
-    Parameters
-    ----------
-    rows : pandas.DataFrame
 
     Returns
     -------
@@ -53,12 +59,8 @@ def describe(rows):
     return table.assign(mean=figures.mean(), deviation=figures.std(), skewness=figures.skew())
 
 
-def correlations(rows):
+def correlations(rows: "pd.DataFrame") -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """How the columns go together, pair by pair.
-
-    Parameters
-    ----------
-    rows : pandas.DataFrame
 
     Returns
     -------
@@ -66,15 +68,17 @@ def correlations(rows):
         From -1 to 1; NaN for a column that never varies.
     """
     figures = rows[NAMES]
-    return tuple(_with_itself(figures.corr(method).to_numpy(copy=True)) for method in ("pearson", "spearman"))
+    pearson, spearman = (figures.corr(method).to_numpy(copy=True) for method in ("pearson", "spearman"))
+    return _with_itself(pearson), _with_itself(spearman)
 
 
-def variance_inflation(pearson):
+def variance_inflation(pearson: NDArray[np.float64]) -> NDArray[np.float64]:
     """By how much what inputs have in common widens the error of each one's coefficient.
 
     Parameters
     ----------
-    pearson : ndarray of shape (n_inputs, n_inputs)
+    pearson
+        Of shape (n_inputs, n_inputs).
 
     Returns
     -------
@@ -95,19 +99,20 @@ def variance_inflation(pearson):
     return found
 
 
-def _with_itself(matrix):
+def _with_itself(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     """Rounding leaves a column's correlation with itself a hair off 1."""
     itself = np.diagonal(matrix)
     np.fill_diagonal(matrix, np.where(np.isnan(itself), np.nan, 1.0))
     return matrix
 
 
-def histogram(values):
+def histogram(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Count values in bins of equal width.
 
     Parameters
     ----------
-    values : ndarray of shape (n_values,)
+    values
+        Of shape (n_values,).
 
     Returns
     -------
@@ -131,16 +136,11 @@ def histogram(values):
     return np.histogram(values, edges)
 
 
-def commonest(values):
+def commonest(values: "pd.Series") -> tuple[float, int]:
     """Find the value that most rows share.
-
-    Parameters
-    ----------
-    values : pandas.Series
 
     Returns
     -------
-    value : float
     n_rows : int
         How many have it; of equally common values, the smallest is named.
     """

@@ -1,7 +1,7 @@
 """A file as cells of text, its columns known by any accepted spelling, and the cells of a column as numbers."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -38,7 +38,7 @@ _CURE = {
 }
 
 
-class Problems(list):
+class Problems(list[tuple[int, str, str]]):
     """Row in the file, column or nothing, and what is wrong there; of many of a kind the first, and their number.
 
     Parameters
@@ -47,16 +47,16 @@ class Problems(list):
         How many of a kind are kept; all unless told otherwise.
     """
 
-    def __init__(self, limit=None):
+    def __init__(self, limit: int | None = None) -> None:
         super().__init__()
         self.limit, self.n_more = limit, 0
 
-    def report(self, rows, column, say):
+    def report(self, rows: Any, column: str, say: Callable[..., Any]) -> None:
         """Note the rows of one kind, in their order; ``say`` turns one to words."""
         self.extend((int(row), column, say(row)) for row in rows[: self.limit])
         self.n_more += len(rows[self.limit :]) if self.limit else 0
 
-    def error(self, table=None):
+    def error(self, table: "Table | None" = None) -> DataError:
         """All of it as the error that refuses the file, by row; what is wrong with the header alone, if anything is."""
         if of_header := [text for row, _, text in self if row == 1]:
             return DataError(of_header, 0, table)
@@ -94,26 +94,26 @@ class Table:
 
     cells: Any
     whole: Any
-    places: dict
+    places: dict[str, int]
     separator: str
     decimal: str
     shows_decimal: bool
     problems: Problems
-    remarks: list
-    ignored: list
+    remarks: list[str]
+    ignored: list[str]
     sheet: str
-    sheets: list
+    sheets: list[str]
 
-    def column(self, name):
+    def column(self, name: str) -> "pd.Series":
         """Trimmed cells of a column of the schema in the rows that are whole, or None."""
         return self.cells.loc[self.whole].iloc[:, self.places[name]].str.strip() if name in self.places else None
 
 
-def _empty(expected):
+def _empty(expected: str) -> str:
     return f"The file is empty. It needs a header line ({expected}) and rows."
 
 
-def _read(source, max_bytes, expected):
+def _read(source: Any, max_bytes: int, expected: str) -> bytes:
     if isinstance(source, bytes):
         raw = source
     elif hasattr(source, "read"):
@@ -167,7 +167,7 @@ def read_table(
     DataError
         If there is nothing in it, if it is no table, or too much.
     """
-    problems, remarks, expected, sheets = Problems(limit), [], ", ".join(wanted), []
+    problems, remarks, expected, sheets = Problems(limit), list[str](), ", ".join(wanted), list[str]()
     raw = _read(source, max_bytes, expected)
     if excel.is_excel(raw):
         raw, sheet, sheets = excel.read(raw, sheet)
@@ -191,7 +191,7 @@ def _table_of(
 ) -> Table:
     if parquet.is_parquet(raw):
         header, cells = parquet.read(raw, wanted, problems, needs_all=bool(columns))
-        separator, overflow = ",", {}
+        separator, overflow = ",", dict[int, Any]()
     else:
         text = decode(raw, remarks)
         require_table(text)
@@ -230,7 +230,7 @@ def _table_of(
 def _names(header: list[str], columns: Mapping[str, str | int] | None) -> list[str | None]:
     """Name in the schema of each column of a file, or None; what was said by hand goes before what the header says."""
     names = names_of(header)
-    titles, taken = [str(title).strip() for title in header], {}
+    titles, taken = [str(title).strip() for title in header], dict[int, str]()
     for name, given in (columns or {}).items():
         place = titles.index(given) if given in titles else _place(given)
         if not 0 <= place < len(titles):
@@ -274,7 +274,12 @@ def _shortly(titles: list[str]) -> str:
     return ", ".join(title.strip() for title in titles if title.strip())[:200]
 
 
-def _decimal(cells, places, wanted, separator):
+def _decimal(
+    cells: "pd.DataFrame",
+    places: dict[str, int] | dict[Any, Any],
+    wanted: Collection[str],
+    separator: str,
+) -> tuple[str, bool]:
     """Which sign the file uses for decimals, and whether anything in it shows that."""
     shows = dict.fromkeys(".,", 0)
     chosen = [cells.iloc[:, places[name]] for name in {*wanted} & {*places} - {ROW}]
@@ -319,13 +324,8 @@ def _if_grouped(bare: "pd.Series", number: "pd.Series", column: Column, decimal:
     return grouped if is_usual == [False, True] else None
 
 
-def numbers(table, column):
+def numbers(table: Table, column: Column) -> "pd.Series":
     """Turn a column of cells into numbers, and note every cell that is none among the table's problems.
-
-    Parameters
-    ----------
-    table : Table
-    column : data.schema.Column
 
     Returns
     -------
@@ -350,10 +350,10 @@ def numbers(table, column):
     is_number &= number.notna() & ~is_either
     number = number.where(~is_either)
 
-    def report(rows, say):
+    def report(rows: "pd.DataFrame", say: Any) -> None:
         table.problems.report(rows, column.name, say)
 
-    def cure(row):
+    def cure(row: Any) -> Any:
         return _CURE[decimal] if {",", "."} & set(cells[row]) else column.limits
 
     others = cells[~is_number & ~is_either & (cells != "")]

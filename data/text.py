@@ -2,7 +2,8 @@
 
 import csv
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 from data.layout import BLANK, Layout, is_empty, reader, split_blanks
 from data.schema import DataError
@@ -24,7 +25,7 @@ CONTROL = r"[\x00-\x08\x0e-\x1f]"
 csv.field_size_limit(MAX_BYTES)
 
 
-def decode(raw, remarks):
+def decode(raw: bytes, remarks: list[Any]) -> str:
     """Turn a file's bytes to text; a remark says where that was a guess."""
     if raw.startswith(b"\x1f\x8b"):
         raise DataError(["This is a compressed file (.gz), not a table. Unpack it, and send what is in it."])
@@ -64,7 +65,6 @@ def split(
 
     Returns
     -------
-    header : list of str
     cells : pandas.DataFrame of str, shape (n_rows, n_columns)
     overflow : dict
         Row -> the beginning of what is there beyond the header's fields.
@@ -74,6 +74,7 @@ def split(
     # No quotation mark may swallow the last line: it holds a sign that no text has.
     separator = layout.separator
     records = reader(f"{split_blanks(text) if separator == BLANK else text}\n{_END}", separator)
+    header: Any
     header, parts, rows, kept, overflow, spread, line, most = [], [], [], [], {}, [], 0, 0
     for row, fields in enumerate(records, 1):
         n_lines, line = records.line_num - line, records.line_num
@@ -112,7 +113,7 @@ def _most_rows(n_columns: int) -> int:
     return min(MAX_ROWS, MAX_CELLS // n_columns)
 
 
-def _in_words(spread):
+def _in_words(spread: list[Any]) -> Iterator[str]:
     """Say which rows have a cell of several lines, the first of many."""
     told = "one cell holds {} lines that look like rows. Look at its quotation marks."
     yield from (f"row {row}: {told.format(n_lines)}" for row, n_lines in spread[: DataError.SHOWN])

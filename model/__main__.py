@@ -8,9 +8,10 @@ import logging
 import os
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from data.inputs import load_inputs
 from data.load import SHIPPED, load_rows
@@ -22,15 +23,16 @@ from model.answering.scoring import score_file, to_csv
 from model.fitting import artifact
 from model.fitting.algorithms import ALGORITHMS, DEFAULT, OFFERED
 from model.fitting.errors import ModelError
-from model.fitting.evaluate import Scores
 from model.fitting.interval import LEVELS, levels
 from model.fitting.recipe import Recipe, make_recipe
-from model.fitting.train import require_usable, train
+from model.fitting.scores import Scores
+from model.fitting.train import Model, require_usable, train
 from model.judging.card import card, export
 from model.queue import jobs
 from model.queue.dispatcher import Dispatcher
 from model.store import history, versions
 from model.store.database import StoreError
+from model.store.history import Promotion
 from model.store.tables import OPEN
 from model.store.versions import Version
 
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
 _OPTIONS = ("help", "coverage", "json", "file", "out", "columns", "sheet", "from", "to")
 
 
-def main(arguments=None):
+def main(arguments: list[Any] | None = None) -> int:
     """Run a command; 0 when it worked, 1 when it found damage, 2 when the input was bad."""
     logging.basicConfig(format="%(message)s")
     options = _parser().parse_args(arguments)
@@ -55,11 +57,11 @@ def main(arguments=None):
         return 130
 
 
-def _parser():
+def _parser() -> Any:
     parser = argparse.ArgumentParser(prog="python -m model", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def command(name, run, words):
+    def command(name: str, run: Callable[[argparse.Namespace], int], words: str) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=words)
         added.set_defaults(run=run)
         return added
@@ -137,16 +139,16 @@ def _require_file(options: argparse.Namespace, has_file: object, option: str) ->
         raise DataError([f"--columns and --sheet are about a file: give {option}, too."])
 
 
-def _parameters():
+def _parameters() -> dict[str, list[str]]:
     """Parameter name -> the algorithms that take it."""
-    takers = {}
+    takers: dict[str, list[str]] = {}
     for name in OFFERED:
         for parameter in ALGORITHMS[name].parameters:
             takers.setdefault(parameter.name, []).append(name)
     return takers
 
 
-def _train(options):
+def _train(options: argparse.Namespace) -> int:
     started = time.perf_counter()
     given = {name: value for name in _parameters() if (value := getattr(options, name)) is not None}
     recipe = make_recipe(options.algorithm, given, int(options.seed) if options.seed.isdecimal() else options.seed)
@@ -183,11 +185,10 @@ def _train_in_store(rows: "pd.DataFrame", options: argparse.Namespace, recipe: R
     require_usable(rows)
     store = history.open_store()
     who, data = _user(), (rows, "shipped" if options.data == SHIPPED else options.data.name)
-    asked = {"parameters": recipe.parameters, "seed": recipe.seed, "by": who}
-    number = jobs.submit(store, who, data, [recipe.algorithm], **asked)
+    number = jobs.submit(store, who, data, [recipe.algorithm], parameters=recipe.parameters, seed=recipe.seed, by=who)
     dispatcher = Dispatcher()
     try:
-        while (job := jobs.job(store, number)).state in OPEN:
+        while (job := jobs.job(store, number)) and job.state in OPEN:
             dispatcher.dispatch(store)
             if job.total:
                 _FITS(job.done, job.total)
@@ -195,8 +196,8 @@ def _train_in_store(rows: "pd.DataFrame", options: argparse.Namespace, recipe: R
     except KeyboardInterrupt:
         jobs.cancel(store, number)
         raise
-    if job.state != "done":
-        raise ModelError(f"job {number} {job.state}: {job.message}")
+    if not job or job.state != "done":
+        raise ModelError(f"job {number} {job.state}: {job.message}" if job else f"job {number} was removed")
     return versions.of_job(store, number)[0]
 
 
@@ -207,7 +208,7 @@ def _figures(scores: Scores) -> str:
     )
 
 
-def _bar(what, of, done, total):
+def _bar(what: str, of: str, done: int, total: int) -> None:
     filled = 30 * done // total
     end = "\n" if done == total else ""
     print(
@@ -221,14 +222,14 @@ def _bar(what, of, done, total):
 _FITS = partial(_bar, "cross-validation", "fits")
 
 
-def _list(_):
+def _list(_: argparse.Namespace) -> int:
     store = history.open_store()
-    now, _ = history.active(store)
+    active, _newest = history.active(store)
     print(f"{'version':>9}  {'algorithm':34}{'rows':>8}{'MAE':>8}{'+-':>6}  trained (UTC)     data")
     for one in versions.versions(store):
         mae = one.metadata.scores["model"].mae
         print(
-            f"{'*' if one.id == now else '':>3}{one.id:6}  {one.recipe.label:34}"
+            f"{'*' if one.id == active else '':>3}{one.id:6}  {one.recipe.label:34}"
             f"{one.metadata.data.n_rows:8,}{mae.value:8.1f}{mae.standard_error:6.1f}  "
             f"{one.created_at:%Y-%m-%d %H:%M}  {one.data_set.origin}{' (broken)' if one.broken else ''}"
         )
@@ -236,19 +237,19 @@ def _list(_):
     return 0
 
 
-def _promote(options):
+def _promote(options: argparse.Namespace) -> int:
     store = history.open_store()
     history.promote(store, options.number, options.by, options.reason)
     print(f"{versions.version(store, options.number).label} is now active.")
     return 0
 
 
-def _loaded(number):
+def _loaded(number: int) -> tuple[Version, Model, list[Promotion]]:
     store = history.open_store()
     return versions.version(store, number), versions.load(store, number), history.promotions(store)
 
 
-def _export(options):
+def _export(options: argparse.Namespace) -> int:
     version, model, promotions = _loaded(options.number)
     stored = versions.content_of(history.open_store(), options.number)
     for name, content in export(version, model, promotions, stored).items():
@@ -261,12 +262,12 @@ def _export(options):
     return 0
 
 
-def _card(options):
+def _card(options: argparse.Namespace) -> int:
     print(card(*_loaded(options.number)))
     return 0
 
 
-def _active_model():
+def _active_model() -> Model:
     try:
         store = history.open_store()
         model, notice, _ = history.active_model(store, lambda number: versions.load(store, number))
@@ -277,7 +278,7 @@ def _active_model():
     return model
 
 
-def _asked_model(options):
+def _asked_model(options: argparse.Namespace) -> Model:
     """Return the active model, if its rows can set the level that is asked for."""
     model = _active_model()
     if options.coverage not in levels(len(model.distinct)):
@@ -285,7 +286,7 @@ def _asked_model(options):
     return model
 
 
-def _given(options):
+def _given(options: argparse.Namespace) -> dict[str, Any]:
     """Inputs that were given: column name -> text."""
     given = {column.name: getattr(options, f"{INPUT}{column.name}") for column in FEATURES}
     return {name: value for name, value in given.items() if value is not None}
@@ -304,7 +305,7 @@ def _change(options: argparse.Namespace) -> int:
     amount, _, word = in_words(answer.value).partition(" ")
     told = f"{amount} {TARGET.unit} {word} than {name}" if round(answer.value) else f"no change from {name}"
     print(f"{told}: {answer.start_prediction:.0f} -> {answer.prediction:.0f}")
-    if answer.low is None:
+    if answer.low is None or answer.high is None:
         print("how sure that is: not known, this version has no refits; the app makes them when it runs")
     else:
         stretched = ", stretched to hold the change" if answer.is_stretched else ""
@@ -316,7 +317,7 @@ def _change(options: argparse.Namespace) -> int:
     return 0
 
 
-def _predict(options):
+def _predict(options: argparse.Namespace) -> int:
     _require_file(options, options.file, "--file")
     model = _asked_model(options)
     if options.file or options.out:
@@ -348,7 +349,7 @@ def _measured(answer: Prediction) -> str:
     )
 
 
-def _score(options, model):
+def _score(options: argparse.Namespace, model: Model) -> int:
     if not (options.file and options.out):
         raise DataError(["--file and --out go together: give the file to score and the file to write."])
     inputs = load_inputs(options.file, columns=options.columns, sheet=options.sheet)

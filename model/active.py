@@ -53,7 +53,7 @@ class _Seen:
     """What answered when the store was last asked; never changed, so that who reads it needs no lock."""
 
     opened: _Opened
-    stamp: tuple | None  # None where the store must be asked again in any case
+    stamp: tuple[Any, ...] | None  # None where the store must be asked again in any case
     model: Model  # as it was loaded
     noticed: Model  # with what is not in order
 
@@ -126,7 +126,7 @@ class ActiveModel:
     def _with(self, model: Model, notice: str) -> Model:
         """Return a model that says what is not in order, too: the same object each time."""
         with self._noticing:
-            last, told, noticed = self._noticed or (None, "", None)
+            last, told, noticed = self._noticed or (None, "", model)
             if notice and notice != told:
                 _LOG.warning("%s", notice)
             if not notice:
@@ -209,7 +209,7 @@ class ActiveModel:
 
         return opened.versions.get(number, lambda: opened.loading.ask(number, load))
 
-    def survey(self, model: Model, limits: tuple, names: tuple) -> Survey:
+    def survey(self, model: Model, limits: tuple[Any, ...], names: tuple[str, ...]) -> Survey:
         """Return the rows that a filter leaves, with what was worked out from them."""
         surveys = self._surveys if len(model.rows) <= _MANY else self._large_surveys
         # A model equals itself alone, and a key keeps it alive: no other can ever be taken for it.

@@ -1,11 +1,13 @@
 """The Explore page: the rows on a map and in a table, and below them one view at a time of what is in them."""
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import streamlit as st
 
 from data.edit import write_rows
 from data.notes import notes_on
-from data.schema import COLUMNS, FEATURES, ROW, ROWS, TARGET, row_name
+from data.schema import COLUMNS, FEATURES, ROW, ROWS, TARGET, Column, row_name
 from data.statistics import commonest
 from model.answering.predict import predict_rows
 from model.fitting.errors import ModelError
@@ -16,6 +18,9 @@ from pages.shared.panels.frame import frame
 from pages.shared.pictures import charts, text_tables
 from pages.shared.pictures.drawing import Points, blank
 from pages.shared.words import wording
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 model = resources.active_model()
 frame("Explore", model)
@@ -39,12 +44,12 @@ hidden = frozenset(selected).difference(shown)
 points = Points(survey.rows.loc[survey.sample], frozenset(selected), doubts)
 
 
-def label(column):
+def label(column: Column) -> str:
     """What a list of columns shows."""
     return column.label
 
 
-def picture(key, figure, alt, table=None, *, can_select=True):
+def picture(key: str, figure: "go.Figure", alt: str, table: Any = None, *, can_select: bool = True) -> None:
     """Show a figure, and the table behind it."""
     pick = {"on_select": choice.on_pick(key, hidden)} if can_select else {}
     st.plotly_chart(figure, key=key, alt=alt, config={"displaylogo": False}, **pick)
@@ -53,7 +58,7 @@ def picture(key, figure, alt, table=None, *, can_select=True):
             st.markdown(text_tables.markdown(table))
 
 
-def one_input():
+def one_input() -> None:
     """One input against the target, with the line, the model's average response, and the scenario."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         column = st.selectbox("Input", FEATURES, format_func=label, key=session.EXPLORE_INPUT, persist_state="session")
@@ -73,7 +78,7 @@ def one_input():
     st.caption(why or wording.one_input(column))
 
 
-def columns():
+def columns() -> None:
     """What each column means and how it is spread."""
     st.markdown(text_tables.markdown(text_tables.of_statistics(survey.statistics)))
     st.caption(wording.meanings())
@@ -87,7 +92,7 @@ def columns():
     st.caption(f"{wording.spread(column, *commonest(values), n)} Whiskers reach the extremes.")
 
 
-def pairs():
+def pairs() -> None:
     """Each column against each other, and their correlations."""
     st.markdown(wording.strongest(*survey.correlations, n))
     left, right = st.columns([0.58, 0.42], gap="medium")
@@ -100,7 +105,7 @@ def pairs():
         picture(session.EXPLORE_HEAT, figure, alt, text_tables.of_correlations(*survey.correlations), can_select=False)
 
 
-def pull():
+def pull() -> None:
     """Which rows pull the straight line, and how it is without those selected."""
     try:
         regression = survey.regression
@@ -126,7 +131,7 @@ def pull():
     st.caption(wording.fit(regression))
 
 
-def without(places):
+def without(places: list[int]) -> None:
     """Compare the line of these rows with the line without some of them."""
     what = f"Without {wording.names(model, places)}"
     try:
@@ -137,7 +142,7 @@ def without(places):
         st.markdown(text_tables.markdown(table))
 
 
-def matters():
+def matters() -> None:
     """What the active model leans on."""
     st.markdown(wording.importance(model))
     if n < 2:
@@ -153,7 +158,7 @@ def matters():
             st.caption(told)
 
 
-def about():
+def about() -> None:
     """Where the rows come from, and which figures to doubt."""
     st.markdown(wording.provenance(notes, model))
     if not notes:

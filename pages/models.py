@@ -2,16 +2,21 @@
 
 import io
 import zipfile
+from collections.abc import Callable
+from typing import Any
 
 import streamlit as st
 
 from data.cells import harmless
 from data.schema import ROWS, TARGET
 from model.fitting.errors import ModelError
+from model.fitting.train import Model
 from model.judging.card import card, export
 from model.store import history, pruning, versions
-from model.store.database import StoreError
+from model.store.database import Store, StoreError
+from model.store.history import Promotion
 from model.store.tables import now
+from model.store.versions import Version
 from pages.shared import door, resources, session
 from pages.shared.panels import evidence_panel
 from pages.shared.panels.frame import asked_for, frame
@@ -20,7 +25,7 @@ from pages.shared.words import verdicts
 from pages.shared.words.wording import plain
 
 
-def status(one, promoted):
+def status(one: Version, promoted: dict[int, Promotion]) -> str:
     """What a version is at the moment."""
     if one.broken:
         return "broken"
@@ -29,7 +34,7 @@ def status(one, promoted):
     return "was active" if one.id in promoted else "candidate"
 
 
-def row(one, promoted):
+def row(one: Version, promoted: dict[int, Promotion]) -> dict[str, object]:
     """A version's line in the history."""
     scores, last = one.metadata.scores["model"], promoted.get(one.id)
     return {
@@ -48,7 +53,7 @@ def row(one, promoted):
     }
 
 
-def record(promotions):
+def record(promotions: list[Promotion]) -> None:
     """What was active when: a picture, and behind it the table."""
     st.markdown("## What was active when")
     st.plotly_chart(
@@ -71,7 +76,7 @@ def record(promotions):
             st.markdown(text_tables.markdown(lines))
 
 
-def overview(found, promoted):
+def overview(found: list[Version], promoted: dict[int, Promotion]) -> None:
     """Every version, the newest first."""
     st.markdown("## Versions")
     figures = {
@@ -96,7 +101,7 @@ def overview(found, promoted):
     )
 
 
-def archive(store, version, loaded, promotions):
+def archive(store: Store, version: Version, loaded: Model, promotions: list[Promotion]) -> bytes:
     """Pack everything that is needed to use the version elsewhere."""
     stored = versions.content_of(store, version.id)
     packed = io.BytesIO()
@@ -106,7 +111,7 @@ def archive(store, version, loaded, promotions):
     return packed.getvalue()
 
 
-def remove(store, what, function, number):
+def remove(store: Store, what: str, function: Callable[[Store, int], None], number: int) -> None:
     """Delete, and say what went or why it stays."""
     try:
         door.change(function, store, number)
@@ -115,7 +120,9 @@ def remove(store, what, function, number):
         st.session_state[session.MODELS_REMOVED] = str(error)
 
 
-def one_version(store, found, promoted, promotions):
+def one_version(
+    store: Store, found: dict[int, Version], promoted: dict[int, Promotion], promotions: list[Promotion]
+) -> None:
     """Choose a version, read its card, take it away, promote it, roll back to it, or remove it."""
     usual = model.version if model.version in found else next(iter(found))
     chosen = asked_for(session.VERSION, found, usual)
@@ -136,7 +143,7 @@ def one_version(store, found, promoted, promotions):
             st.error(f"Version {chosen} cannot be used. {error}", icon=":material/broken_image:")
         else:
             text = card(version, loaded, promotions)
-            options = {"icon": ":material/download:", "on_click": "ignore"}
+            options: dict[str, Any] = {"icon": ":material/download:", "on_click": "ignore"}
             st.download_button("Model card", text, f"model_card_{chosen}.md", "text/markdown", **options)
             packed = f"petrol_model_{chosen}.zip"
             st.download_button(
@@ -159,7 +166,7 @@ def one_version(store, found, promoted, promotions):
             st.markdown(text.replace("\n## ", "\n### ").replace("# Version", "## Version", 1))
 
 
-def data_sets(store):
+def data_sets(store: Store) -> None:
     """Offer the removal of data that no version needs which must stay."""
     removable = history.removable_data_sets(store)
     if not removable or door.refusal():
@@ -178,7 +185,7 @@ def data_sets(store):
                 st.button("Remove it", key=key, on_click=remove, args=arguments)
 
 
-def page(store):
+def page(store: Store) -> None:
     """From the whole record to one version."""
     if told := st.session_state.pop(session.MODELS_REMOVED, None):
         st.info(told, icon=":material/delete:")

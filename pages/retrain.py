@@ -1,6 +1,10 @@
 """The Retrain page: a candidate is trained beside the app, compared with the active model, and perhaps promoted."""
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from data.schema import ROWS, DataError
 from model.fitting.algorithms import OFFERED
@@ -10,12 +14,17 @@ from model.fitting.train import require_usable
 from model.judging.evidence import Evidence
 from model.judging.standings import comparable
 from model.queue import duration, jobs
+from model.queue.jobs import Job
 from model.store import history, versions
-from model.store.database import StoreError
+from model.store.database import Store, StoreError
+from model.store.versions import Version
 from pages.shared import door, resources, session, visitors
 from pages.shared.panels import evidence_panel, proposal, training
 from pages.shared.panels.frame import asked_for, frame
 from pages.shared.words import verdicts
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 HOW_TO = (
     "Press **Retrain** to train one with the usual settings, or **Compare all** to compare all algorithms. Progress "
@@ -23,9 +32,15 @@ HOW_TO = (
 )
 
 
-def submit(store, data, excluded, recipes):
+def submit(
+    store: Store,
+    data: "tuple[pd.DataFrame, str]",
+    excluded: tuple[int, ...],
+    algorithms: Sequence[str],
+    parameters: dict[str, float] | None,
+    seed: int,
+) -> None:
     """Put a training into the queue, or say what stands against it."""
-    algorithms, parameters, seed = recipes
     try:
         options = {"parameters": parameters, "seed": seed, "excluded": excluded, "by": door.author("a visitor")}
         number = door.change(jobs.submit, store, visitors.visitor(), data, algorithms, **options)
@@ -34,7 +49,7 @@ def submit(store, data, excluded, recipes):
         st.error(str(error))
 
 
-def propose(store, below):
+def propose(store: Store, below: DeltaGenerator) -> None:
     """Draw what can be trained, and the two buttons that do it."""
     st.markdown("## What to train")
     rows, excluded, origin = proposal.rows(store, below)
@@ -57,12 +72,12 @@ def propose(store, below):
             f"with a word, is what makes too large a model or takes more than {duration.MOST_COMPARED // 60} minutes.",
         )
     if is_one and not any(problems.values()):  # what was typed may be refused in the run in which it was pressed
-        submit(store, (rows, origin), excluded, ([name], parameters, seed))
+        submit(store, (rows, origin), excluded, [name], parameters, seed or 0)
     elif are_all and not problems["rows"]:
-        submit(store, (rows, origin), excluded, (list(OFFERED), None, seed))
+        submit(store, (rows, origin), excluded, OFFERED, None, seed or 0)
 
 
-def finish(store, found, current):
+def finish(store: Store, found: list[Version], current: list[Job]) -> None:
     """Turn to the best of what the job in the address has trained, once it has ended; a reload keeps the address."""
     mine = st.query_params.get(session.JOB)
     if mine and mine not in [str(job.id) for job in current]:
@@ -73,7 +88,7 @@ def finish(store, found, current):
             st.query_params[session.CANDIDATE] = str(best)
 
 
-def choose(found):
+def choose(found: dict[int, Version]) -> int:
     """Draw the choice of the candidate and read it."""
     usual = next((number for number in found if number != model.version), model.version)
     chosen = asked_for(session.CANDIDATE, found, usual)
@@ -90,7 +105,7 @@ def choose(found):
     )
 
 
-def page(store):
+def page(store: Store) -> None:
     """From the proposal to its evidence; without the proposal for those who may not change anything."""
     if may_change := door.draw():
         left, right = st.columns([0.46, 0.54], gap="large")

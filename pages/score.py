@@ -1,5 +1,7 @@
 """The Score page: a CSV of scenarios comes back with a prediction, its interval and its support on every row."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import streamlit as st
 
@@ -11,18 +13,21 @@ from data.schema import FEATURE_NAMES, ROW, TARGET
 from data.statistics import histogram
 from data.text import MAX_BYTES
 from model.answering.neighbours import LEVELS
-from model.answering.scoring import START, Scored, score_file, support_counts, to_csv
+from model.answering.scoring import START, Answers, Scored, score_file, support_counts, to_csv
 from pages.shared import controls, resources, session
 from pages.shared.panels import reading, uploads
 from pages.shared.panels.frame import frame
 from pages.shared.pictures.drawing import ACCENT, LEGEND, MUTED, POINT, figure, ticks
 from pages.shared.words.wording import plain
 
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
 N_SHOWN = 100  # rows of the preview
 COLOURS = {"near": POINT, "far": MUTED, "very far": ACCENT}
 
 
-def take():
+def take() -> None:
     """Keep what was sent for this session, also over a visit to another page."""
     file = st.session_state[session.SCORE_FILE]
     st.session_state[session.SCORE_SHEET] = ""
@@ -43,7 +48,11 @@ def scored(name: str, content: bytes, file: str, coverage: float) -> Scored | re
         result = reading.read_file(load_inputs, name, content, FEATURE_NAMES, sheet=sheet)
         if not isinstance(result, reading.Refusal):
             bar.progress(0.5, f"Scoring {len(result.X):,} rows")  # reading is half of the work
-            result = score_file(model, result, coverage, lambda n, n_all: bar.progress(0.5 + n / n_all / 2))
+
+            def show_progress(n: int, n_all: int) -> None:
+                bar.progress(0.5 + n / n_all / 2)
+
+            result = score_file(model, result, coverage, show_progress)
         bar.empty()
         st.session_state[session.SCORE_DONE] = wanted, result
     return result
@@ -54,7 +63,7 @@ def read_again() -> None:
     st.session_state.pop(session.SCORE_DONE, None)
 
 
-def picture(answers):
+def picture(answers: Answers) -> "go.Figure":
     """How often each prediction occurs, by how far the scenarios are from every row."""
     _, edges = histogram(answers.value)
     centres, width = (edges[1:] + edges[:-1]) / 2, edges[1] - edges[0]
@@ -72,7 +81,7 @@ def picture(answers):
     return figure(bars, 300, xaxis, yaxis, barmode="stack", legend=legend)
 
 
-def summary(name, result, coverage):
+def summary(name: str, result: Scored, coverage: float) -> None:
     """Say what became of the rows, and give the file back."""
     n, n_all = len(result.answers.value), len(result.rows)
     counts = support_counts(result.answers)
@@ -110,7 +119,7 @@ def summary(name, result, coverage):
     )
 
 
-def preview(result):
+def preview(result: Scored) -> None:
     """Show the first rows, or the first that could not be scored."""
     ways = ["First rows"] + (["Not scored"] if result.n_problems else [])
     way = st.segmented_control("Preview", ways, default=ways[0], key=session.SCORE_PREVIEW, required=True)
@@ -147,7 +156,8 @@ with right:
 sent = st.session_state.get(session.SCORE_SENT)
 uploads.remember("score", sent[0] if sent else "")
 if sent:
-    result = scored(*sent, coverage)
+    name, content, file = sent
+    result = scored(name, content, file, coverage)
     reading.choose_sheet(result.sheets, result.sheet, session.SCORE_SHEET, read_again)
     reading.tell_matched(sent[0], session.SCORE_CHANGE, read_again)
     if isinstance(result, reading.Refusal):

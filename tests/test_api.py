@@ -20,8 +20,8 @@ from data.schema import FEATURE_NAMES, FEATURES, row_name
 from model.answering.change import change
 from model.answering.predict import predict
 from model.answering.scoring import score
-from model.fitting.evaluate import scores
 from model.fitting.interval import LEVELS
+from model.fitting.scores import scores
 from model.store import history
 from pages.shared import resources
 from tests.conftest import ROOT, running_server

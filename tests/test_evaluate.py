@@ -8,8 +8,9 @@ from scipy import stats
 from sklearn.base import BaseEstimator, RegressorMixin
 
 from data.schema import TARGET
-from model.fitting.evaluate import Difference, mae_difference, n_repeats_for, out_of_fold, scores
+from model.fitting.evaluate import n_repeats_for, out_of_fold
 from model.fitting.recipe import build_pipeline, make_recipe
+from model.fitting.scores import Difference, mae_difference, scores
 from model.fitting.train import features
 
 RANDOM = np.random.default_rng(5)

@@ -8,8 +8,9 @@ import pytest
 from data.schema import FEATURE_NAMES, FEATURES
 from model.answering.predict import predict_rows
 from model.fitting.algorithms import ALGORITHMS
-from model.fitting.evaluate import Difference, mae_difference, out_of_fold
+from model.fitting.evaluate import out_of_fold
 from model.fitting.recipe import build_pipeline, make_recipe
+from model.fitting.scores import Difference, mae_difference
 from model.fitting.train import features, train
 from model.judging.card import card, export
 from model.judging.evidence import Evidence, gather

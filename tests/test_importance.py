@@ -7,8 +7,9 @@ from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import RepeatedKFold
 
 from data.schema import FEATURE_NAMES, TARGET
-from model.fitting.evaluate import Estimate, out_of_fold
+from model.fitting.evaluate import out_of_fold
 from model.fitting.importance import KINDS, importances, losses_of, predictions_and_losses
+from model.fitting.scores import Estimate
 from model.fitting.train import features
 
 

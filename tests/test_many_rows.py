@@ -13,10 +13,11 @@ from model.answering.change import change
 from model.answering.neighbours import nearest
 from model.answering.predict import predict
 from model.fitting import evaluate
-from model.fitting.evaluate import groups_of, scores
+from model.fitting.evaluate import groups_of
 from model.fitting.importance import losses_of, predictions_and_losses
 from model.fitting.interval import LEVELS, half_width
 from model.fitting.recipe import make_recipe
+from model.fitting.scores import scores
 from model.fitting.train import N_SAMPLED, train
 from model.store import history, versions
 from pages.shared import what_if
@@ -132,7 +133,7 @@ def test_standard_errors_from_groups_of_rows_are_those_from_rows(monkeypatch):
     predictions = (y + rng.standard_t(5, 20_000) * 40)[None]
     groups = groups_of(y[:, None], y)
     single = scores(y, predictions, groups)
-    monkeypatch.setattr(evaluate, "_N_GROUPED", 19_999)
+    monkeypatch.setattr("model.fitting.scores._N_GROUPED", 19_999)
     grouped = scores(y, predictions, groups)
     exact = np.abs(y - predictions[0]).std() / np.sqrt(20_000)
     for name in ("mae", "rmse", "r2"):
@@ -142,7 +143,7 @@ def test_standard_errors_from_groups_of_rows_are_those_from_rows(monkeypatch):
 
 
 def test_a_target_that_never_varies_has_no_share_explained_in_groups_either(monkeypatch):
-    monkeypatch.setattr(evaluate, "_N_GROUPED", 2000)
+    monkeypatch.setattr("model.fitting.scores._N_GROUPED", 2000)
     figures = scores(np.full(3000, 500.0), np.full((1, 3000), 490.0), np.arange(3000))
     assert (figures.mae.value, figures.mae.standard_error) == (10, pytest.approx(0, abs=1e-9))
     assert np.isfinite([figures.r2.value, figures.r2.standard_error]).all()

@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from model.fitting.evaluate import Estimate, Scores, mae_difference
+from model.fitting.scores import Estimate, Scores, mae_difference
 from model.judging.standings import Standing, Standings, compare
 from pages.shared.words import verdicts
 

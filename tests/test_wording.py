@@ -10,9 +10,9 @@ import pytest
 from data.schema import FEATURES
 from data.statistics import correlations
 from model.answering.predict import predict
-from model.fitting.evaluate import Difference
 from model.fitting.importance import KINDS, importances
 from model.fitting.recipe import make_recipe
+from model.fitting.scores import Difference
 from model.fitting.train import train
 from pages.shared.words import wording
 from tests.conftest import ROOT

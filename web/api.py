@@ -3,15 +3,18 @@
 import asyncio
 import json
 import logging
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from functools import wraps
 from itertools import chain
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
@@ -22,6 +25,7 @@ from model.answering.predict import Scenario, predict, predict_rows
 from model.answering.scoring import score
 from model.fitting.errors import ModelError
 from model.fitting.interval import levels
+from model.fitting.train import Model
 from pages.shared import resources
 from web.openapi import MAX_BYTES, MAX_SCENARIOS, document, feature
 from web.share import FullError, Share, in_pieces
@@ -36,38 +40,43 @@ _HOLD = 1.0  # [s] for which a refusal is kept back: who asks again at once does
 _FROM_TO = 'Send {"from": name of a row or a scenario, "to": a scenario, or only the inputs that change}.'
 
 
-def _refuse(status, error, problems=(), **headers):
+def _refuse(
+    status: int,
+    error: str,
+    problems: Sequence[tuple[int | None, Problem]] = (),
+    headers: Mapping[str, str] | None = None,
+) -> "_Answer":
     shown = [
         {"scenario": number, "field": problem.field, "value": _shown(problem.value), "problem": str(problem)}
         | {"cure": problem.cure}
         for number, problem in problems[: DataError.SHOWN]
     ]
     body = {"error": error} | ({"problems": shown} if problems else {})
-    return _Answer(body, status, headers)
+    return _Answer(body, status, dict(headers or {}))
 
 
-def _written(content):
+def _written(content: Any) -> bytes:
     """Write with ASCII alone: what was received may hold halves of characters, which no encoding can write."""
     return json.dumps(content, allow_nan=False, separators=(",", ":")).encode()
 
 
 class _Answer(JSONResponse):
-    def render(self, content):
+    def render(self, content: Any) -> bytes:
         return content if isinstance(content, bytes) else _written(content)
 
 
-def _shown(value):
+def _shown(value: object) -> bool | str | None:
     """What was received, in a form and a length that can be sent back."""
     if isinstance(value, bool) or value is None:
         return value
     return str(value)[:60] if isinstance(value, (int, float, str)) else f"a {type(value).__name__}"
 
 
-def _guarded(endpoint):
+def _guarded(endpoint: Callable[[Request, Any], "_Answer"]) -> Any:
     """Answer in JSON whatever happens, off the event loop, and keep what went wrong inside for the log."""
 
     @wraps(endpoint)
-    async def answer(request):
+    async def answer(request: Request) -> Response:
         try:
             async with _asked(request) as content:
                 return await run_in_threadpool(endpoint, request, content)
@@ -75,7 +84,7 @@ def _guarded(endpoint):
             return Response(status_code=499)  # to nobody
         except FullError as error:
             await asyncio.sleep(_HOLD)
-            return _refuse(429, str(error), **{"Retry-After": str(error.seconds)})
+            return _refuse(429, str(error), headers={"Retry-After": str(error.seconds)})
         except HTTPException as error:
             return _refuse(error.status_code, error.detail)
         except (DataError, ModelError) as error:
@@ -88,7 +97,7 @@ def _guarded(endpoint):
 
 
 @asynccontextmanager
-async def _asked(request):
+async def _asked(request: Request) -> AsyncIterator[Any]:
     """Read the body of a request, if it has one, and wait until it is its turn."""
     if request.method != "POST":
         yield None
@@ -104,7 +113,7 @@ async def _asked(request):
             yield content
 
 
-async def _content(request, places):
+async def _content(request: Request, places: Any) -> tuple[Share, bytes]:
     """Read a body, but not more than is allowed; a long one has its place before its end, for it is kept until then."""
     share, content, refusal = SHORT_ONES, bytearray(), None
     try:
@@ -132,7 +141,7 @@ async def _content(request, places):
     return share, bytes(content)
 
 
-def _level(request, model):
+def _level(request: Request, model: Model) -> Any:
     """Read the level of the interval from the address, which may hold nothing else."""
     if unknown := [name for name in request.query_params if name != "coverage"]:
         cure = "The only parameter is coverage."
@@ -150,7 +159,7 @@ def _level(request, model):
     return level, []
 
 
-def _scenario(values):
+def _scenario(values: NDArray[np.float64]) -> Any:
     """Check one scenario as the pages do; here a number must be sent as a number."""
     if not isinstance(values, dict):
         cure = f"Give an object with {', '.join(FEATURE_NAMES)}."
@@ -172,7 +181,7 @@ def _scenario(values):
 
 
 @_guarded
-def _predict(request, content):
+def _predict(request: Request, content: bytes) -> "_Answer":
     model = resources.owner.current()
     try:
         sent = load_json(content)
@@ -200,7 +209,7 @@ def _predict(request, content):
     return _Answer(_written(told)[:-1] + b',"predictions":[' + listed + b"]}")
 
 
-def _listed(model, scenarios, coverage):
+def _listed(model: Model, scenarios: Sequence[Scenario], coverage: float) -> list[dict[str, Any]]:
     """Answer scenarios of a list."""
     answers = score(model, np.array([[one[name] for name in FEATURE_NAMES] for one in scenarios]), coverage)
     names = {place: row_name(str(model.records[place][ROW])) for place in set(answers.nearest.tolist())}
@@ -217,7 +226,7 @@ def _listed(model, scenarios, coverage):
     ]
 
 
-def _start(model, sent):
+def _start(model: Model, sent: Any) -> Any:
     """Read where a change starts: figures, and the target where it is a row."""
     if isinstance(sent, str):
         return figures_of(model, place_of(model, sent))
@@ -225,7 +234,7 @@ def _start(model, sent):
 
 
 @_guarded
-def _change(request, content):
+def _change(request: Request, content: bytes) -> "_Answer":
     model = resources.owner.current()
     try:
         sent = load_json(content)
@@ -247,7 +256,7 @@ def _change(request, content):
 
 
 @_guarded
-def _model(request, content):
+def _model(request: Request, content: bytes) -> "_Answer":
     model = resources.owner.current()
     record = model.metadata.to_record()
     kept = ("algorithm", "parameters", "seed", "data", "scores", "folds", "trained_at", "libraries")
@@ -265,7 +274,7 @@ def _model(request, content):
 
 
 @_guarded
-def _ready(request, content):
+def _ready(request: Request, content: bytes) -> "_Answer":
     """Say whether the model that answers still answers as when it was kept, the way that the pages ask it.
 
     Also where something is not in order, such as a store that is gone: it is told, and a replica that answers stays.
@@ -280,13 +289,15 @@ def _ready(request, content):
 
 
 @_guarded
-def _openapi(request, content):
+def _openapi(request: Request, content: bytes) -> "_Answer":
     outer = request.scope.get("root_path", "").removesuffix("/api")
     return _Answer(document(levels(len(resources.owner.current().distinct)), outer))
 
 
-async def _not_here(request, error):
-    return _refuse(error.status_code, f"{error.detail}. See openapi.json for what there is.", **(error.headers or {}))
+async def _not_here(request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    return _refuse(error.status_code, f"{error.detail}. See openapi.json for what there is.", headers=error.headers)
 
 
 routes = [

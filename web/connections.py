@@ -1,7 +1,7 @@
 """Connections before there is a request: how much a browser may send ahead of it, and how long that may take."""
 
 import asyncio
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import h11
 from uvicorn.protocols.http import h11_impl
@@ -21,7 +21,7 @@ _BODY_TIME = 20  # [s] from one look at a body to the next
 _BODY_RATE = 500  # bytes a second of it at least; Apache's mod_reqtimeout asks for as many
 
 # However the app is started: uvicorn takes 64 kB and websockets lines of 8 kB by themselves.
-h11_impl.DEFAULT_MAX_INCOMPLETE_EVENT_SIZE = HEAD
+vars(h11_impl)["DEFAULT_MAX_INCOMPLETE_EVENT_SIZE"] = HEAD
 http11.MAX_LINE_LENGTH = 2 * HEAD  # never less than what came through the door before it
 
 
@@ -30,14 +30,14 @@ class Protocol(h11_impl.H11Protocol):
 
     _waiting: ClassVar[dict["Protocol", None]] = {}  # whose head is not whole yet, the oldest first
 
-    def __init__(self, *arguments: object, **options: object) -> None:
+    def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._timer: asyncio.TimerHandle | None = None
         self._expected: object = None  # the state of the other side for which the timer runs
         self._received = 0  # bytes since the last look at a body
         self._is_refused = False
 
-    def connection_made(self, transport: asyncio.Transport) -> None:
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Wait for the first head."""
         super().connection_made(transport)
         self._expect(h11.IDLE)

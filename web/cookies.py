@@ -108,7 +108,7 @@ class Return:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer as ASGI wants it."""
-        way = self._ways.get(scope.get("path")) if scope["type"] == "http" else None
+        way = self._ways.get(scope["path"]) if scope["type"] == "http" else None
         if not way:
             await self._app(scope, receive, send)
             return

@@ -100,7 +100,7 @@ class Guard:
         if opened == host:
             return scope
         rest = [(name, value) for name, value in scope["headers"] if name != b"host"]
-        return scope | {"headers": [*rest, (b"host", opened.encode())]}
+        return {**scope, "headers": [*rest, (b"host", str(opened).encode())]}
 
     def _refusal_of_origin(self, scope: Scope, headers: Headers) -> Response | None:
         origin, host = headers.get("origin"), headers.get("host", "")

@@ -1,23 +1,17 @@
 """The description of the JSON interface, derived from the schema of the data: OpenAPI 3.1."""
 
-from data.schema import FEATURES, PERIOD, QUESTION, ROW, ROWS, TARGET
+from collections.abc import Iterable
+from typing import Any
+
+from data.schema import FEATURES, PERIOD, QUESTION, ROW, ROWS, TARGET, Column
 from model.answering.neighbours import LEVELS
 
 MAX_SCENARIOS = 10_000
 MAX_BYTES = 4 * 2**20  # of a request
 
 
-def feature(column):
-    """Describe an input: its meaning, its unit as it is sent, and what it may be.
-
-    Parameters
-    ----------
-    column : data.schema.Column
-
-    Returns
-    -------
-    dict
-    """
+def feature(column: Column) -> dict[str, Any]:
+    """Describe an input: its meaning, its unit as it is sent, and what it may be."""
     return {
         "name": column.name,
         "label": column.label,
@@ -29,16 +23,16 @@ def feature(column):
     }
 
 
-def _object(properties, optional=()):
+def _object(properties: dict[str, Any], optional: Iterable[str] = ()) -> dict[str, Any]:
     required = [name for name in properties if name not in optional]
     return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
 
 
-def _reference(name):
+def _reference(name: str) -> dict[str, str]:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def _schemas(levels):
+def _schemas(levels: Iterable[float]) -> dict[str, Any]:
     number, text = {"type": "number"}, {"type": "string"}
     whole = {"type": "integer", "minimum": 0}
     amount = {"type": "number", "description": TARGET.unit}
@@ -121,7 +115,7 @@ def _schemas(levels):
     }
 
 
-def _answers(schema, *errors):
+def _answers(schema: dict[str, Any], *errors: Any) -> dict[str, Any]:
     told = {
         400: "not JSON",
         408: "the content has not arrived within 30 seconds",
@@ -133,21 +127,21 @@ def _answers(schema, *errors):
         503: "no model that could answer, with the reason",
     }
     error = {"content": {"application/json": {"schema": _reference("Error")}}}
-    answers = {str(status): {"description": told[status]} | error for status in errors}
+    answers: dict[str, dict[str, Any]] = {str(status): {"description": told[status], **error} for status in errors}
     if "429" in answers:
         after = {"description": "seconds to wait", "required": True, "schema": {"type": "integer", "minimum": 1}}
         answers["429"] |= {"headers": {"Retry-After": after}}
     return {"200": {"description": "the answer", "content": {"application/json": {"schema": schema}}}} | answers
 
 
-def document(levels, base=""):
+def document(levels: Iterable[float], base: str = "") -> dict[str, Any]:
     """Describe the interface.
 
     Parameters
     ----------
-    levels : iterable of float
+    levels
         Levels that the interval can have [1].
-    base : str, default=""
+    base
         Path below which the app is served.
 
     Returns
@@ -181,7 +175,7 @@ def document(levels, base=""):
         "responses": _answers(_reference("Change"), 400, 408, 413, 415, 422, 429, 500, 503),
     }
 
-    def reading(name, summary, schema):
+    def reading(name: str, summary: str, schema: str) -> dict[str, Any]:
         return {"get": {"operationId": name, "summary": summary, "responses": _answers(_reference(schema), 500, 503)}}
 
     return {

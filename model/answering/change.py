@@ -1,5 +1,6 @@
 """What changes from one scenario to another, and how sure that is."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -80,7 +81,11 @@ class Change:
 
 
 def change(
-    model: Model, start: dict[str, float], values: dict[str, float], level: float = 0.9, observed: float | None = None
+    model: Model,
+    start: Mapping[str, float],
+    values: Mapping[str, float],
+    level: float = 0.9,
+    observed: float | None = None,
 ) -> Change:
     """Say how the prediction changes from a start to a scenario.
 
@@ -155,9 +160,10 @@ def changes(
     """
     value = predict_many(model, after) - predict_many(model, before)
     low, high = np.full_like(value, np.nan), np.full_like(value, np.nan)
-    for start in range(0, len(value), _BLOCK) if model.refits else ():
-        part = slice(start, start + _BLOCK)
-        low[part], high[part] = ends(model.refits.changes(before[part], after[part]), level)
+    if refits := model.refits:
+        for start in range(0, len(value), _BLOCK):
+            part = slice(start, start + _BLOCK)
+            low[part], high[part] = ends(refits.changes(before[part], after[part]), level)
     return value, np.fmin(low, value), np.fmax(high, value)  # stretched to hold the model's own
 
 
@@ -169,7 +175,7 @@ def in_words(amount: float) -> str:
 
 def direction(change: Change) -> str:
     """Say how many of 100 refits say less and more: ``"94 of 100 refits say less, 4 more, 2 no change"``."""
-    counted = dict(zip(("less", "more", "no change"), counts(change.below, change.above), strict=True))
+    counted = dict(zip(("less", "more", "no change"), counts(change.below or 0.0, change.above or 0.0), strict=True))
     first, *more = sorted((word for word in counted if counted[word]), key=lambda word: -counted[word])
     says = f"{counted[first]} of 100 refits say {first}"
     return ", ".join([says, *(f"{counted[word]} {word}" for word in more)])
@@ -225,6 +231,8 @@ def bands(model: Model, start: Scenario, scenario: Scenario, level: float, n_ste
     places = [np.unique(np.linspace(0, column.n_steps - 1, n_steps).round().astype(int)) for column in FEATURES]
     rows = [block[steps] for block, steps in zip(curve_rows(x), places, strict=True)]
     before = np.array([[start[name] for name in FEATURE_NAMES]])
+    if not model.refits:
+        raise ValueError("without refits nothing is known of how sure a change is")
     said = model.refits.changes(before, np.concatenate(rows))
     found, first = {}, 0
     for name, steps in zip(FEATURE_NAMES, places, strict=True):

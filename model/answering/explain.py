@@ -4,22 +4,25 @@ from functools import cache
 from math import factorial
 
 import numpy as np
+from numpy.typing import NDArray
 
 
 @cache
-def _coalitions(n_features):
+def _coalitions(n_features: int) -> NDArray[np.bool_]:
     """All subsets of the inputs, as a boolean array of shape (2**n, n): row c holds the bits of c."""
     return (np.arange(2**n_features)[:, None] >> np.arange(n_features) & 1).astype(bool)
 
 
-def coalition_rows(x, background):
+def coalition_rows(x: NDArray[np.float64], background: NDArray[np.float64]) -> NDArray[np.float64]:
     """Rows whose mean prediction, coalition by coalition, is what that coalition alone is worth.
 
     Parameters
     ----------
-    x : ndarray of shape (n_features,)
+    x
+        Of shape (n_features,).
         The scenario.
-    background : ndarray of shape (n_rows, n_features)
+    background
+        Of shape (n_rows, n_features).
         The rows that stand for "not known".
 
     Returns
@@ -32,14 +35,14 @@ def coalition_rows(x, background):
     return rows.reshape(-1, len(x))
 
 
-def shapley(predictions, n_features):
+def shapley(predictions: NDArray[np.float64], n_features: int) -> tuple[float, NDArray[np.float64]]:
     """Share the way from the average prediction to this one among the inputs.
 
     Parameters
     ----------
-    predictions : ndarray of shape (2**n_features * n_rows,)
+    predictions
+        Of shape (2**n_features * n_rows,).
         Of `coalition_rows` [unit of the target].
-    n_features : int
 
     Returns
     -------

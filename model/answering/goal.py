@@ -1,11 +1,14 @@
 """What would it take: the smallest change of the free sliders that brings the prediction to a goal."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from data.schema import FEATURE_NAMES, FEATURES, TARGET, DataError
 from model.answering.predict import Scenario, predict_many
+from model.fitting.train import Model
 
 _WIDE = 150_000  # combinations at a look over the sliders: 0.2 s of the shipped forest
 _CLOSE = 15_000  # and at one around the best so far
@@ -37,22 +40,17 @@ class Sought:
     change: float
 
 
-def seek(model, values, goal, held=()):
+def seek(model: Model, values: dict[str, float], goal: float, held: Collection[str] = ()) -> Sought:
     """Find the smallest change of the sliders that brings the prediction to a goal, or past it.
 
     Parameters
     ----------
-    model : model.fitting.train.Model
-    values : mapping
+    values
         Column name -> number in the stored unit: where to begin, also beyond the sliders.
-    goal : float
+    goal
         In whole units, as a prediction is shown [unit of the target].
-    held : iterable of str
+    held
         Names of the inputs that must not move.
-
-    Returns
-    -------
-    Sought
 
     Raises
     ------
@@ -85,6 +83,9 @@ def seek(model, values, goal, held=()):
     )
 
 
+Found = tuple[float, float, tuple[int, ...] | None]  # shortfall, length of the change, place on each slider
+
+
 class _Search:
     """Tries combinations of slider positions, the nearest to the start first.
 
@@ -92,7 +93,7 @@ class _Search:
     change, and the place on each slider.
     """
 
-    def __init__(self, model, start, goal, held):
+    def __init__(self, model: Model, start: Scenario, goal: float, held: Collection[str]) -> None:
         self.model, self.goal = model, goal
         self.x = np.array([start[name] for name in FEATURE_NAMES])
         self.positions = [  # the start itself may lie between the steps
@@ -104,7 +105,7 @@ class _Search:
         self.before = float(predict_many(model, self.x[None])[0])
         self.side = 1 if goal > np.rint(self.before) else -1
 
-    def run(self):
+    def run(self) -> Found:
         """Return the best that was found."""
         nothing = (np.inf, np.inf, None)
         best = self.look(self.home, self.sizes, _WIDE, nothing)
@@ -120,7 +121,7 @@ class _Search:
             if best == former:
                 return best
 
-    def climb(self, best):
+    def climb(self, best: Found) -> Found:
         """Try all steps around the best until it stays the best."""
         while True:
             former = best
@@ -129,11 +130,17 @@ class _Search:
             if best == former:
                 return best
 
-    def rows(self, places):
+    def rows(self, places: NDArray[np.float64]) -> NDArray[np.float64]:
         """Turn places on the sliders, shape (n_rows, n_features), to inputs [stored units]."""
         return np.stack([grid[places[:, i]] for i, grid in enumerate(self.positions)], axis=1)
 
-    def look(self, centre, reach, budget, best):
+    def look(
+        self,
+        centre: NDArray[np.float64],
+        reach: NDArray[np.float64],
+        budget: int,
+        best: Found,
+    ) -> Found:
         """Try every so many places around a centre, and return the best of them and of what is known."""
         windows = self.windows(centre, reach, budget)
         places = np.stack([axis.ravel() for axis in np.meshgrid(*windows, indexing="ij")], axis=1)
@@ -154,7 +161,9 @@ class _Search:
                 break  # whatever follows is farther
         return best
 
-    def windows(self, centre, reach, budget):
+    def windows(
+        self, centre: NDArray[np.float64], reach: NDArray[np.float64], budget: int
+    ) -> list[NDArray[np.float64]]:
         """Places on each slider, every so many, so that all combinations stay within a budget."""
         stride = np.ones(len(centre), int)
         while True:

@@ -1,22 +1,25 @@
 """The rows nearest to scenarios, and how unusual their distance is."""
 
-import numpy as np
+from typing import Any
 
-from model.fitting.train import N_BACKGROUND
+import numpy as np
+from numpy.typing import NDArray
+
+from model.fitting.train import N_BACKGROUND, Model
 
 LEVELS = ("near", "far", "very far")  # from every row
 _PAIRS = 1_000_000  # distances at a time
 
 
-def nearest(model, X, k=1):
+def nearest(model: Model, X: NDArray[np.float64], k: int = 1) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Find the rows of a model nearest to scenarios.
 
     Parameters
     ----------
-    model : model.fitting.train.Model
-    X : ndarray of shape (n, n_features)
+    X
+        Of shape (n, n_features).
         Scenarios in stored units.
-    k : int, default=1
+    k
         How many rows for each.
 
     Returns
@@ -38,15 +41,20 @@ def nearest(model, X, k=1):
     return np.concatenate(places), np.concatenate(distances)
 
 
-def support(model, X, distances):
+def support(
+    model: Model,
+    X: NDArray[np.float64],
+    distances: tuple[int, float, float, float, float] | list[Any] | NDArray[np.float64],
+) -> NDArray[np.float64]:
     """Say how far from the rows scenarios are, by how far the rows are from each other, and from their middle.
 
     Parameters
     ----------
-    model : model.fitting.train.Model
-    X : ndarray of shape (n, n_features)
+    X
+        Of shape (n, n_features).
         Scenarios in stored units.
-    distances : array-like of shape (n,)
+    distances
+        Of shape (n,).
         To the nearest row [standard deviations].
 
     Returns

@@ -1,9 +1,11 @@
 """From a scenario to an answer: the number, its interval, its reasons, its neighbours and its response curves."""
 
 import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from threading import Lock
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +23,7 @@ _BLOCK = 8_000  # rows: a dozen milliseconds of the shipped forest
 _BATCH = Lock()  # threads that predict at once would fight for the interpreter and all be slower
 
 
-class Scenario(dict):
+class Scenario(dict[str, float]):
     """One setting of the inputs: column name -> checked number in the stored unit.
 
     Parameters
@@ -35,8 +37,9 @@ class Scenario(dict):
         With every problem: what, the value received, and the cure.
     """
 
-    def __init__(self, values):
-        problems, checked = [], {}
+    def __init__(self, values: Any) -> None:
+        problems: list[str] = []
+        checked: dict[str, float] = {}
         for column in FEATURES:
             if column.name not in values:
                 text = f"{column.name}: is missing. {column.limits}"
@@ -100,14 +103,14 @@ class Prediction:
     high: float
     level: float
     intervals: list[Interval]
-    nearest: tuple
+    nearest: tuple[Neighbour, ...]
     support: str
     leverage: float
     average: float
-    contributions: dict
-    curves: dict
+    contributions: dict[str, float]
+    curves: dict[str, NDArray[np.float64]]
 
-    def to_record(self):
+    def to_record(self) -> dict[str, Any]:
         """The answer without its curves, as plain values for JSON."""
         return {
             "scenario": dict(self.scenario),
@@ -124,20 +127,15 @@ class Prediction:
         }
 
 
-def predict(model, values, level=0.9):
+def predict(model: Model, values: Any, level: float = 0.9) -> Prediction:
     """Answer a scenario in one batched call of the model.
 
     Parameters
     ----------
-    model : model.fitting.train.Model
-    values : mapping
+    values
         Column name -> number in the stored unit.
-    level : float, default=0.9
+    level
         Share of unseen rows that the interval is to hold [1], in (0, 1).
-
-    Returns
-    -------
-    Prediction
 
     Raises
     ------
@@ -194,13 +192,13 @@ def curve_support(model: Model, x: FloatArray) -> dict[str, NDArray[np.str_]]:
     return dict(zip(FEATURE_NAMES, np.split(levels, np.cumsum([len(block) for block in blocks])[:-1]), strict=True))
 
 
-def predict_rows(model, X):
+def predict_rows(model: Model, X: NDArray[np.float64]) -> NDArray[np.float64]:
     """Predict many rows at once, to the last bit as the pipeline's own ``predict``, but faster for forests.
 
     Parameters
     ----------
-    model : model.fitting.train.Model
-    X : ndarray of shape (n_rows, n_features)
+    X
+        Of shape (n_rows, n_features).
         In the order of the schema and in its stored units.
 
     Returns
@@ -210,13 +208,13 @@ def predict_rows(model, X):
     return _quick(model.pipeline[-1])(model.pipeline[:-1].transform(X))
 
 
-def predict_many(model, X):
+def predict_many(model: Model, X: NDArray[np.float64]) -> NDArray[np.float64]:
     """Predict many rows as `predict_rows` does, a block at a time, so that slider moves come in between.
 
     Parameters
     ----------
-    model : model.fitting.train.Model
-    X : ndarray of shape (n_rows, n_features)
+    X
+        Of shape (n_rows, n_features).
 
     Returns
     -------
@@ -229,17 +227,20 @@ def predict_many(model, X):
     return np.concatenate(blocks)
 
 
-def average_response(model, X, feature, values):
+def average_response(
+    model: Model, X: NDArray[np.float64], feature: int, values: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """What the model answers on average when one input of all rows is set to a value (partial dependence).
 
     Parameters
     ----------
-    model : model.fitting.train.Model
-    X : ndarray of shape (n_rows, n_features)
+    X
+        Of shape (n_rows, n_features).
         The rows to average over.
-    feature : int
+    feature
         Which input to set.
-    values : ndarray of shape (n_values,)
+    values
+        Of shape (n_values,).
         In the stored unit.
 
     Returns
@@ -257,7 +258,7 @@ def average_response(model, X, feature, values):
 
 
 @lru_cache(maxsize=8)
-def _quick(regressor):
+def _quick(regressor: Any) -> Callable[..., Any]:
     """The fastest way to the predictions of a fitted regressor: for a forest its tables, while they can hold it."""
     if type(regressor).__name__ == "VotingRegressor":
         members = [_quick(member) for member in regressor.estimators_]
@@ -270,13 +271,13 @@ def _quick(regressor):
     return regressor.predict
 
 
-def _on_one_thread(regressor):
+def _on_one_thread(regressor: Any) -> Callable[..., Any]:
     """Its predictions without the threads that it would start: for a slider move they cost twice what they do."""
     from threadpoolctl import ThreadpoolController
 
     threads = ThreadpoolController()
 
-    def predict(X):
+    def predict(X: NDArray[np.float64]) -> NDArray[np.float64]:
         with threads.limit(limits=1, user_api="openmp"):
             return regressor.predict(X)
 
@@ -284,11 +285,11 @@ def _on_one_thread(regressor):
 
 
 @lru_cache(maxsize=1)
-def _grids():
+def _grids() -> list[NDArray[np.float64]]:
     return [np.array(column.grid) for column in FEATURES]
 
 
-def curve_rows(x):
+def curve_rows(x: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
     """For each input, the scenario with that input at each step of its slider."""
     for i, grid in enumerate(_grids()):
         rows = np.tile(x, (len(grid), 1))

@@ -1,8 +1,9 @@
 """Scenarios that a visitor keeps, and files to carry them."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from data.cells import harmless
 from data.inputs import load_inputs, load_json
@@ -60,14 +61,12 @@ class Kept:
     place: int = 0
 
 
-def clean_name(text, taken, otherwise="Scenario"):
+def clean_name(text: str, taken: Iterable[str], otherwise: str = "Scenario") -> str:
     """Make a name of what was typed: one line, not too long, and not one that is taken.
 
     Parameters
     ----------
-    text : str
-    taken : iterable of str
-    otherwise : str, default="Scenario"
+    otherwise
         For a text without a letter that can be shown.
 
     Returns
@@ -85,7 +84,7 @@ def clean_name(text, taken, otherwise="Scenario"):
     )
 
 
-def to_records(kept):
+def to_records(kept: list[Kept]) -> list[dict[str, str | float]]:
     """Kept scenarios as plain dictionaries: what a file holds of each."""
     return [
         {
@@ -100,26 +99,21 @@ def to_records(kept):
     ]
 
 
-def to_json(kept):
+def to_json(kept: list[Kept]) -> str:
     """Write kept scenarios as a JSON list."""
     return json.dumps(to_records(kept), indent=1)
 
 
-def to_stored(kept):
+def to_stored(kept: Kept) -> str:
     """Write one kept scenario as a browser stores it."""
     return json.dumps(to_records([kept])[0] | {"place": kept.place})
 
 
-def read_stored(text):
+def read_stored(text: str) -> "tuple[Read, int]":
     """Read a kept scenario that a browser has stored, with the care that a file gets.
-
-    Parameters
-    ----------
-    text : str
 
     Returns
     -------
-    Read
     place : int
         Among the others.
 
@@ -138,13 +132,13 @@ def read_stored(text):
     return found[0], place if isinstance(place, int) and abs(place) < 10**6 else 0
 
 
-def to_csv(kept):
+def to_csv(kept: list[Kept]) -> bytes:
     """Write kept scenarios as CSV, of which a spreadsheet will calculate nothing."""
     import pandas as pd
 
     # What begins with an apostrophe itself gets one, too: one is taken off when it is read.
     records = [
-        record | {"name": "'" * record["name"].startswith("'") + harmless(record["name"])}
+        record | {"name": "'" * str(record["name"]).startswith("'") + harmless(str(record["name"]))}
         for record in to_records(kept)
     ]
     text = pd.DataFrame(records).to_csv(index=False, lineterminator="\n")
@@ -165,14 +159,10 @@ class Read(NamedTuple):
     where: str = ""
 
 
-def read(content):
+def read(content: bytes) -> list[Read]:
     """Read scenarios from a file: JSON as `to_json` writes it, or any CSV with the inputs.
 
     What the file says was predicted is not believed: predictions are made anew.
-
-    Parameters
-    ----------
-    content : bytes
 
     Returns
     -------
@@ -193,7 +183,7 @@ def read(content):
     return found
 
 
-def _from_json(content):
+def _from_json(content: bytes) -> tuple[list[Read], list[str]] | tuple[list[Any], list[str]]:
     listed = load_json(content)
     if not isinstance(listed, list) or not listed:
         raise DataError(["The file is not a list of scenarios. Send what was downloaded here, or CSV."])
@@ -201,8 +191,10 @@ def _from_json(content):
     return _from_listed(listed)
 
 
-def _from_listed(listed):
-    found, problems = [], []
+def _from_listed(
+    listed: list[Any],
+) -> tuple[list[Read], list[str]]:
+    found, problems = list[Read](), list[str]()
     for number, one in enumerate(listed, 1):
         where = f"scenario {number}"
         if not isinstance(one, dict):
@@ -210,24 +202,25 @@ def _from_listed(listed):
             continue
         try:
             scenario = Scenario({name: one[title] for name, title in _IN_FILE.items() if title in one})
-            found.append(_made(where, *(one.get(name) for name in _BESIDE), scenario))
+            name, coverage, version, start = (one.get(title) for title in _BESIDE)
+            found.append(_made(where, name, coverage, version, start, scenario))
         except DataError as error:
             problems += [f"{where}, {problem.removeprefix(where).lstrip(', ')}" for problem in error.problems]
     return found, problems
 
 
-def _require_room(listed):
+def _require_room(listed: Any) -> None:
     if len(listed) > MAX_KEPT:
         raise DataError([f"The file has {len(listed):,} scenarios. Send at most {MAX_KEPT}."])
 
 
-def _from_csv(content):
+def _from_csv(content: bytes) -> tuple[list[Read], list[str]]:
     inputs = load_inputs(content)
     cells = inputs.table.cells
     _require_room(cells)
     beside = [place for place in range(cells.shape[1]) if place not in inputs.table.places.values()]
     columns = {cells.columns[place].strip().lower(): cells.iloc[:, place] for place in reversed(beside)}
-    found, problems = [], []
+    found, problems = list[Read](), list[str]()
     for place, (row, reason) in enumerate(zip(cells.index, inputs.reasons, strict=True)):
         if reason:
             problems.append(f"row {row}, {reason}")
@@ -244,7 +237,14 @@ def _from_csv(content):
     return found, problems
 
 
-def _made(where, name, coverage, version, start, scenario):
+def _made(
+    where: str,
+    name: Any,
+    coverage: Any,
+    version: Any,
+    start: Any,
+    scenario: Scenario,
+) -> Read:
     """Check what stands beside the inputs, or is left out."""
     problems, level, number = [], 0.0, 0
     name, coverage, version = (0 if value is None else value for value in (name or "", coverage, version))
@@ -265,15 +265,14 @@ def _made(where, name, coverage, version, start, scenario):
     return Read(str(name), scenario, level, number, str(start or "")[:200], where)
 
 
-def moved(kept, name, by):
+def moved(kept: list[Kept], name: str, by: int) -> list[Kept]:
     """Move one of the kept scenarios up or down in the list.
 
     Parameters
     ----------
-    kept : list of Kept
-    name : str
+    name
         Of the one to move; where it is gone nothing moves.
-    by : int
+    by
         -1 for up, +1 for down; at an end nothing moves.
 
     Returns
@@ -289,19 +288,16 @@ def moved(kept, name, by):
     return [replace(one, place=place) for place, one in enumerate(kept)]
 
 
-def renamed(kept, old, text):
+def renamed(kept: list[Kept], old: str, text: str) -> tuple[list[Kept], str]:
     """Give one of the kept scenarios another name.
 
     Parameters
     ----------
-    kept : list of Kept
-    old : str
+    old
         Its name; where it is gone nothing changes.
-    text : str
 
     Returns
     -------
-    kept : list of Kept
     new : str
         The name that it got.
     """

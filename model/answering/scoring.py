@@ -1,5 +1,6 @@
 """Answer many scenarios at once, and give a file of them back with its answers."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,22 +45,20 @@ class Answers:
     support: np.ndarray
 
 
-def score(model, X, level=0.9, progress=None):
+def score(
+    model: Model, X: NDArray[np.float64], level: float = 0.9, progress: Callable[[int, int], None] | None = None
+) -> Answers:
     """Answer many scenarios, each as `model.answering.predict.predict` would.
 
     Parameters
     ----------
-    model : model.fitting.train.Model
-    X : ndarray of shape (n, n_features)
+    X
+        Of shape (n, n_features).
         In the order of the schema and in its stored units, all of it possible.
-    level : float, default=0.9
+    level
         Share of unseen rows that the interval is to hold [1], in (0, 1).
-    progress : callable, optional
+    progress
         Called with (rows done, rows in all).
-
-    Returns
-    -------
-    Answers
 
     Raises
     ------
@@ -101,39 +100,35 @@ class Scored:
 
     rows: Any
     answers: Answers
-    added: tuple
+    added: tuple[str, ...]
     separator: str
     decimal: str
-    remarks: list
+    remarks: list[str]
     sheet: str
-    sheets: list
+    sheets: list[str]
 
     @property
-    def figures(self):
+    def figures(self) -> tuple[str, ...]:
         """Names of the added columns that hold numbers."""
         return (*self.added[:3], self.added[4], *self.added[6:-1])
 
     @property
-    def n_problems(self):
+    def n_problems(self) -> int:
         """How many rows could not be scored."""
         return len(self.rows) - len(self.answers.value)
 
 
-def score_file(model, inputs, level=0.9, progress=None):
+def score_file(
+    model: Model, inputs: Inputs, level: float = 0.9, progress: Callable[[int, int], None] | None = None
+) -> Scored:
     """Score the rows of a file that can be scored, and keep the others with the reason.
 
     A column `start` that is no input names, row by row, the row of the model that a change starts from.
 
     Parameters
     ----------
-    model : model.fitting.train.Model
-    inputs : data.inputs.Inputs
     level, progress
         See `score`.
-
-    Returns
-    -------
-    Scored
     """
     import pandas as pd
 
@@ -193,25 +188,21 @@ def _changes(model: Model, X: FloatArray, starts: NDArray[np.int64], level: floa
     return columns
 
 
-def _unused(name, taken):
+def _unused(name: str, taken: Any) -> str:
     """A column's name that the file does not have: one that was scored before has the plain one."""
     folded = {str(other).strip().lower() for other in taken}
     return next(tried for n in range(1, len(folded) + 2) if (tried := name if n == 1 else f"{name}_{n}") not in folded)
 
 
-def support_counts(answers):
+def support_counts(answers: Answers) -> dict[str, int]:
     """Level of support -> how many scenarios have it, in the order of the levels."""
     return {level: int((answers.support == level).sum()) for level in LEVELS}
 
 
-def to_csv(scored):
+def to_csv(scored: Scored) -> bytes:
     """Write a scored file with the separator and the decimal sign that it came with.
 
     A cell that a spreadsheet would take for a formula gets an apostrophe in front: OWASP, CSV injection.
-
-    Parameters
-    ----------
-    scored : Scored
 
     Returns
     -------

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
-Nodes = tuple[FloatArray, FloatArray, NDArray[np.int64], NDArray[np.int64], FloatArray]
+Nodes = tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,11 +77,11 @@ class Compact:
         return predictions
 
     @cached_property
-    def _norms(self):
+    def _norms(self) -> NDArray[np.float64]:
         """Squared length of each centre, shape (n_surfaces, n_centres)."""
         return (self.centres**2).sum(axis=2)
 
-    def _leaves(self, X):
+    def _leaves(self, X: NDArray[np.float64]) -> NDArray[np.int32]:
         """Node in which each row ends, tree by tree, shape (n_rows, n_trees)."""
         nodes = np.tile(self.root, (len(X), 1))
         flat, offsets = X.ravel(), (np.arange(len(X)) * X.shape[1])[:, None]
@@ -93,7 +93,7 @@ class Compact:
         return nodes
 
     @cached_property
-    def _by_fit(self):
+    def _by_fit(self) -> Any:
         """Order of the trees by their fits, where each fit's begin in that, and the fits that have trees."""
         order = np.argsort(self.fit_of, kind="stable")
         starts = np.flatnonzero(np.diff(self.fit_of[order], prepend=-1))
@@ -131,21 +131,21 @@ def take_apart(pipeline: Any) -> Parts:
     return Parts(part.intercept - float(slopes @ mean), slopes, part.trees, surfaces)
 
 
-def _of_line(line, n_features):
+def _of_line(line: Any, n_features: int) -> Parts:
     return Parts(float(line.intercept_), np.ravel(line.coef_), [], [])
 
 
-def _of_forest(forest, n_features):
+def _of_forest(forest: Any, n_features: int) -> Parts:
     weight = 1 / len(forest.estimators_)
     return Parts(0.0, np.zeros(n_features), [_nodes(tree.tree_, weight) for tree in forest.estimators_], [])
 
 
-def _of_boosting(boosting, n_features):
+def _of_boosting(boosting: Any, n_features: int) -> Parts:
     trees = [_nodes(tree.tree_, boosting.learning_rate) for tree in boosting.estimators_[:, 0]]
     return Parts(float(boosting.init_.constant_.item()), np.zeros(n_features), trees, [])
 
 
-def _of_histograms(boosting, n_features):
+def _of_histograms(boosting: Any, n_features: int) -> Parts:
     trees = []
     for (predictor,) in boosting._predictors:  # noqa: SLF001 - no other way to its trees
         nodes = predictor.nodes
@@ -155,18 +155,22 @@ def _of_histograms(boosting, n_features):
     return Parts(float(np.ravel(boosting._baseline_prediction)[0]), np.zeros(n_features), trees, [])  # noqa: SLF001
 
 
-def _of_vote(vote, n_features):
+def _of_vote(vote: Any, n_features: int) -> Parts:
     parts = [_TAKEN_APART[type(member).__name__](member, n_features) for member in vote.estimators_]
     share = 1 / len(parts)
     return Parts(
         share * sum(part.intercept for part in parts),
-        share * sum(part.slopes for part in parts),
-        [((*nodes[:3], nodes[3] * share), depth) for part in parts for nodes, depth in part.trees],
+        share * np.sum([part.slopes for part in parts], axis=0),
+        [
+            ((feature, threshold, child, value * share), depth)
+            for part in parts
+            for (feature, threshold, child, value), depth in part.trees
+        ],
         [],
     )
 
 
-def _of_process(process, n_features):
+def _of_process(process: Any, n_features: int) -> Parts:
     """Its line and its smooth surface: the kernel is that of `model.fitting.algorithms.gaussian_process`."""
     line, smooth = process.kernel_.k1.k1, process.kernel_.k1.k2
     weights = process.alpha_ * process._y_train_std  # noqa: SLF001 - no other way to its scale
@@ -188,14 +192,21 @@ _TAKEN_APART = {
 }
 
 
-def _nodes(tree, weight):
+def _nodes(tree: Any, weight: float) -> tuple[Nodes, int]:
     left = tree.children_left
     return _ordered(tree.feature, tree.threshold, left, tree.children_right, weight * tree.value[:, 0, 0], left < 0)
 
 
-def _ordered(feature, threshold, left, right, value, is_leaf):
+def _ordered(
+    feature: NDArray[np.int64],
+    threshold: FloatArray,
+    left: NDArray[np.int64],
+    right: NDArray[np.int64],
+    value: FloatArray,
+    is_leaf: NDArray[np.bool_],
+) -> tuple[Nodes, int]:
     """Order the nodes of a tree so that the children of each lie side by side; also say how deep it is."""
-    levels, order = [np.array([0])], []
+    levels = [np.array([0])]
     while len(levels[-1]):
         inner = levels[-1][~is_leaf[levels[-1]]]
         levels.append(np.column_stack([left[inner], right[inner]]).ravel())

@@ -6,7 +6,10 @@ still possible, and the intersection over the inputs leaves exactly one: Lucches
 The leaves' values are then added in the order of the trees, so the sum is scikit-learn's to the last bit.
 """
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 _MAX_LEAVES = 64  # the bits of a set
 _BLOCK = 128  # rows at a time: what they need then stays in the processor's cache
@@ -15,15 +18,15 @@ _BLOCK = 128  # rows at a time: what they need then stays in the processor's cac
 FORESTS = ("RandomForestRegressor", "ExtraTreesRegressor")
 
 
-def predict_once(fitted, X):
+def predict_once(fitted: Any, X: NDArray[np.float64]) -> NDArray[np.float64]:
     """Predict with what will not be asked again, to the last bit as its own ``predict``.
 
     For a few rows, tables do not pay; but neither does a wrapper around each of hundreds of small trees.
 
     Parameters
     ----------
-    fitted : sklearn estimator
-    X : ndarray of shape (n_rows, n_features)
+    X
+        Of shape (n_rows, n_features).
 
     Returns
     -------
@@ -52,16 +55,15 @@ class ForestTables:
         If a tree has more than 64 leaves.
     """
 
-    def __init__(self, forest):
+    def __init__(self, forest: Any) -> None:
         trees = [member.tree_ for member in forest.estimators_]
         n_leaves = max(tree.n_leaves for tree in trees)
         if n_leaves > _MAX_LEAVES:
             raise ValueError(f"A tree has {n_leaves} leaves, more than {_MAX_LEAVES}.")
         # Half the width is half the memory traffic. The float of the same width gives the place of a single bit.
         wide = n_leaves > _MAX_LEAVES // 2
-        self._set, self._float, self._int = (
-            (np.uint64, np.float64, np.int64) if wide else (np.uint32, np.float32, np.int32)
-        )
+        kinds: tuple[Any, Any, Any] = (np.uint64, np.float64, np.int64) if wide else (np.uint32, np.float32, np.int32)
+        self._set, self._float, self._int = kinds
         feature, threshold = (
             np.concatenate([getattr(tree, name) for tree in trees]) for name in ("feature", "threshold")
         )
@@ -72,7 +74,7 @@ class ForestTables:
         for number, tree in enumerate(trees):
             self._add(number, tree)
 
-    def _add(self, number, tree):
+    def _add(self, number: int, tree: Any) -> None:
         below = np.zeros(tree.node_count, dtype=self._set)  # the leaves below a node, as bits
         leaves = np.flatnonzero(tree.children_left < 0)
         below[leaves] = self._set(1) << np.arange(len(leaves), dtype=self._set)
@@ -88,12 +90,13 @@ class ForestTables:
         for possible in self._possible:
             possible[:, number] &= below[0]
 
-    def predict(self, X):
+    def predict(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
         """Predict rows.
 
         Parameters
         ----------
-        X : ndarray of shape (n_rows, n_features)
+        X
+            Of shape (n_rows, n_features).
 
         Returns
         -------
@@ -105,14 +108,14 @@ class ForestTables:
         # Rows in the same intervals end in the same leaves: ask once for each.
         shape = [len(cuts) + 1 for cuts in self._cuts]
         distinct, inverse = np.unique(np.ravel_multi_index(intervals, shape), return_inverse=True)
-        intervals = np.unravel_index(distinct, shape)
+        asked = np.unravel_index(distinct, shape)
         blocks = [
-            self._values_in([interval[start : start + _BLOCK] for interval in intervals])
+            self._values_in([interval[start : start + _BLOCK] for interval in asked])
             for start in range(0, len(distinct), _BLOCK)
         ]
         return np.concatenate(blocks)[inverse]
 
-    def _values_in(self, intervals):
+    def _values_in(self, intervals: list[NDArray[np.intp]]) -> NDArray[np.float64]:
         leaf = self._possible[0][intervals[0]]
         for possible, interval in zip(self._possible[1:], intervals[1:], strict=True):
             leaf &= possible[interval]

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from data.schema import FEATURE_NAMES
-from model.fitting.evaluate import Estimate
 from model.fitting.forest import predict_once
+from model.fitting.scores import Estimate
 
 KINDS = ("held_out", "in_sample")  # judged by rows that the fit has not seen, or by its own
 _N_PREDICTED = 2500  # rows to predict for each input; up to 50 rows it is every row with every other's value

@@ -5,9 +5,10 @@ from dataclasses import asdict, dataclass, fields, is_dataclass
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
-from model.fitting.evaluate import Difference, Folds, Scores
+from model.fitting.evaluate import Folds
 from model.fitting.interval import Coverage
 from model.fitting.recipe import Recipe
+from model.fitting.scores import Difference, Scores
 
 RECIPE = tuple(field.name for field in fields(Recipe))  # which stand beside the rest in a file, not in a part of it
 

@@ -28,8 +28,14 @@ KINDS: dict[str, dict[str, float]] = {
     "gaussian_process": {},
     "forest": {"n_estimators": 20},
 }
-SETTINGS = {"kinds": KINDS, "n_refits": 30, "n_drawn": 500, "max_leaves": 64, "seed": 0}  # equal ones, equal refits
-N_REFITS, N_DRAWN, MAX_LEAVES, SEED = (int(SETTINGS[name]) for name in ("n_refits", "n_drawn", "max_leaves", "seed"))
+N_REFITS, N_DRAWN, MAX_LEAVES, SEED = 30, 500, 64, 0
+SETTINGS = {
+    "kinds": KINDS,
+    "n_refits": N_REFITS,
+    "n_drawn": N_DRAWN,
+    "max_leaves": MAX_LEAVES,
+    "seed": SEED,
+}  # equal ones, equal refits
 # Of 100 changes of a truth, those that 90 % intervals held: ``python -m bench.changes`` prints the table.
 SIMULATED = {
     48: {"straight": 97.2, "bent": 89.5, "steps": 86.9},
@@ -118,7 +124,7 @@ class Refits:
             raise ModelError(f"The refits cannot be read ({type(error).__name__}).") from None
 
 
-def _differences(fits, before, after):
+def _differences(fits: Compact, before: NDArray[np.float64], after: NDArray[np.float64]) -> NDArray[np.float64]:
     predictions = fits.predict(np.concatenate([before, after]))
     changes = predictions[len(before) :] - predictions[: len(before)]
     # What comes out of sums in another order is no change.

@@ -15,12 +15,13 @@ from data.schema import FEATURE_NAMES, FEATURES, ROWS, TARGET, Column
 from model.fitting import evaluate, interval
 from model.fitting.algorithms import BASELINES
 from model.fitting.errors import ModelError
-from model.fitting.evaluate import N_SPLITS, FloatArray, Folds, mae_difference, out_of_fold, scores
+from model.fitting.evaluate import N_SPLITS, FloatArray, Folds, out_of_fold
 from model.fitting.importance import Losses, losses_of, predictions_and_losses
 from model.fitting.interval import Interval
 from model.fitting.metadata import Data, Metadata, NamedUnit, Probes
 from model.fitting.recipe import Recipe, build_pipeline, estimate_cost, make_recipe
 from model.fitting.refits import Refits
+from model.fitting.scores import mae_difference, scores
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -2,27 +2,30 @@
 
 import hashlib
 from collections.abc import Iterator
+from typing import Any
 
 from data.edit import write_rows
 from data.schema import COLUMNS, FEATURES, PERIOD, QUESTION, ROW, ROWS, TARGET
 from model.fitting import artifact
-from model.fitting.algorithms import ALGORITHMS
+from model.fitting.algorithms import ALGORITHMS, Algorithm
 from model.fitting.metadata import Metadata
 from model.fitting.refits import KINDS, N_REFITS, SEED, SIMULATED, make_refits
+from model.fitting.train import Model
+from model.store.history import Promotion
+from model.store.versions import Version
 
 _PURPOSE = f"For teaching and what-if questions about {PERIOD}; not a forecast, and no proof of cause and effect."
 _VERDICTS = {-1: "misses by clearly less than", 0: "cannot be told apart from", 1: "misses by clearly more than"}
 
 
-def card(version, model, promotions):
+def card(version: Version, model: Model, promotions: list[Promotion]) -> str:
     """Write the model card of a version.
 
     Parameters
     ----------
-    version : model.store.versions.Version
-    model : model.fitting.train.Model
+    model
         The same version, loaded.
-    promotions : list of model.store.history.Promotion
+    promotions
         Of all versions, the oldest first.
 
     Returns
@@ -81,18 +84,18 @@ def card(version, model, promotions):
     return f"# Version {version.id}: {entry.label}\n\n{body}\n"
 
 
-def _code(text):
+def _code(text: str) -> str:
     """What somebody typed, as it stands."""
     return f"`{' '.join(str(text).replace('`', chr(39)).split())}`"
 
 
-def _directions(entry):
+def _directions(entry: Algorithm) -> list[Any]:
     known = [column for column in FEATURES if column.direction] if entry.holds_directions else []
     told = [f"{c.label.lower()} never {'lowers' if c.direction > 0 else 'raises'} the answer" for c in known]
     return [f"- Built in: {'; '.join(told)}"] if told else []
 
 
-def _intervals(model):
+def _intervals(model: Model) -> Iterator[str]:
     for each in model.intervals:
         width = f"- {each.level * 100:g} %: ± {each.half_width:.0f} {TARGET.unit}"
         if each.held_by_chance is None:
@@ -105,12 +108,12 @@ def _intervals(model):
         )
 
 
-def _kinds():
+def _kinds() -> str:
     *others, last = (ALGORITHMS[kind].label for kind in KINDS)
     return f"{', '.join(others)} and {last}"
 
 
-def _simulated():
+def _simulated() -> Iterator[str]:
     for n_rows, shares in SIMULATED.items():
         for truth, share in shares.items():
             yield f"{share:.0f} ({truth}, {n_rows:,} rows)"
@@ -140,14 +143,14 @@ def _comparisons(metadata: Metadata) -> Iterator[str]:
         )
 
 
-def export(version, model, promotions, content):
+def export(version: Version, model: Model, promotions: list[Any], content: bytes) -> dict[str, bytes]:
     """Everything that is needed to use a version elsewhere, as files.
 
     Parameters
     ----------
     version, model, promotions
         As for `card`.
-    content : bytes
+    content
         The pickled model as it was stored; in its place a new one goes out where it had to be fitted anew.
 
     Returns

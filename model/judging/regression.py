@@ -2,12 +2,17 @@
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from data.schema import FEATURES, ROWS, TARGET
 from model.fitting.errors import ModelError
 from model.fitting.train import features
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -46,28 +51,20 @@ class Regression:
     cook: np.ndarray
 
     @property
-    def high_leverage(self):
+    def high_leverage(self) -> float:
         """Twice the average leverage: Belsley, Kuh and Welsch (1980)."""
         return 2 * len(self.coefficients) / self.n_rows
 
     @property
-    def outlying(self):
+    def outlying(self) -> float:
         """Studentised residual that one of so many rows exceeds by chance in 5 % of data sets (Bonferroni)."""
         from scipy.special import stdtrit
 
         return float(stdtrit(self.df - 1, 1 - 0.025 / self.n_rows))
 
 
-def least_squares(rows):
+def least_squares(rows: "pd.DataFrame") -> Regression:
     """Regress the target on all inputs.
-
-    Parameters
-    ----------
-    rows : pandas.DataFrame
-
-    Returns
-    -------
-    Regression
 
     Raises
     ------
@@ -127,15 +124,19 @@ def least_squares(rows):
     )
 
 
-def line(x, y, at, coverage=0.95):
+def line(
+    x: NDArray[np.float64], y: NDArray[np.float64], at: NDArray[np.float64], coverage: float = 0.95
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Fit a straight line to one input, with the band that holds the true line.
 
     Parameters
     ----------
-    x, y : ndarray of shape (n_rows,)
-    at : ndarray of shape (n_points,)
+    x, y
+        Of shape (n_rows,).
+    at
+        Of shape (n_points,).
         Where to read the line.
-    coverage : float, default=0.95
+    coverage
         Of the band at each point [1].
 
     Returns

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.schema import TARGET
-from model.fitting.evaluate import N_ENOUGH, Difference, Scores, excess_of_mae, groups_of
+from model.fitting.evaluate import N_ENOUGH, groups_of
+from model.fitting.scores import Difference, Scores, excess_of_mae
 from model.fitting.train import features
 from model.store.database import Store
 from model.store.evaluations import predictions_of
@@ -135,7 +136,7 @@ def compare(
     return differences, float(left_out[np.arange(len(chosen)), chosen].mean())
 
 
-def _largest(excess, sizes, drawn, level):
+def _largest(excess: NDArray[np.float64], sizes: NDArray[np.intp], drawn: NDArray[np.int64], level: float) -> float:
     """How many standard errors the largest of all differences keeps within, of samples of the rows (bootstrap-t)."""
     totals = (drawn @ sizes)[:, None]
     means = drawn @ excess / totals
@@ -147,11 +148,13 @@ def _largest(excess, sizes, drawn, level):
     return float(np.quantile(np.divide(away, errors, out=np.zeros_like(away), where=errors > 0).max(axis=1), level))
 
 
-def _samples(errors, groups):
+def _samples(
+    errors: NDArray[np.float64], groups: NDArray[np.intp]
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.intp]]:
     """Draw groups of rows: how often each, its sum of errors for each model, and how many rows it has."""
-    generator, n_distinct = np.random.default_rng(0), groups.max() + 1
+    generator, n_distinct = np.random.default_rng(0), int(groups.max()) + 1
     n_groups = min(n_distinct, N_ENOUGH)
     group = (generator.permutation(n_distinct) * n_groups // n_distinct)[groups]
-    sums = np.column_stack([np.bincount(group, each, n_groups) for each in errors])
+    sums: NDArray[np.float64] = np.column_stack([np.bincount(group, each, n_groups) for each in errors])
     drawn = generator.multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=_N_SAMPLES)
     return drawn, sums, np.bincount(group, minlength=n_groups)

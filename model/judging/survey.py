@@ -1,17 +1,22 @@
 """A choice of rows with everything that is worked out from it, each when it is first asked for."""
 
 import contextlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from data.schema import FEATURES, TARGET
 from data.statistics import correlations, describe
 from model.answering.predict import average_response
 from model.fitting.errors import ModelError
-from model.judging.regression import least_squares, line
+from model.judging.regression import Regression, least_squares, line
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 N_DRAWN = 300  # rows that a picture shows at the most; figures are always of all rows
 _N_ALWAYS = 10  # rows with the largest Cook's distance, which are drawn in any case
@@ -34,17 +39,17 @@ class Survey:
     rows: Any
 
     @cached_property
-    def statistics(self):
+    def statistics(self) -> "pd.DataFrame":
         """Each column in figures, as `data.statistics.describe` says."""
         return describe(self.rows)
 
     @cached_property
-    def correlations(self):
+    def correlations(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Pearson's and Spearman's, as `data.statistics.correlations` says."""
         return correlations(self.rows)
 
     @cached_property
-    def regression(self):
+    def regression(self) -> Regression:
         """Least squares of these rows.
 
         Raises
@@ -54,12 +59,12 @@ class Survey:
         """
         return least_squares(self.rows)
 
-    def without(self, places):
+    def without(self, places: Iterable[int]) -> Regression:
         """Least squares of these rows without some of them; raises as `regression` does."""
         return least_squares(self.rows.drop(index=list(places)))
 
     @cached_property
-    def at_random(self):
+    def at_random(self) -> Any:
         """Places of all rows, or of as many at random as a picture may draw."""
         places = self.rows.index.to_numpy()
         if len(places) <= N_DRAWN:
@@ -67,19 +72,19 @@ class Survey:
         return np.sort(np.random.default_rng(0).choice(places, N_DRAWN, replace=False))
 
     @cached_property
-    def sample(self):
+    def sample(self) -> Any:
         """Places of the rows to draw: those at random, and those that pull the line."""
         with contextlib.suppress(ModelError):
             hardest = np.argsort(-np.nan_to_num(self.regression.cook))[:_N_ALWAYS]
             return np.union1d(self.at_random, self.rows.index.to_numpy()[hardest])
         return self.at_random
 
-    def curves(self, name):
+    def curves(self, name: str) -> dict[str, NDArray[np.float64]]:
         """Relate one input to the target: the straight line with its band, and the model's average response.
 
         Parameters
         ----------
-        name : str
+        name
             Column of the input.
 
         Returns

@@ -8,15 +8,20 @@ import threading
 import time
 import uuid
 import warnings
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from joblib import hash as content_of
+from numpy.typing import NDArray
 
 from model.fitting import evaluate
+from model.fitting.evaluate import FloatArray, Keep
 from model.fitting.train import libraries
 
 VARIABLE = "PETROL_DASK_SCHEDULER"
@@ -32,7 +37,7 @@ class ClusterError(Exception):
     """The cluster cannot do it; the message says where, why, and what to do."""
 
 
-def address():
+def address() -> str:
     """Return the address of the scheduler that is set; empty where folds are fitted here."""
     return os.environ.get(VARIABLE, "").strip()
 
@@ -51,8 +56,8 @@ class Cluster:
         If it cannot be reached, or has no workers.
     """
 
-    def __init__(self, address):
-        self.address, self._scattered = address, {}
+    def __init__(self, address: str) -> None:
+        self.address, self._scattered = address, dict[str, Any]()
         try:
             from distributed import Client
             from distributed.comm.addressing import get_address_host_port
@@ -63,9 +68,9 @@ class Cluster:
             get_address_host_port(address, strict=True)
         except (ValueError, NotImplementedError) as error:
             raise self.error(f"is no address ({error})", "Write it as tcp://host:8786") from None
-        self.client = Client.__new__(Client)  # at hand also where its beginning never ends
+        self.client: Any = Client.__new__(Client)  # at hand also where its beginning never ends
         try:
-            _within(_PATIENCE + 1, self.client.__init__, address, timeout=_PATIENCE, set_as_default=False)
+            _within(_PATIENCE + 1, Client.__init__, self.client, address, timeout=_PATIENCE, set_as_default=False)
         except Exception as error:  # noqa: BLE001 - whatever Dask makes of a network
             self.client.status = "closed"  # else Python would wait for it again when it ends
             why = (isinstance(error, OSError) and str(error)[:200]) or "what is there does not answer as one"
@@ -76,18 +81,19 @@ class Cluster:
             self.close()
             raise
 
-    def error(self, what, cure):
+    def error(self, what: str, cure: str) -> "ClusterError":
         """Return the error that says what is wrong with this cluster."""
         return ClusterError(f"The Dask scheduler {self.address[:200]} ({VARIABLE}) {what}. {cure}, {OR_HERE}")
 
-    def close(self):
+    def close(self) -> None:
         """Leave the cluster, which then drops all that it was sent."""
         with suppress(Exception):  # a scheduler that is gone is left already
             self.client.close(timeout=2)
 
-    def require(self):
+    def require(self) -> None:
         """Wait a little until the scheduler answers and has workers; raise a `ClusterError` where it does not."""
-        deadline, n_workers = time.monotonic() + _PATIENCE, None
+        deadline = time.monotonic() + _PATIENCE
+        n_workers: int | None = None
         while not n_workers:
             with suppress(Exception):  # what a lost connection raises is not documented; it is asked again
                 ask, left = self.client.scheduler.identity, deadline - time.monotonic()
@@ -98,7 +104,7 @@ class Cluster:
                 raise self.error(f"has had no worker for {_PATIENCE} s", "Start workers")
             time.sleep(0 if n_workers else 0.1)
 
-    def scattered(self, data, broken=None):
+    def scattered(self, data: tuple[FloatArray, FloatArray], broken: Any = None) -> Any:
         """Bring data to every worker, once; again where what was brought broke with a worker."""
         content = content_of(data)
         if self._scattered.get(content, broken) is broken:
@@ -109,7 +115,7 @@ class Cluster:
             self._scattered[content] = _within(seconds, self.client.scatter, {key: data}, **options)[key]
         return self._scattered[content]
 
-    def _require_project(self):
+    def _require_project(self) -> None:
         # One that cannot import what it is sent does not say so: it ends itself.
         package = __name__.partition(".")[0]
         found = _within(_PATIENCE, self.client.run, find_spec, package, on_error="ignore")
@@ -117,14 +123,24 @@ class Cluster:
         if lacking := [where for where, spec in found.items() if not spec]:
             raise self.error(f"and its workers need this project: {', '.join(lacking)}", "Start all in its folder")
 
-    def send(self, unfitted, X, y, *, n_repeats, seed=0, keep=evaluate.predictions_of, nested=False):
+    def send(
+        self,
+        unfitted: Any,
+        X: NDArray[np.float64],
+        y: NDArray[np.float64],
+        *,
+        n_repeats: int,
+        seed: int = 0,
+        keep: Keep = evaluate.predictions_of,
+        nested: bool = False,
+    ) -> "_Folds":
         """Have folds fitted, as `model.fitting.evaluate.out_of_fold` would; the cluster begins at once.
 
         Parameters
         ----------
         unfitted, X, y, n_repeats, seed, keep
             As there.
-        nested : bool, default=False
+        nested
             Whether pairs of folds are left out, too, as `model.fitting.evaluate.cross_validate` does.
 
         Returns
@@ -139,13 +155,16 @@ class Cluster:
 class _Folds:
     """Folds in a cluster, sent anew where they or the data are lost with a worker."""
 
-    def __init__(self, cluster, work, data, n_folds):
+    def __init__(
+        self, cluster: Cluster, work: dict[str, Any], data: tuple[FloatArray, FloatArray], n_folds: int
+    ) -> None:
         self._cluster, self._work, self._data = cluster, work, data
-        self._scattered, self._futures = None, {}
+        self._scattered: Any = None
+        self._futures: dict[int, Any] = {}
         self._send(range(n_folds))
 
-    def _send(self, folds):
-        self._futures = dict.fromkeys(folds)
+    def _send(self, folds: Sequence[int]) -> None:
+        self._futures = dict.fromkeys(folds, None)
         try:
             self._scattered = self._cluster.scattered(self._data, self._scattered)
             key = f"petrol-{uuid.uuid4().hex}"
@@ -159,7 +178,7 @@ class _Folds:
             return
         self._futures = dict(zip(folds, futures, strict=True))
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Any]:
         n_vain, first_error = 0, None
         while self._futures:
             n_vain += 1
@@ -180,15 +199,16 @@ class _Folds:
         if first_error:
             raise first_error
 
-    def _drop(self, folds):
+    def _drop(self, folds: list[int]) -> list[int]:
         for fold in folds:
             if future := self._futures.pop(fold):
                 future.release()
         return folds
 
-    def _ready(self):
+    def _ready(self) -> Iterator[Any]:
         """Yield what is ready until all is, or something was lost."""
-        ready, folds = queue.SimpleQueue(), {}
+        ready: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        folds: dict[int, Any] = {}
         for fold, future in self._futures.items():
             if future is None:
                 return
@@ -212,15 +232,26 @@ class _Folds:
             yield fold, values
 
 
-def _unfit(error):
-    if type(error).__name__ == "KilledWorker":
+def _unfit(error: Exception) -> tuple[str, str]:
+    from distributed import KilledWorker
+
+    if isinstance(error, KilledWorker):
         what = f"lost {error.allowed_failures + 1} workers at the same fold, perhaps for want of memory"
         return what, "Give them more, train on fewer rows"
     what = f"has a worker that cannot begin ({type(error).__name__}: {str(error)[:300]})"
     return what, "Start workers in this project's folder, with its requirements"
 
 
-def _fit(fold, unfitted, n_repeats, seed, keep, nested, data, sender):
+def _fit(
+    fold: int,
+    unfitted: Any,
+    n_repeats: int,
+    seed: int,
+    keep: Keep,
+    nested: bool,
+    data: tuple[FloatArray, FloatArray],
+    sender: dict[str, str],
+) -> Any:
     """Fit a fold on a worker; what stands against that is returned, so that what is raised is the cluster's."""
     from distributed import get_worker
 
@@ -246,11 +277,11 @@ def checksum_of(project: Path) -> str:
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:8]
 
 
-def _within(seconds, function, *arguments, **options):
+def _within(seconds: float, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
     """Call what waits for ever where whoever is to answer has stopped; for so long and no longer."""
-    answer = Future()
+    answer: Future[Any] = Future()
 
-    def call():
+    def call() -> None:
         try:
             answer.set_result(function(*arguments, **options))
         except Exception as error:  # noqa: BLE001 - raised where it is waited for
@@ -260,7 +291,7 @@ def _within(seconds, function, *arguments, **options):
     return answer.result(seconds)
 
 
-def _hush():
+def _hush() -> None:
     """Keep Dask's talk from the log: what matters of it is said by the job."""
     for name in _LOGGERS:
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)

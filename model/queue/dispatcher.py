@@ -67,12 +67,17 @@ class Dispatcher:
 
     def _start(self, store: Store, number: int) -> int | None:
         command = [sys.executable, "-m", "model.queue.worker", str(number)]
-        options = {"cwd": Path(__file__).parents[2], "env": os.environ | {VARIABLE: store.url}}
+        folder, environment = Path(__file__).parents[2], {**os.environ, VARIABLE: store.url}
         with self._lock:
             if not self._is_closed:
                 try:
                     process = subprocess.Popen(  # noqa: S603 - our own module and a number
-                        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True, **options
+                        command,
+                        cwd=folder,
+                        env=environment,
+                        start_new_session=True,
+                        stdin=subprocess.DEVNULL,
+                        stdout=subprocess.DEVNULL,
                     )
                 except OSError as error:
                     reason = error.strerror
@@ -121,13 +126,14 @@ class Dispatcher:
     def _is_alive(self, running: Job) -> bool:
         """Whether a running job has a worker: it beats, and where it is of this machine its process exists."""
         host, _, process = running.worker.rpartition(":")
-        silent, patience = now() - running.heartbeat, STALE if process else TO_BEGIN
+        heartbeat = running.heartbeat or running.created_at
+        silent, patience = now() - heartbeat, STALE if process else TO_BEGIN
         is_here = host == socket.gethostname() and process and os.name == "posix"
         if is_here and not _exists(int(process)):
             return False
         if silent > patience or (silent < -patience and not is_here):  # from the future: the clock was set back
             with self._lock:
-                first_seen = self._silent.setdefault((running.worker, running.heartbeat), time.monotonic())
+                first_seen = self._silent.setdefault((running.worker, heartbeat), time.monotonic())
             return time.monotonic() - first_seen < AGAIN
         return True
 

@@ -2,10 +2,10 @@
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, select, update
 
@@ -14,6 +14,9 @@ from model.fitting.recipe import Recipe, estimate_cost, make_recipe
 from model.store.database import Store, StoreError
 from model.store.tables import DATA_SET, JOB, OPEN, THE_APP, now
 from model.store.versions import add_packed, packed
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MAX_WAITING = 20  # over all visitors
 UNWRITTEN = 3  # exit code of a worker that could not keep what it has trained
@@ -79,26 +82,35 @@ class Job:
     ended_at: datetime | None
 
 
-def submit(store, visitor, data, algorithms, *, parameters=None, seed=0, excluded=(), by="a visitor", here=False):
+def submit(
+    store: Store,
+    visitor: str,
+    data: "int | tuple[pd.DataFrame, str]",
+    algorithms: Sequence[str],
+    *,
+    parameters: Mapping[str, float] | None = None,
+    seed: int = 0,
+    excluded: Iterable[int] = (),
+    by: str = "a visitor",
+    here: bool = False,
+) -> int:
     """Put a training at the end of the queue.
 
     Parameters
     ----------
-    store : model.store.database.Store
-    visitor : str
+    visitor
         Who asks; one visitor has at most one job waiting.
-    data : int or (pandas.DataFrame, str)
+    data
         Number of a data set; or rows and where they come from, which are then kept with the job or not at all.
-    algorithms : list of str
+    algorithms
         One, or several to compare.
-    parameters : dict, optional
+    parameters
         Of the algorithm, where it is one.
-    seed : int, default=0
-    excluded : iterable of int
+    excluded
         Places of rows to leave out.
-    by : str
+    by
         What to call who asks, for the record.
-    here : bool, default=False
+    here
         Whether to train on this machine also where a cluster is set.
 
     Returns
@@ -115,7 +127,7 @@ def submit(store, visitor, data, algorithms, *, parameters=None, seed=0, exclude
     """
     values = None if isinstance(data, int) else packed(*data)
     with store.writing() as connection:
-        data_set_id = add_packed(connection, values) if values else data
+        data_set_id = data if isinstance(data, int) else add_packed(connection, values or {})
         n_rows = connection.execute(select(DATA_SET.c.n_rows).where(DATA_SET.c.id == data_set_id)).scalar()
         if n_rows is None:
             raise StoreError(f"Data set {data_set_id} is not in the store {store.location}. Choose another.")
@@ -172,7 +184,7 @@ def read_jobs(connection: Connection, *conditions: ColumnElement[bool]) -> list[
     return [Job(**{**row, "request": JobRequest.from_record(row["request"])}) for row in rows]
 
 
-def open_jobs(store):
+def open_jobs(store: Store) -> list[Any]:
     """List the running job and those that wait, in their turn."""
     return in_turn(jobs(store, JOB.c.state.in_(OPEN)))
 
@@ -183,7 +195,7 @@ def states(store: Store) -> dict[str, int]:
         return dict(connection.execute(select(JOB.c.state, func.count()).group_by(JOB.c.state)).all())
 
 
-def job(store, number):
+def job(store: Store, number: int) -> Job | None:
     """Return one job, or None."""
     return next(iter(jobs(store, JOB.c.id == number)), None)
 
@@ -201,12 +213,12 @@ def ending(state: str, message: str) -> dict[str, object]:
     return {"state": state, "ended_at": now(), "end_number": end_number, "message": message}
 
 
-def following(store):
+def following(store: Store) -> int:
     """Return the number of the job that is next in the queue, or 0."""
     return next((job.id for job in open_jobs(store) if job.state == "waiting"), 0)
 
 
-def cancel(store, number):
+def cancel(store: Store, number: int) -> bool:
     """End a job that waits or runs; its worker finds out within a second and ends itself.
 
     Returns
@@ -217,18 +229,18 @@ def cancel(store, number):
     return change(store, and_(JOB.c.id == number, JOB.c.state.in_(OPEN)), **ending("cancelled", "Cancelled."))
 
 
-def change(store, condition, **values):
+def change(store: Store, condition: Any, **values: Any) -> bool:
     """Change the jobs that meet a condition on their table; whether there were any."""
     with store.writing() as connection:
         return connection.execute(update(JOB).where(condition).values(values)).rowcount > 0
 
 
-def own(number, worker):
+def own(number: int, worker: str) -> Any:
     """Condition on the job table: this job is running, and this worker has it."""
     return and_(JOB.c.id == number, JOB.c.state == "running", JOB.c.worker == worker)
 
 
-def beat(store, number, worker, **values):
+def beat(store: Store, number: int, worker: str, **values: Any) -> bool:
     """Say that the worker is alive, and how far it is.
 
     Returns
@@ -239,7 +251,7 @@ def beat(store, number, worker, **values):
     return change(store, own(number, worker), heartbeat=now(), **values)
 
 
-def take(store, number):
+def take(store: Store, number: int) -> str:
     """Become the worker of a job that waits, or that was set running for this process to take.
 
     Returns

@@ -3,28 +3,30 @@
 import os
 import threading
 import time
+from contextlib import AbstractContextManager
 from importlib import import_module
+from typing import Any
 
 from joblib import Parallel, delayed, parallel_config
 
 N_PROCESSES = min(4, os.cpu_count() or 1)
 
 
-def used():
+def used() -> AbstractContextManager[Any]:
     """Return the context in which joblib uses them."""
     return parallel_config("loky", initializer=_follow, initargs=(os.getpid(),))
 
 
-def wake():
+def wake() -> None:
     """Start them, which takes them as long as reading the rows takes this one."""
     with used():
         Parallel(n_jobs=N_PROCESSES)(delayed(import_module)("sklearn.ensemble") for _ in range(N_PROCESSES))
 
 
-def _follow(parent):
+def _follow(parent: int) -> None:
     """Let a process end when this one is killed, instead of waiting for it for minutes."""
 
-    def watch():
+    def watch() -> None:
         while os.getppid() == parent:
             time.sleep(1)
         os._exit(1)

@@ -4,12 +4,15 @@ import hashlib
 import json
 import shutil
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
-from sqlalchemy import bindparam, func, insert, select, text
+from sqlalchemy import Connection, bindparam, func, insert, select, text
 
 from model.queue import jobs
 from model.queue.dispatcher import Dispatcher
@@ -29,14 +32,14 @@ class Copied:
     sha256: str
 
 
-def copy(source_url, target_url):
+def copy(source_url: str, target_url: str) -> list[Copied]:
     """Copy everything from one store to an empty one: all of it, checked, or nothing.
 
     Numbers stay, and none is given again that was ever given.
 
     Parameters
     ----------
-    source_url, target_url : str
+    source_url, target_url
         Of the databases, as SQLAlchemy writes them; the target is created where there is none.
 
     Returns
@@ -93,11 +96,12 @@ def backup(store: Store, target: Path) -> None:
             part, whole = Path(folder or beside) / "store.db", Path(beside) / "store.db"
             if store.is_file:
                 with store.reading() as connection, closing(sqlite3.connect(part)) as copied:
-                    connection.connection.driver_connection.backup(copied)
+                    file: Any = connection.connection.driver_connection
+                    file.backup(copied)
             else:
-                copied = Store(f"sqlite:///{part}")
-                _copy(store, copied)
-                copied.close()
+                target_store = Store(f"sqlite:///{part}")
+                _copy(store, target_store)
+                target_store.close()
             if part != whole:
                 shutil.copyfile(part, whole)
             try:
@@ -113,12 +117,12 @@ def backup(store: Store, target: Path) -> None:
         raise StoreError(f"{target} cannot be written ({reason}). Name a file in a folder that can be.") from error
 
 
-def _send(source, giving, taking, table):
-    def given():
+def _send(source: Store, giving: Connection, taking: Connection, table: Any) -> Copied:
+    def given() -> Iterator[Any]:
         with source.explaining():  # else what is wrong there would be said of the target
             yield from _rows(giving, table)
 
-    def passing():
+    def passing() -> Iterator[Any]:
         for row in given():
             taking.execute(insert(table).values(row))
             yield row
@@ -130,7 +134,7 @@ def _send(source, giving, taking, table):
     return sent
 
 
-def _summed(table, rows):
+def _summed(table: Any, rows: Iterator[Any]) -> Copied:
     digest, n_rows = hashlib.sha256(), 0
     for row in rows:
         digest.update(_canonical(row))
@@ -138,32 +142,34 @@ def _summed(table, rows):
     return Copied(table.name, n_rows, digest.hexdigest())
 
 
-def _rows(connection, table):
+def _rows(connection: Connection, table: Any) -> Iterator[dict[str, Any]]:
     """The rows one after another: together they may be larger than the memory."""
     one = select(table).where(table.c.id == bindparam("number"))
     for number in connection.execute(select(table.c.id).order_by(table.c.id)).scalars().all():
         yield dict(connection.execute(one, {"number": number}).mappings().one())
 
 
-def _canonical(row):
+def _canonical(
+    row: dict[str, Any],
+) -> bytes:
     """A row as bytes that are the same whichever database it came from."""
 
-    def plain(value):
+    def plain(value: bytes | datetime) -> str:
         return hashlib.sha256(value).hexdigest() if isinstance(value, bytes) else value.isoformat()
 
     return json.dumps(row, sort_keys=True, default=plain).encode()
 
 
-def _last_number(connection, table):
+def _last_number(connection: Connection, table: Any) -> int:
     """The highest number that was ever given in a table, or 0."""
     if connection.dialect.name == "sqlite":
         given = text("SELECT seq FROM sqlite_sequence WHERE name = :table")
         return connection.execute(given, {"table": table}).scalar() or 0
     given = text(f"SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM {table}_id_seq")  # noqa: S608 - a name of ours
-    return connection.execute(given).scalar()
+    return connection.execute(given).scalar() or 0
 
 
-def _continue_numbers(connection, table, last):
+def _continue_numbers(connection: Connection, table: Any, last: int) -> None:
     """Have the next row of a table numbered after the last one ever."""
     if not last:
         return

@@ -40,7 +40,7 @@ _WORTH_HELPERS = 1.5  # [s] of fits; helpers take about as long to start
 _N_TRIES = 5  # more where it is not; each waits as long as the store waits for another writer
 
 
-def main(number):
+def main(number: int) -> int:
     """Do a job, and then those that wait behind it."""
     logging.basicConfig(format="%(message)s")
     if hasattr(os, "nice"):
@@ -58,18 +58,21 @@ def main(number):
         while worker:
             _do(store, number, worker)
             number = jobs.following(store)
-            worker = number and jobs.take(store, number)
+            worker = jobs.take(store, number) if number else ""
     except StoreError as error:
         print(f"Job {number}: {error}", file=sys.stderr)
         return jobs.UNWRITTEN
     return 0
 
 
-def _do(store, number, worker):
+def _do(store: Store, number: int, worker: str) -> None:
     ending, over = threading.Event(), threading.Event()
     threading.Thread(target=_beat, args=(store, number, worker, ending, over), daemon=True).start()
     try:
-        done = _work(store, jobs.job(store, number), worker)
+        job = jobs.job(store, number)
+        if not job:
+            raise StoreError(f"Job {number} is no longer in the store.")
+        done = _work(store, job, worker)
         ending.set()
         _end(store, number, worker, "done", done)
     except Exception as error:  # whatever it is, nobody may wait for this job for ever
@@ -81,7 +84,7 @@ def _do(store, number, worker):
         over.set()
 
 
-def _why(error):
+def _why(error: Exception) -> str:
     if isinstance(error, MemoryError):
         return "There was not enough memory. Train on fewer rows, or take fewer trees."
     if isinstance(error, (ValueError, StoreError, ClusterError)):
@@ -89,7 +92,7 @@ def _why(error):
     return f"The training broke off ({type(error).__name__}: {error})."
 
 
-def _beat(store, number, worker, ending, over):
+def _beat(store: Store, number: int, worker: str, ending: threading.Event, over: threading.Event) -> None:
     """Keep the job alive until it is over, and end this process with its helpers when the job is no longer ours."""
     is_ours = True
     while is_ours:
@@ -125,8 +128,8 @@ def _end(store: Store, number: int, worker: str, state: str, done: "_Done") -> N
 class _Done(NamedTuple):
     """What a job has to show: arguments of `add_version`, `add_evaluation` and `add_refits`, and what was left out."""
 
-    trained: Sequence[tuple[Model, dict]] = ()
-    evaluations: Sequence[tuple] = ()
+    trained: Sequence[tuple[Model, dict[str, Any]]] = ()
+    evaluations: Sequence[tuple[Recipe, str, Folds, dict[str, str], FloatArray]] = ()
     refits: Sequence[tuple[str, Refits]] = ()
     notes: Sequence[str] = ()
 
@@ -175,7 +178,7 @@ def _work(store: Store, job: jobs.Job, worker: str) -> _Done:
         with suppress(ValueError):  # of figures beyond what trees can hold, say: the versions are kept all the same
             refits = _refits(store, rows, n_jobs)
     more = {"data_set_id": request.data_set_id, "excluded": list(request.excluded), "by": request.by}
-    if is_evaluated or others or (active and active.recipe in [model.metadata.recipe for model in trained]):
+    if active and (is_evaluated or others or active.recipe in [model.metadata.recipe for model in trained]):
         more["rival_id"] = active.id
     return _Done([(model, more) for model in trained], evaluations, refits, notes)
 
@@ -189,7 +192,7 @@ def _refits(store: Store, rows: pd.DataFrame, n_jobs: int = 1) -> list[tuple[str
     return [(sha256, make_refits(features(rows), target(rows), n_jobs=n_jobs))]
 
 
-def _fits(active, n_rows, notes):
+def _fits(active: Version, n_rows: int, notes: list[str]) -> bool:
     """Whether the active recipe can be evaluated on so many rows; else it is told why not."""
     try:
         estimate_cost(active.recipe, n_rows)
@@ -313,14 +316,14 @@ def _cluster(
 class _Progress:
     """Counts the fits of all recipes together and tells the store after each."""
 
-    def __init__(self, store, number, worker, n_fits):
+    def __init__(self, store: Store, number: int, worker: str, n_fits: int) -> None:
         self._told, self._n_done, self._n_fits = (store, number, worker), 0, n_fits
 
     def of(self, recipe: Recipe) -> Callable[[int, int], None]:
         """Begin the next recipe; the function returned is called with (fits done, fits in all)."""
         n_before, label = self._n_done, recipe.label
 
-        def tell(done, total):
+        def tell(done: int, total: int) -> None:
             self._n_done = n_before + done
             message = f"{label[0].upper()}{label[1:]}: fit {done} of {total}"
             with suppress(StoreError):  # the next fold tells it

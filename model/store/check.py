@@ -2,8 +2,9 @@
 
 import hashlib
 from collections.abc import Callable
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Column, select
 
 from model.fitting.errors import DamagedError
 from model.store.database import Store, StoreError
@@ -35,7 +36,7 @@ def damages(store: Store) -> list[str]:
     return [sentence for part in parts for sentence in _damages_of(store, *part)]
 
 
-def _damages_of(store: Store, name: str, key: object, read: Callable) -> list[str]:
+def _damages_of(store: Store, name: str, key: Column[Any], read: Callable[[Store, Any], object]) -> list[str]:
     with store.reading() as connection:
         keys = connection.execute(select(key).order_by(key)).scalars().all()
     sentences = []

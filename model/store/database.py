@@ -6,10 +6,12 @@ import sqlite3
 import time
 import weakref
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import exc, insert, inspect, select
+from sqlalchemy import Connection, exc, insert, inspect, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from data.load import EXPECTED
@@ -40,7 +42,7 @@ class StoreError(Exception):
         Whether it may be over in a moment, with nothing done.
     """
 
-    def __init__(self, message, *, hides=False, passes=False):
+    def __init__(self, message: str, *, hides: bool = False, passes: bool = False) -> None:
         super().__init__(message)
         self.hides, self.passes = hides, passes
 
@@ -61,7 +63,7 @@ class Store:
         If it cannot be opened, written or understood.
     """
 
-    def __init__(self, url=None, *, create=True):
+    def __init__(self, url: str | None = None, *, create: bool = True) -> None:
         url = url or os.environ.get(VARIABLE) or DEFAULT_URL
         self.url = url = url.strip() or url  # a file of secrets ends with a line break
         try:
@@ -100,7 +102,7 @@ class Store:
         if self.is_file:
             self._file, self._log = _identity(self.location), _identity(f"{self.location}-wal")
 
-    def _require_disk_of_this_machine(self):
+    def _require_disk_of_this_machine(self) -> None:
         if self.is_file and (kind := network_file_system(Path(self.location))):
             raise StoreError(
                 f"The store {self.location} is on a network file system ({kind}), on which SQLite does not work. Move "
@@ -143,7 +145,7 @@ class Store:
                 Path(f"{self.location}{part}").unlink(missing_ok=True)
 
     @contextmanager
-    def reading(self, *, writes=False):
+    def reading(self, *, writes: bool = False) -> Iterator[Connection]:
         """Open a transaction; whatever goes wrong in the database becomes a `StoreError`."""
         self.require_file()
         with self.explaining(), self._engine.connect() as connection:
@@ -152,7 +154,7 @@ class Store:
                 yield connection
 
     @contextmanager
-    def explaining(self):
+    def explaining(self) -> Iterator[None]:
         """Make of whatever goes wrong in this database a `StoreError`."""
         try:
             yield
@@ -163,7 +165,7 @@ class Store:
             passes = not self.is_file and isinstance(error, _AWAY)
             raise StoreError(self._explain(error), hides=self._exists, passes=passes) from error
 
-    def stamp(self):
+    def stamp(self) -> tuple[tuple[int, int, int, int], ...] | None:
         """What changes with every commit of any process: times and sizes of the files, read without a query.
 
         Returns
@@ -182,7 +184,7 @@ class Store:
             return None
         return tuple((one.st_dev, one.st_ino, one.st_mtime_ns, one.st_size) for one in found)
 
-    def writing(self):
+    def writing(self) -> Any:
         """Open a transaction that may write, and that no other writer can come between."""
         return self.reading(writes=True)
 
@@ -224,7 +226,7 @@ class Store:
         """Close all connections; of a file, the last one puts everything into it."""
         self._engine.dispose()
 
-    def _explain(self, error):
+    def _explain(self, error: Any) -> str:
         if not self.is_file:
             return self._explain_server(error)
         reason = _first_line(error.orig if isinstance(error, DBAPIError) else error)
@@ -240,7 +242,7 @@ class Store:
             "start the app anew: it makes a new one with the shipped model."
         )
 
-    def _explain_server(self, error):
+    def _explain_server(self, error: Exception) -> str:
         origin = error.orig if isinstance(error, DBAPIError) else error
         state, reason = getattr(origin, "sqlstate", None) or "", _first_line(origin)
         if state == "55P03":
@@ -252,13 +254,13 @@ class Store:
             return f"The store {self.location} cannot be reached ({reason}). Start its server, or correct {VARIABLE}."
         return f"The store {self.location} cannot be read ({reason}). Put a backup in its place, or name another."
 
-    def _check_file(self, connection):
+    def _check_file(self, connection: Connection) -> None:
         found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
         if found != "ok":
-            told = [line for line in found.split("\n") if not line.startswith("***")]
+            told = [line for line in str(found).split("\n") if not line.startswith("***")]
             raise StoreError(self._explain(ValueError(" ".join(told) or found)), hides=True)
 
-    def _check_encoding(self, connection):
+    def _check_encoding(self, connection: Connection) -> None:
         if (found := connection.exec_driver_sql("SHOW server_encoding").scalar()) not in ("UTF8", b"UTF8"):
             found = found.decode() if isinstance(found, bytes) else found
             raise StoreError(
@@ -267,7 +269,7 @@ class Store:
                 hides=True,
             )
 
-    def _check_schema(self, connection, create):
+    def _check_schema(self, connection: Connection, create: bool) -> None:
         if not self.is_file:
             self._check_encoding(connection)
         tables = set(inspect(connection).get_table_names())
@@ -299,18 +301,18 @@ class Store:
             raise StoreError(message, hides=True)
 
 
-def _unusable(url, reason):
+def _unusable(url: str, reason: str) -> StoreError:
     is_harmless = "@" not in url and (url.startswith("sqlite") or not re.search(r"[:=?]", url.partition("://")[2]))
     is_harmless &= "=" not in url or url.startswith("sqlite")
     told = f"{url[:200]!r} cannot be used ({reason})"
     if not is_harmless:  # what cannot be understood may be a password anywhere
-        scheme = re.match(r"(?:sqlite|postgresql)(?:\+\w+)?(?=://)|", url)[0]
+        scheme = found[0] if (found := re.match(r"(?:sqlite|postgresql)(?:\+\w+)?(?=://)", url)) else ""
         told = f"an address {f'{scheme}://... ' if scheme else ''}cannot be used"
         told += f" ({reason})" if _HARMLESS.match(reason) else ""
     return StoreError(f"{VARIABLE}: {told}. Write it as {_AS}.")
 
 
-def _may_be_there(path):
+def _may_be_there(path: str) -> bool:
     try:
         Path(path).stat()
     except (FileNotFoundError, NotADirectoryError, ValueError):
@@ -320,7 +322,7 @@ def _may_be_there(path):
     return True
 
 
-def _identity(path):
+def _identity(path: str) -> tuple[int, int] | None:
     """Which file that is, whatever its name; None where it is none."""
     try:
         found = Path(path).stat()
@@ -329,5 +331,5 @@ def _identity(path):
     return found.st_dev, found.st_ino
 
 
-def _first_line(error):
+def _first_line(error: Any) -> str:
     return str(error).strip().split("\n")[0][:200]

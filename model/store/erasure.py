@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Column, Connection, Row, select, text, update
+from sqlalchemy import Column, Connection, select, text, update
 
 from model.store.database import Store, StoreError
 from model.store.tables import JOB, MODEL_VERSION, OPEN, PROMOTION, THE_APP
@@ -100,18 +101,18 @@ def _alike(name: str) -> str:
     return " ".join(name.split()).casefold()
 
 
-def _spelt(connection: Connection, place: Column, name: str) -> list[str]:
+def _spelt(connection: Connection, place: Column[Any], name: str) -> list[str]:
     """How a name is written in a column: databases differ in what they take for capitals of one letter."""
     return [each for each in connection.execute(select(place).distinct()).scalars() if _alike(each) == _alike(name)]
 
 
-def _jobs(connection: Connection, name: str) -> list[Row]:
+def _jobs(connection: Connection, name: str) -> list[Any]:
     rows = connection.execute(select(JOB.c.id, JOB.c.state, JOB.c.visitor, JOB.c.request)).all()
     return [row for row in rows if _alike(name) in map(_alike, (row.visitor, row.request.get("by", "")))]
 
 
-def _mentions(connection: Connection, name: str, jobs: list[Row]) -> Mentions:
-    def count(place: Column) -> int:
+def _mentions(connection: Connection, name: str, jobs: list[Any]) -> Mentions:
+    def count(place: Column[Any]) -> int:
         return sum(_alike(each) == _alike(name) for each in connection.execute(select(place)).scalars())
 
     rows = connection.execute(select(PROMOTION.c.at, PROMOTION.c.reason).order_by(PROMOTION.c.id)).all()
@@ -126,7 +127,7 @@ def _unguarded(connection: Connection) -> Iterator[None]:
         guard = connection.execute(text("SELECT sql FROM sqlite_master WHERE name = :name"), {"name": _GUARD}).scalar()
         connection.exec_driver_sql(f"DROP TRIGGER {_GUARD}")
         yield
-        connection.exec_driver_sql(guard)
+        connection.exec_driver_sql(str(guard))
     else:
         connection.exec_driver_sql("ALTER TABLE promotion DISABLE TRIGGER promotion_kept")
         yield

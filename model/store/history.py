@@ -4,9 +4,9 @@ import hashlib
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Table, delete, func, insert, not_, select, update
+from sqlalchemy import ColumnElement, Connection, Table, delete, func, insert, not_, select, update
 
 from data.load import SHIPPED, load_rows
 from data.schema import DataError
@@ -16,7 +16,7 @@ from model.fitting.train import Model
 from model.store.database import Store, StoreError
 from model.store.stored_refits import add_refits
 from model.store.tables import DATA_SET, EVALUATION, JOB, MODEL_VERSION, PROMOTION, REFITS, THE_APP
-from model.store.versions import add_data_set, add_version, data_sets, version, versions
+from model.store.versions import DataSet, Version, add_data_set, add_version, data_sets, version, versions
 
 OVERTAKEN = "Version {} became active meanwhile. Look at the evidence against it, then decide."
 
@@ -63,25 +63,24 @@ def open_store(url: str | None = None, *, create: bool = True) -> Store:
     with store.writing() as connection:
         if not connection.execute(known).scalar():  # another process may have come first
             data_set = add_data_set(connection, model.rows, "shipped")
-            more = {"shipped": shipped, "notice": model.notice, "content": content}
-            number = add_version(connection, model, data_set, by=THE_APP, **more)
-            add_refits(connection, model.metadata.data.sha256, model.refits)
+            more = {"shipped": shipped, "notice": model.notice}
+            number = add_version(connection, model, data_set, by=THE_APP, content=content, **more)
+            if model.refits:
+                add_refits(connection, model.metadata.data.sha256, model.refits)
             if not connection.execute(select(func.count()).select_from(PROMOTION)).scalar():
                 values = {"version_id": number, "by": THE_APP, "reason": "Shipped with the app."}
                 connection.execute(insert(PROMOTION).values(values))
     return store
 
 
-def promote(store, number, by, reason, *, instead_of=None):
+def promote(store: Store, number: int, by: str, reason: str, *, instead_of: int | None = None) -> None:
     """Make a version the active one, now and for everybody; going back is promoting an older one.
 
     Parameters
     ----------
-    store : model.store.database.Store
-    number : int
-    by, reason : str
+    by, reason
         Who and why, for the record; neither may be empty.
-    instead_of : int, optional
+    instead_of
         The version that was active when this was decided; another one by now is a reason to look again.
 
     Raises
@@ -108,7 +107,7 @@ def promote(store, number, by, reason, *, instead_of=None):
         connection.execute(insert(PROMOTION).values(version_id=number, by=by, reason=reason))
 
 
-def promotions(store):
+def promotions(store: Store) -> list[Promotion]:
     """List the promotions, the oldest first."""
     columns = [PROMOTION.c[name] for name in Promotion.__dataclass_fields__]
     with store.reading() as connection:
@@ -173,16 +172,16 @@ def active_model(
     Answering
         Where no version can be used, with the shipped model.
     """
-    trouble, failed = "", []
+    trouble, failed = "", list[int]()
     while True:
         number, newest = active(store, failed)
         try:
             model = load(number) if number else shipped()
             break
         except DamagedError as error:
-            broken = update(MODEL_VERSION).where(MODEL_VERSION.c.id == number).values(broken=str(error)[:500])
+            mark = update(MODEL_VERSION).where(MODEL_VERSION.c.id == number).values(broken=str(error)[:500])
             with store.writing() as connection:
-                connection.execute(broken)
+                connection.execute(mark)
         except (ModelError, OSError, ImportError, MemoryError) as error:
             if not number:
                 raise
@@ -204,7 +203,7 @@ def active_model(
     return Answering(model, notice, is_temporary=bool(trouble))
 
 
-def remove_version(store, number):
+def remove_version(store: Store, number: int) -> None:
     """Delete a version that was never promoted and does not come with the app.
 
     Raises
@@ -217,7 +216,7 @@ def remove_version(store, number):
         _remove_versions(connection, {number})
 
 
-def _remove_versions(connection, numbers):
+def _remove_versions(connection: Connection, numbers: set[int] | set[Any]) -> None:
     kept = set(connection.execute(select(PROMOTION.c.version_id)).scalars())
     kept |= set(connection.execute(select(MODEL_VERSION.c.id).where(MODEL_VERSION.c.shipped.is_not(None))).scalars())
     if staying := sorted(kept & numbers):
@@ -244,7 +243,7 @@ def is_unused(table: Table, going: ColumnElement[bool] | None = None) -> ColumnE
     return table.c.rows_sha256.not_in(select(own.c.rows_sha256).where(is_own))  # also what another was held against
 
 
-def remove_data_set(store, data_set_id):
+def remove_data_set(store: Store, data_set_id: int) -> None:
     """Delete a data set and the versions trained on it, none of which may have been promoted.
 
     Raises
@@ -261,14 +260,9 @@ def remove_data_set(store, data_set_id):
         connection.execute(delete(DATA_SET).where(DATA_SET.c.id == data_set_id))
 
 
-def removable_data_sets(store):
-    """List data sets that no version which must stay was trained on, each with the versions that would go.
-
-    Returns
-    -------
-    list of (model.store.versions.DataSet, list of int)
-    """
-    using, promoted = {}, {one.version_id for one in promotions(store)}
+def removable_data_sets(store: Store) -> list[tuple[DataSet, list[int]]]:
+    """List data sets that no version which must stay was trained on, each with the versions that would go."""
+    using, promoted = dict[int, list[Version]](), {one.version_id for one in promotions(store)}
     for one in versions(store):
         using.setdefault(one.data_set.id, []).append(one)
     return [
@@ -278,7 +272,7 @@ def removable_data_sets(store):
     ]
 
 
-def waiting_shipped(store):
+def waiting_shipped(store: Store) -> list[Any]:
     """Versions that came with the app after the first and were never promoted."""
     promoted = select(PROMOTION.c.version_id)
     return versions(store, MODEL_VERSION.c.shipped.is_not(None), MODEL_VERSION.c.id.not_in(promoted))

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import (
     DDL,
     JSON,
@@ -76,8 +77,8 @@ def _to_2(connection: Connection) -> None:
     added = "evaluation_sha256 VARCHAR(64) REFERENCES evaluation (sha256)"
     connection.execute(DDL(f"ALTER TABLE model_version ADD COLUMN {added}"))
     types = dict.fromkeys(("parameters", "excluded", "record"), JSON)
-    names = "id", "algorithm", "parameters", "seed", "excluded", "record", "arrays", "sha256", "record_sha256"
-    names += "rival_id", "broken", "evaluation_sha256"
+    names = ["id", "algorithm", "parameters", "seed", "excluded", "record", "arrays", "sha256", "record_sha256"]
+    names += ["rival_id", "broken", "evaluation_sha256"]
     version = table("model_version", *(column(name, types.get(name)) for name in names))
 
     def checksum(values: Mapping[str, Any], *names: str) -> str:
@@ -87,7 +88,7 @@ def _to_2(connection: Connection) -> None:
     def row_of(number: int) -> dict[str, Any]:
         return dict(connection.execute(select(version).where(version.c.id == number)).mappings().one())
 
-    def keep(recipe: tuple, record: dict[str, Any], predictions: np.ndarray) -> str:
+    def keep(recipe: tuple[Any, ...], record: dict[str, Any], predictions: NDArray[np.float64]) -> str:
         packed = io.BytesIO()
         np.save(packed, np.ascontiguousarray(predictions, dtype=float))
         values = dict(zip(("algorithm", "parameters", "seed"), recipe, strict=True))
@@ -101,9 +102,10 @@ def _to_2(connection: Connection) -> None:
 
     recipe_names = "algorithm", "parameters", "seed"
     checked = *recipe_names, "excluded", "record", "sha256"
-    recipes = {}
+    recipes: dict[int, tuple[Any, ...]] = {}
     for number in connection.execute(select(version.c.id).order_by(version.c.id)).scalars().all():
-        row, broken = row_of(number), f"The record of version {number} is not the one that was stored."
+        row = row_of(number)
+        broken: str | None = f"The record of version {number} is not the one that was stored."
         if checksum(row, *checked) == row["record_sha256"]:
             recipes[number], broken = tuple(row[name] for name in recipe_names), None
         connection.execute(update(version).where(version.c.id == number).values(broken=broken))

@@ -12,6 +12,7 @@ from sqlalchemy import (
     and_,
     delete,
     func,
+    literal,
     not_,
     select,
     update,
@@ -133,7 +134,7 @@ def _counted(connection: Connection, conditions: dict[Table, ColumnElement[bool]
     counts, n_bytes = {}, 0
     for table, condition in conditions.items():
         heavy = [func.length(column) for column in table.c if isinstance(column.type, LargeBinary)]
-        weight = func.coalesce(func.sum(sum(heavy[1:], heavy[0])), 0) if heavy else 0
+        weight: ColumnElement[int] = func.coalesce(func.sum(sum(heavy[1:], heavy[0])), 0) if heavy else literal(0)
         n, n_more = connection.execute(select(func.count(), weight).select_from(table).where(condition)).one()
         counts[_NAMES[table]] = n
         n_bytes += int(n_more)
@@ -151,10 +152,10 @@ def size(store: Store) -> int:
     with store.reading() as connection:
         if store.is_file:
             pages = (connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("page_count", "page_size"))
-            return math.prod(pages)
+            return math.prod(int(pages_or_bytes or 0) for pages_or_bytes in pages)
         names = ", ".join(f"('{table.name}')" for table in METADATA.sorted_tables)
         total = f"SELECT sum(pg_total_relation_size(name::regclass)) FROM (VALUES {names}) AS tables (name)"  # noqa: S608 - names of ours
-        return int(connection.exec_driver_sql(total).scalar())
+        return int(connection.exec_driver_sql(total).scalar() or 0)
 
 
 def in_megabytes(n_bytes: int) -> str:

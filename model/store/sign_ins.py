@@ -32,11 +32,11 @@ def end_sign_in(store: Store, subject: str, issued_at: str, expires: float) -> N
     this_moment = now()
     seconds = expires - this_moment.timestamp() if math.isfinite(expires) else math.inf
     expires_at = this_moment + timedelta(seconds=min(max(seconds, 0), _LONGEST.total_seconds()))
-    values = {"sha256": _checksum(subject, issued_at), "expires_at": expires_at}
+    sha256 = _checksum(subject, issued_at)
     with store.writing() as connection:
         connection.execute(delete(ENDED_SIGN_IN).where(ENDED_SIGN_IN.c.expires_at < this_moment))
-        if not connection.execute(_number_of(values["sha256"])).scalar():
-            connection.execute(insert(ENDED_SIGN_IN).values(values))
+        if not connection.execute(_number_of(sha256)).scalar():
+            connection.execute(insert(ENDED_SIGN_IN).values(sha256=sha256, expires_at=expires_at))
 
 
 def has_ended(store: Store, subject: str, issued_at: str) -> bool:
@@ -45,7 +45,7 @@ def has_ended(store: Store, subject: str, issued_at: str) -> bool:
         return connection.execute(_number_of(_checksum(subject, issued_at))).scalar() is not None
 
 
-def _number_of(sha256: str) -> Select:
+def _number_of(sha256: str) -> Select[tuple[int]]:
     return select(ENDED_SIGN_IN.c.id).where(ENDED_SIGN_IN.c.sha256 == sha256)
 
 

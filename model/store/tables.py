@@ -5,13 +5,16 @@ import sqlite3
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import (
     DDL,
     JSON,
     BigInteger,
     Column,
+    Connection,
     DateTime,
+    Engine,
     ForeignKey,
     Integer,
     LargeBinary,
@@ -32,28 +35,28 @@ _REACH = 5  # [s] to wait for a database server to answer
 _WRITER = 0x706574726F6C  # the advisory lock of PostgreSQL that whoever writes holds; any number would do
 
 
-class UTCDateTime(TypeDecorator):
+class UTCDateTime(TypeDecorator[datetime]):
     """A moment, stored in UTC and read with its zone, whatever the database makes of zones."""
 
     impl = DateTime
     cache_ok = True
 
-    def process_bind_param(self, value, dialect):  # noqa: ARG002 - SQLAlchemy's signature
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
         """Drop the zone after turning to UTC."""
         return value and value.astimezone(UTC).replace(tzinfo=None)
 
-    def process_result_value(self, value, dialect):  # noqa: ARG002
+    def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:  # noqa: ARG002
         """Say that it is UTC."""
         return value and value.replace(tzinfo=UTC)
 
 
-class String(TypeDecorator):
+class String(TypeDecorator[str]):
     """Text, in which PostgreSQL cannot keep the sign of number 0."""
 
     impl = types.String
     cache_ok = True
 
-    def process_bind_param(self, value, dialect):  # noqa: ARG002
+    def process_bind_param(self, value: str | None, dialect: Any) -> str | None:  # noqa: ARG002
         """Put what stands for an unknown sign in its place."""
         return value and value.replace("\0", "\ufffd")
 
@@ -61,7 +64,7 @@ class String(TypeDecorator):
 Number = BigInteger().with_variant(Integer, "sqlite")  # where a whole number is a big one, and must be called so
 
 
-def now():
+def now() -> datetime:
     """Return this moment in UTC."""
     return datetime.now(UTC)
 
@@ -199,7 +202,7 @@ for _statement in (_REFUSAL, _TRIGGER):
     event.listen(PROMOTION, "after_create", DDL(_statement).execute_if(dialect="postgresql"))
 
 
-def _begin_log(cursor):
+def _begin_log(cursor: Any) -> None:
     """Turn the write-ahead log on; of several that do it to a new file at once, SQLite refuses some without waiting."""
     deadline = time.monotonic() + _PATIENCE
     while True:
@@ -213,7 +216,7 @@ def _begin_log(cursor):
             return
 
 
-def engine_of(url):
+def engine_of(url: str) -> Engine:
     """Return an engine whose transactions are what this program relies on.
 
     One with the execution option ``writes`` is alone among those, and sees all that was committed before: two that
@@ -233,9 +236,9 @@ def engine_of(url):
     return engine
 
 
-def _prepare_sqlite(engine):
+def _prepare_sqlite(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
-    def _prepare(connection, _):
+    def _prepare(connection: sqlite3.Connection, _: Any) -> None:
         connection.isolation_level = None  # BEGIN is ours
         cursor = connection.cursor()
         _begin_log(cursor)
@@ -245,29 +248,33 @@ def _prepare_sqlite(engine):
         cursor.close()
 
     @event.listens_for(engine, "begin")
-    def _begin(connection):
+    def _begin(connection: Connection) -> None:
         writes = connection.get_execution_options().get("writes")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def _prepare_postgresql(engine):
+def _prepare_postgresql(engine: Engine) -> None:
     # Nothing lasts longer than a transaction: a pooler such as PgBouncer gives each to whichever session is free.
     @event.listens_for(engine, "do_connect")
-    def _connect(_, __, ___, options):
-        usual = {"connect_timeout": _REACH, "tcp_user_timeout": _PATIENCE * 1000, "keepalives_idle": _PATIENCE}
+    def _connect(_: Any, __: Any, ___: Any, options: dict[str, Any]) -> None:
+        usual: dict[str, Any] = {
+            "connect_timeout": _REACH,
+            "tcp_user_timeout": _PATIENCE * 1000,
+            "keepalives_idle": _PATIENCE,
+        }
         usual |= {"keepalives_interval": 5, "keepalives_count": 3, "client_encoding": "utf8"}
         usual |= {"prepare_threshold": None, "autocommit": True}  # BEGIN is ours
         for name, value in usual.items():
             options.setdefault(name, value)
 
     @event.listens_for(engine, "checkout")
-    def _require_answer(connection, record, _):
+    def _require_answer(connection: Any, record: Any, _: Any) -> None:
         if record.info.get("was used") and not _answers(connection.pgconn):
             raise DisconnectionError  # and another is made
         record.info["was used"] = True
 
     @event.listens_for(engine, "begin")
-    def _begin(connection):
+    def _begin(connection: Connection) -> None:
         writes = connection.get_execution_options().get("writes")
         # What waited for the lock must not see the time before.
         kind = "READ COMMITTED, READ WRITE" if writes else "REPEATABLE READ, READ ONLY"
@@ -283,7 +290,7 @@ def _prepare_postgresql(engine):
         connection.exec_driver_sql("; ".join(steps))  # together: each way to the server and back takes its time
 
 
-def _answers(connection):
+def _answers(connection: Any) -> bool:
     """Whether somebody answers soon: a pooler whose server is away lets who asks wait for minutes, if not for ever."""
     from psycopg import OperationalError
 

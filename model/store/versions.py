@@ -3,15 +3,15 @@
 import hashlib
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sqlalchemy import func, insert, select
+from sqlalchemy import Connection, CursorResult, func, insert, select
 
 from data.load import fingerprint
 from data.schema import FEATURE_NAMES, ROW
@@ -22,10 +22,14 @@ from model.fitting.evaluate import Folds
 from model.fitting.importance import KINDS
 from model.fitting.metadata import RECIPE, Metadata
 from model.fitting.recipe import Recipe
+from model.fitting.train import Model
 from model.store.database import Store, StoreError
 from model.store.evaluations import add_evaluation, predictions_of
 from model.store.stored_refits import refits_of
 from model.store.tables import DATA_SET, MODEL_VERSION
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _HEAVY = {"arrays", "model"}
 
@@ -90,36 +94,37 @@ def reading_record(number: int) -> Iterator[None]:
         raise DamagedError(f"The record of version {number} is not the one that was stored.") from error
 
 
-def packed(rows, origin):
+def packed(rows: "pd.DataFrame", origin: str) -> dict[str, Any]:
     """Make of rows what `add_packed` keeps: of a million it takes seconds, for which nobody should hold the store.
 
     Parameters
     ----------
-    rows : pandas.DataFrame
+    rows
         As `data.load.load_rows` returns them.
-    origin : str
+    origin
         Where they came from, for people.
-
-    Returns
-    -------
-    dict
     """
     buffer, bare = io.BytesIO(), rows.copy(deep=False)
     bare.attrs = {}
     bare.to_parquet(buffer, index=False)
     parquet = buffer.getvalue()
-    values = {"sha256": fingerprint(rows), "origin": origin[:200], "n_rows": len(rows), "parquet": parquet}
+    values: dict[str, Any] = {
+        "sha256": fingerprint(rows),
+        "origin": origin[:200],
+        "n_rows": len(rows),
+        "parquet": parquet,
+    }
     return values | {"parquet_sha256": hashlib.sha256(parquet).hexdigest()}
 
 
-def add_packed(connection, values):
+def add_packed(connection: Connection, values: dict[str, Any]) -> int:
     """Keep rows, once for equal figures.
 
     Parameters
     ----------
-    connection : sqlalchemy.Connection
+    connection
         From `model.store.database.Store.writing`.
-    values : dict
+    values
         The rows, `packed`.
 
     Returns
@@ -130,29 +135,32 @@ def add_packed(connection, values):
     known = select(DATA_SET.c.id).where(DATA_SET.c.sha256 == values["sha256"])
     if number := connection.execute(known).scalar():
         return number
-    return connection.execute(insert(DATA_SET).values(values)).inserted_primary_key[0]
+    return _inserted(connection.execute(insert(DATA_SET).values(values)))
 
 
-def add_data_set(connection, rows, origin):
+def _inserted(result: CursorResult[Any]) -> int:
+    key = result.inserted_primary_key
+    return key[0] if key else 0
+
+
+def add_data_set(connection: Connection, rows: "pd.DataFrame", origin: str) -> int:
     """Pack rows and keep them; see `packed` and `add_packed`."""
     return add_packed(connection, packed(rows, origin))
 
 
-def data_sets(store):
+def data_sets(store: Store) -> list[DataSet]:
     """List the data sets, the oldest first."""
     columns = [DATA_SET.c[name] for name in DataSet.__dataclass_fields__]
     with store.reading() as connection:
         return [DataSet(*row) for row in connection.execute(select(*columns).order_by(DATA_SET.c.id))]
 
 
-def rows_of(store, data_set_id, excluded=()):
+def rows_of(store: Store, data_set_id: int, excluded: Iterable[int] = ()) -> "pd.DataFrame":
     """Return the rows of a data set but for some places.
 
     Parameters
     ----------
-    store : model.store.database.Store
-    data_set_id : int
-    excluded : iterable of int
+    excluded
         Places of rows to leave out.
 
     Returns
@@ -190,17 +198,16 @@ def rows_of(store, data_set_id, excluded=()):
     return rows.drop(index=list(excluded)).reset_index(drop=True)
 
 
-def add_version(connection, model, data_set_id, *, by, content=None, **more):
+def add_version(
+    connection: Connection, model: Model, data_set_id: int, *, by: str, content: bytes | None = None, **more: Any
+) -> int:
     """Keep a trained model as a new version, which is not promoted by that.
 
     Parameters
     ----------
-    connection : sqlalchemy.Connection
-    model : model.fitting.train.Model
-    data_set_id : int
-    by : str
+    by
         Who asked for it.
-    content : bytes, optional
+    content
         The pickled model where it is a file already: one artifact has one checksum.
     **more
         ``excluded``, ``rival_id``, ``job_id``, ``shipped``, ``notice``: see `model.tables`.
@@ -211,14 +218,12 @@ def add_version(connection, model, data_set_id, *, by, content=None, **more):
         Number of the version.
     """
     record, arrays = replace(model.metadata, model_sha256=None).to_record(), io.BytesIO()
-    np.savez(  # numbers at random hardly become fewer, and packing a million of them takes seconds
-        arrays,
-        **{
-            f"importance/{kind}/{name}": losses
-            for kind, by_input in model.importance.items()
-            for name, losses in by_input.items()
-        },
-    )
+    losses: dict[str, Any] = {
+        f"importance/{kind}/{name}": each
+        for kind, by_input in model.importance.items()
+        for name, each in by_input.items()
+    }
+    np.savez(arrays, **losses)  # numbers at random hardly become fewer, and packing a million of them takes seconds
     values = {name: record.pop(name) for name in RECIPE}
     evaluation = add_evaluation(connection, model.metadata.recipe, *model.metadata.evaluated_on, model.predictions)
     content = content or artifact.to_bytes(model.pipeline)
@@ -227,17 +232,17 @@ def add_version(connection, model, data_set_id, *, by, content=None, **more):
     values |= {"arrays": arrays.getvalue(), "model": content, "sha256": hashlib.sha256(content).hexdigest()}
     values |= {"evaluation_sha256": evaluation, "created_at": trained_at}
     values["record_sha256"] = _checksum(values)
-    return connection.execute(insert(MODEL_VERSION).values(values)).inserted_primary_key[0]
+    return _inserted(connection.execute(insert(MODEL_VERSION).values(values)))
 
 
-def _checksum(values):
+def _checksum(values: Any) -> str:
     """SHA-256 of all that a version says of itself but for its joblib bytes, which have their own."""
     names = "algorithm", "parameters", "seed", "excluded", "record", "sha256", "evaluation_sha256"
     text = json.dumps([values[name] for name in names], sort_keys=True)
     return hashlib.sha256(text.encode() + values["arrays"]).hexdigest()
 
 
-def versions(store, *conditions):
+def versions(store: Store, *conditions: Any) -> list[Any]:
     """List the versions that meet all conditions on their table, the oldest first, without their bytes."""
     light = [column for column in MODEL_VERSION.c if column.name not in _HEAVY]
     query = select(*light, func.length(MODEL_VERSION.c.model).label("n_bytes")).where(*conditions)
@@ -247,7 +252,7 @@ def versions(store, *conditions):
         return [_version(row, sets[row.data_set_id]) for row in found]
 
 
-def _version(row, data_set):
+def _version(row: Any, data_set: DataSet) -> Version:
     own = {name: value for name, value in row._mapping.items() if name in Version.__dataclass_fields__}  # noqa: SLF001 - SQLAlchemy's public name
     return Version(**own | {"record": _record(row), "excluded": tuple(row.excluded), "data_set": data_set})
 
@@ -257,12 +262,12 @@ def _record(row: Any) -> dict[str, Any]:
     return {name: getattr(row, name) for name in RECIPE} | row.record | {"model_sha256": row.sha256}
 
 
-def of_job(store, number):
+def of_job(store: Store, number: int) -> list[Version]:
     """List the versions that a job has trained."""
     return versions(store, MODEL_VERSION.c.job_id == number)
 
 
-def version(store, number):
+def version(store: Store, number: int) -> Version:
     """Return one version without its bytes; `StoreError` if there is none of that number."""
     if found := versions(store, MODEL_VERSION.c.id == number):
         return found[0]
@@ -304,13 +309,8 @@ def content_of(store: Store, number: int) -> bytes:
         return connection.execute(select(MODEL_VERSION.c.model).where(MODEL_VERSION.c.id == number)).scalar_one()
 
 
-def load(store, number):
+def load(store: Store, number: int) -> Model:
     """Load a version, or fit its recipe anew where its bytes cannot be trusted.
-
-    Parameters
-    ----------
-    store : model.store.database.Store
-    number : int
 
     Returns
     -------

@@ -6,7 +6,9 @@ import re
 import string
 import time
 import tomllib
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
@@ -23,19 +25,21 @@ _SECRET = 32  # characters of a secret that nobody guesses
 _EXPIRED = "Your sign-in has expired. Sign in again."
 _TOKENS = {"id", "access"}
 _SMALL = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
-_unkept = set()  # sign-ins that were ended while the store could not be written: this server knows them alone
+_unkept: set[tuple[str, str]] = (
+    set()
+)  # sign-ins that were ended while the store could not be written: this server knows them alone
 
 
 class NotAllowedError(StoreError):
     """Whoever asks may not change the model; the message says why, and what to do."""
 
 
-def change(function, *arguments, **options):
+def change(function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
     """Do what changes the store, if this visitor may at this moment.
 
     Parameters
     ----------
-    function : callable
+    function
         Of the model, with its arguments and options.
 
     Returns
@@ -53,7 +57,7 @@ def change(function, *arguments, **options):
     return function(*arguments, **options)
 
 
-def refusal():
+def refusal() -> str:
     """Say why this visitor may change nothing; empty where they may."""
     if (setting := mode()) == "login":
         user = st.user.to_dict()
@@ -66,7 +70,7 @@ def refusal():
     return ""
 
 
-def _refusal_of(user, allowed, now):
+def _refusal_of(user: Any, allowed: str, now: float) -> str:
     """Say what keeps somebody out, by what the provider says of them."""
     if not user.get("is_logged_in"):
         return "Sign in to train, promote, roll back or remove."
@@ -83,7 +87,7 @@ def _refusal_of(user, allowed, now):
     return ""
 
 
-def _refusal_of_ended(user):
+def _refusal_of_ended(user: Mapping[str, Any]) -> str:
     """Say that somebody has signed out, here or at another server, with a cookie that somebody has copied."""
     sign_in = _sign_in_of(user)
     try:
@@ -92,26 +96,26 @@ def _refusal_of_ended(user):
         return str(error)
 
 
-def _address(user):
+def _address(user: Mapping[str, Any]) -> str:
     # Only A to Z: other letters have small forms that make one domain look like another.
     return str(user.get("email") or "").translate(_SMALL)
 
 
-def _sign_in_of(user):
+def _sign_in_of(user: Mapping[str, Any]) -> tuple[str, str]:
     return str(user.get("sub")), str(user.get("iat"))
 
 
-def author(typed):
+def author(typed: str) -> str:
     """Return the name for the record: who has signed in, where that is asked for, else what was typed."""
     return _address(st.user.to_dict()) if mode() == "login" else typed
 
 
-def _section():
+def _section() -> Any:
     """Return the settings of the sign-in, or None where there are none."""
     return st.secrets.get("auth") if st.secrets.load_if_toml_exists() else None
 
 
-def unreadable():
+def unreadable() -> str:
     """Say why Streamlit would fail at each request because of its secrets; empty where it will not."""
     try:
         for path in map(Path, st.get_option("secrets.files")):
@@ -126,18 +130,18 @@ def unreadable():
     return reason and f".streamlit/secrets.toml cannot be used ({reason}). Mend it, or take it away."
 
 
-def _base():
+def _base() -> str:
     base = st.get_option("server.baseUrlPath").strip("/")
     return base and f"/{base}"
 
 
-def _home(section):
+def _home(section: dict[str, str]) -> str | None:
     """Return the host to which the provider sends people back, or nothing where that is not this app."""
     found = re.fullmatch(rf"https?://([^/\s]+){re.escape(_base())}/oauth2callback", section["redirect_uri"])
     return found and found[1]
 
 
-def misconfigured():
+def misconfigured() -> str:
     """Say what the settings of the sign-in lack; empty where it can work, and nobody else can sign for it."""
     section = _section()
     if section is None:
@@ -153,7 +157,7 @@ def misconfigured():
     return ""
 
 
-def draw():
+def draw() -> bool:
     """Say who may change the model, with what this visitor can do about it.
 
     Returns
@@ -184,13 +188,13 @@ def draw():
     if reason and not is_signed_in and not problem:
         home = _home(_section())
         if home != st.context.headers.get("Host"):
-            st.caption(f"Signing in leads to this app at {plain(home)}: open it there.")
+            st.caption(f"Signing in leads to this app at {plain(home or '')}: open it there.")
         if st.session_state.get(session.TRAY) and st.session_state.get(session.TRAY_REFUSED):
             st.caption("Signing in opens the page anew: download the scenarios that you keep first.")
     return not reason
 
 
-def _sign_in():
+def _sign_in() -> None:
     try:
         st.login()
     except Exception:  # noqa: BLE001 - whatever is wrong with the settings, a visitor sees no more than that
@@ -198,7 +202,7 @@ def _sign_in():
         st.query_params[session.SIGN_IN] = "failed"
 
 
-def _sign_out():
+def _sign_out() -> None:
     user = st.user.to_dict()
     sign_in, expires = _sign_in_of(user), user.get("exp")
     try:

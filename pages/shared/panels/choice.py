@@ -3,35 +3,42 @@
 import json
 import math
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
+from streamlit.delta_generator import DeltaGenerator
 
-from data.schema import COLUMNS, FEATURES, ROW, ROWS, row_name
+from data.schema import COLUMNS, FEATURES, ROW, ROWS, Column, row_name
+from model.judging.survey import Survey
 from pages.shared import session
 from pages.shared.pictures import text_tables
 from pages.shared.words.wording import plain
 
 if TYPE_CHECKING:
+    import pandas as pd
     from streamlit.elements.lib.mutable_tab_container import TabContainer
 
 _SCRIPT = Path(__file__).with_name("choice.js")
 _LONGEST = 1500  # characters of what an address holds of the rows, and of the filter; a line of a request has 8,000
 _N_LISTED = 1000  # names that a list can offer; above that they are typed
-_drawn = weakref.WeakKeyDictionary()  # survey -> its table, for all sessions: of a million rows, 0.1 GB
+_drawn: weakref.WeakKeyDictionary[Survey, Any] = (
+    weakref.WeakKeyDictionary()
+)  # survey -> its table, for all sessions: of a million rows, 0.1 GB
 
 
-def filters(rows, of):
+def filters(rows: "pd.DataFrame", of: str) -> Any:
     """Draw the filter and read it.
 
     Parameters
     ----------
-    rows : pandas.DataFrame
+    rows
         All rows.
-    of : str
+    of
         Their fingerprint: other rows start with no filter and nothing selected.
 
     Returns
@@ -71,7 +78,7 @@ _ASKED = (session.SELECTED, session.BETWEEN, session.ONLY)
 
 
 @cache
-def _address():
+def _address() -> Any:
     return st.components.v2.component("choice", js=_SCRIPT.read_text(encoding="utf-8"))
 
 
@@ -96,16 +103,18 @@ def _view(labels: Sequence[str]) -> str:
     return state[session.EXPLORE_VIEW]
 
 
-def write_address(rows, limits, names, labels):
+def write_address(
+    rows: "pd.DataFrame", limits: Iterable[tuple[str, float, float]], names: Iterable[str], labels: Sequence[str]
+) -> None:
     """Have the browser write into the address what is chosen; what is too much for one is left out.
 
     Parameters
     ----------
-    rows : pandas.DataFrame
+    rows
         All rows.
     limits, names
         The filter, as `filters` read it.
-    labels : sequence of str
+    labels
         The views; an address leaves the first one out.
     """
     selected = rows.loc[st.session_state[session.EXPLORE_SELECTED], ROW].tolist()
@@ -117,7 +126,7 @@ def write_address(rows, limits, names, labels):
     st.session_state[session.EXPLORE_LINK] = {name: values for name, values in chosen.items() if values}
 
 
-def _open(rows, asked):
+def _open(rows: "pd.DataFrame", asked: Mapping[str, list[str]]) -> None:
     """Choose what an address asks for; what is not there is left out, and told."""
     state, problems = st.session_state, []
     _forget()
@@ -148,20 +157,20 @@ def _open(rows, asked):
     state[session.EXPLORE_PROBLEMS] = problems, state[session.EXPLORE_SELECTED]
 
 
-def problems():
+def problems() -> list[str]:
     """Return what was wrong with the link, in Markdown, until other rows are selected."""
     told, selected = st.session_state.get(session.EXPLORE_PROBLEMS, ([], None))
     return told if selected == st.session_state[session.EXPLORE_SELECTED] else []
 
 
-def _ends(column, values):
+def _ends(column: Column, values: "pd.Series") -> tuple[float, float, float]:
     """Both ends of a slider for a column, and its step."""
     low, high = round(float(values.min()), 9), round(float(values.max()), 9)
     step = column.step if column in FEATURES else 10.0**-column.decimals
     return round(math.floor(low / step) * step, 9), round(math.ceil(high / step) * step, 9), step
 
 
-def _range(cell, column, values):
+def _range(cell: DeltaGenerator, column: Column, values: NDArray[np.float64]) -> Any:
     """A slider with two ends; None while it keeps everything."""
     low, high = round(float(values.min()), 9), round(float(values.max()), 9)
     label = f"{column.label} ({column.unit})"
@@ -187,41 +196,41 @@ def _key(key: str, *parts: str) -> str:
     return session.part(key, *parts, st.session_state.get(session.EXPLORE_NTH_FILTER, 0))
 
 
-def show_all():
+def show_all() -> None:
     """Take the filter away, by a new one: a browser that does not show the old one keeps what it held."""
     st.session_state[session.EXPLORE_NTH_FILTER] = st.session_state.get(session.EXPLORE_NTH_FILTER, 0) + 1
 
 
-def _forget():
+def _forget() -> None:
     show_all()
     clear()
 
 
-def select(places):
+def select(places: Iterable[int]) -> None:
     """Make these rows the selected ones.
 
     Parameters
     ----------
-    places : iterable of int
+    places
         Index of the rows.
     """
     st.session_state[session.EXPLORE_SELECTED] = sorted(set(places))
 
 
-def clear():
+def clear() -> None:
     """Select nothing."""
     select(())
     st.session_state[session.EXPLORE_FIRST] = []
 
 
-def on_pick(key, hidden):
+def on_pick(key: str, hidden: Any) -> Any:
     """Make a callback that takes what was picked in the chart of that key.
 
     A click on the only row selected in sight lets it go; a box or a lasso selects what is in it. What the filter
     hides stays selected, and where no row was picked nothing changes.
     """
 
-    def take():
+    def take() -> None:
         picked = st.session_state[key].selection
         places = {point["customdata"] for point in picked.points if point.get("customdata") is not None}
         if not places:  # a bar, a star, or a picture that was drawn anew and has forgotten what was picked in it
@@ -235,18 +244,18 @@ def on_pick(key, hidden):
     return take
 
 
-def rows_table(survey, selected, doubts):
+def rows_table(survey: Survey, selected: list[int], doubts: Any) -> None:
     """Draw the table of rows; its ticks are the selected rows, and ticking selects.
 
     Rows that were selected in a picture come first, else a tick may be out of sight.
 
     Parameters
     ----------
-    survey : model.judging.survey.Survey
+    survey
         Of the rows shown.
-    selected : list of int
+    selected
         Places of the selected rows, shown or not.
-    doubts : dict
+    doubts
         Place -> list of what is to be doubted.
     """
     rows = survey.rows
@@ -258,7 +267,7 @@ def rows_table(survey, selected, doubts):
             _drawn[survey] = text_tables.of_rows(rows, doubts)
         table = _drawn[survey]
     numbers = zip(table.columns[1:], COLUMNS, strict=False)
-    options = {
+    options: dict[str, Any] = {
         "height": 430,
         "column_config": {
             name: st.column_config.NumberColumn(
@@ -277,7 +286,7 @@ def rows_table(survey, selected, doubts):
     places = rows.index.tolist()
     ticked = [i for i, place in enumerate(places) if place in set(selected)]
 
-    def key():
+    def key() -> str:
         nth = st.session_state.get(session.EXPLORE_NTH_TABLE, 0)
         return session.part(session.EXPLORE_TABLE, f"{hash(tuple(places)):x}", nth)
 
@@ -288,7 +297,7 @@ def rows_table(survey, selected, doubts):
         st.session_state[key()] = {"selection": {"rows": ticked}}
     drawn = key()
 
-    def take():
+    def take() -> None:
         now = st.session_state[drawn].selection.rows
         if now != ticked:
             select([places[i] for i in now] + [place for place in selected if place not in set(places)])
@@ -297,5 +306,5 @@ def rows_table(survey, selected, doubts):
         st.dataframe(table, key=drawn, on_select=take, selection_mode="multi-row", **options)
 
 
-def _number_format(column):
+def _number_format(column: Column) -> Any:
     return "%.1f" if column.is_share else "%.10g" if column.decimals else "localized"

@@ -1,26 +1,32 @@
 """The evidence on a version beside the active one, and the form that promotes it."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import streamlit as st
 
 from data.schema import ROW, ROWS, TARGET, row_name
+from model.judging.evidence import Evidence
+from model.judging.standings import Standings
 from model.store import history
-from model.store.database import StoreError
+from model.store.database import Store, StoreError
 from pages.shared import controls, door, session
 from pages.shared.pictures import evidence_charts, text_tables
 from pages.shared.words import verdicts
 from pages.shared.words.wording import standard_error
 
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
 _UNSEEN = f"Each {ROW} was predicted by fits that had not seen it; the mean of all rounds is drawn."
 
 
-def show(evidence, standings=None):
+def show(evidence: Evidence, standings: Standings | None = None) -> None:
     """Draw all of it, a view at a time.
 
     Parameters
     ----------
-    evidence : model.judging.evidence.Evidence
-    standings : model.judging.standings.Standings, optional
+    standings
         Of the versions on the same rows, where there are several.
     """
     views = {"Scores": _scores, "Predictions": _predictions, "Curves": _curves, "What would move": _moves}
@@ -34,11 +40,11 @@ def show(evidence, standings=None):
                 draw(evidence)
 
 
-def _picture(key, figure, alt):
+def _picture(key: str, figure: "go.Figure", alt: str) -> None:
     st.plotly_chart(figure, key=key, alt=alt, config={"displaylogo": False})
 
 
-def _standings(evidence, standings):
+def _standings(evidence: Evidence, standings: Standings) -> None:
     st.markdown(verdicts.tie(standings, evidence.n_rows))
     _picture(session.EVIDENCE_STANDINGS, evidence_charts.standings(standings.table), "Typical miss of each candidate")
     baseline = evidence.candidate.metadata.scores["mean"]
@@ -46,12 +52,12 @@ def _standings(evidence, standings):
     st.caption(f"Shaded: cannot be told apart from the best. MAE and RMSE in {TARGET.unit}. {standard_error()}")
 
 
-def yardstick(evidence):
+def yardstick(evidence: Evidence) -> None:
     """Draw the active model as its candidates will be judged: baselines, unseen predictions, largest misses.
 
     Parameters
     ----------
-    evidence : model.judging.evidence.Evidence
+    evidence
         On the active model itself.
     """
     st.markdown("## What a candidate is compared with")
@@ -61,7 +67,7 @@ def yardstick(evidence):
     st.caption(_UNSEEN)
 
 
-def _scores(evidence):
+def _scores(evidence: Evidence) -> None:
     _table_of_scores(evidence)
     st.markdown("**Intervals**")
     st.markdown(text_tables.markdown(verdicts.intervals_table(evidence)))
@@ -72,7 +78,7 @@ def _scores(evidence):
     controls.method_link()
 
 
-def _table_of_scores(evidence):
+def _table_of_scores(evidence: Evidence) -> None:
     st.markdown(text_tables.markdown(verdicts.scores_table(evidence)))
     folds = evidence.candidate.metadata.folds
     of_difference = (
@@ -86,12 +92,12 @@ def _table_of_scores(evidence):
     )
 
 
-def _observed(evidence):
+def _observed(evidence: Evidence) -> None:
     alt = f"Observed against out-of-fold predicted {TARGET.label.lower()} of {evidence.n_rows:,} {ROWS}"
     _picture(session.EVIDENCE_OBSERVED, evidence_charts.observed_against_predicted(evidence), alt)
 
 
-def _predictions(evidence):
+def _predictions(evidence: Evidence) -> None:
     left, right = st.columns(2, gap="medium")
     with left:
         _observed(evidence)
@@ -106,7 +112,7 @@ def _predictions(evidence):
     st.caption(caption)
 
 
-def _curves(evidence):
+def _curves(evidence: Evidence) -> None:
     scenario = controls.last_scenario()
     now, then = evidence.answers(scenario)
     st.markdown(
@@ -117,7 +123,7 @@ def _curves(evidence):
     _picture(session.EVIDENCE_CURVES, evidence_charts.curves(evidence, scenario), alt)
 
 
-def _moves(evidence):
+def _moves(evidence: Evidence) -> None:
     now, then = evidence.answers(controls.last_scenario())
     change = f"{then - now:+z.1f}".replace("-", "−")
     st.markdown(f"{verdicts.moves(evidence)} Your what-if scenario would move by {change}.")
@@ -127,14 +133,8 @@ def _moves(evidence):
         st.markdown(text_tables.markdown(verdicts.moves_table(evidence, names)))
 
 
-def promote(store, evidence):
-    """Say how it compares, and draw the form that makes it active; with a tick where something speaks against it.
-
-    Parameters
-    ----------
-    store : model.store.database.Store
-    evidence : model.judging.evidence.Evidence
-    """
+def promote(store: Store, evidence: Evidence) -> None:
+    """Say how it compares, and draw the form that makes it active; with a tick where something speaks against it."""
     number, active = evidence.candidate.version, evidence.active.version
     st.markdown(verdicts.headline(evidence))
     seen = st.session_state.get(session.PROMOTE_SEEN_AGAINST, active)

@@ -1,5 +1,6 @@
 """What every page begins with: the tab's title and the menu of the pages that exist."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import streamlit as st
 
 from data.schema import PERIOD, ROWS
+from model.fitting.train import Model
 from pages.shared import session
 from pages.shared.words.wording import plain
 
@@ -23,21 +25,17 @@ PAGES = (
 _STYLE, _SCRIPT = (Path(__file__).with_name(f"frame.{kind}") for kind in ("css", "js"))
 
 
-def asked_for(what, known, default):
+def asked_for(what: str, known: Iterable[int], default: int) -> int:
     """Read a number from the page's address.
 
     Parameters
     ----------
-    what : str
+    what
         Name of the parameter.
-    known : iterable of int
+    known
         What it may be.
-    default : int
+    default
         What it is where the address says nothing, or nothing that is known; the latter is told, and mended.
-
-    Returns
-    -------
-    int
     """
     asked = st.query_params.get(what)
     found = next((number for number in known if str(number) == asked), None)
@@ -55,14 +53,14 @@ def _script() -> Any:
     return st.components.v2.component("frame", js=script, isolate_styles=False)
 
 
-def frame(title, model):
+def frame(title: str, model: Model) -> None:
     """Set the tab's title and draw the menu.
 
     Parameters
     ----------
-    title : str
+    title
         The page's name in the menu.
-    model : model.fitting.train.Model
+    model
         The one that answers, named below the menu.
     """
     st.set_page_config(page_title=f"{title} · Petrol what-if", layout="wide", initial_sidebar_state=220)
@@ -88,5 +86,5 @@ def frame(title, model):
 # A page that has a fragment to run again some time is run as a whole when its connection comes back: its session may be
 # a new one by then, which knows neither its fragments nor what the browser keeps, and would answer no press.
 @st.fragment(run_every=timedelta(days=7))
-def _model_in_words(text):
+def _model_in_words(text: str) -> None:
     st.caption(text)

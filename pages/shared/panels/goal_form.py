@@ -1,24 +1,22 @@
 """What would it take: a form for a goal, the smallest change that reaches it, and one click to apply it."""
 
+from typing import Any
+
 import streamlit as st
 
 from data.schema import FEATURES, ROWS, TARGET, DataError
-from model.answering.change import change
-from model.answering.goal import seek
-from model.answering.predict import predict
+from model.answering.change import Change, change
+from model.answering.goal import Sought, seek
+from model.answering.predict import Prediction, predict
+from model.fitting.train import Model
 from pages.shared import controls, resources, session
 from pages.shared.panels.fields import read_field
 from pages.shared.words import wording
 
 
 @st.fragment
-def goal(model):
-    """Draw the form and what was found last; it runs alone, and a slider move does not run it.
-
-    Parameters
-    ----------
-    model : model.fitting.train.Model
-    """
+def goal(model: Model) -> None:
+    """Draw the form and what was found last; it runs alone, and a slider move does not run it."""
     if resources.active_model() is not model or st.session_state.pop(session.GOAL_APPLIED, False):
         st.rerun()
     look()
@@ -31,7 +29,7 @@ def goal(model):
                 "Keep fixed",
                 [column.name for column in FEATURES],
                 selection_mode="multi",
-                format_func={column.name: column.label for column in FEATURES}.get,
+                format_func={column.name: column.label for column in FEATURES}.__getitem__,
                 key=session.GOAL_HELD,
                 wrap=True,
             )
@@ -49,7 +47,7 @@ def goal(model):
         )
 
 
-def _seek():
+def _seek() -> None:
     """Search from where the sliders are; called back, so that the page shows it at once."""
     model, state = resources.active_model(), st.session_state
     try:
@@ -80,7 +78,7 @@ def is_behind() -> bool:
     return st.session_state.get(session.GOAL_FITS, True) != fits()
 
 
-def _show(model, sought, answer, moved, version):
+def _show(model: Model, sought: Any, answer: Prediction, moved: Change, version: int) -> None:
     if version != model.version:
         st.info("Another version answers now. Search again.")
         return
@@ -91,22 +89,13 @@ def _show(model, sought, answer, moved, version):
     st.button("Apply to the sliders", key=session.GOAL_APPLY, on_click=_apply, args=(sought.scenario,))
 
 
-def _apply(scenario):
+def _apply(scenario: dict[str, float]) -> None:
     controls.write(scenario)
     st.session_state[session.GOAL_APPLIED] = True  # the sliders are elsewhere on the page
 
 
-def in_words(sought):
-    """Say what it would take, as Markdown.
-
-    Parameters
-    ----------
-    sought : model.answering.goal.Sought
-
-    Returns
-    -------
-    str
-    """
+def in_words(sought: Sought) -> str:
+    """Say what it would take, as Markdown."""
     moves = [
         f"**{column.label.lower()}** {column.text_with_unit(old)} → **{column.text_with_unit(new)}**".replace(
             " ", "\N{NO-BREAK SPACE}"

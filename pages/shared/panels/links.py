@@ -4,7 +4,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from model.answering.predict import predict
+from model.answering.predict import Prediction, predict
 from model.fitting.errors import ModelError
 from model.fitting.train import Model
 from model.store.database import StoreError
@@ -17,13 +17,8 @@ def beside(model: Model) -> str:
     return urlencode({session.VERSION: model.version} if model.version else {})
 
 
-def told_by_link(model, answer):
+def told_by_link(model: Model, answer: Prediction) -> str:
     """Say what the version in the page's address said, where it is not the one that answers now.
-
-    Parameters
-    ----------
-    model : model.fitting.train.Model
-    answer : model.answering.predict.Prediction
 
     Returns
     -------
@@ -48,5 +43,5 @@ def told_by_link(model, answer):
     return f"The link was made with version {number}, which said **{then:.0f}**. {now}."
 
 
-def _named(model):
+def _named(model: Model) -> str:
     return f"Version {model.version}" if model.version else "The shipped model"

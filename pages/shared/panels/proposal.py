@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from data.cells import harmless
 from data.edit import from_shown, template, to_shown
@@ -15,6 +16,7 @@ from model.fitting.errors import ModelError
 from model.fitting.recipe import Recipe, estimate_cost, largest_that_fits
 from model.queue import duration
 from model.store import versions
+from model.store.database import Store
 from pages.shared import resources, session
 from pages.shared.panels import reading, uploads
 from pages.shared.panels.fields import number_field
@@ -33,13 +35,12 @@ _SLOW = 60  # [s] from which a training is announced
 _BYTES_A_ROW = 800  # of memory, whatever is trained
 
 
-def rows(store, below):
+def rows(store: Store, below: DeltaGenerator) -> "tuple[pd.DataFrame | None, tuple[int, ...], str]":
     """Draw the choice of the rows and read it.
 
     Parameters
     ----------
-    store : model.store.database.Store
-    below : streamlit container
+    below
         Where there is width for a table to edit.
 
     Returns
@@ -148,7 +149,7 @@ def _read() -> None:
     sheet = state.get(session.RETRAIN_SHEET, "")
     name, content = state[session.RETRAIN_SENT]
     wanted = (ROW, *(column.name for column in COLUMNS))
-    table = reading.read_file(load_rows, name, content, wanted, sheet=sheet)
+    table: Any = reading.read_file(load_rows, name, content, wanted, sheet=sheet)
     refusal = table if isinstance(table, reading.Refusal) else None
     if refusal:
         table = None
@@ -241,7 +242,8 @@ def algorithm() -> tuple[str, dict[str, float] | None, int | None]:
         persist_state="session",
         help="Of whatever is random: equal seeds give equal models.",
     )
-    return name, (None if None in parameters.values() else parameters), seed
+    usable = {parameter: value for parameter, value in parameters.items() if value is not None}
+    return name, (usable if len(usable) == len(parameters) else None), None if seed is None else int(seed)
 
 
 def _parameter(cell: Any, algorithm: str, parameter: Parameter) -> float | None:
@@ -256,7 +258,7 @@ def _parameter(cell: Any, algorithm: str, parameter: Parameter) -> float | None:
     )
 
 
-def _key(algorithm, parameter):
+def _key(algorithm: str, parameter: Parameter) -> str:
     return session.part(session.RETRAIN_PARAMETER, algorithm, parameter.name)
 
 

@@ -203,7 +203,7 @@ def _problem(chosen: Mapping[str, int | None], asked: Matching, columns: Mapping
     open_ = [columns[wanted].label for wanted, place in chosen.items() if place is None]
     if open_:
         return f"Choose a column for {', '.join(open_)}."
-    taken = [place for place in chosen.values() if place != _NONE]
+    taken = [place for place in chosen.values() if place is not None and place != _NONE]
     twice = [asked.titles[place] for place in dict.fromkeys(taken) if taken.count(place) > 1]
     return f"Chosen twice: {', '.join(map(plain, twice))}. Choose another column for one of them." if twice else ""
 

@@ -60,7 +60,7 @@ def take(told: Any, answered: Callable[[Read, list[Kept], set[int]], Kept]) -> N
     gone, changed = told.get("gone"), told.get("changed")
     gone = {id_ for id_ in gone if isinstance(id_, str)} if isinstance(gone, list) else set()
     kept = {one.id: one for one in state[session.TRAY] if one.id not in gone}
-    n_before, unknown, n_beyond = len(kept), set(), 0
+    n_before, unknown, n_beyond = len(kept), set[int](), 0
     unreadable = dict(state.get(session.TRAY_UNREADABLE, {}))
     for id_, (read, place), text in _read(changed if isinstance(changed, dict) else {}, unreadable):
         if id_ in kept:

@@ -5,6 +5,8 @@ from datetime import timedelta
 import streamlit as st
 
 from model.queue import cluster, jobs
+from model.queue.jobs import Job
+from model.store.database import Store
 from model.store.tables import THE_APP, now
 from pages.shared import door, resources, session, visitors
 from pages.shared.words import verdicts
@@ -12,7 +14,7 @@ from pages.shared.words import verdicts
 _RECENT = timedelta(minutes=10)  # for so long an ended job is told of
 
 
-def watch(store):
+def watch(store: Store) -> list[Job]:
     """Draw the running job and those that wait, anew every half second while there are any.
 
     Returns
@@ -27,7 +29,7 @@ def watch(store):
     return current
 
 
-def _poll(store, former):
+def _poll(store: Store, former: list[int]) -> None:
     with resources.telling():
         resources.dispatch(store)
         current = jobs.open_jobs(store)
@@ -38,7 +40,7 @@ def _poll(store, former):
                 _draw(store, job, place)
 
 
-def _draw(store, job, place):
+def _draw(store: Store, job: Job, place: int) -> None:
     left, right = st.columns([0.8, 0.2], vertical_alignment="center")
     title = f"**Job {job.id}: {verdicts.asked(job)}**, {_whose(job)}"
     with left:
@@ -53,19 +55,19 @@ def _draw(store, job, place):
             st.button("Cancel", key=key, on_click=_cancel, args=(store, job.id))
 
 
-def _whose(job):
+def _whose(job: Job) -> str:
     if job.visitor == THE_APP:
         return "started by the app"
     is_mine = visitors.visitor() == job.visitor or door.author("") == job.request.by
     return "started by you" if is_mine else "started by another visitor"
 
 
-def _cancel(store, number):
+def _cancel(store: Store, number: int) -> None:
     with resources.telling():
         door.change(jobs.cancel, store, number)
 
 
-def _train_here(store, failed):
+def _train_here(store: Store, failed: Job) -> None:
     """Ask for the same training once more, without the cluster."""
     request = failed.request
     same = {"parameters": request.parameters, "seed": request.seed, "excluded": request.excluded}
@@ -76,10 +78,10 @@ def _train_here(store, failed):
         st.query_params[session.JOB] = str(number)
 
 
-def outcome(store):
+def outcome(store: Store) -> None:
     """Say how the job that ended last went, where that was not long ago and there is something to say."""
     ended = jobs.last_ended(store)
-    if not ended or now() - ended.ended_at > _RECENT:
+    if not ended or not ended.ended_at or now() - ended.ended_at > _RECENT:
         return
     about = f"Job {ended.id} ({verdicts.asked(ended)}, {_whose(ended)})"
     if ended.state == "failed":

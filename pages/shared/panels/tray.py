@@ -1,18 +1,23 @@
 """The tray of kept scenarios: keep, compare, rename, move, remove, and carry in files. Each browser has its own."""
 
+from functools import partial
+from typing import Any
+
 import numpy as np
 import streamlit as st
 
 from data.schema import FEATURE_NAMES, FEATURES, ROW, ROWS, TARGET, DataError, row_name
 from model.answering import scenarios
 from model.answering.change import change
-from model.answering.predict import predict
-from model.answering.scenarios import MAX_KEPT, MAX_NAME, Kept
+from model.answering.predict import Prediction, predict
+from model.answering.scenarios import MAX_KEPT, MAX_NAME, Kept, Read
 from model.answering.scoring import score
 from model.fitting.errors import ModelError
 from model.fitting.interval import possible_level
+from model.fitting.train import Model
 from model.store.database import StoreError
 from pages.shared import controls, resources, session
+from pages.shared.controls import Inputs, Start
 from pages.shared.panels import stored, uploads
 from pages.shared.pictures import text_tables
 from pages.shared.what_if.details import comparison
@@ -21,13 +26,8 @@ from pages.shared.words.wording import change_in_words, plain
 
 
 @st.fragment
-def tray(model):
-    """Draw the tray; it runs alone, and a slider move does not run it.
-
-    Parameters
-    ----------
-    model : model.fitting.train.Model
-    """
+def tray(model: Model) -> None:
+    """Draw the tray; it runs alone, and a slider move does not run it."""
     state = st.session_state
     if resources.active_model() is not model or state.pop(session.TRAY_SHOWN, False):
         st.rerun()
@@ -64,19 +64,19 @@ def tray(model):
             _compare(model, kept)
 
 
-def look(inputs):
+def look(inputs: Inputs) -> None:
     """Note where the sliders are when the whole page runs, and the tray with it."""
     st.session_state[session.TRAY_SEEN] = inputs.epoch, inputs.seq
 
 
-def is_behind(inputs):
+def is_behind(inputs: Inputs) -> bool:
     """Whether the tray compares a kept scenario with the sliders, and has not seen where they are by now."""
     state = st.session_state
     is_compared = state.get(session.TRAY) and session.NOW in (state.get(session.TRAY_FROM), state.get(session.TRAY_TO))
-    return is_compared and state[session.TRAY_SEEN] != (inputs.epoch, inputs.seq)
+    return bool(is_compared) and state[session.TRAY_SEEN] != (inputs.epoch, inputs.seq)
 
 
-def _keep():
+def _keep() -> None:
     model, state = resources.active_model(), st.session_state
     kept = state[session.TRAY]
     if len(kept) >= MAX_KEPT:
@@ -90,7 +90,7 @@ def _keep():
     _add([_made(model, name, inputs.scenario, level, controls.start_of(model, inputs.start))])
 
 
-def _made(model, name, scenario, level, start):
+def _made(model: Model, name: str, scenario: dict[str, float], level: float, start: Start) -> Kept:
     """Have a scenario answered, and make of it what is kept."""
     answer = predict(model, scenario, level)
     moved = change(model, start.scenario, scenario, level)
@@ -98,24 +98,24 @@ def _made(model, name, scenario, level, start):
     return Kept(name, answer.scenario, level, model.version, start.code, *figures)
 
 
-def _add(more):
+def _add(more: list[Kept]) -> None:
     kept = st.session_state[session.TRAY]
     st.session_state[session.TRAY] = [*kept, *stored.with_ids(more, kept)]
 
 
-def _now(model, kept):
+def _now(model: Model, kept: list[Kept]) -> Any:
     """Have each answered by the model that answers now."""
     X = np.array([[one.scenario[name] for name in FEATURE_NAMES] for one in kept])
     return score(model, X)
 
 
-def _interval(answer, level):
+def _interval(answer: Kept | Prediction, level: float) -> str:
     """Both ends, which stay on one line, and the level."""
     ends = f"{answer.low:.0f} –\N{WORD JOINER} {answer.high:.0f}".replace(" ", "\N{NO-BREAK SPACE}")
     return f"{ends} ({controls.level_text(level)})".replace(" %", "\N{NO-BREAK SPACE}%")
 
 
-def _changed(one):
+def _changed(one: Kept) -> str:
     """The change from its start, with the ends of its interval."""
     if not one.change and not one.change_low and not one.change_high:
         return "none"
@@ -124,11 +124,11 @@ def _changed(one):
     return f"{told}{ends}".replace("-", "−").replace(" ", "\N{NO-BREAK SPACE}")
 
 
-def _version(number):
+def _version(number: int) -> str:
     return f"version\N{NO-BREAK SPACE}{number}" if number else "the shipped model"
 
 
-def _lines(model, kept):
+def _lines(model: Model, kept: list[Kept]) -> list[dict[str, str]]:
     """A line for each; where another version answers now, what was said then and what is said now."""
     if not kept:
         return []
@@ -150,7 +150,7 @@ def _lines(model, kept):
     return lines
 
 
-def _change(kept):
+def _change(kept: list[Kept]) -> None:
     names, state = [one.name for one in kept], st.session_state
     if state.get(session.TRAY_CHOSEN) not in names:
         state[session.TRAY_CHOSEN] = names[0]
@@ -164,7 +164,7 @@ def _change(kept):
         right.form_submit_button("Rename", on_click=_rename, width="stretch")
 
 
-def _press(action, name):
+def _press(action: str, name: str) -> None:
     """Do what was pressed in the row of a scenario; one that is gone by now is left alone."""
     state = st.session_state
     one = next((one for one in state[session.TRAY] if one.name == name), None)
@@ -175,7 +175,7 @@ def _press(action, name):
         _show(one)
 
 
-def _show(one):
+def _show(one: Kept) -> None:
     state = st.session_state
     beyond = [
         f"{column.label.lower()} is {column.text_with_unit(value)}, the slider goes from "
@@ -191,12 +191,12 @@ def _show(one):
     state[session.TRAY_SHOWN] = True  # the sliders are elsewhere on the page
 
 
-def _move(by):
+def _move(by: int) -> None:
     state = st.session_state
     state[session.TRAY] = scenarios.moved(state[session.TRAY], state[session.TRAY_CHOSEN], by)
 
 
-def _rename():
+def _rename() -> None:
     state, old = st.session_state, st.session_state[session.TRAY_CHOSEN]
     state[session.TRAY], new = scenarios.renamed(state[session.TRAY], old, state[session.TRAY_NEW_NAME])
     state[session.TRAY_NEW_NAME] = ""
@@ -205,7 +205,7 @@ def _rename():
             state[key] = new
 
 
-def _carry(kept):
+def _carry(kept: list[Kept]) -> None:
     with st.container(horizontal=True):
         for label, write, kind in (
             ("CSV", scenarios.to_csv, "text/csv"),
@@ -213,7 +213,7 @@ def _carry(kept):
         ):
             st.download_button(
                 f"Download {label}",
-                lambda write=write: write(kept),
+                partial(write, kept),
                 f"scenarios.{label.lower()}",
                 kind,
                 disabled=not kept,
@@ -233,7 +233,7 @@ def _carry(kept):
     )
 
 
-def _load(key):
+def _load(key: str) -> None:
     """Take a file as a whole or not at all, and answer what is in it."""
     state = st.session_state
     file = state[key]
@@ -246,7 +246,7 @@ def _load(key):
         found = scenarios.read(content)
         if (room := MAX_KEPT - len(state[session.TRAY])) < len(found):
             raise DataError([f"There is room for {room} more, the file has {len(found)}. Remove some first."])
-        more, unknown = [], set()
+        more, unknown = list[Kept](), set[int]()
         for one in found:
             more.append(_answered(one, [*state[session.TRAY], *more], unknown))
         _add(more)
@@ -262,7 +262,7 @@ def _load(key):
         )  # fmt: skip
 
 
-def _answered(one, others, unknown):
+def _answered(one: Read, others: list[Kept], unknown: set[int]) -> Kept:
     """Have a scenario that was read answered by the version that it names, or by the one that answers now."""
     model = resources.active_model()
     if one.version not in (0, model.version):
@@ -281,19 +281,20 @@ def _answered(one, others, unknown):
     return _made(model, name, one.scenario, level, start)
 
 
-def _compare(model, kept):
+def _compare(model: Model, kept: list[Kept]) -> None:
     """Two scenarios side by side, and why the prediction moves from one to the other."""
     inputs, state = controls.read(), st.session_state
     begin, level = controls.start_of(model, inputs.start), controls.last_level(model)
-    kept = {one.name: one for one in kept} | {session.NOW: _made(model, session.NOW, inputs.scenario, level, begin)}
+    choices = {one.name: one for one in kept}
+    choices[session.NOW] = _made(model, session.NOW, inputs.scenario, level, begin)
     st.markdown("### Compare two")
     start, end = session.TRAY_FROM, session.TRAY_TO
-    for key, other, order in ((start, end, list(kept)), (end, start, list(reversed(kept)))):
-        if state.get(key) not in kept:
+    for key, other, order in ((start, end, list(choices)), (end, start, list(reversed(choices)))):
+        if state.get(key) not in choices:
             state[key] = next(name for name in order if name != state.get(other))
     left, right = st.columns(2)
     pair = [
-        kept[column.selectbox(label, list(kept), key=key)]
+        choices[column.selectbox(label, list(choices), key=key)]
         for column, label, key in ((left, "From", start), (right, "To", end))
     ]
     before, after = pair

@@ -107,14 +107,19 @@ class Room:
                 self._coming += Counter()  # without those that have nothing on its way
             return
         name = await _name_of(receive)
-        get_instance().uploaded_file_mgr.add_file(visitor, UploadedFileRec(file, name, "", _NO_ROOM))
+        _runtime().uploaded_file_mgr.add_file(visitor, UploadedFileRec(file, name, "", _NO_ROOM))
         await Response(status_code=204)(scope, receive, send)
 
     def _has_room(self, visitor: str, size: int) -> bool:
-        stored = get_instance().uploaded_file_mgr.file_storage
+        stored = _runtime().uploaded_file_mgr.file_storage
         held = Counter({of: sum(len(file.data) for file in [*files.values()]) for of, files in [*stored.items()]})
         held += self._coming
         return held[visitor] + size <= ROOM_OF_ONE and held.total() + size <= ROOM
+
+
+def _runtime() -> Any:
+    """Return the runtime of Streamlit, of which its types do not say all that is in it."""
+    return get_instance()
 
 
 async def _name_of(receive: Receive) -> str:
@@ -138,7 +143,7 @@ async def let_go() -> None:
 
 def _end_sessions() -> bool:
     """End those whose visitors have not come back; whether there were any."""
-    ended = get_instance()._session_mgr._session_storage._cache.expire()  # noqa: SLF001 (there is no other way)
+    ended = _runtime()._session_mgr._session_storage._cache.expire()  # noqa: SLF001 (there is no other way)
     for _, info in ended:
         info.session.shutdown()
     return bool(ended)

@@ -4,12 +4,20 @@ Text, grid and background take their colours from the theme; the rest are middle
 """
 
 from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from data.schema import COLUMNS, FEATURES, ROW, ROWS, TARGET, TILES
+from data.schema import COLUMNS, FEATURES, ROW, ROWS, TARGET, TILES, Column
 from data.statistics import histogram
+from model.fitting.scores import Estimate
+from model.judging.regression import Regression
 from pages.shared.pictures.drawing import ACCENT, LEGEND, MUTED, POINT, Points, axis_title, blank, figure, ticks
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go
 
 _BAND = "rgba(138, 151, 165, 0.25)"
 _SHADES = ["#c9e4ec", "#9fd0df", "#76b9cd", "#56a4bb", "#3f93ac"]  # seen on white and on dark, with dark text
@@ -19,18 +27,8 @@ _INK = "#06202a"
 _FAINT = "#7a8794"  # of what is not selected; the page writes it in its own colour, which both themes can show
 
 
-def tile_map(points, column):
-    """One square a row at its usual place, coloured by a column.
-
-    Parameters
-    ----------
-    points : Points
-    column : data.schema.Column
-
-    Returns
-    -------
-    plotly.graph_objects.Figure
-    """
+def tile_map(points: Points, column: Column) -> "go.Figure":
+    """One square a row at its usual place, coloured by a column."""
     known = [code in TILES for code in points.rows[ROW]]
     if not any(known):
         return blank(f"None of these {ROWS} has a place on the map.")
@@ -53,24 +51,26 @@ def tile_map(points, column):
     return figure([tiles], 370, xaxis, yaxis, margin={"l": 8, "r": 8, "t": 28, "b": 8})
 
 
-def one_against_target(points, column, curves, here, *, with_names=False):
+def one_against_target(
+    points: Points,
+    column: Column,
+    curves: dict[str, NDArray[np.float64]] | None,
+    here: tuple[float, int],
+    *,
+    with_names: bool = False,
+) -> "go.Figure":
     """Scatter of one input and the target, the straight line, the model's average response, and a scenario.
 
     Parameters
     ----------
-    points : Points
-    column : data.schema.Column
+    column
         The input.
-    curves : dict or None
+    curves
         From `model.judging.survey.Survey.curves`; None where the rows allow no line.
-    here : tuple of (float, float)
+    here
         The scenario's value of the input [stored unit] and its prediction.
-    with_names : bool, default=False
+    with_names
         Whether each row bears its name.
-
-    Returns
-    -------
-    plotly.graph_objects.Figure
     """
     data = []
     if curves:
@@ -103,20 +103,16 @@ def one_against_target(points, column, curves, here, *, with_names=False):
     return figure(data, 420, *titles, legend=LEGEND)
 
 
-def distribution(points, column, values):
+def distribution(points: Points, column: Column, values: NDArray[np.float64]) -> "go.Figure":
     """Histogram of one column; below it a box and a rug with a mark a row.
 
     Parameters
     ----------
-    points : Points
+    points
         For the rug.
-    column : data.schema.Column
-    values : ndarray of shape (n_rows,)
+    values
+        Of shape (n_rows,).
         All rows [stored unit].
-
-    Returns
-    -------
-    plotly.graph_objects.Figure
     """
     low, lower, middle, upper, high = np.quantile(values * column.scale, [0, 0.25, 0.5, 0.75, 1])
     box = {
@@ -133,7 +129,7 @@ def distribution(points, column, values):
     return figure([_bars(values, column), box, rug], 420, xaxis, yaxis, yaxis2=lower_axis)
 
 
-def _bars(values, column):
+def _bars(values: NDArray[np.float64], column: Column) -> dict[str, Any]:
     """A histogram with the bins of the table behind it."""
     counts, edges = histogram(values)
     spans = [f"{column.text(low)} to {column.text(high)} {column.unit}" for low, high in pairwise(edges)]
@@ -145,18 +141,13 @@ def _bars(values, column):
     }  # fmt: skip
 
 
-def matrix(points, rows):
+def matrix(points: Points, rows: "pd.DataFrame") -> "go.Figure":
     """Each column against each other, with histograms on the diagonal.
 
     Parameters
     ----------
-    points : Points
-    rows : pandas.DataFrame
+    rows
         All rows, for the histograms.
-
-    Returns
-    -------
-    plotly.graph_objects.Figure
     """
     n, gap = len(COLUMNS), 0.02
     size = (1 - (n - 1) * gap) / n
@@ -188,17 +179,13 @@ def matrix(points, rows):
     return figure(data, 600, axes.pop("xaxis1"), axes.pop("yaxis1"), **axes)
 
 
-def heat_map(pearson, spearman, n_rows):
+def heat_map(pearson: NDArray[np.float64], spearman: NDArray[np.float64], n_rows: int) -> "go.Figure":
     """Pearson's correlations below the diagonal, Spearman's above, with the numbers in the cells.
 
     Parameters
     ----------
-    pearson, spearman : ndarray of shape (n_columns, n_columns)
-    n_rows : int
-
-    Returns
-    -------
-    plotly.graph_objects.Figure
+    pearson, spearman
+        Of shape (n_columns, n_columns).
     """
     is_below = np.tri(len(COLUMNS), k=-1, dtype=bool)
     both = np.where(is_below, pearson, spearman)
@@ -223,19 +210,14 @@ def heat_map(pearson, spearman, n_rows):
     return figure([cells], 420, xaxis, {"autorange": "reversed", "showgrid": False})
 
 
-def influence(points, regression, positions):
+def influence(points: Points, regression: Regression, positions: NDArray[np.float64]) -> "go.Figure":
     """Leverage against studentised residual, Cook's distance as size, with the thresholds.
 
     Parameters
     ----------
-    points : Points
-    regression : model.judging.regression.Regression
-    positions : ndarray of shape (n_drawn,)
+    positions
+        Of shape (n_drawn,).
         Which of the regression's rows the points are.
-
-    Returns
-    -------
-    plotly.graph_objects.Figure
     """
     leverage, residual, cook = (
         values[positions] for values in (regression.leverage, regression.studentised, regression.cook)
@@ -273,17 +255,13 @@ def influence(points, regression, positions):
     return figure([dots], 430, xaxis, yaxis, shapes=[dotted | line for line in lines], annotations=notes)
 
 
-def importances(held_out, in_sample):
+def importances(held_out: dict[str, Estimate], in_sample: dict[str, Estimate]) -> "go.Figure":
     """Rise of the root mean square error with each input exchanged, on unseen rows and on the model's own.
 
     Parameters
     ----------
-    held_out, in_sample : dict
+    held_out, in_sample
         From `model.fitting.importance.importances`.
-
-    Returns
-    -------
-    plotly.graph_objects.Figure
     """
     kinds = (("On rows it has not seen", held_out, POINT), ("On its own rows", in_sample, MUTED))
     data = []

@@ -5,9 +5,11 @@ from functools import cached_property
 from html import escape
 from typing import Any
 
+import numpy as np
 import plotly.graph_objects as go
+from numpy.typing import NDArray
 
-from data.schema import COLUMNS, ROW, row_name
+from data.schema import COLUMNS, ROW, Column, row_name
 from data.statistics import NAMES
 
 # Middle tones of Okabe and Ito's palette, seen on white and on the dark theme alike.
@@ -30,11 +32,11 @@ class Points:
     """
 
     rows: Any
-    selected: frozenset = frozenset()
-    doubts: dict = field(default_factory=dict)
+    selected: frozenset[int] = frozenset()
+    doubts: dict[int, list[str]] = field(default_factory=dict)
 
     @cached_property
-    def opacity(self):
+    def opacity(self) -> list[float]:
         """Full for all, or for the selected alone."""
         places = self.rows.index
         if not self.selected.intersection(places):
@@ -42,29 +44,29 @@ class Points:
         return [1 if place in self.selected else _DIM for place in places]
 
     @cached_property
-    def is_doubted(self):
+    def is_doubted(self) -> list[bool]:
         """Whether a row carries a figure that is in doubt."""
         return [place in self.doubts for place in self.rows.index]
 
     @cached_property
-    def symbol(self):
+    def symbol(self) -> list[str]:
         """A diamond where a figure is in doubt."""
         return ["diamond-open" if is_doubted else "circle" for is_doubted in self.is_doubted]
 
     @cached_property
-    def names(self):
+    def names(self) -> list[str]:
         """What the rows are called, with nothing in it that plotly would read as markup."""
         return [escape(row_name(str(code))) for code in self.rows[ROW]]
 
     @cached_property
-    def labels(self):
+    def labels(self) -> list[str]:
         """Short names for beside the points: of the selected rows, or of all."""
         is_some = bool(self.selected.intersection(self.rows.index))
         codes = zip(self.rows.index, self.rows[ROW], strict=True)
         return ["" if is_some and place not in self.selected else escape(str(code)) for place, code in codes]
 
     @cached_property
-    def hover(self):
+    def hover(self) -> list[str]:
         """Name, all figures with their units, and any doubt."""
         figures = self.rows[NAMES].to_numpy(float)
         texts = []
@@ -75,11 +77,13 @@ class Points:
             texts.append("<br>".join(lines))
         return texts
 
-    def values(self, column):
+    def values(self, column: Column) -> NDArray[np.float64]:
         """One column in its shown unit."""
         return self.rows[column.name].to_numpy(float) * column.scale
 
-    def scatter(self, x, y, **options):
+    def scatter(
+        self, x: list[int] | NDArray[np.float64], y: list[int] | NDArray[np.float64], **options: Any
+    ) -> dict[str, Any]:
         """One marker a row; ``marker`` and other options replace what is usual."""
         marker = {"color": POINT, "size": 9, "opacity": self.opacity, "symbol": self.symbol} | options.pop("marker", {})
         usual = {
@@ -92,47 +96,42 @@ class Points:
         return usual | {"x": x, "y": y, "customdata": self.rows.index.tolist(), "marker": marker} | options
 
 
-def figure(data, height, xaxis, yaxis, **layout):
+def figure(data: list[Any], height: int, xaxis: Any, yaxis: Any, **layout: Any) -> "go.Figure":
     """Lay out traces as every picture is.
 
     Built from one dictionary: plotly's own methods check the whole anew with each trace and axis, ten times slower.
 
     Parameters
     ----------
-    data : list of dict
+    data
         Traces.
-    height : int
+    height
         [px]
-    xaxis, yaxis : dict
     **layout
         Other axes, and whatever replaces what is usual.
-
-    Returns
-    -------
-    plotly.graph_objects.Figure
     """
     axes = {"xaxis": xaxis, "yaxis": yaxis} | {name: axis for name, axis in layout.items() if "axis" in name}
     # Ranges are fixed, so that a swipe over a picture scrolls the page.
     axes = {name: {"fixedrange": True, "zeroline": False} | axis for name, axis in axes.items()}
     margin = {"l": 8, "r": 8, "t": 8, "b": 8}
     # What Streamlit would set for pictures that select, and draw once more for it.
-    usual = {"clickmode": "event+select", "dragmode": "pan", "hovermode": "closest"}
+    usual: dict[str, Any] = {"clickmode": "event+select", "dragmode": "pan", "hovermode": "closest"}
     usual |= {"height": height, "margin": margin, "hoverlabel": {"align": "left"}, "bargap": 0.04}
     return go.Figure({"data": data, "layout": usual | layout | axes})
 
 
-def axis_title(column):
+def axis_title(column: Column) -> str:
     """Label and unit: no axis goes without."""
     return f"{column.label} ({column.unit})"
 
 
-def blank(why):
+def blank(why: str) -> "go.Figure":
     """Say in a picture's place why there is none."""
     words = {"text": escape(why), "showarrow": False, "x": 0.5, "y": 0.5, "xref": "paper", "yref": "paper"}
     return figure([], 140, {"visible": False}, {"visible": False}, annotations=[words])
 
 
-def ticks(edges):
+def ticks(edges: NDArray[np.float64]) -> dict[str, float]:
     """Put the ticks of an axis at ends of bins, which are round: left alone, plotly begins in the middle of one."""
     if len(edges) == 2:  # of values that never vary, whose ends are not round
         return {}

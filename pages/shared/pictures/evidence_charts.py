@@ -1,41 +1,40 @@
 """Evidence -> plotly figures: a candidate beside the active model, several candidates, and who was active when."""
 
+from datetime import datetime
 from html import escape
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from data.schema import FEATURES, ROW, TARGET, row_name
 from model.fitting.algorithms import ALGORITHMS
+from model.judging.evidence import Evidence
+from model.judging.standings import Standing
+from model.store.history import Promotion
 from pages.shared.pictures.drawing import ACCENT, LEGEND, MUTED, POINT, axis_title, figure
 from pages.shared.words.verdicts import named
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 _N_NAMED = 4
 _BAND = "rgba(138, 151, 165, 0.16)"
 
 
-def _names(evidence):
+def _names(evidence: Evidence) -> list[str]:
     codes = evidence.candidate.rows[ROW].to_numpy()[evidence.shown]
     return [escape(row_name(str(code))) for code in codes]
 
 
-def _both(evidence):
+def _both(evidence: Evidence) -> list[tuple[str, str, str, str]]:
     """Who to draw, the active one first and below: key, label, colour, symbol."""
     active = ("active", f"Version {evidence.active.version} (active)", MUTED, "circle-open")
     candidate = ("candidate", named(evidence.candidate), POINT, "circle")
     return [one for one in (active, candidate) if one[0] in evidence.residuals]
 
 
-def observed_against_predicted(evidence):
-    """Scatter of what was observed and what was predicted without having seen it, with the line of equality.
-
-    Parameters
-    ----------
-    evidence : model.judging.evidence.Evidence
-
-    Returns
-    -------
-    plotly.graph_objects.Figure
-    """
+def observed_against_predicted(evidence: Evidence) -> "go.Figure":
+    """Scatter of what was observed and what was predicted without having seen it, with the line of equality."""
     observed, names = evidence.candidate.y[evidence.shown], _names(evidence)
     data, everything = [], [observed]
     farthest = np.argsort(-np.abs(evidence.residuals["candidate"][evidence.shown]))[:_N_NAMED]
@@ -59,17 +58,8 @@ def observed_against_predicted(evidence):
     return figure(data, 400, xaxis, yaxis, shapes=[line], legend=LEGEND)
 
 
-def residuals(evidence):
-    """Out-of-fold errors over what was predicted.
-
-    Parameters
-    ----------
-    evidence : model.judging.evidence.Evidence
-
-    Returns
-    -------
-    plotly.graph_objects.Figure
-    """
+def residuals(evidence: Evidence) -> "go.Figure":
+    """Out-of-fold errors over what was predicted."""
     observed, names, data = evidence.candidate.y[evidence.shown], _names(evidence), []
     for who, label, colour, symbol in _both(evidence):
         errors = evidence.residuals[who][evidence.shown]
@@ -83,18 +73,13 @@ def residuals(evidence):
     return figure(data, 400, xaxis, yaxis, legend=LEGEND)
 
 
-def curves(evidence, scenario):
+def curves(evidence: Evidence, scenario: dict[str, float]) -> "go.Figure":
     """Response curves through a scenario, the candidate's over the active one's, a panel an input.
 
     Parameters
     ----------
-    evidence : model.judging.evidence.Evidence
-    scenario : dict
+    scenario
         Column name -> number in the stored unit.
-
-    Returns
-    -------
-    plotly.graph_objects.Figure
     """
     found, data, axes = evidence.curves(scenario), [], {}
     values = np.concatenate([np.concatenate(pair) for _, *pair in found.values()])
@@ -112,7 +97,12 @@ def curves(evidence, scenario):
                 "line": {"color": colour, "dash": dash, "width": 2.5}, "xaxis": f"x{end}", "yaxis": f"y{end}",
                 "hovertemplate": f"%{{x}} {column.unit}: %{{y:.0f}} {TARGET.unit}<extra>{label}</extra>",
             })  # fmt: skip
-        here = {"x": [scenario[column.name] * column.scale] * 2, "y": span, "mode": "lines", "hoverinfo": "skip"}
+        here: dict[str, Any] = {
+            "x": [scenario[column.name] * column.scale] * 2,
+            "y": span,
+            "mode": "lines",
+            "hoverinfo": "skip",
+        }
         here |= {"line": {"color": ACCENT, "dash": "dot", "width": 1.5}, "showlegend": i == 0}
         data.append(here | {"name": "Your what-if scenario", "xaxis": f"x{end}", "yaxis": f"y{end}"})
         height = 1 / -(-n // 2)
@@ -125,17 +115,8 @@ def curves(evidence, scenario):
     return figure(data, 560, axes.pop("xaxis"), axes.pop("yaxis"), legend=LEGEND | {"y": 1.03}, **axes)
 
 
-def moves(evidence):
-    """How each row's prediction would move, in the order of today's prediction.
-
-    Parameters
-    ----------
-    evidence : model.judging.evidence.Evidence
-
-    Returns
-    -------
-    plotly.graph_objects.Figure
-    """
+def moves(evidence: Evidence) -> "go.Figure":
+    """How each row's prediction would move, in the order of today's prediction."""
     before, after = evidence.moves
     names = [escape(row_name(str(code))) for code in evidence.active.rows[ROW]]
     order = np.argsort(-np.abs(after - before))[:300]
@@ -151,17 +132,8 @@ def moves(evidence):
     return figure([dots], 380, xaxis, yaxis)
 
 
-def standings(table):
-    """Several candidates by their typical miss with its standard error; those within the tie are shaded.
-
-    Parameters
-    ----------
-    table : list of model.judging.standings.Standing
-
-    Returns
-    -------
-    plotly.graph_objects.Figure
-    """
+def standings(table: list[Standing]) -> "go.Figure":
+    """Several candidates by their typical miss with its standard error; those within the tie are shaded."""
     labels = [f"{ALGORITHMS[one.algorithm].label}<br>version {one.version}" for one in table]
     values, errors = ([getattr(one.scores.mae, part) for one in table] for part in ("value", "standard_error"))
     dots = {
@@ -181,19 +153,15 @@ def standings(table):
     return figure([dots], 90 + 48 * len(table), xaxis, yaxis, shapes=shades)
 
 
-def timeline(promotions, now):
+def timeline(promotions: list[Promotion], now: datetime) -> "go.Figure":
     """Which version answered when: a bar for each time that one was active.
 
     Parameters
     ----------
-    promotions : list of model.store.history.Promotion
+    promotions
         The oldest first.
-    now : datetime.datetime
+    now
         Where the last bar ends.
-
-    Returns
-    -------
-    plotly.graph_objects.Figure
     """
     ends = [*(one.at for one in promotions[1:]), now]
     data = [

@@ -2,14 +2,18 @@
 
 import math
 import re
+from collections.abc import Iterable, Sequence
 from itertools import combinations, pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from data.cells import harmless
-from data.schema import COLUMNS, FEATURES, ROW, ROWS, TARGET, row_name
+from data.schema import COLUMNS, FEATURES, ROW, ROWS, TARGET, Column, row_name
 from data.statistics import histogram
+from model.fitting.scores import Estimate
+from model.judging.regression import Regression
 from pages.shared.pictures.drawing import axis_title
 from pages.shared.words.wording import plain
 
@@ -20,17 +24,13 @@ _NEGATIVE = re.compile(r"(?<![\w\\−-])-(?=\d)")
 SHORT = {column.name: f"{column.short_label.capitalize()} ({column.short_unit})" for column in COLUMNS}
 
 
-def markdown(table):
+def markdown(table: Any) -> str:
     """One Markdown table: drawn at once, where ``st.table`` draws each of its cells as Markdown of its own.
 
     Parameters
     ----------
-    table : list of dict
+    table
         A row each: heading -> Markdown; every row has the headings of the first.
-
-    Returns
-    -------
-    str
     """
     headings = list(table[0])
     cells = [[_NEGATIVE.sub("−", row.get(heading, "")) for heading in headings] for row in table]
@@ -40,23 +40,18 @@ def markdown(table):
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def of_rows(rows, doubts):
+def of_rows(rows: "pd.DataFrame", doubts: dict[int, list[str]]) -> "pd.DataFrame":
     """All figures in their shown units, and what is to be doubted, for a sortable table.
 
     Parameters
     ----------
-    rows : pandas.DataFrame
-    doubts : dict
+    doubts
         Place -> list of texts.
-
-    Returns
-    -------
-    pandas.DataFrame
     """
     import pandas as pd
 
-    names = zip(rows.index, rows[ROW], strict=True)
-    names = ((place, harmless(row_name(code))) for place, code in names)  # the page's table can be downloaded, too
+    # The page's table can be downloaded, too.
+    names = ((place, harmless(row_name(code))) for place, code in zip(rows.index, rows[ROW], strict=True))
     table = {ROW.capitalize(): [f"{name} *" if place in doubts else name for place, name in names]}
     table |= {SHORT[column.name]: rows[column.name] * column.scale for column in COLUMNS}
     if doubts:
@@ -80,7 +75,7 @@ def of_edits(before: "pd.DataFrame", after: "pd.DataFrame", n_rows: int = 20) ->
     return edits[:n_rows] + ([more] if len(edits) > n_rows else [])
 
 
-def of_statistics(statistics):
+def of_statistics(statistics: "pd.DataFrame") -> list[dict[str, str]]:
     """Each column in figures: a row each."""
     table = []
     for column in COLUMNS:
@@ -98,7 +93,7 @@ def of_statistics(statistics):
     return table
 
 
-def of_curves(column, curves, n_rows=9):
+def of_curves(column: Column, curves: dict[str, NDArray[np.float64]], n_rows: int = 9) -> list[dict[str, str]]:
     """The straight line with its band, and the model's average response, at a few values of an input."""
     table = []
     for i in np.linspace(0, len(curves["at"]) - 1, n_rows).round().astype(int):
@@ -112,7 +107,7 @@ def of_curves(column, curves, n_rows=9):
     return table
 
 
-def of_bins(column, values):
+def of_bins(column: Column, values: NDArray[np.float64]) -> list[dict[str, str]]:
     """A histogram, bin by bin."""
     counts, edges = histogram(values)
     return [
@@ -124,7 +119,7 @@ def of_bins(column, values):
     ]
 
 
-def of_correlations(pearson, spearman):
+def of_correlations(pearson: NDArray[np.float64], spearman: NDArray[np.float64]) -> list[dict[str, str]]:
     """Each pair of columns once, the strongest first."""
     pairs = sorted(combinations(range(len(COLUMNS)), 2), key=lambda pair: -np.nan_to_num(abs(pearson[pair])))
     return [
@@ -137,7 +132,7 @@ def of_correlations(pearson, spearman):
     ]
 
 
-def of_regression(regression):
+def of_regression(regression: Regression) -> list[dict[str, str]]:
     """The reference line, coefficient by coefficient."""
     inflation = [None, *regression.vif]
     return [
@@ -168,7 +163,7 @@ _TERMS = [
 ]
 
 
-def of_change(before, after, what):
+def of_change(before: Regression, after: Regression, what: str) -> list[dict[str, str]]:
     """How the coefficients move when some rows are left out."""
     table = [
         {
@@ -189,7 +184,9 @@ def of_change(before, after, what):
     return table
 
 
-def of_influence(names, regression, positions, n_rows=10):
+def of_influence(
+    names: Sequence[str], regression: Regression, positions: Iterable[int], n_rows: int = 10
+) -> list[dict[str, str]]:
     """The rows that pull the line hardest, by Cook's distance."""
     hardest = sorted(positions, key=lambda i: -np.nan_to_num(regression.cook[i]))[:n_rows]
     return [
@@ -203,10 +200,10 @@ def of_influence(names, regression, positions, n_rows=10):
     ]
 
 
-def of_importance(held_out, in_sample):
+def of_importance(held_out: dict[str, Estimate], in_sample: dict[str, Estimate]) -> list[dict[str, str]]:
     """Both importances, input by input."""
 
-    def text(rise):
+    def text(rise: Estimate) -> str:
         return f"{rise.value:z.1f} ± {rise.standard_error:.1f}"
 
     return [
@@ -219,7 +216,7 @@ def of_importance(held_out, in_sample):
     ]
 
 
-def _significant(value, n_digits):
+def _significant(value: float, n_digits: int) -> str:
     """Write a number with as many digits as mean something: ``-0.06659``, ``1,336``."""
     if not value:
         return "0"
@@ -227,5 +224,5 @@ def _significant(value, n_digits):
     return f"{value:,.{n_decimals}f}"
 
 
-def _or_dash(value, form):
+def _or_dash(value: float, form: Any) -> str:
     return "–" if np.isnan(value) else f"{value:{form}}"

@@ -174,7 +174,7 @@ def _answer(model: Model, answer: Prediction, moved: Change, link: str) -> dict[
     now = {"value": answer.value, "change": moved.value, "support": answer.support}
     if moved.low is not None:
         now |= {"low": moved.low, "high": moved.high, "isStretched": moved.is_stretched}
-        now["counts"] = counts(moved.below, moved.above)
+        now["counts"] = counts(moved.below or 0.0, moved.above or 0.0)
     told = {
         "now": now,
         "before": moved.start_prediction,

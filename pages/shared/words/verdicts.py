@@ -1,35 +1,46 @@
 """What trainings and versions have to say for themselves, in Markdown."""
 
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
 import numpy as np
 
 from data.schema import ROW, ROWS, TARGET, row_name
 from model.fitting.algorithms import ALGORITHMS
+from model.fitting.interval import Interval
+from model.fitting.scores import Difference, Scores
+from model.fitting.train import Model
+from model.judging.evidence import Evidence
+from model.judging.standings import Standings
+from model.queue.jobs import Job
+from model.store.versions import Version
 from pages.shared.words.wording import plain
 
 _TIE = "cannot be told apart"
 _PM = "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}"
 
 
-def capital(text):
+def capital(text: str) -> str:
     """With a capital letter first and the others as they are."""
     return text[:1].upper() + text[1:]
 
 
-def trained_on(version):
+def trained_on(version: Version) -> str:
     """Name the data of a version: ``"shipped, 47 of 48 states"``."""
     n_all, n = version.data_set.n_rows, version.metadata.data.n_rows
     count = f"{n:,} of {n_all:,} {ROWS}" if version.excluded else f"{n_all:,} {ROWS}"
     return f"{version.data_set.origin}, {count}"
 
 
-def interval(difference):
+def interval(difference: Difference) -> str:
     """A difference of typical misses with its interval and its unit."""
     return (
         f"{difference.value:+z.1f} {TARGET.unit}, 90 % interval {difference.low:+z.1f} to {difference.high:+z.1f}"
     ).replace("-", "−")
 
 
-def headline(evidence):
+def headline(evidence: Evidence) -> str:
     """Say whether the candidate is better than the active recipe, and how sure that is."""
     n, number = evidence.n_rows, evidence.active.version
     active = f"version {number}, which is active" if number else "the shipped model, which is active"
@@ -53,7 +64,7 @@ def headline(evidence):
     return f"{subject} {outcome}{end}. Difference of the typical miss: {told}."
 
 
-def conditions(evidence):
+def conditions(evidence: Evidence) -> list[Any]:
     """What somebody must have seen before promoting; empty where nothing stands against it."""
     found = []
     if evidence.is_worse:
@@ -67,12 +78,12 @@ def conditions(evidence):
     return found
 
 
-def named(model):
+def named(model: Model) -> str:
     """What a model is called: that which came with the app has a number in a store alone."""
     return f"Version {model.version}" if model.version else "Shipped model"
 
 
-def misses(evidence, n=4):
+def misses(evidence: Evidence, n: int = 4) -> str:
     """Name the rows that a candidate misses by most, out of fold, with what was observed and what predicted."""
     errors, observed = evidence.residuals["candidate"], evidence.candidate.y
     codes = evidence.candidate.rows[ROW].to_numpy()
@@ -83,7 +94,7 @@ def misses(evidence, n=4):
     return f"Largest misses: {', '.join(told)}."
 
 
-def scores_table(evidence):
+def scores_table(evidence: Evidence) -> list[dict[str, str]]:
     """Everybody's scores on the candidate's rows: a row each, column heading -> Markdown."""
     labels = {
         "candidate": f"**{named(evidence.candidate)}**, {evidence.candidate.label}",
@@ -100,7 +111,7 @@ def scores_table(evidence):
     return table
 
 
-def intervals_table(evidence):
+def intervals_table(evidence: Evidence) -> list[dict[str, str]]:
     """Half the width of both intervals, level by level."""
     names = {
         "candidate": f"Version {evidence.candidate.version}",
@@ -115,7 +126,7 @@ def intervals_table(evidence):
     ]
 
 
-def _held(of_level):
+def _held(of_level: Interval) -> str:
     """How many rows an interval held that had no part in it, with what to expect."""
     if of_level.held_by_chance is None:
         return "not measured"
@@ -126,7 +137,7 @@ def _held(of_level):
     )
 
 
-def moves_table(evidence, names, n_rows=60):
+def moves_table(evidence: Evidence, names: Sequence[str], n_rows: int = 60) -> list[dict[str, str]]:
     """What would move: each row's prediction before and after, the largest change first."""
     before, after = evidence.moves
     order = abs(after - before).argsort()[::-1][:n_rows]
@@ -141,7 +152,7 @@ def moves_table(evidence, names, n_rows=60):
     ]
 
 
-def moves(evidence):
+def moves(evidence: Evidence) -> str:
     """Say how far the predictions would move."""
     before, after = evidence.moves
     change = abs(after - before)
@@ -151,7 +162,7 @@ def moves(evidence):
     )
 
 
-def tie(standings, n_rows):
+def tie(standings: Standings, n_rows: int) -> str:
     """Say who cannot be told from the best of several, and what being chosen as the best is worth."""
     best, *others = standings.table
     n_tied = sum(each.is_tied for each in others)
@@ -168,7 +179,7 @@ def tie(standings, n_rows):
     return f"On {n_rows:,} {ROWS} {told}{ties} (90 % intervals that hold for all pairs at once). {chosen}"
 
 
-def standings_table(standings, active, baseline):
+def standings_table(standings: Standings, active: int, baseline: Scores) -> list[dict[str, str]]:
     """Several candidates, the best first, and at the end what any of them must beat."""
     table = []
     for each in standings.table:
@@ -179,7 +190,7 @@ def standings_table(standings, active, baseline):
     return [*table, _line(capital(ALGORITHMS["mean"].label), baseline, "–")]
 
 
-def _line(name, scores, distance):
+def _line(name: str, scores: Scores, distance: str) -> dict[str, str]:
     texts = (
         f"{estimate.value:z.{digits}f}{_PM}{estimate.standard_error:.{digits}f}"
         for estimate, digits in ((scores.mae, 1), (scores.rmse, 1), (scores.r2, 2))
@@ -188,28 +199,28 @@ def _line(name, scores, distance):
     return {"Version": name} | dict(named) | {"Extra MAE over the best, 90 % interval": distance}
 
 
-def duration(seconds):
+def duration(seconds: float) -> str:
     """A length of time as people say it: ``"8 s"``, ``"2 min"``."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def memory(n_bytes):
+def memory(n_bytes: float) -> str:
     """A size as people say it."""
     return f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 1e9 else f"{max(1, round(n_bytes / 1e6)):,} MB"
 
 
-def progress(job, now):
+def progress(job: Job, now: datetime) -> str:
     """What a running job is at, how long it has run, and how long it may still."""
-    elapsed = (now - job.started_at).total_seconds()
+    elapsed = (now - (job.started_at or now)).total_seconds()
     told = f"{job.message or 'Starting'} · {duration(elapsed)}"
     if job.done >= 3 and job.total:
         told += f", about {duration(elapsed * (job.total - job.done) / job.done)} to go"
     return told
 
 
-def asked(job):
+def asked(job: Job) -> str:
     """What a job is to train."""
     algorithms = job.request.algorithms
     if not algorithms:

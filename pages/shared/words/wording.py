@@ -2,26 +2,38 @@
 
 import contextlib
 import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from data.schema import COLUMNS, FEATURES, PERIOD, ROW, ROWS, TARGET, row_name
+from data.notes import Notes
+from data.schema import COLUMNS, FEATURES, PERIOD, ROW, ROWS, TARGET, Column, row_name
 from data.statistics import variance_inflation
-from model.answering.change import direction, in_words
+from model.answering.change import Change, direction, in_words
+from model.answering.predict import Prediction
 from model.fitting.algorithms import ALGORITHMS
 from model.fitting.errors import ModelError
+from model.fitting.scores import Estimate
+from model.fitting.train import Model
+from model.judging.regression import Regression
+from model.judging.survey import Survey
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _SHARED = 10  # variance inflation from which inputs cannot be told apart
 
 
-def plain(text):
+def plain(text: str) -> str:
     """Text from a file as it stands, with nothing in it read as Markdown, as an icon, a colour or a link."""
     # The browser's part looks for icons, colours, arrows and addresses even where Markdown does not.
     text = re.sub(r"(?i):(?=[a-z/])|www(?=\.)|@|<(?=-)|-(?=>)", "\\g<0>\N{WORD JOINER}", str(text))
     return re.sub(r"([\\`*_{}\[\]()<>#+\-.!|~$:@&])", r"\\\1", " ".join(str(text).split()))
 
 
-def note(model, answer):
+def note(model: Model, answer: Prediction) -> str:
     """Say what the interval means, where the scenario stands, and what the number is not, as plain text."""
     beyond = ""
     if answer.support != "near":
@@ -30,7 +42,7 @@ def note(model, answer):
     return f"{interval_in_words(answer)} {beyond}{limits_of(model)}"
 
 
-def answer_in_words(model, answer):
+def answer_in_words(model: Model, answer: Prediction) -> str:
     """Say the number, how far it can be believed, and which real row is like it, in Markdown."""
     nearest = answer.nearest[0]
     used = model.records[nearest.index][TARGET.name]
@@ -50,7 +62,7 @@ def answer_in_words(model, answer):
     return " ".join(sentences)
 
 
-def _how_far(model, answer):
+def _how_far(model: Model, answer: Prediction) -> str:
     """Say which of the two limits a scenario is beyond."""
     if answer.nearest[0].distance > model.far[1]:
         return f", farther than any {ROW} is from its nearest neighbour"
@@ -61,7 +73,7 @@ def _how_far(model, answer):
     return f", and {unusual}"
 
 
-def _beyond(model, answer):
+def _beyond(model: Model, answer: Prediction) -> str:
     """Say what the interval is worth beyond the rows."""
     sentence = "The interval does not widen for that"
     if (coverage := model.metadata.coverage) and (beyond := coverage.beyond):
@@ -76,17 +88,17 @@ def _beyond(model, answer):
     return f"{sentence}.{flat if ALGORITHMS[model.metadata.recipe.algorithm].is_flat_beyond else ''}"
 
 
-def change_in_words(change, start="where the sliders were"):
+def change_in_words(change: Change, start: str = "where the sliders were") -> str:
     """Say how the prediction changes from a start, and how sure that is."""
     told = f"**{in_words(change.value)}** than {start}" if round(change.value) else f"**No change** from {start}"
-    if change.low is None:
+    if change.low is None or change.high is None:
         return f"{told}. How sure that is cannot be said yet: this version has no refits, which are made by a job."
     stretched = ", stretched to hold the change" if change.is_stretched else ""
     ends = f"{in_words(change.low)} to {in_words(change.high)}{stretched}"
     return f"{told} ({change.level * 100:g} %: {ends}). {direction(change)}."
 
 
-def limits_of(model):
+def limits_of(model: Model) -> str:
     """Say what the number is not, and which directions of the curves were assumed."""
     told = f"The model learned from {ROWS} side by side; it does not show what a change would cause."
     if directions := directions_of(model):
@@ -94,7 +106,7 @@ def limits_of(model):
     return told
 
 
-def directions_of(model):
+def directions_of(model: Model) -> list[Any]:
     """What is built into the model of the schema's known directions, a clause each."""
     if not ALGORITHMS[model.metadata.recipe.algorithm].holds_directions:
         return []
@@ -108,7 +120,7 @@ def directions_of(model):
 _OF_TEN = {0.8: "8 in 10", 0.9: "9 in 10", 0.95: "19 in 20"}
 
 
-def interval_in_words(answer):
+def interval_in_words(answer: Prediction) -> str:
     """Say what width and level of the interval mean, and what was measured of it."""
     (of_level,) = (each for each in answer.intervals if each.level == answer.level)
     width = (
@@ -124,14 +136,8 @@ def interval_in_words(answer):
     )
 
 
-def trust_table(model):
-    """Typical miss of the model beside least squares and the average.
-
-    Returns
-    -------
-    list of dict
-        A row each: column heading -> Markdown.
-    """
+def trust_table(model: Model) -> list[dict[str, str]]:
+    """Typical miss of the model beside least squares and the average, a row each: column heading -> Markdown."""
     table = []
     for name, score in model.metadata.scores.items():
         miss, square = (f"{each.value:.0f} ± {each.standard_error:.0f}" for each in (score.mae, score.rmse))
@@ -140,7 +146,7 @@ def trust_table(model):
     return table
 
 
-def trust_in_words(model):
+def trust_in_words(model: Model) -> str:
     """Say whether the scores tell the model from a straight line, and from the average."""
     metadata = model.metadata
     verdicts = {name: metadata.mae_difference[name].verdict for name in ("least_squares", "mean")}
@@ -161,12 +167,12 @@ def trust_in_words(model):
     return f"{line} {average} Figures in {unit}. {standard_error()}"
 
 
-def standard_error():
+def standard_error() -> str:
     """Say what ± is worth: with a known truth it was 1.1 to 1.4 times as large, see ``docs/method.md``."""
     return f"± is one standard error for these {ROWS} and folds; in simulations the true one was up to 1.4 times it."
 
 
-def model_facts(model):
+def model_facts(model: Model) -> str:
     """Where the model comes from, as a Markdown list."""
     metadata = model.metadata
     parameters = ", ".join(f"{name} {value}" for name, value in metadata.recipe.parameters.items()) or "none"
@@ -183,7 +189,7 @@ def model_facts(model):
     return "\n".join(f"- {fact.replace('_', ' ')}" for fact in facts)
 
 
-def names(model, places, n_named=4):
+def names(model: Model, places: Sequence[int], n_named: int = 4) -> str:
     """Name some rows: the first few, then how many more."""
     named = [plain(row_name(model.records[place][ROW])) for place in places]
     if len(named) > n_named:
@@ -191,7 +197,7 @@ def names(model, places, n_named=4):
     return " and ".join(filter(None, [", ".join(named[:-1]), *named[-1:]]))
 
 
-def selection(model, selected, shown):
+def selection(model: Model, selected: Sequence[int], shown: Sequence[int]) -> str:
     """Say which rows are selected, and whether the filter hides some of them."""
     if not selected:
         return f":gray[No {ROW} is selected.]"
@@ -201,9 +207,9 @@ def selection(model, selected, shown):
     return f"Selected: **{names(model, selected)}**{note}"
 
 
-def doubts(notes, rows):
+def doubts(notes: Notes | None, rows: "pd.DataFrame") -> dict[int, list[str]]:
     """Place of a row -> list of what is to be doubted in it."""
-    found = {}
+    found: dict[int, list[str]] = {}
     for doubt in notes.suspicious if notes else ():
         column = next(column for column in COLUMNS if column.name == doubt.column)
         text = f"{column.label} is probably {column.text_with_unit(doubt.likely)}"
@@ -212,7 +218,7 @@ def doubts(notes, rows):
     return found
 
 
-def spread(column, value, n_rows, n):
+def spread(column: Column, value: float, n_rows: int, n: int) -> str:
     """Say how many rows share the commonest value of a column."""
     if n == 1:
         return f"One {ROW}: {column.text(value)} {column.unit}."
@@ -221,7 +227,7 @@ def spread(column, value, n_rows, n):
     return f"{n_rows:,} of {n:,} {ROWS} share a {column.label.lower()} of exactly {column.text(value)} {column.unit}."
 
 
-def strongest(pearson, spearman, n_rows):
+def strongest(pearson: NDArray[np.float64], spearman: NDArray[np.float64], n_rows: int) -> str:
     """Say which input goes together with the target most."""
     last = len(COLUMNS) - 1
     if np.isnan(pearson[last, :-1]).all():
@@ -240,7 +246,7 @@ def strongest(pearson, spearman, n_rows):
     return sentence + " Correlation is not causation."
 
 
-def influence(codes, regression):
+def influence(codes: Any, regression: Regression) -> str:
     """Name the outliers and the row with the largest leverage."""
     far = np.flatnonzero(np.abs(regression.studentised) > regression.outlying)
     named = [
@@ -264,7 +270,7 @@ def influence(codes, regression):
     )
 
 
-def thresholds(regression):
+def thresholds(regression: Regression) -> str:
     """Say what the picture of influence shows beside the points."""
     return (
         "Larger points have a larger Cook’s distance. Beyond the horizontal lines lies an outlier (5 %, Bonferroni "
@@ -272,7 +278,7 @@ def thresholds(regression):
     )
 
 
-def at_a_glance(survey, doubts):
+def at_a_glance(survey: Survey, doubts: Any) -> Any:
     """Say in one line which rows carry a figure to doubt, and which lies farthest from the line."""
     doubtful = [place for place in doubts if place in survey.rows.index]
     sentences = []
@@ -286,7 +292,7 @@ def at_a_glance(survey, doubts):
     return " ".join(sentences)
 
 
-def suspicions(notes, rows):
+def suspicions(notes: Notes, rows: "pd.DataFrame") -> str:
     """List the figures to doubt: as published, and as they probably were."""
     published = rows.drop_duplicates(ROW).set_index(ROW)
     columns = {column.name: column for column in COLUMNS}
@@ -298,7 +304,7 @@ def suspicions(notes, rows):
     )
 
 
-def fit(regression):
+def fit(regression: Regression) -> str:
     """The reference line as a whole."""
     p = len(regression.coefficients) - 1
     return (
@@ -310,7 +316,7 @@ def fit(regression):
     )
 
 
-def importance(model):
+def importance(model: Model) -> str:
     """Say what the picture of importances measures."""
     return (
         f"How much worse the model ({model.label}) predicts when each {ROW} gets another {ROW}’s value of an input. "
@@ -318,12 +324,13 @@ def importance(model):
     )
 
 
-def sharing(pearson):
+def sharing(pearson: NDArray[np.float64]) -> str:
     """Say which inputs go together so closely that they share their importance; empty where none do.
 
     Parameters
     ----------
-    pearson : ndarray of shape (n_columns, n_columns)
+    pearson
+        Of shape (n_columns, n_columns).
         From `data.statistics.correlations`.
     """
     inflation = variance_inflation(pearson[:-1, :-1])
@@ -340,7 +347,7 @@ def sharing(pearson):
     )
 
 
-def misleading(held_out, in_sample):
+def misleading(held_out: dict[str, Estimate], in_sample: dict[str, Estimate]) -> str:
     """Say where the importance on the model's own rows is no guide; empty where it is not clearly larger."""
     beyond = {
         column: in_sample[column.name].value - held_out[column.name].value
@@ -350,7 +357,7 @@ def misleading(held_out, in_sample):
     }
     if not beyond:
         return ""
-    inflated = max(beyond, key=beyond.get)
+    inflated = max(beyond, key=beyond.__getitem__)
     own, unseen = (rises[inflated.name].value for rises in (in_sample, held_out))
     return (
         "The grey bars mislead: on rows that the model was fitted to, it leans on what it has learned by heart, so "
@@ -359,7 +366,7 @@ def misleading(held_out, in_sample):
     )
 
 
-def provenance(notes, model):
+def provenance(notes: Any, model: Model) -> str:
     """Say where the rows come from."""
     if notes:
         return f"{notes.source} {notes.period}"
@@ -367,7 +374,7 @@ def provenance(notes, model):
     return f"Nothing is known about these {len(model.rows):,} {ROWS} beyond the file itself, SHA-256 `{sha256[:16]}…`."
 
 
-def rows_in_words(n):
+def rows_in_words(n: int) -> str:
     """Say what a row is and what was measured."""
     inputs = ", ".join(column.label.lower() for column in FEATURES)
     return (
@@ -376,12 +383,12 @@ def rows_in_words(n):
     )
 
 
-def meanings():
+def meanings() -> str:
     """Say what was measured, column by column."""
     return "  \n".join(f"**{column.label}**: {column.help}" for column in COLUMNS)
 
 
-def one_input(column):
+def one_input(column: Column) -> str:
     """Say what the three curves are."""
     return (
         f"The straight line relates {column.label.lower()} alone to the {TARGET.label.lower()} of these {ROWS}. "
