@@ -40,7 +40,7 @@ async def _warm(app: st.App) -> AsyncIterator[None]:
 
     resources.warm_up()
     logging.getLogger("uvicorn.access").setLevel(logging.WARNING)  # else each file of each visit is a line
-    letting_go = asyncio.create_task(uploads.let_go())
+    letting_go = asyncio.create_task(uploads.let_go_of_files())
     yield
     letting_go.cancel()
     resources.shut_down()
@@ -105,7 +105,7 @@ _FROM_ENVIRONMENT: dict[str, Callable[[str], object]] = {
 _name_home()
 app = st.App(_SCRIPT)  # from here on Streamlit knows where its configuration is
 _read_environment()
-if _problem := door.unreadable():
+if _problem := door.secrets_problem():
     sys.exit(_problem)  # Streamlit would start, and then answer nothing
 _others, _ancestors = origins.read(origins.ORIGINS), origins.read(origins.FRAME_ANCESTORS)
 _allow_hosts(_others)

@@ -3,22 +3,22 @@
 import streamlit as st
 
 from data.schema import QUESTION, DataError
-from model.answering.change import change
+from model.answering.change import predict_change
 from model.answering.predict import predict
 from pages.shared import controls, metrics, resources
 from pages.shared.panels import goal_form, links, tray
-from pages.shared.panels.frame import frame
-from pages.shared.what_if import style, what_if
+from pages.shared.panels.frame import draw_frame
+from pages.shared.what_if import draw_what_if, send_styles
 from pages.shared.words import wording
 
 model = resources.active_model()
-frame("What if", model)
-style()
+draw_frame("What if", model)
+send_styles()
 st.title("What if?", anchor=False)
 st.markdown(f":gray[{QUESTION} Start from one, and drag a slider.]")
-controls.enter(model)
-tray.look(controls.read())
-goal_form.look()
+controls.read_address_on_entry(model)
+tray.note_inputs(controls.read_inputs())
+goal_form.note_inputs()
 
 
 @st.fragment
@@ -26,28 +26,28 @@ def answering() -> None:
     """Run alone on each move: the inputs give a scenario, the scenario an answer, the answer the pictures."""
     if resources.active_model() is not model:
         st.rerun()  # another version was promoted meanwhile
-    inputs, told, level = controls.read(), st.container(), controls.last_level(model)
-    start = controls.start_of(model, inputs.start)
+    inputs, told, level = controls.read_inputs(), st.container(), controls.last_level(model)
+    start = controls.find_start(model, inputs.start)
     try:
         answer = predict(model, inputs.scenario, level)
-        moved = change(model, start.scenario, inputs.scenario, level, start.observed)
+        moved = predict_change(model, start.scenario, inputs.scenario, level, start.observed)
     except DataError as error:
         told.error(str(error))
         return
-    for problem in controls.problems(inputs.scenario):
+    for problem in controls.find_problems(inputs.scenario):
         told.error(problem)
-    if said := links.told_by_link(model, answer):
+    if said := links.note_of_link(model, answer):
         told.info(said, icon=":material/link:")
-    what_if(model, inputs, answer, moved, links.beside(model), controls.known_rows())
-    controls.method_link()
+    draw_what_if(model, inputs, answer, moved, links.link_parameters(model), controls.rows_known_to_browser())
+    controls.draw_method_link()
     metrics.end_move()
-    if controls.take_over(inputs) or tray.is_behind(inputs) or goal_form.is_behind():
+    if controls.take_over_start(inputs) or tray.is_behind(inputs) or goal_form.is_behind():
         st.rerun()  # the whole page
 
 
 answering()
-goal_form.goal(model)
-tray.tray(model)
+goal_form.draw_goal_form(model)
+tray.draw_tray(model)
 
 with st.container(border=True):
     st.markdown("## How far to trust it")

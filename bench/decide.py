@@ -15,7 +15,7 @@ from bench import browser
 from bench.sessions import process_of
 from data.load import load_rows
 from data.schema import FEATURES
-from model.answering.goal import seek
+from model.answering.goal import find_smallest_change
 from model.fitting import artifact
 from tests.conftest import running_server
 
@@ -28,7 +28,7 @@ def goal_times(model, goals=(300, 430, 480, 500, 550, 590, 610, 650, 700, 800, 9
     times = []
     for goal in goals:
         start = time.perf_counter()
-        seek(model, _DEFAULTS, goal)
+        find_smallest_change(model, _DEFAULTS, goal)
         times.append(time.perf_counter() - start)
     return times
 

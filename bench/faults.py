@@ -32,7 +32,7 @@ async def _try_promotion(visit, number, reason):
 
 
 def _last(store):
-    return history.promotions(store)[-1].reason
+    return history.list_promotions(store)[-1].reason
 
 
 def _fill(disk, store):
@@ -94,7 +94,7 @@ async def _on_full_disk(url, store, disk):
             await visit.run()
     filler.unlink()  # as long as nothing can be written, no end can be, either
     job = await _end(visit, store, number)
-    kept = [one.id for one in versions.versions(store) if one.job_id == number]
+    kept = [one.id for one in versions.list_versions(store) if one.job_id == number]
     told = "What was trained could not be written to the store: the disk is full"
     found["a training"] = job.state == "failed" and told in visit.text and not kept and not visit.exceptions()
     _fill(disk, store)
@@ -110,7 +110,7 @@ async def _on_full_disk(url, store, disk):
 async def _end(visit, store, number):
     """Look at the page until a job has ended, for a minute at the most."""
     async with asyncio.timeout(120):
-        while (job := jobs.job(store, number)).state in OPEN:
+        while (job := jobs.find_job(store, number)).state in OPEN:
             await asyncio.sleep(0.2)
             await visit.run()
     await visit.run()
@@ -204,9 +204,9 @@ def set_back(folder, library):
 async def _set_back(url, store):
     visit, found = await Visit.open(url, "models"), {}
     await _try_promotion(visit, 1, "after it was set back")
-    times = [one.at for one in history.promotions(store)]
+    times = [one.at for one in history.list_promotions(store)]
     found["the clock was set back"] = times[-1] < times[-2]
-    found["the last promotion counts"] = history.active(store) == (1, 1) and "Version 1:" in visit.text
+    found["the last promotion counts"] = history.find_active(store) == (1, 1) and "Version 1:" in visit.text
     await visit.go("models")
     found["the history can be looked at"] = not visit.exceptions() and "What was active when" in visit.text
     await visit.go("retrain")
@@ -240,14 +240,14 @@ def flipped_bytes(folder, algorithms):
     store = history.open_store(f"sqlite:///{folder}/store.db")
     for algorithm, parameters in algorithms.items():
         number = add_quick(store, rows, algorithm, parameters)
-        model = versions.load(store, number)
+        model = versions.load_version(store, number)
         expected = predict_rows(model, model.X)
         ((content,),) = sql(store, "SELECT model FROM model_version WHERE id = :id", id=number)
         for place in range(0, len(content), _SHARE):
             damaged = bytearray(content)
             damaged[place] ^= 0xFF
             change(store, MODEL_VERSION, number, model=bytes(damaged))
-            found = versions.load(store, number)
+            found = versions.load_version(store, number)
             n += 1
             detected += "fitted anew" in found.notice
             served += bool((predict_rows(found, model.X) == expected).all())

@@ -55,8 +55,8 @@ async def train(visit, seeds, seen):
 async def promote(visit, store, reasons, acknowledged):
     """Promote one version after the other, and note what the page has taken."""
     while True:
-        active, _ = history.active(store)
-        others = [one.id for one in versions.versions(store) if one.id != active and not one.broken]
+        active, _ = history.find_active(store)
+        others = [one.id for one in versions.list_versions(store) if one.id != active and not one.broken]
         if not others:
             await visit.run()
             continue
@@ -74,7 +74,7 @@ async def promote(visit, store, reasons, acknowledged):
 
 
 def _reasons(store):
-    return [one.reason for one in history.promotions(store)]
+    return [one.reason for one in history.list_promotions(store)]
 
 
 async def _round(url, store, victims, chance, memory, outcome):
@@ -124,16 +124,16 @@ class Memory:
 def check(store, memory, outcome):
     """Open the store as a new process would, and look whether all is there."""
     again = history.open_store(store.url)  # whose file is checked as a whole
-    there = {one.id for one in versions.versions(again)}
+    there = {one.id for one in versions.list_versions(again)}
     outcome.lost_versions = len(memory.seen - there)
     kept = set(_reasons(again))
     outcome.lost_promotions = sum(reason not in kept for reason in memory.acknowledged)
     outcome.n_promotions = len(memory.acknowledged)
-    model, notice, _ = history.active_model(again, partial(versions.load, again))
+    model, notice, _ = history.load_active_model(again, partial(versions.load_version, again))
     if notice or model.notice:
         outcome.other.append(f"the active model says: {notice} {model.notice}")
-    done = {job.id for job in jobs.jobs(again) if job.state == "done"}
-    made = {one.job_id for one in versions.versions(again)} - {None}
+    done = {job.id for job in jobs.list_jobs(again) if job.state == "done"}
+    made = {one.job_id for one in versions.list_versions(again)} - {None}
     if made != done:
         outcome.other.append(f"jobs done: {sorted(done - made)} without versions, {sorted(made - done)} the other way")
     memory.seen |= there
@@ -183,7 +183,7 @@ def run(folder, n_kills, seed=1972):
                 raise
     with running_server(log=log, PETROL_STORE_URL=store.url) as url:
         outcome.wrong_answers += not _answers(url, check(store, memory, outcome))
-        for job in jobs.open_jobs(Store(store.url)):
+        for job in jobs.list_open_jobs(Store(store.url)):
             try:
                 ended(store, job.id, 60)
             except AssertionError:

@@ -51,7 +51,7 @@ def trained(store, algorithms, *, data_set=1, seed=0):
     start, memory, dispatcher = time.perf_counter(), 0, Dispatcher()
     number = jobs.submit(store, "bench", data_set, list(algorithms), seed=seed)
     dispatcher.dispatch(store)
-    while (job := jobs.job(store, number)).state in OPEN:
+    while (job := jobs.find_job(store, number)).state in OPEN:
         memory = max(memory, _memory_of(job.worker))
         if time.perf_counter() - start > _PATIENCE:
             raise TimeoutError(f"job {number} still {job.state}: {job.message}")
@@ -106,7 +106,7 @@ def read_time(n=500):
         taken = []
         for _ in range(n):
             start = time.perf_counter()
-            history.active(store)
+            history.find_active(store)
             taken.append(time.perf_counter() - start)
     return float(np.median(taken))
 
@@ -141,7 +141,7 @@ async def moves_beside(store, url, n_idle=60, n_rounds=2):
     for seed in range(n_rounds):
         idle += [await move() for _ in range(n_idle)]
         training = asyncio.create_task(asyncio.to_thread(trained, store, OFFERED, seed=seed + 10))
-        while not any(job.done for job in jobs.open_jobs(store)):  # noqa: ASYNC110 - another process does it
+        while not any(job.done for job in jobs.list_open_jobs(store)):  # noqa: ASYNC110 - another process does it
             await asyncio.sleep(0.1)
         while not training.done():
             busy.append(await move())

@@ -20,7 +20,7 @@ from bench.visit import Visit
 from data.load import load_rows
 from model.fitting import artifact
 from model.fitting.recipe import OFFERED
-from model.judging.standings import comparable, standings
+from model.judging.standings import comparable_versions, rank_versions
 from model.store import history, versions
 from model.store.database import Store
 from tests import programs, test_api, test_damage, test_load, test_parquet, test_soak
@@ -137,12 +137,12 @@ def _of_comparison(folder):
     with running_server(log=folder / "log", PETROL_STORE_URL=url_of_store) as url:
         best = asyncio.run(compare(url))
     store = Store(url_of_store)
-    kept = versions.versions(store)
+    kept = versions.list_versions(store)
     yield "algorithms compared", len(kept), None
     # The active forest is not trained a second time: its evaluation is there.
     trained = [one.recipe.algorithm for one in kept]
     yield "... left out, or trained though they were there", int(trained != list(OFFERED)), 0
-    first = standings(store, comparable(kept, best, 1)).preferred(1)
+    first = rank_versions(store, comparable_versions(kept, best, 1)).preferred(1)
     yield "... neither the best nor the active one that ties with it shown first", int(best != first), 0
     yield "... stack traces in the log", _tracebacks(folder), 0
 

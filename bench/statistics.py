@@ -14,7 +14,7 @@ from data.schema import TARGET
 from model.fitting import evaluate, interval
 from model.fitting.algorithms import ALGORITHMS, OFFERED
 from model.fitting.recipe import build_pipeline, make_recipe
-from model.fitting.scores import scores
+from model.fitting.scores import score_predictions
 from model.fitting.train import features
 
 N_ROWS, N_TABLES, N_NEW, N_REPEATS, NOISE = 48, 60, 2000, 7, 60.0  # with fewer repeats, few pairs of folds
@@ -71,11 +71,11 @@ def coverage(algorithm, n_tables=N_TABLES, seed=0):
             X_new, y_new = _draw(generator, Z, truth, N_NEW)
             unfitted = _unfitted(algorithm)
             kept, pairs = evaluate.cross_validate(unfitted, X_table, y_table, n_repeats=N_REPEATS)
-            errors = np.abs(y_new - evaluate.fit(clone(unfitted), X_table, y_table).predict(X_new))
+            errors = np.abs(y_new - evaluate.fit_quietly(clone(unfitted), X_table, y_table).predict(X_new))
             groups = evaluate.groups_of(X_table, y_table)
-            mae = scores(y_table, kept, groups).mae
+            mae = score_predictions(y_table, kept, groups).mae
             misses.append((mae.value - errors.mean(), mae.standard_error))
-            nested = interval.nested_held(y_table, kept, pairs, groups)
+            nested = interval.measure_coverage(y_table, kept, pairs, groups)
             for each in nested.held:
                 width = interval.half_width(y_table - kept, each.level)
                 found[each.level].append(((errors <= width).mean(), each.held / N_ROWS))

@@ -102,7 +102,7 @@ def served(rows, algorithm):
                 connection, train(rows, make_recipe(algorithm), n_repeats=1), data_set, by="bench"
             )
         history.promote(store, number, "bench", "to measure it")
-        alone = move_cost(versions.load(store, number))
+        alone = move_cost(versions.load_version(store, number))
         with running_server(log=Path(store.location).with_name("log")) as url:
             whole = asyncio.run(_moved(url))
             return alone, whole, process_of(url).memory_info().rss

@@ -17,17 +17,17 @@ from data.inputs import load_inputs
 from data.load import SHIPPED, load_rows
 from data.schema import COLUMNS, FEATURES, INPUT, ROW, ROWS, TARGET, DataError, row_name
 from model import upkeep
-from model.answering.change import change, direction, figures_of, in_words, place_of
+from model.answering.change import agreement_in_words, amount_in_words, find_row, predict_change, start_figures
 from model.answering.predict import Prediction, predict
 from model.answering.scoring import score_file, to_csv
 from model.fitting import artifact
 from model.fitting.algorithms import ALGORITHMS, DEFAULT, OFFERED
 from model.fitting.errors import ModelError
-from model.fitting.interval import LEVELS, levels
+from model.fitting.interval import LEVELS, possible_levels
 from model.fitting.recipe import Recipe, make_recipe
 from model.fitting.scores import Scores
 from model.fitting.train import Model, require_usable, train
-from model.judging.card import card, export
+from model.judging.card import export_version, write_card
 from model.queue import jobs
 from model.queue.dispatcher import Dispatcher
 from model.store import history, versions
@@ -188,7 +188,7 @@ def _train_in_store(rows: "pd.DataFrame", options: argparse.Namespace, recipe: R
     number = jobs.submit(store, who, data, [recipe.algorithm], parameters=recipe.parameters, seed=recipe.seed, by=who)
     dispatcher = Dispatcher()
     try:
-        while (job := jobs.job(store, number)) and job.state in OPEN:
+        while (job := jobs.find_job(store, number)) and job.state in OPEN:
             dispatcher.dispatch(store)
             if job.total:
                 _FITS(job.done, job.total)
@@ -198,7 +198,7 @@ def _train_in_store(rows: "pd.DataFrame", options: argparse.Namespace, recipe: R
         raise
     if not job or job.state != "done":
         raise ModelError(f"job {number} {job.state}: {job.message}" if job else f"job {number} was removed")
-    return versions.of_job(store, number)[0]
+    return versions.list_versions_of_job(store, number)[0]
 
 
 def _figures(scores: Scores) -> str:
@@ -224,9 +224,9 @@ _FITS = partial(_bar, "cross-validation", "fits")
 
 def _list(_: argparse.Namespace) -> int:
     store = history.open_store()
-    active, _newest = history.active(store)
+    active, _newest = history.find_active(store)
     print(f"{'version':>9}  {'algorithm':34}{'rows':>8}{'MAE':>8}{'+-':>6}  trained (UTC)     data")
-    for one in versions.versions(store):
+    for one in versions.list_versions(store):
         mae = one.metadata.scores["model"].mae
         print(
             f"{'*' if one.id == active else '':>3}{one.id:6}  {one.recipe.label:34}"
@@ -240,19 +240,19 @@ def _list(_: argparse.Namespace) -> int:
 def _promote(options: argparse.Namespace) -> int:
     store = history.open_store()
     history.promote(store, options.number, options.by, options.reason)
-    print(f"{versions.version(store, options.number).label} is now active.")
+    print(f"{versions.read_version(store, options.number).label} is now active.")
     return 0
 
 
 def _loaded(number: int) -> tuple[Version, Model, list[Promotion]]:
     store = history.open_store()
-    return versions.version(store, number), versions.load(store, number), history.promotions(store)
+    return versions.read_version(store, number), versions.load_version(store, number), history.list_promotions(store)
 
 
 def _export(options: argparse.Namespace) -> int:
     version, model, promotions = _loaded(options.number)
-    stored = versions.content_of(history.open_store(), options.number)
-    for name, content in export(version, model, promotions, stored).items():
+    stored = versions.read_pipeline(history.open_store(), options.number)
+    for name, content in export_version(version, model, promotions, stored).items():
         try:
             options.to.mkdir(parents=True, exist_ok=True)
             (options.to / name).write_bytes(content)
@@ -263,14 +263,14 @@ def _export(options: argparse.Namespace) -> int:
 
 
 def _card(options: argparse.Namespace) -> int:
-    print(card(*_loaded(options.number)))
+    print(write_card(*_loaded(options.number)))
     return 0
 
 
 def _active_model() -> Model:
     try:
         store = history.open_store()
-        model, notice, _ = history.active_model(store, lambda number: versions.load(store, number))
+        model, notice, _ = history.load_active_model(store, lambda number: versions.load_version(store, number))
     except StoreError as error:
         model, notice = artifact.load(load_rows()), str(error) if error.hides else ""
     if notice:
@@ -281,7 +281,7 @@ def _active_model() -> Model:
 def _asked_model(options: argparse.Namespace) -> Model:
     """Return the active model, if its rows can set the level that is asked for."""
     model = _active_model()
-    if options.coverage not in levels(len(model.distinct)):
+    if options.coverage not in possible_levels(len(model.distinct)):
         raise ModelError(f"coverage: {options.coverage:g} needs more than {len(model.rows)} rows.")
     return model
 
@@ -296,21 +296,21 @@ def _change(options: argparse.Namespace) -> int:
     model, name, observed = _asked_model(options), f"the typical {ROW}", None
     start = {column.name: column.default for column in FEATURES}
     if options.start:
-        place = place_of(model, options.start)
-        name, (start, observed) = row_name(str(model.rows[ROW].iloc[place])), figures_of(model, place)
-    answer = change(model, start, start | _given(options), options.coverage, observed)
+        place = find_row(model, options.start)
+        name, (start, observed) = row_name(str(model.rows[ROW].iloc[place])), start_figures(model, place)
+    answer = predict_change(model, start, start | _given(options), options.coverage, observed)
     if options.json:
         print(json.dumps(answer.to_record() | {"version": model.version}))
         return 0
-    amount, _, word = in_words(answer.value).partition(" ")
+    amount, _, word = amount_in_words(answer.value).partition(" ")
     told = f"{amount} {TARGET.unit} {word} than {name}" if round(answer.value) else f"no change from {name}"
     print(f"{told}: {answer.start_prediction:.0f} -> {answer.prediction:.0f}")
     if answer.low is None or answer.high is None:
         print("how sure that is: not known, this version has no refits; the app makes them when it runs")
     else:
         stretched = ", stretched to hold the change" if answer.is_stretched else ""
-        interval = f"{in_words(answer.low)} to {in_words(answer.high)}{stretched}"
-        print(f"{answer.level:.0%} interval: {interval}; {direction(answer)}")
+        interval = f"{amount_in_words(answer.low)} to {amount_in_words(answer.high)}{stretched}"
+        print(f"{answer.level:.0%} interval: {interval}; {agreement_in_words(answer)}")
         print("others: " + ", ".join(f"{ALGORITHMS[each].label} {value:+.0f}" for each, value in answer.others.items()))
     if observed is not None:
         print(f"{name} used {observed:.0f}; with this change about {observed + answer.value:.0f}")

@@ -23,12 +23,12 @@ from model.fitting.errors import ModelError
 from model.fitting.train import Model
 from model.judging import evidence
 from model.judging.evidence import Evidence
-from model.judging.standings import Standings, standings
+from model.judging.standings import Ranking, rank_versions
 from model.judging.survey import Survey
 from model.queue.dispatcher import Dispatcher
 from model.store import history, versions
 from model.store.database import Store, StoreError
-from model.store.stored_refits import refits_of
+from model.store.stored_refits import read_refits
 from model.store.versions import Version
 
 _LOG = logging.getLogger(__name__)
@@ -114,7 +114,7 @@ class ActiveModel:
         stamp, seen = opened.store.stamp(), self._seen  # before the query: what is written after it will be noticed
         former = seen.model if seen and seen.opened is opened and seen.model.version else None
         load = partial(self._load, opened)
-        model, notice, is_temporary = history.active_model(opened.store, load, self.shipped, former)
+        model, notice, is_temporary = history.load_active_model(opened.store, load, self.shipped, former)
         if former and model is not former:  # links and kept scenarios still name it
             opened.versions.get(former.version, lambda: former)
         if model.version and not model.refits:
@@ -205,7 +205,7 @@ class ActiveModel:
             return seen.model
 
         def load() -> Model:
-            return _made_ready(versions.load(opened.store, number))
+            return _made_ready(versions.load_version(opened.store, number))
 
         return opened.versions.get(number, lambda: opened.loading.ask(number, load))
 
@@ -224,7 +224,9 @@ class ActiveModel:
             If the version cannot be used, or is not there.
         """
         opened = self._open()
-        return opened.judged.get((number, active), lambda: evidence.gather(opened.store, self.version(number), active))
+        return opened.judged.get(
+            (number, active), lambda: evidence.gather_evidence(opened.store, self.version(number), active)
+        )
 
     def rows_of(self, data_set_id: int) -> pd.DataFrame:
         """Return the rows of a data set.
@@ -235,12 +237,12 @@ class ActiveModel:
             If they are not what was stored, or not there.
         """
         opened = self._open()
-        return opened.rows.get(data_set_id, lambda: versions.rows_of(opened.store, data_set_id))
+        return opened.rows.get(data_set_id, lambda: versions.read_rows(opened.store, data_set_id))
 
-    def standings_of(self, same: list[Version]) -> Standings:
+    def standings_of(self, same: list[Version]) -> Ranking:
         """Order versions on the same rows, and draw the tie."""
         opened = self._open()
-        return opened.judged.get(tuple(each.id for each in same), lambda: standings(opened.store, same))
+        return opened.judged.get(tuple(each.id for each in same), lambda: rank_versions(opened.store, same))
 
     def end_workers(self) -> None:
         """End the workers that this server has started, for it is about to end; see `Dispatcher.end_workers`."""
@@ -251,7 +253,7 @@ class ActiveModel:
 def _with_refits(store: Store, model: Model) -> Model:
     """Return a model with the refits of its rows, where a job has made them meanwhile; else the same object."""
     with suppress(ModelError):
-        if refits := refits_of(store, model.metadata.data.sha256):
+        if refits := read_refits(store, model.metadata.data.sha256):
             model = copy.copy(model)  # with all that was worked out from its rows
             vars(model)["refits"] = refits
     return model

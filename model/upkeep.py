@@ -8,7 +8,7 @@ from pathlib import Path
 
 from model.queue import transfer
 from model.store import erasure, pruning
-from model.store.check import damages
+from model.store.check import list_damages
 from model.store.database import Store
 
 
@@ -47,7 +47,7 @@ def _age(text: str) -> timedelta:
 
 
 def _copy(options: argparse.Namespace) -> int:
-    for table in transfer.copy(*("" if url == "-" else url for url in (options.FROM, options.TO))):
+    for table in transfer.copy_store(*("" if url == "-" else url for url in (options.FROM, options.TO))):
         print(f"{table.table:14}{table.n_rows:7,} rows  SHA-256 {table.sha256}")
     print("The same in both. Start the app with the second one's address in PETROL_STORE_URL.")
     return 0
@@ -55,25 +55,25 @@ def _copy(options: argparse.Namespace) -> int:
 
 def _check(_: argparse.Namespace) -> int:
     store = Store(create=False)
-    damaged = damages(store)
+    damaged = list_damages(store)
     for sentence in damaged:
         print(sentence)
     if not damaged:
-        size = pruning.in_megabytes(pruning.size(store))
+        size = pruning.in_megabytes(pruning.size_of_store(store))
         print(f"Nothing in the store {store.location} is damaged. It takes up {size}.")
     return 1 if damaged else 0
 
 
 def _backup(options: argparse.Namespace) -> int:
     store = Store(create=False)
-    transfer.backup(store, options.file)
+    transfer.write_backup(store, options.file)
     print(f"{options.file}: {options.file.stat().st_size:,} bytes, all that {store.location} holds.")
     return 0
 
 
 def _prune(options: argparse.Namespace) -> int:
     store, days = Store(create=False), options.older_than.days
-    found = (pruning.prune if options.yes else pruning.needless)(store, options.older_than)
+    found = (pruning.prune if options.yes else pruning.find_prunable)(store, options.older_than)
     if not any(found.counts.values()):
         print(f"Nothing in the store {store.location} is older than {days:,} days and no longer needed.")
         return 0
@@ -89,7 +89,7 @@ def _prune(options: argparse.Namespace) -> int:
 
 def _erase(options: argparse.Namespace) -> int:
     store = Store(create=False)
-    found = (erasure.erase if options.yes else erasure.mentions)(store, options.name)
+    found = (erasure.erase_name if options.yes else erasure.find_mentions)(store, options.name)
     print(f"The store {store.location}:")
     print(found.in_words(options.name, is_done=options.yes))
     if options.yes:
@@ -102,6 +102,6 @@ def _erase(options: argparse.Namespace) -> int:
 def _compact(store: Store) -> None:
     if store.is_file:
         store.compact()
-        print(f"The file is {pruning.in_megabytes(pruning.size(store))} now.")
+        print(f"The file is {pruning.in_megabytes(pruning.size_of_store(store))} now.")
     else:
         print("PostgreSQL gives the room to new rows by itself; VACUUM FULL gives it back to the disk.")

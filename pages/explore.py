@@ -14,7 +14,7 @@ from model.fitting.errors import ModelError
 from model.fitting.importance import KINDS, importances
 from pages.shared import controls, resources, session
 from pages.shared.panels import choice
-from pages.shared.panels.frame import frame
+from pages.shared.panels.frame import draw_frame
 from pages.shared.pictures import charts, text_tables
 from pages.shared.pictures.drawing import Points, blank
 from pages.shared.words import wording
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 model = resources.active_model()
-frame("Explore", model)
+draw_frame("Explore", model)
 n_all, data = len(model.rows), model.metadata.data.sha256
 notes = notes_on(data)
 doubts = wording.doubts(notes, model.rows)
@@ -33,9 +33,9 @@ st.markdown(f":gray[{wording.rows_in_words(n_all)}]")
 told = st.container()
 bar = st.container(horizontal=True, vertical_alignment="center", key=session.EXPLORE_BAR)
 with bar:
-    limits, names = choice.filters(model.rows, data)
+    limits, names = choice.draw_filters(model.rows, data)
 with told:
-    for problem in choice.problems():
+    for problem in choice.draw_problems():
         st.info(problem, icon=":material/link:")
 survey = resources.owner.survey(model, limits, names)
 n, selected = len(survey.rows), st.session_state[session.EXPLORE_SELECTED]
@@ -51,7 +51,7 @@ def label(column: Column) -> str:
 
 def picture(key: str, figure: "go.Figure", alt: str, table: Any = None, *, can_select: bool = True) -> None:
     """Show a figure, and the table behind it."""
-    pick = {"on_select": choice.on_pick(key, hidden)} if can_select else {}
+    pick = {"on_select": choice.select_picked(key, hidden)} if can_select else {}
     st.plotly_chart(figure, key=key, alt=alt, config={"displaylogo": False}, **pick)
     if table:
         with st.popover("Show as table", type="tertiary", icon=":material/table_rows:"):
@@ -188,7 +188,7 @@ with bar:
         st.button("Show all", on_click=choice.show_all)
     st.markdown(wording.selection(model, selected, shown), width="content")
     if selected:
-        st.button("Clear selection", on_click=choice.clear)
+        st.button("Clear selection", on_click=choice.clear_selection)
     if len(selected) == 1 and (start := controls.link_to(model.records[selected[0]])):
         name = wording.plain(row_name(model.records[selected[0]][ROW]))
         st.page_link(
@@ -213,12 +213,12 @@ with left:
     alt = f"Tile map of {n:,} {ROWS}, darker for more {shade.label.lower()}"
     picture(session.EXPLORE_MAP, charts.tile_map(points, shade), alt)
 st.caption(wording.at_a_glance(survey, doubts))
-for tab, draw in zip(choice.views(list(VIEWS)), VIEWS.values(), strict=True):
+for tab, draw in zip(choice.draw_views(list(VIEWS)), VIEWS.values(), strict=True):
     if tab.open:
         with tab:
             draw()
 with right:  # last, for it keeps the browser busy: the pictures come first
-    choice.rows_table(survey, selected, doubts)
+    choice.draw_rows_table(survey, selected, doubts)
     st.download_button(
         f"Download {n:,} of {n_all:,} {ROWS} as CSV",
         lambda: write_rows(survey.rows),

@@ -6,11 +6,11 @@ from pathlib import Path
 import streamlit as st
 
 from pages.shared import resources
-from pages.shared.panels.frame import frame
+from pages.shared.panels.frame import draw_frame
 
 TEXT = Path(__file__).parents[1] / "docs" / "method.md"
 
-frame("Method", resources.active_model())
+draw_frame("Method", resources.active_model())
 title, _, text = TEXT.read_text(encoding="utf-8").partition("\n")
 st.title(title.removeprefix("# "), anchor=False)
 # Its links lead to files beside it; signs of arithmetic are no formulas of LaTeX.

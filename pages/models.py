@@ -11,7 +11,7 @@ from data.cells import harmless
 from data.schema import ROWS, TARGET
 from model.fitting.errors import ModelError
 from model.fitting.train import Model
-from model.judging.card import card, export
+from model.judging.card import export_version, write_card
 from model.store import history, pruning, versions
 from model.store.database import Store, StoreError
 from model.store.history import Promotion
@@ -19,7 +19,7 @@ from model.store.tables import now
 from model.store.versions import Version
 from pages.shared import door, resources, session
 from pages.shared.panels import evidence_panel
-from pages.shared.panels.frame import asked_for, frame
+from pages.shared.panels.frame import choice_of_address, draw_frame
 from pages.shared.pictures import evidence_charts, text_tables
 from pages.shared.words import verdicts
 from pages.shared.words.wording import plain
@@ -103,10 +103,10 @@ def overview(found: list[Version], promoted: dict[int, Promotion]) -> None:
 
 def archive(store: Store, version: Version, loaded: Model, promotions: list[Promotion]) -> bytes:
     """Pack everything that is needed to use the version elsewhere."""
-    stored = versions.content_of(store, version.id)
+    stored = versions.read_pipeline(store, version.id)
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as into:
-        for name, content in export(version, loaded, promotions, stored).items():
+        for name, content in export_version(version, loaded, promotions, stored).items():
             into.writestr(name, content)
     return packed.getvalue()
 
@@ -125,7 +125,7 @@ def one_version(
 ) -> None:
     """Choose a version, read its card, take it away, promote it, roll back to it, or remove it."""
     usual = model.version if model.version in found else next(iter(found))
-    chosen = asked_for(session.VERSION, found, usual)
+    chosen = choice_of_address(session.VERSION, found, usual)
     st.session_state[session.MODELS_VERSION] = chosen
     left, right = st.columns(2, gap="large")
     left.selectbox(
@@ -142,7 +142,7 @@ def one_version(
         except ModelError as error:
             st.error(f"Version {chosen} cannot be used. {error}", icon=":material/broken_image:")
         else:
-            text = card(version, loaded, promotions)
+            text = write_card(version, loaded, promotions)
             options: dict[str, Any] = {"icon": ":material/download:", "on_click": "ignore"}
             st.download_button("Model card", text, f"model_card_{chosen}.md", "text/markdown", **options)
             packed = f"petrol_model_{chosen}.zip"
@@ -160,7 +160,7 @@ def one_version(
                 st.button("Remove it", on_click=remove, args=arguments, key=session.MODELS_REMOVE)
     if text:
         with right:
-            evidence_panel.promote(store, resources.owner.evidence_on(chosen, model))
+            evidence_panel.draw_promotion(store, resources.owner.evidence_on(chosen, model))
         with st.container(border=True):
             text = text.replace(":material", ":\N{WORD JOINER}material")  # else the browser's part makes icons of it
             st.markdown(text.replace("\n## ", "\n### ").replace("# Version", "## Version", 1))
@@ -168,7 +168,7 @@ def one_version(
 
 def data_sets(store: Store) -> None:
     """Offer the removal of data that no version needs which must stay."""
-    removable = history.removable_data_sets(store)
+    removable = history.list_removable_data_sets(store)
     if not removable or door.refusal():
         return
     st.markdown("## Data sets that can be removed")
@@ -189,9 +189,9 @@ def page(store: Store) -> None:
     """From the whole record to one version."""
     if told := st.session_state.pop(session.MODELS_REMOVED, None):
         st.info(told, icon=":material/delete:")
-    promotions = history.promotions(store)
+    promotions = history.list_promotions(store)
     promoted = {one.version_id: one for one in promotions}
-    found = {one.id: one for one in reversed(versions.versions(store))}
+    found = {one.id: one for one in reversed(versions.list_versions(store))}
     record(promotions)
     if store.is_new:
         st.caption(f"There was no store {plain(store.location)} when the app was started, so it made this one.")
@@ -199,14 +199,14 @@ def page(store: Store) -> None:
         st.info("There is no version yet.")
         return
     overview(list(found.values()), promoted)
-    st.caption(f"The store takes up {pruning.in_megabytes(pruning.size(store))}.")
+    st.caption(f"The store takes up {pruning.in_megabytes(pruning.size_of_store(store))}.")
     one_version(store, found, promoted, promotions)
     data_sets(store)
 
 
 model = resources.active_model()
-frame("Models", model)
+draw_frame("Models", model)
 st.title("Models", anchor=False)
 st.markdown(":gray[Every version that was trained, what was active when and why, and how to roll back.]")
-door.draw()
+door.draw_door()
 resources.with_store(page, "There is no history to show.")

@@ -12,7 +12,7 @@ from model.fitting.errors import ModelError
 from model.fitting.recipe import make_recipe
 from model.fitting.train import require_usable
 from model.judging.evidence import Evidence
-from model.judging.standings import comparable
+from model.judging.standings import comparable_versions
 from model.queue import duration, jobs
 from model.queue.jobs import Job
 from model.store import history, versions
@@ -20,7 +20,7 @@ from model.store.database import Store, StoreError
 from model.store.versions import Version
 from pages.shared import door, resources, session, visitors
 from pages.shared.panels import evidence_panel, proposal, training
-from pages.shared.panels.frame import asked_for, frame
+from pages.shared.panels.frame import choice_of_address, draw_frame
 from pages.shared.words import verdicts
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def submit(
     """Put a training into the queue, or say what stands against it."""
     try:
         options = {"parameters": parameters, "seed": seed, "excluded": excluded, "by": door.author("a visitor")}
-        number = door.change(jobs.submit, store, visitors.visitor(), data, algorithms, **options)
+        number = door.change(jobs.submit, store, visitors.visitor_of_session(), data, algorithms, **options)
         st.query_params[session.JOB] = str(number)
     except (DataError, ModelError, StoreError) as error:
         st.error(str(error))
@@ -52,14 +52,14 @@ def submit(
 def propose(store: Store, below: DeltaGenerator) -> None:
     """Draw what can be trained, and the two buttons that do it."""
     st.markdown("## What to train")
-    rows, excluded, origin = proposal.rows(store, below)
-    name, parameters, seed = proposal.algorithm()
+    rows, excluded, origin = proposal.draw_rows(store, below)
+    name, parameters, seed = proposal.draw_recipe()
     problems = {"rows": rows is None or seed is None, "recipe": parameters is None}
     if rows is not None:
         used = rows.drop(index=list(excluded)) if excluded else rows
         try:
             require_usable(used)
-            problems["recipe"] = parameters is None or not proposal.announce(make_recipe(name, parameters), len(used))
+            problems["recipe"] = parameters is None or not proposal.draw_cost(make_recipe(name, parameters), len(used))
         except ModelError as error:
             problems["rows"] = True
             st.error(str(error))
@@ -83,7 +83,7 @@ def finish(store: Store, found: list[Version], current: list[Job]) -> None:
     if mine and mine not in [str(job.id) for job in current]:
         del st.query_params[session.JOB]
         if trained := [one.id for one in found if str(one.job_id) == mine]:
-            same = comparable(found, trained[-1], model.version)
+            same = comparable_versions(found, trained[-1], model.version)
             best = resources.owner.standings_of(same).preferred(model.version) if len(trained) > 1 else trained[-1]
             st.query_params[session.CANDIDATE] = str(best)
 
@@ -91,7 +91,7 @@ def finish(store: Store, found: list[Version], current: list[Job]) -> None:
 def choose(found: dict[int, Version]) -> int:
     """Draw the choice of the candidate and read it."""
     usual = next((number for number in found if number != model.version), model.version)
-    chosen = asked_for(session.CANDIDATE, found, usual)
+    chosen = choice_of_address(session.CANDIDATE, found, usual)
     st.session_state[session.RETRAIN_CANDIDATE] = chosen
     return st.selectbox(
         "Candidate",
@@ -107,38 +107,38 @@ def choose(found: dict[int, Version]) -> int:
 
 def page(store: Store) -> None:
     """From the proposal to its evidence; without the proposal for those who may not change anything."""
-    if may_change := door.draw():
+    if may_change := door.draw_door():
         left, right = st.columns([0.46, 0.54], gap="large")
         below = st.container()
         with left, st.container(border=True):
             propose(store, below)
     with right if may_change else st.container():
-        current = training.watch(store)
-        found = [one for one in versions.versions(store) if not one.broken]
+        current = training.draw_queue(store)
+        found = [one for one in versions.list_versions(store) if not one.broken]
         finish(store, found, current)
-        training.outcome(store)
-        for waiting in history.waiting_shipped(store):
+        training.draw_outcome(store)
+        for waiting in history.list_unpromoted_shipped(store):
             st.info(f"{waiting.label} came with the app and was never promoted.", icon=":material/new_releases:")
         if not [one for one in found if one.id != model.version]:
             if not current:
                 st.markdown("## No candidate yet")
                 st.markdown(HOW_TO if may_change else "Nothing but the model that answers was trained here so far.")
-            evidence_panel.yardstick(
+            evidence_panel.draw_yardstick(
                 resources.owner.evidence_on(model.version, model) if model.version else Evidence(model, model, None)
             )
             return
         chosen = choose({one.id: one for one in reversed(found)})
         shown = resources.owner.evidence_on(chosen, model)
-        evidence_panel.promote(store, shown)
+        evidence_panel.draw_promotion(store, shown)
     (version,) = (one for one in found if one.id == chosen)
     against = f"version {model.version}" if model.version else "the shipped model"
     st.markdown(f"## {version.label}" + ("" if shown.is_active else f" against {against}"))
-    same = comparable(found, chosen, model.version)
-    evidence_panel.show(shown, resources.owner.standings_of(same) if len(same) > 1 else None)
+    same = comparable_versions(found, chosen, model.version)
+    evidence_panel.draw_evidence(shown, resources.owner.standings_of(same) if len(same) > 1 else None)
 
 
 model = resources.active_model()
-frame("Retrain", model)
+draw_frame("Retrain", model)
 st.title("Retrain", anchor=False)
 st.markdown(":gray[A retraining is a proposal: nobody’s predictions change until a candidate is promoted.]")
 resources.with_store(page, "Retraining is off.")

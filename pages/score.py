@@ -16,7 +16,7 @@ from model.answering.neighbours import LEVELS
 from model.answering.scoring import START, Answers, Scored, score_file, support_counts, to_csv
 from pages.shared import controls, resources, session
 from pages.shared.panels import reading, uploads
-from pages.shared.panels.frame import frame
+from pages.shared.panels.frame import draw_frame
 from pages.shared.pictures.drawing import ACCENT, LEGEND, MUTED, POINT, figure, ticks
 from pages.shared.words.wording import plain
 
@@ -132,7 +132,7 @@ def preview(result: Scored) -> None:
 
 
 model = resources.active_model()
-frame("Score a file", model)
+draw_frame("Score a file", model)
 st.title("Score a file", anchor=False)
 st.markdown(":gray[Upload a file of scenarios; download it with a prediction for each. It stays in your session only.]")
 left, right = st.columns([0.6, 0.4], gap="large")
@@ -144,7 +144,7 @@ left.file_uploader(
     help=f"{reading.HELP} Other columns are carried through.",
 )
 with right:
-    coverage = controls.coverage(model, session.SCORE_COVERAGE)
+    coverage = controls.draw_level(model, session.SCORE_COVERAGE)
     st.markdown(
         f":gray[It needs the columns {', '.join(f'`{name}`' for name in FEATURE_NAMES)}. A column `{START}` that names "
         f"a {ROW} adds the change from it.]"
@@ -158,13 +158,13 @@ uploads.remember("score", sent[0] if sent else "")
 if sent:
     name, content, file = sent
     result = scored(name, content, file, coverage)
-    reading.choose_sheet(result.sheets, result.sheet, session.SCORE_SHEET, read_again)
-    reading.tell_matched(sent[0], session.SCORE_CHANGE, read_again)
+    reading.draw_sheet_choice(result.sheets, result.sheet, session.SCORE_SHEET, read_again)
+    reading.draw_matched(sent[0], session.SCORE_CHANGE, read_again)
     if isinstance(result, reading.Refusal):
         if result.matching:
-            reading.ask_columns(sent[0], result.matching, session.SCORE_MATCHING, read_again)
+            reading.draw_columns_form(sent[0], result.matching, session.SCORE_MATCHING, read_again)
         else:
-            reading.refuse(sent[0], result, "was not scored.")
+            reading.draw_refusal(sent[0], result, "was not scored.")
     else:
         summary(sent[0], result, coverage)
         if len(result.answers.value):

@@ -84,7 +84,7 @@ def candidate_of(page):
 
 def model_of(url, number):
     """Load a version as the app does, in this process."""
-    return versions.load(Store(url), number)
+    return versions.load_version(Store(url), number)
 
 
 def promote_a_line(store_url, rows):

@@ -88,7 +88,7 @@ def ended(store, number, seconds=120):
 
     def look():
         dispatch(store)
-        found = jobs.job(store, number)
+        found = jobs.find_job(store, number)
         return found if found.state not in OPEN else None
 
     return wait_until(look, seconds, f"the end of job {number}")
@@ -103,7 +103,7 @@ def worker_of(store, number):
     """Wait until a process has taken a job and return it."""
 
     def look():
-        name = jobs.job(store, number).worker.rpartition(":")[2]
+        name = jobs.find_job(store, number).worker.rpartition(":")[2]
         return psutil.Process(int(name)) if name else None
 
     return wait_until(look, what=f"a worker for job {number}")
@@ -111,7 +111,7 @@ def worker_of(store, number):
 
 def worker_process(store):
     """Return the running job and its process, if it has one."""
-    for job in jobs.open_jobs(store):
+    for job in jobs.list_open_jobs(store):
         name = job.worker.rpartition(":")[2]
         if job.state == "running" and name and psutil.pid_exists(int(name)):
             return job.id, psutil.Process(int(name))

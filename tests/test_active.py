@@ -52,14 +52,14 @@ def test_many_threads_that_ask_at_once_get_one_load_of_each_version(store, owner
 
 
 def test_a_slow_load_of_another_version_holds_nobody_up_who_asks_for_the_active_one(store, owner, others, monkeypatch):
-    active, is_loading, may_end, load = owner.current(), threading.Event(), threading.Event(), versions.load
+    active, is_loading, may_end, load = owner.current(), threading.Event(), threading.Event(), versions.load_version
 
     def slowly(*arguments):
         is_loading.set()
         assert may_end.wait(60)
         return load(*arguments)
 
-    monkeypatch.setattr(versions, "load", slowly)
+    monkeypatch.setattr(versions, "load_version", slowly)
     with ThreadPoolExecutor(1) as pool:
         looked_at = pool.submit(owner.version, others[0])
         assert is_loading.wait(60)
@@ -125,7 +125,7 @@ def test_a_library_that_is_missing_here_brands_no_version_and_what_answered_befo
         assert owner.current() is troubled  # or each page would be drawn again and again
         with pytest.raises(ModelError, match=r"^The rows of data set 1 cannot be read at the moment \(ImportError"):
             owner.version(others[1])
-    assert [each.broken for each in versions.versions(store)] == [None] * 7
+    assert [each.broken for each in versions.list_versions(store)] == [None] * 7
     model = wait_until(lambda: model if (model := owner.current()).version == others[0] else None)
     assert model.notice == ""
 
@@ -133,7 +133,7 @@ def test_a_library_that_is_missing_here_brands_no_version_and_what_answered_befo
 def test_a_fresh_start_with_such_trouble_answers_as_the_version_promoted_before(store, others, monkeypatch):
     for number in others[:2]:
         promote(store, number)
-    load = versions.load
+    load = versions.load_version
 
     def hardly(store, number):
         if number == others[1]:
@@ -142,7 +142,7 @@ def test_a_fresh_start_with_such_trouble_answers_as_the_version_promoted_before(
 
     owner = ActiveModel(store.url)
     with monkeypatch.context() as patch:
-        patch.setattr(versions, "load", hardly)
+        patch.setattr(versions, "load_version", hardly)
         model = owner.current()
         assert model.version == others[0]
         assert model.notice == (
@@ -151,7 +151,7 @@ def test_a_fresh_start_with_such_trouble_answers_as_the_version_promoted_before(
         )
         assert owner.current() is model
     assert wait_until(lambda: owner.current().version == others[1])
-    assert versions.version(store, others[1]).broken is None
+    assert versions.read_version(store, others[1]).broken is None
 
 
 TOO_MANY = """
@@ -193,7 +193,7 @@ allow(0)
 print(answer())
 allow(None)
 print(until(2))
-print([each.broken for each in versions.versions(store)])
+print([each.broken for each in versions.list_versions(store)])
 """
 
 
@@ -216,7 +216,7 @@ def test_a_damaged_version_is_branded_for_everybody_and_its_answer_is_the_one_be
     model = owner.current()
     assert model.version == 1
     assert model.notice.startswith(f"Version {others[0]} cannot be used: The record of version {others[0]} is not")
-    assert versions.version(store, others[0]).broken
+    assert versions.read_version(store, others[0]).broken
 
 
 @pytest.fixture
@@ -272,7 +272,9 @@ def test_a_backup_in_the_place_of_the_file_answers_as_it_was_when_it_was_made(st
     assert_gone(owner, path, others[0])
     shutil.copy(tmp_path / "backup.db", path)
     assert (owner.current().version, owner.current().notice) == (1, "")
-    assert len(history.promotions(owner.store())) == 1  # what the log of the former file holds is not in the backup
+    assert (
+        len(history.list_promotions(owner.store())) == 1
+    )  # what the log of the former file holds is not in the backup
     promote(owner.store(), others[1])
     assert owner.current().version == others[1]
 
@@ -287,7 +289,7 @@ def test_a_copy_of_the_file_alone_has_all_that_was_promoted(owner, path, others,
     path.write_bytes(content)
     model = owner.current()
     assert (model.version, model.notice) == (others[0], "")
-    assert len(history.promotions(owner.store())) == 2
+    assert len(history.list_promotions(owner.store())) == 2
 
 
 @pytest.mark.sqlite

@@ -17,11 +17,11 @@ from schemathesis import GenerationMode
 
 from bench.visit import Visit
 from data.schema import FEATURE_NAMES, FEATURES, row_name
-from model.answering.change import change
+from model.answering.change import predict_change
 from model.answering.predict import predict
-from model.answering.scoring import score
+from model.answering.scoring import score_scenarios
 from model.fitting.interval import LEVELS
-from model.fitting.scores import scores
+from model.fitting.scores import score_predictions
 from model.store import history
 from pages.shared import resources
 from tests.conftest import ROOT, running_server
@@ -70,7 +70,7 @@ def test_one_scenario_gets_the_pages_answer_to_the_last_bit(server, model, level
 def test_all_states_at_once_get_what_each_would_get_alone(server, model):
     X = model.X.tolist()
     _, _, content = ask(f"{server}/api/predict", [dict(zip(FEATURE_NAMES, x, strict=True)) for x in X])
-    answers = score(model, model.X)
+    answers = score_scenarios(model, model.X)
     assert content["unit"] == "gallons per person per year"
     assert [one["value"] for one in content["predictions"]] == model.pipeline.predict(model.X).tolist()
     assert [one["low"] for one in content["predictions"]] == answers.low.tolist()
@@ -177,7 +177,7 @@ def test_the_model_is_described_with_units_ranges_and_scores(server, model):
     for one, column in zip(content["features"], FEATURES, strict=True):
         assert (one["minimum"], one["maximum"]) == (column.minimum, column.maximum)
         assert one["unit"]
-    assert content["scores"]["model"] == asdict(scores(model.y, model.predictions, model.groups))
+    assert content["scores"]["model"] == asdict(score_predictions(model.y, model.predictions, model.groups))
     assert content["version"] == 1
     assert content["data"]["n_rows"] == 48
     assert content["intervals"] == [each.to_record() for each in model.intervals]
@@ -296,7 +296,7 @@ def test_the_commands_of_the_documents_work(server, model):
         answers[address[-7:]] = ask(address.replace("http://localhost:8501", server), body.encode(), {name: value})[2]
     maine = dict(zip(FEATURE_NAMES, (9, 3571, 1976, 0.525), strict=True))
     assert answers["predict"]["value"] == predict(model, maine).value
-    assert answers["/change"]["change"] == change(model, OHIO, OHIO | {"petrol_tax": 9}).value
+    assert answers["/change"]["change"] == predict_change(model, OHIO, OHIO | {"petrol_tax": 9}).value
 
 
 @pytest.fixture(scope="module")
@@ -346,7 +346,7 @@ OHIO = {"petrol_tax": 7.0, "average_income": 4512, "paved_highways": 8507, "driv
 def test_a_change_is_the_one_that_the_model_gives(server, model, start, to):
     status, _, content = ask(f"{server}/api/change", {"from": start, "to": to})
     observed = 498.0 if isinstance(start, str) else None
-    answer = change(model, OHIO, OHIO | {"petrol_tax": 9}, observed=observed)
+    answer = predict_change(model, OHIO, OHIO | {"petrol_tax": 9}, observed=observed)
     assert status == 200
     assert content == answer.to_record() | {"version": 1, "notice": ""}
     assert content["change"] == pytest.approx(content["to_prediction"] - content["from_prediction"], abs=1e-9)

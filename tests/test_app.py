@@ -7,7 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from data.schema import FEATURES, row_name
-from model.answering.change import bands, change, counts, figures_of, place_of
+from model.answering.change import bands, find_row, predict_change, refits_either_side, start_figures
 from model.answering.predict import Scenario, curve_support, predict
 from pages.shared import session
 from tests.conftest import ROOT
@@ -59,14 +59,14 @@ def test_each_state_is_a_start_by_its_full_name_with_its_own_figures(app, model)
 
 
 def test_a_link_starts_from_a_state_and_moves_what_it_names(app, model):
-    ohio, observed = figures_of(model, place_of(model, "OH"))
+    ohio, observed = start_figures(model, find_row(model, "OH"))
     sent = opened(app, from_="OH", petrol_tax="9", coverage="80 %")
     assert (sent["start"]["code"], sent["start"]["observed"], sent["level"]) == ("OH", observed, 0.8)
     there = ohio | {"petrol_tax": 9.0}
     assert_page_says(app, predict(model, there, 0.8))
-    moved, told = change(model, ohio, there, 0.8), sent["answer"]
+    moved, told = predict_change(model, ohio, there, 0.8), sent["answer"]
     assert (told["now"]["change"], told["now"]["low"], told["now"]["high"]) == (moved.value, moved.low, moved.high)
-    assert told["now"]["counts"] == counts(moved.below, moved.above)
+    assert told["now"]["counts"] == refits_either_side(moved.below, moved.above)
     assert told["contributions"] == list(moved.contributions.values())
     assert list(told["others"].values()) == list(moved.others.values())
 
@@ -122,13 +122,13 @@ def test_whatever_a_browser_sends_that_cannot_be_is_as_if_it_had_sent_nothing(ap
     state = {session.INPUTS: (1, 0, dict(DEFAULTS), "", 0.9)}
     monkeypatch.setattr(controls.st, "session_state", state)
     state[session.WHAT_IF] = {"scenario": good | told if isinstance(told, dict) else told}
-    assert controls.read() == (1, 0, DEFAULTS, "", 0.9)
+    assert controls.read_inputs() == (1, 0, DEFAULTS, "", 0.9)
     state[session.WHAT_IF] = {"scenario": good}
-    assert controls.read().scenario == dict(zip(NAMES, good["values"], strict=True))
+    assert controls.read_inputs().scenario == dict(zip(NAMES, good["values"], strict=True))
     state[session.WHAT_IF] = {"scenario": good | {"epoch": 0, "seq": 9, "values": list(DEFAULTS.values())}}
-    assert controls.read().scenario["petrol_tax"] == 9.0  # of an older epoch
-    controls.write(DEFAULTS)
-    assert controls.read() == (2, 0, DEFAULTS, "OH", 0.8)
+    assert controls.read_inputs().scenario["petrol_tax"] == 9.0  # of an older epoch
+    controls.write_inputs(DEFAULTS)
+    assert controls.read_inputs() == (2, 0, DEFAULTS, "OH", 0.8)
 
 
 @pytest.mark.parametrize("coverage", [0.8, 0.9, 0.95])
@@ -160,7 +160,7 @@ def test_curves_bands_reasons_and_closest_states_reach_the_browser_as_the_model_
 
 
 def test_the_interval_of_the_change_is_nothing_at_the_start_and_widens_away_from_it(model):
-    start, _ = figures_of(model, place_of(model, "OH"))
+    start, _ = start_figures(model, find_row(model, "OH"))
     for column in FEATURES:
         band = bands(model, Scenario(start), Scenario(start), 0.9, 9)[column.name]
         home = (start[column.name] - column.low) / column.step

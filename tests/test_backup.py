@@ -23,7 +23,7 @@ def backup(file, **options):
 
 def test_a_backup_holds_all_and_serves_in_the_place_of_the_store_also_while_a_training_is_under_way(store, tmp_path):
     number = jobs.submit(store, "v1", 1, ["ridge"])
-    jobs.take(store, number)
+    jobs.claim_job(store, number)
     target = tmp_path / "a backup.db"
     done = backup(target)
     assert (done.returncode, done.stderr) == (0, "")
@@ -32,8 +32,8 @@ def test_a_backup_holds_all_and_serves_in_the_place_of_the_store_also_while_a_tr
     assert everything(f"sqlite:///{target}") == everything(store.url)
     again = Store(f"sqlite:///{target}")
     history.promote(again, 1, "Ann", "from the backup")
-    assert [one.reason for one in history.promotions(again)] == ["Shipped with the app.", "from the backup"]
-    assert len(history.promotions(store)) == 1
+    assert [one.reason for one in history.list_promotions(again)] == ["Shipped with the app.", "from the backup"]
+    assert len(history.list_promotions(store)) == 1
 
 
 def test_a_backup_never_replaces_a_file(store, tmp_path):
@@ -47,7 +47,7 @@ def test_a_backup_never_replaces_a_file(store, tmp_path):
 
 def test_where_a_backup_cannot_be_written_there_is_none(store, tmp_path):
     with pytest.raises(StoreError, match=r"nowhere/backup\.db cannot be written \(No such file .*in a folder that can"):
-        transfer.backup(store, tmp_path / "nowhere" / "backup.db")
+        transfer.write_backup(store, tmp_path / "nowhere" / "backup.db")
 
 
 @pytest.mark.sqlite
@@ -59,7 +59,7 @@ def test_a_disk_that_is_full_leaves_no_part_of_a_backup(store, tmp_path):
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk], check=True)
     try:
         with pytest.raises(StoreError, match=r"backup\.db cannot be written \(.*full"):
-            transfer.backup(store, disk / "backup.db")
+            transfer.write_backup(store, disk / "backup.db")
         assert list(disk.iterdir()) == []
     finally:
         subprocess.run(["umount", "-l", disk], check=True)
@@ -82,9 +82,9 @@ def test_a_backup_is_of_one_moment_whatever_is_written_meanwhile(store, tmp_path
     writer.start()
     try:
         for number in range(3):
-            wait_until(lambda: len(history.promotions(store)) > 10 * number, what="promotions")  # noqa: B023
+            wait_until(lambda: len(history.list_promotions(store)) > 10 * number, what="promotions")  # noqa: B023
             target = tmp_path / f"{number}.db"
-            transfer.backup(store, target)
+            transfer.write_backup(store, target)
             ((n_promotions, origin),) = sql(target, "SELECT count(*), (SELECT origin FROM data_set) FROM promotion")
             assert n_promotions == int(origin.replace("shipped", "1"))
     finally:
@@ -99,5 +99,5 @@ def test_of_a_damaged_store_no_backup_is_made(template, tmp_path):
     shutil.copy(template, tmp_path / "store.db")
     cut_out_a_page(tmp_path / "store.db")
     with pytest.raises(StoreError, match="cannot be read"):
-        transfer.backup(Store(f"sqlite:///{tmp_path}/store.db"), tmp_path / "backup.db")
+        transfer.write_backup(Store(f"sqlite:///{tmp_path}/store.db"), tmp_path / "backup.db")
     assert not (tmp_path / "backup.db").exists()

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from data.schema import FEATURES
-from model.answering.change import bands, change, direction, figures_of, in_words, place_of
+from model.answering.change import agreement_in_words, amount_in_words, bands, find_row, predict_change, start_figures
 from model.answering.predict import Scenario, curve_support, predict
 from tests.conftest import opening_pages
 from tests.what_if_page import (
@@ -55,7 +55,7 @@ def page(visit, model):
 
 @pytest.fixture(scope="module")
 def ohio(model):
-    return figures_of(model, place_of(model, "OH"))[0]
+    return start_figures(model, find_row(model, "OH"))[0]
 
 
 @pytest.mark.parametrize("column", FEATURES, ids=lambda column: column.name)
@@ -72,16 +72,18 @@ def test_while_a_slider_is_dragged_everything_follows_without_the_server(page, m
         expect(number(page)).to_have_text(f"{curve[step]:.0f}")
         if step != round((column.default - column.low) / column.step):
             moved = curve[step] - answer.value
-            expect(page.get_by_test_id("live-change")).to_contain_text(in_words(moved))
+            expect(page.get_by_test_id("live-change")).to_contain_text(amount_in_words(moved))
             low = min(moved, float(np.interp(step, band.steps, band.low)))
-            expect(page.get_by_test_id("live-sure")).to_contain_text(re.compile(rf"interval: {in_words(low)} to "))
+            expect(page.get_by_test_id("live-sure")).to_contain_text(
+                re.compile(rf"interval: {amount_in_words(low)} to ")
+            )
         seen.add(step)
     assert len(seen) > 5
     assert column.name not in page.url  # the server has not heard of it
     page.mouse.up()
     there = DEFAULTS | {column.name: column.grid[max(seen)]}
     assert_page_agrees(page, predict(model, there))
-    assert_change_agrees(page, change(model, DEFAULTS, there), "the typical state")
+    assert_change_agrees(page, predict_change(model, DEFAULTS, there), "the typical state")
 
 
 def test_the_pictures_have_their_size_before_they_are_drawn(server, open_page, model):
@@ -103,10 +105,10 @@ def test_a_start_stays_and_the_change_from_it_is_the_servers(page, model, ohio):
     page.mouse.move(*thumb(page, "petrol_tax", 9.0), steps=5)
     page.mouse.up()
     there = ohio | {"petrol_tax": 9.0}
-    moved = change(model, ohio, there)
+    moved = predict_change(model, ohio, there)
     assert_page_agrees(page, predict(model, there), "OH", ohio)
     assert_change_agrees(page, moved, "Ohio as it is")
-    expect(page.get_by_test_id("live-counts")).to_have_text(f"{direction(moved)}.")
+    expect(page.get_by_test_id("live-counts")).to_have_text(f"{agreement_in_words(moved)}.")
     expect(page.locator(".wi-real")).to_have_text(
         f"Ohio used 498; the model says {moved.start_prediction:.0f}. If that difference of −35 stays, it would use "
         f"about {498 + moved.value:.0f}."
@@ -116,7 +118,7 @@ def test_a_start_stays_and_the_change_from_it_is_the_servers(page, model, ohio):
     expect(page.get_by_test_id("row-petrol_tax").locator(".wi-effect")).to_have_text("−46")
     expect(page.locator(".wi-why li")).to_have_text(["Petrol tax 7.0 ¢ → 9.0 ¢−46"])
     type_into(page, "driver_licence_share", "60")
-    both = change(model, ohio, there | {"driver_licence_share": 0.6})
+    both = predict_change(model, ohio, there | {"driver_licence_share": 0.6})
     assert_change_agrees(page, both, "Ohio as it is")
     for name in ("petrol_tax", "driver_licence_share"):
         effect = page.get_by_test_id(f"row-{name}").locator(".wi-effect")
@@ -130,7 +132,7 @@ def test_a_start_stays_and_the_change_from_it_is_the_servers(page, model, ohio):
 
 def test_a_curve_is_dotted_where_no_state_is_near(page, model):
     choose(page, "Texas")
-    texas = figures_of(model, place_of(model, "TX"))[0]
+    texas = start_figures(model, find_row(model, "TX"))[0]
     supports = curve_support(model, inputs_of(texas))
     for column in FEATURES:
         far = page.get_by_test_id(f"row-{column.name}").locator(".wi-far")
@@ -142,7 +144,7 @@ def test_a_curve_is_dotted_where_no_state_is_near(page, model):
 
 def test_the_support_of_a_place_shows_while_the_thumb_is_on_it(page, model):
     choose(page, "Texas")
-    texas = figures_of(model, place_of(model, "TX"))[0]
+    texas = start_figures(model, find_row(model, "TX"))[0]
     levels = curve_support(model, inputs_of(texas))["petrol_tax"]
     heads = {"near": "Close to real states.", "far": "Far from every state.", "very far": "Very far from every state."}
     page.mouse.move(*thumb(page, "petrol_tax"))
@@ -273,7 +275,7 @@ def test_a_link_restores_start_and_change_on_reload_and_for_another_visitor(serv
         open_page(f"{server}/?from=OH&petrol_tax=9&driver_licence_share=0.6025&coverage=80+%25"),
     ):
         assert_page_agrees(opened, predict(model, there, 0.8), "OH", ohio)
-        assert_change_agrees(opened, change(model, ohio, there, 0.8), "Ohio as it is")
+        assert_change_agrees(opened, predict_change(model, ohio, there, 0.8), "Ohio as it is")
         page.reload()
         number(page).wait_for()
 
@@ -307,7 +309,7 @@ def test_the_level_widens_both_intervals_and_is_said_in_words(page, model):
     page.get_by_test_id("level").select_option("0.95")
     there = DEFAULTS | {"petrol_tax": 9.0}
     assert_page_agrees(page, predict(model, there, 0.95))
-    assert_change_agrees(page, change(model, DEFAULTS, there, 0.95), "the typical state")
+    assert_change_agrees(page, predict_change(model, DEFAULTS, there, 0.95), "the typical state")
     expect(page.locator(".wi-note")).to_contain_text("set so that 19 in 20 errors on states")
     expect(page).to_have_url(re.compile(r"coverage=95\+%25"))
 
@@ -343,11 +345,12 @@ def test_on_a_phone_number_and_change_stay_in_sight_and_a_swipe_moves_no_slider(
 def test_a_screen_reader_hears_the_answer_at_rest_and_plain_names(page, model):
     type_into(page, "petrol_tax", "9")
     there = DEFAULTS | {"petrol_tax": 9.0}
-    answer, moved = predict(model, there), change(model, DEFAULTS, there)
+    answer, moved = predict(model, there), predict_change(model, DEFAULTS, there)
     level = "90\N{NO-BREAK SPACE}% interval"
     expect(page.locator(".wi-spoken")).to_have_text(
         f"{answer.value:.0f} gallons per person per year, {level} {answer.low:.0f} to {answer.high:.0f}. "
-        f"{in_words(moved.value)} than the typical state, {level} {in_words(moved.low)} to {in_words(moved.high)}."
+        f"{amount_in_words(moved.value)} than the typical state, {level} {amount_in_words(moved.low)} to "
+        f"{amount_in_words(moved.high)}."
     )
     expect(page.get_by_role("slider", name="Petrol tax cents per gallon")).to_have_attribute("aria-valuetext", "9.0 ¢")
     expect(page.get_by_role("textbox", name="Petrol tax, exact value, cents per gallon")).to_be_visible()

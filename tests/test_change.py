@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 
 from data.schema import FEATURE_NAMES, FEATURES
-from model.answering.change import change, changes, direction, ends, figures_of, in_words, place_of
+from model.answering.change import (
+    agreement_in_words,
+    amount_in_words,
+    ends,
+    find_row,
+    predict_change,
+    predict_changes,
+    start_figures,
+)
 from model.answering.predict import Scenario, predict, predict_many
 from model.fitting.recipe import make_recipe
 from model.fitting.train import fit
@@ -19,9 +27,9 @@ TWO = [DEFAULTS, DEFAULTS | {"petrol_tax": 9.0, "average_income": 5000.0, "drive
 
 @pytest.mark.parametrize("place", PLACES)
 def test_a_change_is_the_models_own_and_its_reasons_add_up(model, place):
-    start, observed = figures_of(model, place)
+    start, observed = start_figures(model, place)
     to = start | {"petrol_tax": 9.0, "driver_licence_share": 0.6}
-    answer = change(model, start, to, observed=observed)
+    answer = predict_change(model, start, to, observed=observed)
     assert answer.value == pytest.approx(predict(model, to).value - predict(model, start).value, abs=1e-9)
     assert sum(answer.contributions.values()) == pytest.approx(answer.value, abs=1e-9)
     assert answer.contributions["average_income"] == answer.contributions["paved_highways"] == 0
@@ -32,7 +40,7 @@ def test_a_change_is_the_models_own_and_its_reasons_add_up(model, place):
 
 def test_the_interval_is_percentiles_of_all_refits(model):
     """Recomputed from the kept arrays, walking each tree in turn."""
-    start, _ = figures_of(model, place_of(model, "Ohio"))
+    start, _ = start_figures(model, find_row(model, "Ohio"))
     to = start | {"petrol_tax": 9.0}
     pool = model.refits.pool
     x = np.array([[each[name] for name in FEATURE_NAMES] for each in (start, to)])
@@ -50,7 +58,7 @@ def test_the_interval_is_percentiles_of_all_refits(model):
         return total
 
     moved = predicted(x[1]) - predicted(x[0])
-    answer = change(model, start, to)
+    answer = predict_change(model, start, to)
     in_order = np.sort(moved)  # of 120: the fifth percentile lies between two of them, and so does the ninety-fifth
     assert in_order[5] <= answer.low <= in_order[6]
     assert in_order[-7] <= answer.high <= in_order[-6]
@@ -59,8 +67,8 @@ def test_the_interval_is_percentiles_of_all_refits(model):
 
 
 def test_ohio_says_less_when_its_tax_rises_and_how_sure_that_is(model):
-    start, _ = figures_of(model, place_of(model, "OH"))
-    answer = change(model, start, start | {"petrol_tax": 9.0})
+    start, _ = start_figures(model, find_row(model, "OH"))
+    answer = predict_change(model, start, start | {"petrol_tax": 9.0})
     assert round(answer.value) == -46
     assert answer.below > 0.9
     assert answer.low < -80
@@ -69,17 +77,17 @@ def test_ohio_says_less_when_its_tax_rises_and_how_sure_that_is(model):
 
 
 def test_no_change_is_no_change_for_everybody(model):
-    start, _ = figures_of(model, 3)
-    answer = change(model, start, start)
+    start, _ = start_figures(model, 3)
+    answer = predict_change(model, start, start)
     assert (answer.value, answer.low, answer.high, answer.below, answer.above) == (0, 0, 0, 0, 0)
-    assert direction(answer) == "100 of 100 refits say no change"
+    assert agreement_in_words(answer) == "100 of 100 refits say no change"
     assert set(answer.others.values()) == {0}
 
 
 def test_there_and_back_are_opposite(model):
-    start, _ = figures_of(model, 3)
-    to, _ = figures_of(model, 30)
-    there, back = change(model, start, to), change(model, to, start)
+    start, _ = start_figures(model, 3)
+    to, _ = start_figures(model, 30)
+    there, back = predict_change(model, start, to), predict_change(model, to, start)
     assert back.value == pytest.approx(-there.value)
     assert (back.low, back.high) == pytest.approx((-there.high, -there.low))
     assert (back.below, back.above) == (there.above, there.below)
@@ -88,9 +96,9 @@ def test_there_and_back_are_opposite(model):
 @pytest.mark.parametrize("level", [0.8, 0.9, 0.95])
 def test_many_changes_at_once_are_what_each_would_be_alone(model, level):
     before, after = model.X[:40], model.X[8:]
-    value, low, high = changes(model, before, after, level)
+    value, low, high = predict_changes(model, before, after, level)
     for i in range(0, 40, 7):
-        alone = change(model, *(dict(zip(FEATURE_NAMES, X[i], strict=True)) for X in (before, after)), level)
+        alone = predict_change(model, *(dict(zip(FEATURE_NAMES, X[i], strict=True)) for X in (before, after)), level)
         assert (value[i], low[i], high[i]) == pytest.approx((alone.value, alone.low, alone.high), abs=1e-6)
 
 
@@ -104,7 +112,7 @@ def test_an_estimate_outside_is_held_by_a_stretched_interval(rows, model):
     """A forest of one tree with small leaves jumps farther than any of 120 refits does."""
     wild = replace(model, pipeline=fit(make_recipe("forest", {"n_estimators": 1, "min_samples_leaf": 1}, 3), rows))
     answers = [
-        change(wild, *(dict(zip(FEATURE_NAMES, x, strict=True)) for x in pair))
+        predict_change(wild, *(dict(zip(FEATURE_NAMES, x, strict=True)) for x in pair))
         for pair in zip(model.X[:-1], model.X[1:], strict=True)
     ]
     stretched = [answer for answer in answers if answer.is_stretched]
@@ -114,24 +122,24 @@ def test_an_estimate_outside_is_held_by_a_stretched_interval(rows, model):
 
 
 def test_without_refits_the_change_is_there_and_nothing_is_said_of_it(model):
-    start, _ = figures_of(model, 3)
-    answer = change(replace(model, refits=None), start, start | {"petrol_tax": 9.0})
+    start, _ = start_figures(model, 3)
+    answer = predict_change(replace(model, refits=None), start, start | {"petrol_tax": 9.0})
     assert answer.value != 0
     assert (answer.low, answer.high, answer.below, answer.above, answer.others) == (None, None, None, None, {})
 
 
 @pytest.mark.parametrize("below", [0, 1, 7, 60, 113, 119, 120])
 def test_counts_of_refits_add_up_to_a_hundred(model, below):
-    start, _ = figures_of(model, 3)
+    start, _ = start_figures(model, 3)
     answer = replace(
-        change(model, start, start | {"petrol_tax": 9.0}), below=below / 120, above=(120 - below) / 120 / 3
+        predict_change(model, start, start | {"petrol_tax": 9.0}), below=below / 120, above=(120 - below) / 120 / 3
     )
-    counts = [int(word) for word in direction(answer).replace(",", "").split() if word.isdecimal()]
+    counts = [int(word) for word in agreement_in_words(answer).replace(",", "").split() if word.isdecimal()]
     assert sum(counts) - 100 == 100  # "of 100 refits" is one of them
 
 
 def test_an_amount_is_written_without_a_sign():
-    assert [in_words(amount) for amount in (-46.2, 0.4, -0.4, 2.6, 1234)] == [
+    assert [amount_in_words(amount) for amount in (-46.2, 0.4, -0.4, 2.6, 1234)] == [
         "46 less",
         "no change",
         "no change",
@@ -142,7 +150,7 @@ def test_an_amount_is_written_without_a_sign():
 
 def test_reasons_add_up_and_are_the_average_over_all_orders_of_changing(model):
     before, after = map(Scenario, TWO)
-    moved = change(model, before, after)
+    moved = predict_change(model, before, after)
     assert moved.start_prediction == pytest.approx(predict(model, before).value, abs=1e-9)
     assert moved.prediction == predict(model, after).value
     assert sum(moved.contributions.values()) == pytest.approx(moved.value, abs=1e-9)
@@ -159,9 +167,9 @@ def test_reasons_add_up_and_are_the_average_over_all_orders_of_changing(model):
 
 def test_the_way_back_has_the_opposite_reasons_and_no_way_has_none(model):
     before, after = map(Scenario, TWO)
-    there, back = (change(model, *pair).contributions for pair in ((before, after), (after, before)))
+    there, back = (predict_change(model, *pair).contributions for pair in ((before, after), (after, before)))
     assert there == pytest.approx({name: -value for name, value in back.items()}, abs=1e-9)
-    assert set(change(model, before, before).contributions.values()) == {0}
+    assert set(predict_change(model, before, before).contributions.values()) == {0}
 
 
 def test_reasons_need_no_more_than_all_ways_of_mixing(model, monkeypatch):
@@ -169,5 +177,5 @@ def test_reasons_need_no_more_than_all_ways_of_mixing(model, monkeypatch):
     monkeypatch.setattr(
         "model.answering.change.predict_many", lambda model, X: asked.append(len(X)) or predict_many(model, X)
     )
-    change(model, *map(Scenario, TWO))
+    predict_change(model, *map(Scenario, TWO))
     assert asked == [16]

@@ -8,7 +8,7 @@ import pytest
 
 from model.fitting.errors import ModelError
 from model.store import pruning
-from model.store.check import damages
+from model.store.check import list_damages
 from model.store.tables import DATA_SET, EVALUATION, MODEL_VERSION
 from tests.conftest import ROOT
 from tests.stores import add_quick, change, sql
@@ -25,7 +25,7 @@ def check():
 def test_a_store_in_order_is_said_to_be(store):
     done = check()
     assert (done.returncode, done.stderr) == (0, "")
-    size = pruning.in_megabytes(pruning.size(store))
+    size = pruning.in_megabytes(pruning.size_of_store(store))
     assert done.stdout == f"Nothing in the store {store.location} is damaged. It takes up {size}.\n"
 
 
@@ -54,14 +54,14 @@ def test_everything_that_is_damaged_is_named_and_the_exit_code_says_so(store, ro
 @pytest.mark.sqlite
 def test_a_text_that_is_no_longer_json_is_named(store):
     sql(store, "UPDATE model_version SET record = :cut", cut=json.dumps({"a": 1})[:-1])
-    (sentence,) = damages(store)
+    (sentence,) = list_damages(store)
     assert sentence.startswith(f"Version 1: The store {store.location} cannot be read (")
 
 
 def test_trouble_in_reading_is_not_called_damage(store, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(ModelError, match="Try again"):
-        damages(store)
+        list_damages(store)
 
 
 def test_there_is_nothing_to_check_where_there_is_no_store(store_url, databases):

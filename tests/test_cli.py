@@ -13,7 +13,7 @@ import pytest
 from data.load import load_rows
 from data.schema import FEATURES
 from model.__main__ import main
-from model.answering.change import change, direction, figures_of, in_words, place_of
+from model.answering.change import agreement_in_words, amount_in_words, find_row, predict_change, start_figures
 from model.answering.predict import predict, predict_rows
 from model.fitting import artifact
 from model.fitting.recipe import make_recipe
@@ -113,14 +113,15 @@ def test_training_again_gives_identical_predictions_scores_and_residuals(project
 
 
 def test_change_prints_what_the_interface_answers(model):
-    start, observed = figures_of(model, place_of(model, "OH"))
-    answer = change(model, start, start | {"petrol_tax": 9.0}, observed=observed)
+    start, observed = start_figures(model, find_row(model, "OH"))
+    answer = predict_change(model, start, start | {"petrol_tax": 9.0}, observed=observed)
     done = called("change", "--from", "OH", "--petrol_tax", "9", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == answer.to_record() | {"version": 1}
     first, interval, others, used = called("change", "--from", "ohio", "--petrol_tax", "9").stdout.splitlines()
     assert first == "46 gallons per person per year less than Ohio: 533 -> 487"
-    assert interval == f"90% interval: {in_words(answer.low)} to {in_words(answer.high)}; {direction(answer)}"
+    ends = f"{amount_in_words(answer.low)} to {amount_in_words(answer.high)}"
+    assert interval == f"90% interval: {ends}; {agreement_in_words(answer)}"
     assert others.startswith("others: random forest -46, extra trees -")
     assert used == "Ohio used 498; with this change about 452"
 

@@ -157,14 +157,14 @@ def test_a_comparison_keeps_the_same_in_the_same_order(machines, store, rows, mo
         data_set = versions.add_data_set(connection, large, "a file")
     algorithms = ["ridge", "extra_trees", "mean"]
     here = run(store, data_set, algorithms)
-    found = [versions.load(store, one.id) for one in versions.versions(store)[2:]]
+    found = [versions.load_version(store, one.id) for one in versions.list_versions(store)[2:]]
     for one in found:
         history.remove_version(store, one.version)
     monkeypatch.setenv(cluster.VARIABLE, machines.address)
     there = run(store, data_set, algorithms)
     assert (there.state, there.total, there.message) == (here.state, here.total, here.message)
     assert "extra trees was left out: The recipe cannot be fitted: " in here.message
-    again = [versions.load(store, one.id) for one in versions.versions(store)[2:]]
+    again = [versions.load_version(store, one.id) for one in versions.list_versions(store)[2:]]
     assert [one.label for one in again] == [one.label for one in found] == ["ridge", "always the average"]
     for one, other in zip(found, again, strict=True):
         assert_equal(one, other)
@@ -175,13 +175,13 @@ def test_a_cancelled_job_leaves_nothing_in_the_cluster(machines, store, monkeypa
     number = jobs.submit(store, "v", 1, ["forest"], seed=1)
     dispatch(store)
     worker = worker_of(store, number)
-    wait_until(lambda: jobs.job(store, number).done, what="the first fold")
-    assert jobs.job(store, number).total == 70
+    wait_until(lambda: jobs.find_job(store, number).done, what="the first fold")
+    assert jobs.find_job(store, number).total == 70
     jobs.cancel(store, number)
     wait_until(lambda: is_over(worker), 20, "the end of the worker")
     with machines.client() as client:
         wait_until(lambda: not tasks_of(client), what="an empty cluster")
-    assert len(versions.versions(store)) == 1
+    assert len(versions.list_versions(store)) == 1
 
 
 @pytest.mark.parametrize("nanny", [pytest.param("--nanny", marks=pytest.mark.soak), "--no-nanny"])
@@ -290,7 +290,7 @@ from model.store import history
 store = history.open_store()
 number = jobs.submit(store, "v", 1, ["mean"])
 worker.main(number)
-print(jobs.job(store, number).state, jobs.job(store, number).message)
+print(jobs.find_job(store, number).state, jobs.find_job(store, number).message)
 import server
 from pages.shared.panels import training
 assert not {{"dask", "distributed"}} & {{name for name in sys.modules if sys.modules[name]}}

@@ -22,11 +22,11 @@ def test_train_promote_predict_export_and_card_by_command(store_url, rows, tmp_p
     assert done.returncode == 0, done.stderr
     assert "Kept as version 2 of the store, not promoted" in done.stdout
     store = Store(store_url)
-    kept = versions.load(store, 2)
+    kept = versions.load_version(store, 2)
     here = train(rows, make_recipe("ridge", {"alpha": 2.5}, 4))
     assert kept.metadata.scores == here.metadata.scores
     np.testing.assert_array_equal(kept.predictions, here.predictions)
-    assert versions.version(store, 2).data_set.id == 1
+    assert versions.read_version(store, 2).data_set.id == 1
     ridge = here.metadata.scores["model"].mae.value
     assert f"ridge{ridge:37.1f}" in done.stdout
 
@@ -35,7 +35,7 @@ def test_train_promote_predict_export_and_card_by_command(store_url, rows, tmp_p
     assert (done.returncode, done.stdout) == (0, "Version 2 (ridge) is now active.\n")
     after = json.loads(run("predict", "--json", *flags(MAINE)).stdout)["value"]
     assert after == predict(kept, MAINE).value != before
-    assert [(one.by, one.reason) for one in history.promotions(store)][1:] == [("Ann", "to try it")]
+    assert [(one.by, one.reason) for one in history.list_promotions(store)][1:] == [("Ann", "to try it")]
 
     listed = called("list").stdout.splitlines()
     assert [line.split()[:3] for line in listed[1:3]] == [["1", "random", "forest"], ["*", "2", "ridge"]]
@@ -88,7 +88,7 @@ def test_rows_that_nothing_can_be_learned_of_are_refused_and_not_stored(rows, ed
     done = called("train", "--store", "--data", tmp_path / "rows.csv")
     assert done.returncode == 2
     assert said in done.stderr
-    assert len(versions.data_sets(history.open_store())) == 1
+    assert len(versions.list_data_sets(history.open_store())) == 1
 
 
 def test_other_data_cannot_become_the_shipped_model(tmp_path):

@@ -133,7 +133,7 @@ def test_a_full_disk_is_told_and_what_was_there_stays(template, tmp_path, model,
         assert str(path) in str(failure.value)
         (disk / "filler").unlink()
         assert answers_as(history.open_store(f"sqlite:///{path}"), model) == ""
-        assert len(versions.data_sets(store)) == 1
+        assert len(versions.list_data_sets(store)) == 1
         store._engine.dispose()
     finally:
         subprocess.run(["umount", "-l", disk], check=True)

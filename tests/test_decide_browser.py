@@ -10,8 +10,8 @@ from playwright.sync_api import expect
 
 from bench.kills import process_of
 from data.schema import FEATURES
-from model.answering.change import change, direction, figures_of, in_words, place_of
-from model.answering.goal import seek
+from model.answering.change import agreement_in_words, amount_in_words, find_row, predict_change, start_figures
+from model.answering.goal import find_smallest_change
 from model.answering.predict import predict
 from model.store import history
 from model.store.database import Store
@@ -115,10 +115,10 @@ def test_two_scenarios_are_compared_with_why_the_prediction_moves(ann, model):
     choose(page, "Wyoming")
     keep(ann, "After")
     wyoming = model.rows.set_index("state").loc["WY", list(DEFAULTS)].to_dict()
-    moved = change(model, DEFAULTS, wyoming)
-    ends = f"(90 %: {in_words(moved.low)} to {in_words(moved.high)})"
-    ann.sees(f"The sliders now: {in_words(moved.value)} than Before {ends}")
-    ann.sees(direction(moved))
+    moved = predict_change(model, DEFAULTS, wyoming)
+    ends = f"(90 %: {amount_in_words(moved.low)} to {amount_in_words(moved.high)})"
+    ann.sees(f"The sliders now: {amount_in_words(moved.value)} than Before {ends}")
+    ann.sees(agreement_in_words(moved))
     reasons = page.locator(".reasons")
     expect(reasons.locator("h3")).to_have_text(f"Why {moved.prediction:.0f} and not {answer(model)}")
     figures = [int(text.replace("−", "-")) for text in reasons.locator("b").all_inner_texts()]
@@ -128,10 +128,10 @@ def test_two_scenarios_are_compared_with_why_the_prediction_moves(ann, model):
     expect(side.locator("tr").nth(1)).to_contain_text(f"{answer(model)}{moved.prediction:.0f}", use_inner_text=False)
     expect(side).to_contain_text("Licensed drivers56.5 %67.2 %")
     type_into(page, "petrol_tax", "9")
-    again = change(model, DEFAULTS, wyoming | {"petrol_tax": 9.0})
-    ann.sees(f"The sliders now: {in_words(again.value)} than Before")
+    again = predict_change(model, DEFAULTS, wyoming | {"petrol_tax": 9.0})
+    ann.sees(f"The sliders now: {amount_in_words(again.value)} than Before")
     ann.chooses("To", "After")
-    ann.sees(f"After: {in_words(moved.value)} than Before {ends}")
+    ann.sees(f"After: {amount_in_words(moved.value)} than Before {ends}")
 
 
 def test_scenarios_are_downloaded_and_loaded_and_a_bad_file_loses_nothing(ann, model):
@@ -144,8 +144,8 @@ def test_scenarios_are_downloaded_and_loaded_and_a_bad_file_loses_nothing(ann, m
     name, table = downloaded(ann, "Download CSV")
     assert (name, "=1 Ä" in table.decode("utf-8-sig")) == ("scenarios.csv", True)
     (record,) = json.loads(listed := downloaded(ann, "Download JSON")[1])
-    ohio = figures_of(model, place_of(model, "OH"))[0]
-    moved = change(model, ohio, ohio | {"petrol_tax": 9.0})
+    ohio = start_figures(model, find_row(model, "OH"))[0]
+    moved = predict_change(model, ohio, ohio | {"petrol_tax": 9.0})
     assert (record["name"], record["start"], record["prediction"]) == ("=1 Ä", "OH", moved.prediction)
     assert [record[f"change{end}"] for end in ("", "_low", "_high")] == [moved.value, moved.low, moved.high]
     assert lines(page)[0][3:5] == ["Ohio", f"−46 ({moved.low:+.0f} to {moved.high:+.0f})".replace("-", "−")]
@@ -216,14 +216,16 @@ def test_a_goal_is_found_and_one_click_applies_it(ann, model):
     ann.types("Goal (gal)", "500")
     page.locator(".st-key-app-goal_held").get_by_text("Petrol tax").click()
     ann.presses("Find the smallest change")
-    found = seek(model, DEFAULTS, 500, ["petrol_tax"])
+    found = find_smallest_change(model, DEFAULTS, 500, ["petrol_tax"])
     ann.sees("To reach 500 or less: ")
     card = page.locator(".st-key-app-goal")
     expect(card).to_contain_text(f"About {found.value:.0f} gallons per person per year")
     expect(card).to_contain_text(f"Total change from {answer(model)}: {found.change:.2f} standard deviations.")
-    moved = change(model, found.start, found.scenario)
-    expect(card).to_contain_text(f"{in_words(moved.value)} than where the sliders were (90 %: {in_words(moved.low)} to")
-    expect(card).to_contain_text(direction(moved))
+    moved = predict_change(model, found.start, found.scenario)
+    expect(card).to_contain_text(
+        f"{amount_in_words(moved.value)} than where the sliders were (90 %: {amount_in_words(moved.low)} to"
+    )
+    expect(card).to_contain_text(agreement_in_words(moved))
     assert number(page).inner_text() == answer(model)
     ann.presses("Apply to the sliders")
     expect(number(page)).to_have_text(f"{found.value:.0f}")

@@ -22,7 +22,7 @@ def test_many_threads_begin_one_job_with_one_worker_and_none_is_lost(store):
     assert sorted(begun, key=str) == [numbers[0], *[None] * (N_THREADS - 1)]
     assert list(dispatcher._started.values()) == [numbers[0]]
     assert [ended(store, number).state for number in numbers] == ["done", "done"]
-    assert [version.job_id for version in versions.versions(store)[1:]] == numbers
+    assert [version.job_id for version in versions.list_versions(store)[1:]] == numbers
     wait_for_processes(store)
     at_once(lambda: dispatcher.dispatch(store))
     assert dispatcher._started == {}
@@ -48,7 +48,7 @@ def test_what_was_about_to_begin_a_job_when_the_app_ended_starts_no_worker_and_t
         other.close()
         assert begun.result() is None
     assert dispatcher._started == {}
-    (job,) = jobs.open_jobs(store)
+    (job,) = jobs.list_open_jobs(store)
     assert (job.id, job.state, job.worker, job.started_at) == (number, "waiting", "", None)
     assert dispatcher.dispatch(store) is None
 
@@ -60,6 +60,6 @@ def test_who_ends_its_workers_says_so_in_their_jobs_and_leaves_none_behind(store
     (process,) = dispatcher._started
     at_once(lambda: dispatcher.end_workers(store))
     wait_until(lambda: process.poll() is not None, what="the end of the worker")
-    job = jobs.job(store, number)
+    job = jobs.find_job(store, number)
     assert job.state == "failed"
     assert job.message.startswith("The app was ended ")

@@ -181,8 +181,8 @@ WHOLE = dict.fromkeys(("client_id", "client_secret", "server_metadata_url"), "x"
 )
 def test_with_settings_that_cannot_work_or_that_others_could_sign_for_the_door_is_shut(auth, said, monkeypatch):
     monkeypatch.setattr(door, "_section", lambda: auth)
-    assert said in door.misconfigured()
-    assert bool(door.misconfigured()) == bool(said)
+    assert said in door.configuration_problem()
+    assert bool(door.configuration_problem()) == bool(said)
     monkeypatch.setenv("PETROL_RETRAIN", "login")
     assert said in door.refusal()
     assert door.refusal()

@@ -30,7 +30,7 @@ def full(store, rows):
 
 def test_a_name_is_replaced_everywhere_and_all_else_stays_as_it_is(full):
     before = everything(full.url)
-    found = erasure.erase(full, ANN)
+    found = erasure.erase_name(full, ANN)
     assert (found.n_promotions, found.n_versions, found.n_jobs, len(found.reasons)) == (2, 1, 1, 1)
     for table in before.values():
         for row in table:
@@ -40,8 +40,8 @@ def test_a_name_is_replaced_everywhere_and_all_else_stays_as_it_is(full):
             if row.get("request", {}).get("by") == ANN:
                 row["request"]["by"] = "erased"
     assert everything(full.url) == before
-    assert [one.by for one in history.promotions(full)] == ["the app", "erased", EVE, "erased"]
-    assert versions.load(full, 2).notice == ""  # no checksum has the name in it
+    assert [one.by for one in history.list_promotions(full)] == ["the app", "erased", EVE, "erased"]
+    assert versions.load_version(full, 2).notice == ""  # no checksum has the name in it
 
 
 def test_the_record_is_closed_again_also_where_it_failed(full, monkeypatch):
@@ -49,13 +49,13 @@ def test_the_record_is_closed_again_also_where_it_failed(full, monkeypatch):
         patch.setattr(erasure, "ERASED", None)  # which no column takes
         before = everything(full.url)
         with pytest.raises(StoreError):
-            erasure.erase(full, ANN)
+            erasure.erase_name(full, ANN)
         assert everything(full.url) == before
     for _ in range(2):
         for statement in ("UPDATE promotion SET reason = 'x'", "DELETE FROM promotion"):
             with pytest.raises(Exception, match="promotions are only ever added"):
                 sql(full, statement)
-        erasure.erase(full, ANN)
+        erasure.erase_name(full, ANN)
     history.promote(full, 1, ANN, "goes on")
 
 
@@ -68,7 +68,7 @@ def test_the_command_says_first_and_names_what_it_leaves(full):
     assert everything(full.url) == before
     done = called("store", "erase", ANN, "--yes")
     lines = done.stdout.splitlines()
-    at = f"{history.promotions(full)[2].at:%Y-%m-%d %H:%M}"
+    at = f"{history.list_promotions(full)[2].at:%Y-%m-%d %H:%M}"
     assert lines[1:4] == [
         f"{ANN!r} was replaced by 'erased' in 2 promotions, 1 version, 1 job. Numbers, times and reasons stay.",
         f"It is in the reasons of promotions of {at} (UTC), which stay, too.",
@@ -95,9 +95,9 @@ def test_whose_job_has_not_ended_has_to_wait_and_the_app_is_nobody(store):
     jobs.submit(store, "v1", 1, ["ridge"], by=ANN)
     before = everything(store.url)
     with pytest.raises(StoreError, match=rf"Job 1 of '{ANN}' has not ended\. Wait for it, or cancel it\."):
-        erasure.erase(store, ANN)
+        erasure.erase_name(store, ANN)
     for name in ("", "  ", "The App", "erased"):
-        for ask in (erasure.erase, erasure.mentions):
+        for ask in (erasure.erase_name, erasure.find_mentions):
             with pytest.raises(StoreError, match=r"is nobody's name\. Name a person\."):
                 ask(store, name)
     assert everything(store.url) == before

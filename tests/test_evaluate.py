@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from data.schema import TARGET
 from model.fitting.evaluate import n_repeats_for, out_of_fold
 from model.fitting.recipe import build_pipeline, make_recipe
-from model.fitting.scores import Difference, mae_difference, scores
+from model.fitting.scores import Difference, compare_mae, score_predictions
 from model.fitting.train import features
 
 RANDOM = np.random.default_rng(5)
@@ -56,7 +56,7 @@ def test_progress_is_told_after_every_fold(rows):
 
 def test_scores_of_a_hand_worked_case():
     y = np.array([1.0, 2.0, 3.0, 6.0])
-    figures = scores(y, np.array([[1.0, 2.0, 3.0, 2.0], [1.0, 2.0, 3.0, 10.0]]), np.arange(4))
+    figures = score_predictions(y, np.array([[1.0, 2.0, 3.0, 2.0], [1.0, 2.0, 3.0, 10.0]]), np.arange(4))
     assert figures.mae.value == 1
     assert figures.rmse.value == 2
     assert figures.r2.value == pytest.approx(1 - 4 / 3.5)
@@ -64,16 +64,16 @@ def test_scores_of_a_hand_worked_case():
 
 def test_the_standard_error_of_the_mean_error_is_the_textbook_one():
     y = RANDOM.normal(size=400)
-    figures = scores(y, np.zeros((1, 400)), np.arange(400))
+    figures = score_predictions(y, np.zeros((1, 400)), np.arange(400))
     assert figures.mae.standard_error == pytest.approx(np.abs(y).std(ddof=1) / 20, rel=0.05)
 
 
 def test_perfect_predictions_score_perfectly_and_a_difference_has_a_sign():
     y = RANDOM.normal(size=20)
     perfect, poor, groups = np.tile(y, (2, 1)), np.tile(y + 1, (2, 1)), np.arange(20)
-    assert scores(y, perfect, groups).r2.value == 1
-    assert mae_difference(y, perfect, poor, groups).value == pytest.approx(-1)
-    assert mae_difference(y, poor, perfect, groups).value == pytest.approx(1)
+    assert score_predictions(y, perfect, groups).r2.value == 1
+    assert compare_mae(y, perfect, poor, groups).value == pytest.approx(-1)
+    assert compare_mae(y, poor, perfect, groups).value == pytest.approx(1)
 
 
 def test_the_interval_of_a_difference_is_nadeau_and_bengios():
@@ -86,10 +86,10 @@ def test_the_interval_of_a_difference_is_nadeau_and_bengios():
         for i, (_, test) in enumerate(RepeatedKFold(n_splits=5, n_repeats=10, random_state=0).split(y))
     ]
     error = np.sqrt((1 / 50 + 8 / 32) * np.var(by_fold, ddof=1))
-    found = mae_difference(y, one, other, np.arange(40))
+    found = compare_mae(y, one, other, np.arange(40))
     assert found.value == pytest.approx(np.mean(by_fold))
     assert (found.low, found.high) == pytest.approx(stats.t.interval(0.9, 49, np.mean(by_fold), error))
-    swapped = mae_difference(y, other, one, np.arange(40))
+    swapped = compare_mae(y, other, one, np.arange(40))
     assert [swapped.value, swapped.low, swapped.high] == pytest.approx([-found.value, -found.high, -found.low])
 
 

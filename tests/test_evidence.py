@@ -10,11 +10,11 @@ from model.answering.predict import predict_rows
 from model.fitting.algorithms import ALGORITHMS
 from model.fitting.evaluate import out_of_fold
 from model.fitting.recipe import build_pipeline, make_recipe
-from model.fitting.scores import Difference, mae_difference
+from model.fitting.scores import Difference, compare_mae
 from model.fitting.train import features, train
-from model.judging.card import card, export
-from model.judging.evidence import Evidence, gather
-from model.judging.standings import comparable, standings
+from model.judging.card import export_version, write_card
+from model.judging.evidence import Evidence, gather_evidence
+from model.judging.standings import comparable_versions, rank_versions
 from model.store import history, versions
 from pages.shared.pictures import evidence_charts
 from pages.shared.words import verdicts
@@ -37,7 +37,7 @@ def store(rows, tmp_path_factory):
 @pytest.fixture(scope="module")
 def found(store):
     """Return the evidence on the ridge against the shipped forest."""
-    return gather(store, versions.load(store, 2), versions.load(store, 1))
+    return gather_evidence(store, versions.load_version(store, 2), versions.load_version(store, 1))
 
 
 def test_both_are_judged_on_the_same_rows_and_folds(found, rows, model):
@@ -48,12 +48,12 @@ def test_both_are_judged_on_the_same_rows_and_folds(found, rows, model):
     assert found.scores["candidate"].mae.value == pytest.approx(np.abs(y - own).mean())
     assert found.scores["active"].rmse.value == pytest.approx(np.sqrt(((y - rival) ** 2).mean()))
     assert list(found.scores) == ["candidate", "active", "least_squares", "mean"]
-    assert found.difference == mae_difference(y, own, rival, np.arange(48))
+    assert found.difference == compare_mae(y, own, rival, np.arange(48))
     np.testing.assert_allclose(found.residuals["active"], (y - rival).mean(axis=0))
 
 
 def test_on_other_rows_nothing_is_compared_that_was_not_evaluated_on_them(store):
-    other = gather(store, versions.load(store, 4), versions.load(store, 1))
+    other = gather_evidence(store, versions.load_version(store, 4), versions.load_version(store, 1))
     assert other.rival is None
     assert list(other.scores) == ["candidate", "least_squares", "mean"]
     assert "was not evaluated on these 45 states" in verdicts.headline(other)
@@ -74,11 +74,11 @@ def test_what_would_move_is_what_both_models_answer(found, rows):
 
 
 def test_a_model_against_itself_changes_nothing(store):
-    same = gather(store, versions.load(store, 1), versions.load(store, 1))
+    same = gather_evidence(store, versions.load_version(store, 1), versions.load_version(store, 1))
     assert same.is_active
     assert "nothing to compare it with" in verdicts.headline(same)
     assert same.difference == Difference(0, 0, 0)
-    twin = Evidence(versions.load(store, 2), versions.load(store, 2), same.own)
+    twin = Evidence(versions.load_version(store, 2), versions.load_version(store, 2), same.own)
     assert twin.is_same_model
 
 
@@ -98,10 +98,10 @@ def test_the_headline_and_the_tick_follow_the_interval(found, shift, words, agai
 
 
 def test_candidates_stand_in_the_order_of_their_miss_and_the_first_ties_with_itself(store, found):
-    everything = versions.versions(store)
-    assert [one.id for one in comparable(everything, 2, 1)] == [1, 2, 3]
-    assert [one.id for one in comparable(everything, 4, 1)] == [4]
-    judged = standings(store, comparable(everything, 2, 1))
+    everything = versions.list_versions(store)
+    assert [one.id for one in comparable_versions(everything, 2, 1)] == [1, 2, 3]
+    assert [one.id for one in comparable_versions(everything, 4, 1)] == [4]
+    judged = rank_versions(store, comparable_versions(everything, 2, 1))
     table = judged.table
     errors = [one.scores.mae.value for one in table]
     assert errors == sorted(errors)
@@ -116,7 +116,7 @@ def test_candidates_stand_in_the_order_of_their_miss_and_the_first_ties_with_its
     figure = evidence_charts.standings(table)
     assert list(figure.data[0].x) == errors
     assert len(figure.layout.shapes) == 3
-    lines = verdicts.standings_table(judged, 1, versions.version(store, 2).metadata.scores["mean"])
+    lines = verdicts.standings_table(judged, 1, versions.read_version(store, 2).metadata.scores["mean"])
     assert [line["Version"].split(",")[0] for line in lines[-2:]] == ["**Version 3**", "Always the average"]
     assert any("(active)" in line["Version"] for line in lines)
 
@@ -139,7 +139,7 @@ def test_pictures_show_every_row_by_name_with_units(found, rows):
 
 
 def test_the_card_says_all_that_the_sidecar_does_in_words(store, found):
-    text = card(versions.version(store, 2), found.candidate, history.promotions(store))
+    text = write_card(versions.read_version(store, 2), found.candidate, history.list_promotions(store))
     for part in (
         "# Version 2: ridge", "48 states", found.candidate.metadata.data.sha256, "penalty 3 (alpha)", "seed 0",
         "least squares", "always the average", "neither fit nor width it held", "cents per gallon", "scikit-learn",
@@ -150,8 +150,8 @@ def test_the_card_says_all_that_the_sidecar_does_in_words(store, found):
     ):  # fmt: skip
         assert part in text, part
     assert "Promoted" not in text
-    assert "Promoted" in card(versions.version(store, 1), found.active, history.promotions(store))
-    fewer = card(versions.version(store, 4), versions.load(store, 4), [])
+    assert "Promoted" in write_card(versions.read_version(store, 1), found.active, history.list_promotions(store))
+    fewer = write_card(versions.read_version(store, 4), versions.load_version(store, 4), [])
     assert "45 states of 48; 3 left out" in fewer
     assert "asked for by `a 'test'`" in fewer
 
@@ -160,7 +160,9 @@ def test_what_is_exported_is_loaded_elsewhere_with_the_same_answers(store, found
     from data.load import load_rows
     from model.fitting import artifact
 
-    for name, content in export(versions.version(store, 2), found.candidate, [], versions.content_of(store, 2)).items():
+    for name, content in export_version(
+        versions.read_version(store, 2), found.candidate, [], versions.read_pipeline(store, 2)
+    ).items():
         (tmp_path / name).write_bytes(content)
     loaded = artifact.load(load_rows(tmp_path / "rows.csv"), tmp_path)
     assert loaded.notice == ""

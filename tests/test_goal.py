@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from data.schema import FEATURE_NAMES, FEATURES, DataError
-from model.answering.goal import seek
+from model.answering.goal import find_smallest_change
 from model.answering.predict import predict, predict_many
 from model.fitting.recipe import make_recipe
 from model.fitting.train import fit
@@ -60,7 +60,7 @@ def test_for_one_or_two_sliders_no_smaller_change_reaches_the_goal(request, kind
         for goal in np.unique(np.linspace(y.min() - 30, y.max() + 30, 7).round()):
             if goal == now:
                 continue
-            sought = seek(model, start, goal, held)
+            sought = find_smallest_change(model, start, goal, held)
             assert_is_what_it_says(model, sought, start, held)
             side = 1 if goal > now else -1
             there = side * (y - goal) >= 0
@@ -77,7 +77,7 @@ def test_for_one_or_two_sliders_no_smaller_change_reaches_the_goal(request, kind
 @pytest.mark.parametrize("goal", [430, 460, 500, 550, 590, 620, 650, 700, 800])
 def test_with_all_four_free_chance_finds_nothing_much_nearer(model, goal):
     """The bound is what was seen against every cell of the forest: at worst 1.08 times the smallest change."""
-    sought = seek(model, DEFAULTS, goal)
+    sought = find_smallest_change(model, DEFAULTS, goal)
     assert_is_what_it_says(model, sought, DEFAULTS, ())
     assert sought.reached
     random = np.random.default_rng(goal)
@@ -100,18 +100,18 @@ def test_with_all_four_free_a_line_is_left_by_the_shortest_way(line):
     before = predict(line, DEFAULTS).value
     for goal in (round(before) + 40, round(before) - 40):
         shortest = (abs(goal - before) - 0.5) / np.linalg.norm(gradient)
-        assert shortest <= seek(line, DEFAULTS, goal).change <= shortest * 1.02
+        assert shortest <= find_smallest_change(line, DEFAULTS, goal).change <= shortest * 1.02
 
 
 def test_what_cannot_be_reached_says_what_comes_closest(model):
-    sought = seek(model, DEFAULTS, 300)
+    sought = find_smallest_change(model, DEFAULTS, 300)
     assert not sought.reached
     assert np.rint(sought.value) == 426  # the lowest of every cell of the forest
-    assert seek(model, DEFAULTS, 1000).value < 1000
+    assert find_smallest_change(model, DEFAULTS, 1000).value < 1000
 
 
 def test_a_goal_that_is_there_already_changes_nothing(model):
-    sought = seek(model, DEFAULTS, round(predict(model, DEFAULTS).value))
+    sought = find_smallest_change(model, DEFAULTS, round(predict(model, DEFAULTS).value))
     assert sought.reached
     assert sought.scenario == DEFAULTS
     assert sought.change == 0
@@ -129,4 +129,4 @@ def test_a_goal_that_is_there_already_changes_nothing(model):
 )
 def test_a_goal_that_cannot_be_used_is_refused_with_the_cure(model, goal, held, expected):
     with pytest.raises(DataError, match=expected):
-        seek(model, DEFAULTS, goal, held)
+        find_smallest_change(model, DEFAULTS, goal, held)

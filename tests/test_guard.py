@@ -183,8 +183,8 @@ def test_the_server_and_its_workers_ask_nobody_outside(store, tmp_path):
 
         asyncio.run(visit())
         refuses_socket(url, "http://evil.example")  # Streamlit would look up the address of this machine outside
-        wait_until(lambda: jobs.job(store, number).state not in OPEN, what="the job, by itself")
-    assert jobs.job(store, number).state == "done"
+        wait_until(lambda: jobs.find_job(store, number).state not in OPEN, what="the job, by itself")
+    assert jobs.find_job(store, number).state == "done"
     asked = {json.loads(line) for line in noted.read_text().splitlines()}
     assert "127.0.0.9" in asked
     assert {place for place in asked if not str(place).startswith("a file: ")} <= {
@@ -217,7 +217,7 @@ def test_no_other_host_is_answered_than_those_named_and_a_queue_that_is_switched
             await visit.close()
 
         asyncio.run(look())
-        assert jobs.job(store, number).state == "waiting"
+        assert jobs.find_job(store, number).state == "waiting"
 
 
 @pytest.mark.parametrize(
@@ -266,10 +266,10 @@ def test_settings_with_which_it_would_answer_nothing_are_told_at_the_start(proje
     secrets.write_bytes(b'auth = "yes"')
     assert told in refuses_to_start(project)
     secrets.unlink()
-    code = "from pages.shared import door; print(door.unreadable())"
+    code = "from pages.shared import door; print(door.secrets_problem())"
     for content in (b"\xff\xfe", b'[auth]\nexpose_tokens = "foo"\n', b"[auth"):
-        code += f"; open({str(secrets)!r}, 'wb').write({content!r}); print(door.unreadable())"
-    code += f"; import os; os.unlink({str(secrets)!r}); os.mkdir({str(secrets)!r}); print(door.unreadable())"
+        code += f"; open({str(secrets)!r}, 'wb').write({content!r}); print(door.secrets_problem())"
+    code += f"; import os; os.unlink({str(secrets)!r}); os.mkdir({str(secrets)!r}); print(door.secrets_problem())"
     said = subprocess.run([sys.executable, "-c", code], cwd=project, capture_output=True, text=True, check=True).stdout
     assert [line.partition(" (")[0] for line in said.split("\n")] == ["", *[told] * 4, ""], said
     secrets.rmdir()
@@ -290,7 +290,7 @@ def test_told_to_end_it_ends_within_five_seconds_and_says_so_in_the_job(store, t
     visit = asyncio.new_event_loop()
     with running_server(log=tmp_path / "log") as url:
         worker = worker_of(store, number)
-        wait_until(lambda: jobs.job(store, number).done >= 1, what="a fold")
+        wait_until(lambda: jobs.find_job(store, number).done >= 1, what="a fold")
         helpers = worker.children(recursive=True)
         session = visit.run_until_complete(Visit.open(url))  # of a visitor who then says nothing more
         half = socket.create_connection(("127.0.0.1", urlsplit(url).port))
@@ -302,8 +302,8 @@ def test_told_to_end_it_ends_within_five_seconds_and_says_so_in_the_job(store, t
     half.close()
     visit.run_until_complete(session.close())
     visit.close()
-    lost = jobs.job(store, number)
+    lost = jobs.find_job(store, number)
     assert lost.state == "failed"
     assert re.fullmatch(r"The app was ended after fit \d+ of 70\. Nothing was kept; start it again\.", lost.message)
     wait_until(lambda: all(is_over(process) for process in [worker, *helpers]), 10, "the end of the worker")
-    assert jobs.job(store, waiting).state == "waiting"
+    assert jobs.find_job(store, waiting).state == "waiting"

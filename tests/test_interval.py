@@ -12,7 +12,15 @@ from sklearn.tree import DecisionTreeRegressor
 
 from data.schema import FEATURE_NAMES, TARGET
 from model.fitting.evaluate import cross_validate, fold_numbers, groups_of, n_fits_of, n_repeats_for, pairs_of
-from model.fitting.interval import LEVELS, beyond, half_width, held_by_chance, levels, nested_held, possible_level
+from model.fitting.interval import (
+    LEVELS,
+    half_width,
+    held_by_chance,
+    measure_beyond,
+    measure_coverage,
+    nearest_possible_level,
+    possible_levels,
+)
 from model.fitting.recipe import build_pipeline, make_recipe
 from model.fitting.train import features, train
 
@@ -70,10 +78,10 @@ def test_errors_averaged_over_the_repeats_would_narrow_it(model):
 
 
 def test_levels_are_those_that_the_rows_can_set():
-    assert [levels(n) for n in (8, 9, 18, 19, 48)] == [(0.8,), (0.8, 0.9), (0.8, 0.9), LEVELS, LEVELS]
-    assert [possible_level(12, level) for level in LEVELS] == [0.8, 0.9, 0.9]
+    assert [possible_levels(n) for n in (8, 9, 18, 19, 48)] == [(0.8,), (0.8, 0.9), (0.8, 0.9), LEVELS, LEVELS]
+    assert [nearest_possible_level(12, level) for level in LEVELS] == [0.8, 0.9, 0.9]
     for n_rows in range(5, 60):
-        for level in levels(n_rows):
+        for level in possible_levels(n_rows):
             half_width(RANDOM.normal(size=n_rows), level)
 
 
@@ -98,7 +106,7 @@ def test_what_was_held_is_counted_without_any_row_that_set_fit_or_width(data, al
             width = sizes[math.ceil(round(level * (len(sizes) + 1), 9)) - 1]
             totals[repeat, place] += (errors <= width).sum()
     kept, pairs = cross_validate(unfitted, X, y)
-    found = nested_held(y, kept, pairs, groups_of(X, y))
+    found = measure_coverage(y, kept, pairs, groups_of(X, y))
     assert (found.n_repeats, found.n_rows) == (2, 48)
     assert [(each.level, each.held) for each in found.held] == list(zip(LEVELS, totals.mean(axis=0), strict=True))
 
@@ -110,7 +118,8 @@ def test_a_width_from_a_trees_own_rows_holds_far_fewer_than_promised(data):
     kept, pairs = cross_validate(tree, X, y)
     own = np.where(np.isnan(pairs), np.nan, tree.fit(X, y).predict(X))
     honest, blind = (
-        {each.level: each.held for each in nested_held(y, kept, used, groups_of(X, y)).held} for used in (pairs, own)
+        {each.level: each.held for each in measure_coverage(y, kept, used, groups_of(X, y)).held}
+        for used in (pairs, own)
     )
     assert honest[0.9] >= 39
     assert blind[0.9] < 10
@@ -121,7 +130,7 @@ def test_beyond_the_rows_fewer_are_held_than_promised(data):
     X, y = data
     unfitted = build_pipeline(make_recipe("least_squares"))
     kept, _ = cross_validate(unfitted, X, y)
-    found = beyond(lambda X, y: clone(unfitted).fit(X, y), X, y, kept)
+    found = measure_beyond(lambda X, y: clone(unfitted).fit(X, y), X, y, kept)
     drivers = FEATURE_NAMES.index("driver_licence_share")
     block = np.argsort(X[:, drivers], kind="stable")[-8:]
     rest = np.setdiff1d(np.arange(48), block)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from data.schema import FEATURES
-from model.answering.change import change, counts, direction, in_words
+from model.answering.change import agreement_in_words, amount_in_words, predict_change, refits_either_side
 from model.answering.neighbours import nearest
 from model.answering.predict import predict
 from model.fitting.interval import LEVELS
@@ -82,7 +82,7 @@ def test_a_change_is_said_as_python_says_it(js):
     changes += [each for each in RANDOM.normal(scale=900, size=300).round(3).tolist() if each % 1 != 0.5]
     said = js("changes.map((change) => [amount(change), signed(change)])", changes=changes)
     for each, (words, figure) in zip(changes, said, strict=True):
-        assert words == in_words(each)
+        assert words == amount_in_words(each)
         assert figure == (f"{round(each):+,}".replace("-", "−") if round(each) else "0")
 
 
@@ -99,7 +99,7 @@ def test_steps_are_those_of_the_slider(js, inputs, name):
 def test_what_is_known_at_a_step_is_the_servers_and_linear_between_coarse_ones(js, model):
     for pair in itertools.pairwise(scenarios(6)):
         start, scenario = (dict(zip(BY_NAME, values, strict=True)) for values in pair)
-        answer = what_if._answer(model, predict(model, scenario), change(model, start, scenario), "")
+        answer = what_if._answer(model, predict(model, scenario), predict_change(model, start, scenario), "")
         code = "answer.curves.map(({ value }, place) => value.map((_, step) => lookUp(answer, place, step)))"
         for curve, looked_up in zip(answer["curves"], js(code, answer=answer), strict=True):
             band, value = curve["band"], np.array(curve["value"])
@@ -186,8 +186,8 @@ def test_dots_are_stacked_where_they_meet_and_stay_in_their_slot(js):
 def test_what_refits_say_is_counted_in_pythons_words(js):
     shares = [(below, above) for below in range(0, 121, 7) for above in range(0, 121 - below, 5)] + [(60, 60), (0, 120)]
     asked = [SimpleNamespace(below=below / 120, above=above / 120) for below, above in shares]
-    said = js("each.map(counted)", each=[counts(one.below, one.above) for one in asked])
-    assert said == [direction(one) for one in asked]
+    said = js("each.map(counted)", each=[refits_either_side(one.below, one.above) for one in asked])
+    assert said == [agreement_in_words(one) for one in asked]
 
 
 def test_algorithms_agree_or_the_most_are_named_first(js):

@@ -40,7 +40,7 @@ LONG = {"n_estimators": 400}
 def store(store):
     yield store
     running = worker_process(store)  # it may have been started by another process than this one
-    for job in jobs.open_jobs(store):
+    for job in jobs.list_open_jobs(store):
         jobs.cancel(store, job.id)
     wait_for_processes(store)
     if running and running[1].pid != os.getpid():
@@ -57,12 +57,12 @@ def test_a_job_waits_with_all_that_was_asked_for(store):
     number = jobs.submit(
         store, "v1", 1, ["forest"], parameters={"n_estimators": 7}, seed=3, excluded=(5, 2, 5), by="Ann"
     )
-    (job,) = jobs.open_jobs(store)
+    (job,) = jobs.list_open_jobs(store)
     assert (job.id, job.state, job.visitor, job.worker, job.done, job.total) == (number, "waiting", "v1", "", 0, 0)
     assert job.request == jobs.JobRequest(1, ("forest",), {"n_estimators": 7}, seed=3, excluded=(2, 5), by="Ann")
     assert job.created_at <= now()
     assert (job.started_at, job.heartbeat, job.ended_at) == (None, None, None)
-    assert jobs.job(store, number + 1) is None
+    assert jobs.find_job(store, number + 1) is None
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_a_job_waits_with_all_that_was_asked_for(store):
 def test_a_job_that_cannot_be_done_is_refused(store, algorithms, options, reason):
     with pytest.raises((ModelError, StoreError), match=reason):
         jobs.submit(store, "v1", 1, algorithms, **options)
-    assert jobs.jobs(store) == []
+    assert jobs.list_jobs(store) == []
 
 
 def test_a_job_without_data_or_with_too_many_is_refused(store, rows):
@@ -108,7 +108,7 @@ def test_a_visitor_has_one_job_waiting_and_the_queue_is_not_endless(store):
         jobs.submit(store, "one more", 1, ["ridge"])
     assert jobs.cancel(store, first)
     assert jobs.submit(store, "one more", 1, ["ridge"])
-    assert [job.visitor for job in jobs.open_jobs(store)] == [*(f"v{n}" for n in range(1, 20)), "one more"]
+    assert [job.visitor for job in jobs.list_open_jobs(store)] == [*(f"v{n}" for n in range(1, 20)), "one more"]
 
 
 def test_a_waiting_job_is_cancelled_once_and_never_begins(store):
@@ -117,23 +117,23 @@ def test_a_waiting_job_is_cancelled_once_and_never_begins(store):
     assert not jobs.cancel(store, number)
     assert not jobs.cancel(store, 99)
     assert dispatch(store) is None
-    job = jobs.job(store, number)
+    job = jobs.find_job(store, number)
     assert (job.state, job.message, job.worker) == ("cancelled", "Cancelled.", "")
     assert job.ended_at >= job.created_at
 
 
 def test_the_job_that_ended_last_is_the_last_one_whatever_the_clock_says(store):
     first, second, third, fourth = (jobs.submit(store, f"v{n}", 1, ["mean"]) for n in range(4))
-    assert jobs.last_ended(store) is None
+    assert jobs.find_last_ended(store) is None
     jobs.cancel(store, third)
     change(store, JOB, third, ended_at=now() + timedelta(days=1))  # then the clock was set back
     jobs.cancel(store, second)
-    assert jobs.last_ended(store).id == second
+    assert jobs.find_last_ended(store).id == second
     set_running(store, first, f"{socket.gethostname()}:{2**22 + 1}", now())  # a process that cannot be
     dispatcher_of(store).dispatch(store, starting=False)
-    assert jobs.last_ended(store).id == first
+    assert jobs.find_last_ended(store).id == first
     jobs.cancel(store, fourth)
-    assert jobs.last_ended(store).id == fourth
+    assert jobs.find_last_ended(store).id == fourth
     assert not jobs.cancel(store, second)  # an end that is over takes no number
     assert sql(store, "SELECT id, end_number FROM job ORDER BY id") == [(1, 3), (2, 2), (3, 1), (4, 4)]
 
@@ -144,15 +144,15 @@ def test_the_worker_of_another_computer_is_believed_until_it_is_silent(store):
     number, following = jobs.submit(store, "v1", 1, ["ridge"]), jobs.submit(store, "v2", 1, ["ridge"])
     set_running(store, number, "elsewhere:1", now())
     assert dispatch(store) is None
-    assert jobs.take(store, following) == ""
+    assert jobs.claim_job(store, following) == ""
     set_running(store, number, "elsewhere:1", now() - STALE - timedelta(seconds=1))
     assert dispatch(store) is None  # perhaps the store was away, and it beats again in a moment
-    assert jobs.job(store, number).state == "running"
+    assert jobs.find_job(store, number).state == "running"
     wait_until(lambda: dispatch(store) == following, what="its end")
-    lost = jobs.job(store, number)
+    lost = jobs.find_job(store, number)
     assert lost.state == "failed"
     assert lost.message.startswith("The worker was ended from outside before its first fit. Nothing was kept")
-    assert not jobs.beat(store, number, "elsewhere:1")
+    assert not jobs.send_heartbeat(store, number, "elsewhere:1")
 
 
 @pytest.mark.slow
@@ -160,8 +160,8 @@ def test_a_new_server_goes_on_with_the_queue_of_one_that_is_gone_before_anybody_
     number, following = jobs.submit(store, "v1", 1, ["ridge"]), jobs.submit(store, "v2", 1, ["ridge"])
     set_running(store, number, "elsewhere:1", now() - STALE - timedelta(seconds=1))
     with running_server(log=tmp_path / "log"):
-        wait_until(lambda: jobs.job(store, following).state == "done", what="the next training")
-    assert jobs.job(store, number).state == "failed"
+        wait_until(lambda: jobs.find_job(store, following).state == "done", what="the next training")
+    assert jobs.find_job(store, number).state == "failed"
     assert "Traceback" not in (tmp_path / "log").read_text(encoding="utf-8")
 
 
@@ -171,17 +171,17 @@ def test_a_worker_of_this_computer_that_is_gone_is_noticed_at_once(store):
     gone.communicate()
     set_running(store, number, f"{socket.gethostname()}:{gone.pid}", now())
     assert dispatch(store) is None
-    assert jobs.job(store, number).state == "failed"
+    assert jobs.find_job(store, number).state == "failed"
 
 
 def test_a_job_is_taken_by_one_worker(store):
     number = jobs.submit(store, "v1", 1, ["ridge"])
-    worker = jobs.take(store, number)
+    worker = jobs.claim_job(store, number)
     assert worker == f"{socket.gethostname()}:{os.getpid()}"
-    assert jobs.take(store, number) == ""
-    assert jobs.beat(store, number, worker, done=3, total=5)
-    assert jobs.beat(store, number, "somebody:1") is False
-    assert (jobs.job(store, number).done, jobs.job(store, number).total) == (3, 5)
+    assert jobs.claim_job(store, number) == ""
+    assert jobs.send_heartbeat(store, number, worker, done=3, total=5)
+    assert jobs.send_heartbeat(store, number, "somebody:1") is False
+    assert (jobs.find_job(store, number).done, jobs.find_job(store, number).total) == (3, 5)
 
 
 DISPATCHER = """
@@ -207,7 +207,7 @@ def test_of_several_processes_that_dispatch_at_once_one_begins_one_job(store, tm
     (tmp_path / "begin").touch()
     said = sorted(output_of(dispatcher).strip() for dispatcher in dispatchers)  # a worker holds no pipe of theirs
     assert said == sorted([str(numbers[0]), "None", "None"])
-    assert [job.state for job in jobs.open_jobs(store)] == ["running", "waiting", "waiting"]
+    assert [job.state for job in jobs.list_open_jobs(store)] == ["running", "waiting", "waiting"]
 
 
 @pytest.mark.slow
@@ -217,21 +217,21 @@ def test_jobs_are_worked_off_one_after_another_in_their_order_without_further_ca
     assert dispatch(store) == numbers[0]
 
     def done():
-        states = [job.state for job in jobs.jobs(store)]  # all of one moment
+        states = [job.state for job in jobs.list_jobs(store)]  # all of one moment
         assert states.count("running") <= 1
         assert "failed" not in states
         return states == ["done"] * 3
 
     wait_until(done)
-    found = [jobs.job(store, number) for number in numbers]
+    found = [jobs.find_job(store, number) for number in numbers]
     assert all(one.ended_at <= other.started_at for one, other in pairwise(found))
-    assert [version.job_id for version in versions.versions(store)[1:]] == numbers
+    assert [version.job_id for version in versions.list_versions(store)[1:]] == numbers
 
 
 def helpers_of(store, number):
     """Wait until the worker of a job has helpers; return all of them with the worker."""
     worker = worker_of(store, number)
-    wait_until(lambda: jobs.job(store, number).done > 0, what="the first fold")
+    wait_until(lambda: jobs.find_job(store, number).done > 0, what="the first fold")
     found = [worker, *worker.children(recursive=True)]
     assert len(found) > 1
     return found
@@ -251,14 +251,14 @@ def test_a_job_that_is_ended_leaves_no_process_and_no_shared_memory_behind(store
     assert jobs.cancel(store, number) if how == "cancelled" else processes[0].kill() is None
     wait_until(lambda: all(is_over(process) for process in processes), 20, "the end of the processes")
     assert ended(store, following).state == "done"
-    job = jobs.job(store, number)
+    job = jobs.find_job(store, number)
     if how == "cancelled":
         assert (job.state, job.message) == ("cancelled", "Cancelled.")
     else:
         assert job.state == "failed"
         assert job.message.startswith("The worker was ended from outside after fit ")
         assert job.message.endswith("Nothing was kept; start it again.")
-    assert [version.job_id for version in versions.versions(store)] == [None, following]
+    assert [version.job_id for version in versions.list_versions(store)] == [None, following]
     wait_until(lambda: not shared_memory(processes[0].pid), 20, "the end of the shared memory")
 
 
@@ -282,4 +282,4 @@ def test_a_worker_of_a_job_that_is_not_waiting_says_so_and_does_nothing(store):
     worker = python("import sys; from model.queue import worker; sys.exit(worker.main(99))", stderr=subprocess.PIPE)
     _, err = worker.communicate(timeout=60)
     assert (worker.returncode, err) == (2, "Job 99 is not waiting.\n")
-    assert jobs.jobs(store) == []
+    assert jobs.list_jobs(store) == []

@@ -9,7 +9,7 @@ import pytest
 
 from data.load import fingerprint
 from data.schema import FEATURE_NAMES, FEATURES, ROW, TARGET
-from model.answering.change import change
+from model.answering.change import predict_change
 from model.answering.neighbours import nearest
 from model.answering.predict import predict
 from model.fitting import evaluate
@@ -17,7 +17,7 @@ from model.fitting.evaluate import groups_of
 from model.fitting.importance import losses_of, predictions_and_losses
 from model.fitting.interval import LEVELS, half_width
 from model.fitting.recipe import make_recipe
-from model.fitting.scores import scores
+from model.fitting.scores import score_predictions
 from model.fitting.train import N_SAMPLED, train
 from model.store import history, versions
 from pages.shared import what_if
@@ -51,13 +51,13 @@ def test_what_is_stored_row_by_row_comes_back_exactly(store, large):
     with store.writing() as connection:
         data_set = versions.add_data_set(connection, large.rows, "many")
         number = versions.add_version(connection, large, data_set, by="a test")
-    again = versions.load(store, number)
+    again = versions.load_version(store, number)
     assert again.predictions.dtype == float
     assert (again.predictions == large.predictions).all()
     for kind, by_input in large.importance.items():
         for name, errors in by_input.items():
             assert (again.importance[kind][name] == errors).all()
-    assert scores(again.y, again.predictions, again.groups) == large.metadata.scores["model"]
+    assert score_predictions(again.y, again.predictions, again.groups) == large.metadata.scores["model"]
     history.promote(store, number, "Ann", "more rows")
     assert predict(again, DEFAULTS).to_record() == predict(large, DEFAULTS).to_record()
 
@@ -103,7 +103,7 @@ def test_a_move_sends_no_more_than_with_the_shipped_rows(large, model, monkeypat
     monkeypatch.setattr(what_if, "_component", lambda: lambda data, **_: sent.append(len(data)))
     for one in (large, model):
         inputs, answer = Inputs(0, 0, DEFAULTS, "", 0.9), predict(one, DEFAULTS)
-        what_if.what_if(one, inputs, answer, change(one, DEFAULTS, DEFAULTS), "", what_if._rows(one)["id"])
+        what_if.draw_what_if(one, inputs, answer, predict_change(one, DEFAULTS, DEFAULTS), "", what_if._rows(one)["id"])
     assert sent[0] < 1.1 * sent[1]
 
 
@@ -132,9 +132,9 @@ def test_standard_errors_from_groups_of_rows_are_those_from_rows(monkeypatch):
     y = rng.normal(500, 100, 20_000)
     predictions = (y + rng.standard_t(5, 20_000) * 40)[None]
     groups = groups_of(y[:, None], y)
-    single = scores(y, predictions, groups)
+    single = score_predictions(y, predictions, groups)
     monkeypatch.setattr("model.fitting.scores._N_GROUPED", 19_999)
-    grouped = scores(y, predictions, groups)
+    grouped = score_predictions(y, predictions, groups)
     exact = np.abs(y - predictions[0]).std() / np.sqrt(20_000)
     for name in ("mae", "rmse", "r2"):
         assert getattr(grouped, name).value == getattr(single, name).value
@@ -144,7 +144,7 @@ def test_standard_errors_from_groups_of_rows_are_those_from_rows(monkeypatch):
 
 def test_a_target_that_never_varies_has_no_share_explained_in_groups_either(monkeypatch):
     monkeypatch.setattr("model.fitting.scores._N_GROUPED", 2000)
-    figures = scores(np.full(3000, 500.0), np.full((1, 3000), 490.0), np.arange(3000))
+    figures = score_predictions(np.full(3000, 500.0), np.full((1, 3000), 490.0), np.arange(3000))
     assert (figures.mae.value, figures.mae.standard_error) == (10, pytest.approx(0, abs=1e-9))
     assert np.isfinite([figures.r2.value, figures.r2.standard_error]).all()
 

@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 from sklearn.model_selection import RepeatedKFold
 
-from model.answering.change import counts
+from model.answering.change import refits_either_side
 from model.fitting.algorithms import ALGORITHMS, OFFERED
 from model.fitting.recipe import make_recipe
 from model.fitting.refits import SIMULATED
@@ -154,7 +154,7 @@ def test_the_change_of_the_worked_state_and_what_others_say_of_it(model, ohio):
     said = np.sort((model.refits.pool.predict(after) - model.refits.pool.predict(before))[0])
     low, high = stats.scoreatpercentile(said, [5, 95])
     assert len(said) == 120
-    less, _, _ = counts((said < 0).mean(), (said > 0).mean())
+    less, _, _ = refits_either_side((said < 0).mean(), (said > 0).mean())
     assert_says("fitted 30 times", f"for Ohio {low:.0f} to {high:+.0f}", f"say less: {less} of 100.")
     assert_says(f"about 498 - {-own:.0f} = **{498 + own:.0f}**")
     for algorithm in OFFERED:

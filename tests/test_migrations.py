@@ -100,7 +100,7 @@ def test_nothing_that_the_old_store_held_is_lost_or_changed(migrated):
         before = asked(f"SELECT {same} FROM {name} ORDER BY id")  # noqa: S608
         assert [[plain(value) for value in row] for row in kept] == [[plain(value) for value in row] for row in before]
     history.promote(migrated, 1, "Ann", "back")
-    assert history.promotions(migrated)[-1].id == 6
+    assert history.list_promotions(migrated)[-1].id == 6
     with pytest.raises(Exception, match="promotions are only ever added"):
         sql(migrated, "DELETE FROM promotion")
 
@@ -114,7 +114,7 @@ def plain(value):
 
 @pytest.mark.parametrize("number", SOUND)
 def test_each_version_keeps_its_predictions_and_importance_to_the_last_bit(migrated, number):
-    known, before = versions.kept_of(migrated, number), old_arrays(number)
+    known, before = versions.read_kept(migrated, number), old_arrays(number)
     np.testing.assert_array_equal(known.predictions, before["predictions/model"])
     for kind, by_input in known.importance.items():
         for name, values in by_input.items():
@@ -128,16 +128,16 @@ def test_each_version_keeps_its_predictions_and_importance_to_the_last_bit(migra
 @pytest.mark.slow
 @pytest.mark.postgresql
 def test_the_evidence_on_each_version_is_what_it_was_to_the_last_bit(migrated):
-    load = partial(versions.load, migrated)
+    load = partial(versions.load_version, migrated)
     models = {number: load(number) for number in SOUND}
     rivals = dict(asked("SELECT id, rival_id FROM model_version"))
     n_held_against = 0
     for number in SOUND:
         before = old_arrays(number)
         for other in SOUND:
-            found = evidence.gather(migrated, models[number], models[other])
+            found = evidence.gather_evidence(migrated, models[number], models[other])
             np.testing.assert_array_equal(found.own, before["predictions/model"])
-            recipe_of = {n: versions.version(migrated, n).recipe for n in (other, rivals[number]) if n}
+            recipe_of = {n: versions.read_version(migrated, n).recipe for n in (other, rivals[number]) if n}
             judged, against = models[number].metadata, models[other].metadata
             if (judged.data, judged.folds) == (against.data, against.folds):
                 rival = old_arrays(other)["predictions/model"]
@@ -158,7 +158,7 @@ def test_the_evidence_on_each_version_is_what_it_was_to_the_last_bit(migrated):
 
 
 def test_what_several_versions_held_is_kept_once(migrated):
-    twins = [versions.version(migrated, number).evaluation_sha256 for number in (2, 5)]
+    twins = [versions.read_version(migrated, number).evaluation_sha256 for number in (2, 5)]
     assert twins[0] == twins[1]
     # Own ones of 1 to 8 but for the twin; the ridge on the rows of 3 and 4, and on those of 6 and 7.
     assert sql(migrated, "SELECT count(*) FROM evaluation") == [(7 + 2,)]
@@ -166,21 +166,21 @@ def test_what_several_versions_held_is_kept_once(migrated):
 
 def test_who_was_called_broken_answers_again_unless_a_checksum_says_so(migrated):
     assert asked("SELECT id FROM model_version WHERE broken IS NOT NULL") == [(BRANDED,), (DAMAGED,)]
-    assert {one.id: one.broken for one in versions.versions(migrated) if one.broken} == {
+    assert {one.id: one.broken for one in versions.list_versions(migrated) if one.broken} == {
         DAMAGED: f"The record of version {DAMAGED} is not the one that was stored."
     }
-    model, notice, _ = history.active_model(migrated, partial(versions.load, migrated))
+    model, notice, _ = history.load_active_model(migrated, partial(versions.load_version, migrated))
     assert (model.version, notice) == (BRANDED, "")
     with pytest.raises(DamagedError, match=f"record of version {DAMAGED}"):
-        versions.load(migrated, DAMAGED)
+        versions.load_version(migrated, DAMAGED)
 
 
 def test_the_last_job_that_ended_is_the_newest_whatever_the_clock_said(migrated):
     at = "SELECT id FROM job ORDER BY ended_at DESC LIMIT 1"
     assert asked(at) == [(2,)]
-    assert jobs.last_ended(migrated).id == 7
+    assert jobs.find_last_ended(migrated).id == 7
     jobs.cancel(migrated, jobs.submit(migrated, "v1", 1, ["ridge"]))
-    assert jobs.last_ended(migrated).id == 8
+    assert jobs.find_last_ended(migrated).id == 8
 
 
 def change_old(url, statement, **values):
@@ -196,10 +196,10 @@ def test_rows_that_were_damaged_before_are_found_to_be_so(old_url):
     change_old(old_url, "UPDATE data_set SET parquet = :broken WHERE id = 2", broken=bytes(broken))
     change_old(old_url, "UPDATE data_set SET parquet = :broken WHERE id = 3", broken=b"PAR1")
     store = Store(old_url)
-    assert len(versions.rows_of(store, 1)) == 48
+    assert len(versions.read_rows(store, 1)) == 48
     for number in (2, 3):
         with pytest.raises(DamagedError, match=f"The rows of data set {number} are not the ones that were stored"):
-            versions.rows_of(store, number)
+            versions.read_rows(store, number)
 
 
 def test_where_the_rows_cannot_be_read_for_lack_of_a_library_the_store_stays_old_and_is_tried_again(
@@ -211,7 +211,7 @@ def test_where_the_rows_cannot_be_read_for_lack_of_a_library_the_store_stays_old
             StoreError, match=r"brought up to this release at the moment \(ImportError: .*\)\. Try again"
         ):
             Store(old_url)
-    assert len(versions.rows_of(Store(old_url), 1)) == 48
+    assert len(versions.read_rows(Store(old_url), 1)) == 48
 
 
 def test_a_step_that_fails_changes_nothing(old_url, monkeypatch):
@@ -232,7 +232,7 @@ def test_a_step_that_fails_changes_nothing(old_url, monkeypatch):
         columns = {column["name"] for column in inspect(connection).get_columns("model_version")}
     engine.dispose()
     assert "evaluation_sha256" not in columns
-    assert len(versions.versions(Store(old_url))) == 9
+    assert len(versions.list_versions(Store(old_url))) == 9
 
 
 def test_a_store_of_the_release_before_gets_the_table_of_ended_sign_ins_and_keeps_the_rest(store):
@@ -276,10 +276,10 @@ def test_two_processes_that_open_it_at_once_bring_it_up_once(old_url, tmp_path):
 @pytest.mark.sqlite
 def test_a_copy_of_an_old_store_is_one_of_today(tmp_path):
     shutil.copy(OLD, tmp_path / "old.db")
-    copied = transfer.copy(f"sqlite:///{tmp_path}/old.db", f"sqlite:///{tmp_path}/copy.db")
+    copied = transfer.copy_store(f"sqlite:///{tmp_path}/old.db", f"sqlite:///{tmp_path}/copy.db")
     assert {one.table: one.n_rows for one in copied} == {
         "data_set": 3, "ended_sign_in": 0, "evaluation": 9, "job": 7, "model_version": 9, "promotion": 5, "refits": 0,
     }  # fmt: skip
     store = Store(f"sqlite:///{tmp_path}/copy.db")
-    assert versions.load(store, 3).version == 3
-    assert len(jobs.jobs(store)) == 7
+    assert versions.load_version(store, 3).version == 3
+    assert len(jobs.list_jobs(store)) == 7

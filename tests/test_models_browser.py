@@ -12,7 +12,7 @@ from model.answering.predict import predict_rows
 from model.fitting import artifact
 from model.fitting.recipe import make_recipe
 from model.fitting.train import train
-from model.judging.card import card
+from model.judging.card import write_card
 from model.store import history, versions
 from model.store.tables import DATA_SET, MODEL_VERSION
 from tests.retrain_page import answer, model_of
@@ -54,7 +54,7 @@ def test_record_card_and_files_are_as_they_are_and_work_elsewhere(store, visitor
     ann.page.get_by_role("button", name="Show as table").click()
     cells = ann.page.get_by_test_id("stPopoverBody").locator("tbody tr")
     expect(cells).to_have_count(3)
-    recorded = history.promotions(store)
+    recorded = history.list_promotions(store)
     for line, one in zip(cells.all(), reversed(recorded), strict=True):
         told = line.locator("td").all_inner_texts()
         assert told == [f"{one.at:%Y-%m-%d %H:%M:%S}", str(one.version_id), one.by, one.reason]
@@ -71,7 +71,9 @@ def test_record_card_and_files_are_as_they_are_and_work_elsewhere(store, visitor
     with ann.page.expect_download() as waiting:
         ann.presses("Model card")
     ridge = model_of(store_url, 2)
-    assert text_of(waiting.value).decode() == card(versions.version(store, 2), ridge, history.promotions(store))
+    assert text_of(waiting.value).decode() == write_card(
+        versions.read_version(store, 2), ridge, history.list_promotions(store)
+    )
     with ann.page.expect_download() as waiting:
         ann.presses("Model with its record and rows")
     zipfile.ZipFile(io.BytesIO(text_of(waiting.value))).extractall(tmp_path / "taken")
@@ -102,8 +104,8 @@ def test_what_was_promoted_stays_the_rest_can_be_removed_and_no_number_comes_aga
     ann.sees("and with it version 3")
     ann.presses("Remove it")
     ann.sees("was removed.")
-    assert [one.id for one in versions.versions(store)] == [1, 2, 5]
-    assert [one.id for one in versions.data_sets(store)] == [1]
+    assert [one.id for one in versions.list_versions(store)] == [1, 2, 5]
+    assert [one.id for one in versions.list_data_sets(store)] == [1]
     ann.sees_no("Data sets that can be removed")
 
 

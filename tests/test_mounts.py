@@ -88,7 +88,7 @@ def test_a_backup_may_be_kept_there(store, mounted, tmp_path):
     with tempfile.TemporaryDirectory(dir=SHARED_MEMORY) as folder:
         far = Path(folder)
         mounted(far, "nfs4")
-        transfer.backup(store, far / "backup.db")
+        transfer.write_backup(store, far / "backup.db")
         assert [path.name for path in far.iterdir()] == ["backup.db"]
         (tmp_path / "near.db").write_bytes((far / "backup.db").read_bytes())
     assert everything(f"sqlite:///{tmp_path}/near.db") == everything(store.url)

@@ -59,7 +59,7 @@ def test_a_user_without_a_name_stands_in_the_record_as_a_number(as_nobody, rows)
             shutil.chown(path, UID, UID)
         command = [*as_nobody, "model", "promote", str(number), "--reason", "to see who it was"]
         subprocess.run(command, check=True, cwd=ROOT, env=os.environ | {"PETROL_STORE_URL": store.url})
-        assert f"uid {UID}" in [promotion.by for promotion in history.promotions(store)]
+        assert f"uid {UID}" in [promotion.by for promotion in history.list_promotions(store)]
 
 
 def test_the_server_answers_without_a_name_a_home_and_a_store(as_nobody, model, tmp_path):

@@ -37,7 +37,7 @@ from model.store import history
 store = history.open_store()
 for number in range(20):
     history.promote(store, 1, sys.argv[1], f"for the {number}th time")
-    assert history.active(store) == (1, 1)
+    assert history.find_active(store) == (1, 1)
 """
 
 
@@ -47,10 +47,10 @@ def test_processes_that_write_and_read_in_between_see_what_they_wrote_and_lose_n
     promoters = [python(PROMOTER, name) for name in ("Ann", "Bob")]
     while any(promoter.poll() is None for promoter in promoters):
         with ThreadPoolExecutor(4) as pool:  # several sessions of the server
-            assert set(pool.map(lambda _: history.active(store), range(20))) == {(1, 1)}
+            assert set(pool.map(lambda _: history.find_active(store), range(20))) == {(1, 1)}
     assert [output_of(promoter) for promoter in promoters] == ["", ""]
     for name in ("Ann", "Bob"):
-        kept = [one.reason for one in history.promotions(store) if one.by == name]
+        kept = [one.reason for one in history.list_promotions(store) if one.by == name]
         assert kept == [f"for the {number}th time" for number in range(20)]
     assert Store(pooled).is_new is False
     store.close()
@@ -58,7 +58,7 @@ def test_processes_that_write_and_read_in_between_see_what_they_wrote_and_lose_n
 
 def test_a_transaction_leaves_nothing_behind_in_a_session_that_others_use_too(pooled, url):
     store = history.open_store(pooled)
-    history.promotions(store)
+    history.list_promotions(store)
     history.promote(store, 1, "Ann", "again")
     names = "lock_timeout", "idle_in_transaction_session_timeout", "tcp_user_timeout", "default_transaction_isolation"
     names += ("default_transaction_read_only",)
@@ -83,7 +83,7 @@ def test_a_store_that_another_program_holds_is_told_to_be_held_and_who_stands_st
             history.promote(impatient, 1, "Ann", "again")
         wait_until(lambda: promoted(impatient), 30, "a promotion")
         connection.exec_driver_sql("SELECT 1")
-    assert [one.reason for one in history.promotions(store)] == ["Shipped with the app.", "in spite of it"]
+    assert [one.reason for one in history.list_promotions(store)] == ["Shipped with the app.", "in spite of it"]
     for each in (store, impatient):
         each.close()
 
@@ -99,14 +99,14 @@ def test_a_server_that_is_away_behind_it_is_told_and_asked_again(monkeypatch):
     waits = {"query_wait_timeout": 0, "server_login_retry": 1}  # for ever, and [s]
     with running_postgresql() as server, running_pgbouncer(server, **waits) as through:
         store = history.open_store(through(server.new()))
-        assert history.active(store) == (1, 1)
+        assert history.find_active(store) == (1, 1)
         server.stop()
         for _ in range(2):
             with pytest.raises(StoreError, match=r"cannot be reached \(.*\)\. Start its server"):
-                history.active(store)
+                history.find_active(store)
         server.start()
         wait_until(lambda: promoted(store), 60, "a promotion")
-        assert [one.reason for one in history.promotions(store)] == ["Shipped with the app.", "in spite of it"]
+        assert [one.reason for one in history.list_promotions(store)] == ["Shipped with the app.", "in spite of it"]
         store.close()
 
 
@@ -117,11 +117,11 @@ def test_a_training_a_copy_and_a_backup_go_through_it(pooled, through, postgresq
     number = add_quick(store, rows)
     job = run(store, 1, ["ridge"], by="Ann")
     assert job.state == "done", job.message
-    assert [one.id for one in versions.of_job(store, job.id)] == [number + 1]
-    assert not jobs.open_jobs(store)
-    copied = transfer.copy(pooled, through(postgresql.new()))
-    transfer.backup(store, tmp_path / "backup.db")
-    assert transfer.copy(f"sqlite:///{tmp_path}/backup.db", through(postgresql.new())) == copied
+    assert [one.id for one in versions.list_versions_of_job(store, job.id)] == [number + 1]
+    assert not jobs.list_open_jobs(store)
+    copied = transfer.copy_store(pooled, through(postgresql.new()))
+    transfer.write_backup(store, tmp_path / "backup.db")
+    assert transfer.copy_store(f"sqlite:///{tmp_path}/backup.db", through(postgresql.new())) == copied
     store.close()
 
 
@@ -148,7 +148,7 @@ def test_the_app_answers_promotes_and_trains_through_it(pooled, rows, tmp_path):
 
     with running_server(log=tmp_path / "log", PETROL_STORE_URL=pooled) as url:
         run_aside(looks(url))  # the soak has it beside browser tests
-        wait_until(lambda: len(versions.versions(store)) == number + 1, what="the training")
-    assert [one.by for one in history.promotions(store)] == ["the app", "Ann"]
+        wait_until(lambda: len(versions.list_versions(store)) == number + 1, what="the training")
+    assert [one.by for one in history.list_promotions(store)] == ["the app", "Ann"]
     assert "Traceback" not in (tmp_path / "log").read_text(encoding="utf-8")
     store.close()

@@ -30,7 +30,7 @@ def store(url):
 def test_not_even_the_whole_record_of_promotions_can_be_emptied(store):
     with pytest.raises(exc.IntegrityError, match="promotions are only ever added"):
         sql(store, "TRUNCATE promotion")
-    assert len(history.promotions(store)) == 1
+    assert len(history.list_promotions(store)) == 1
 
 
 def test_a_database_of_another_program_is_left_alone(url):
@@ -53,7 +53,7 @@ def test_a_store_that_another_program_holds_is_told_to_be_held(url, store, monke
     with store.writing(), pytest.raises(StoreError, match=r"is held by another program .* Try again in a moment"):
         history.promote(impatient, 1, "Ann", "again")
     history.promote(impatient, 1, "Ann", "again")
-    assert [one.reason for one in history.promotions(store)] == ["Shipped with the app.", "again"]
+    assert [one.reason for one in history.list_promotions(store)] == ["Shipped with the app.", "again"]
 
 
 def test_a_server_that_cannot_be_reached_or_refuses_is_told_without_the_password(url, postgresql):
@@ -81,7 +81,7 @@ def test_who_may_not_write_is_told(url, store, postgresql):
     postgresql.ask("GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader", name)
     reader = url.replace(url[: url.index("@")], "postgresql+psycopg://reader:r")
     opened = history.open_store(reader)
-    assert history.active(opened) == (1, 1)
+    assert history.find_active(opened) == (1, 1)
     with pytest.raises(StoreError, match=r"cannot be written \(permission denied for table promotion\)"):
         history.promote(opened, 1, "Ann", "again")
     empty = postgresql.new()
@@ -137,13 +137,13 @@ def test_a_server_that_was_started_anew_is_asked_again_without_a_word():
         history.promote(store, 1, "Ann", "before")
         server.stop()
         with pytest.raises(StoreError, match="cannot be reached"):
-            history.active(store)
+            history.find_active(store)
         server.start()
-        assert [one.reason for one in history.promotions(store)] == ["Shipped with the app.", "before"]
+        assert [one.reason for one in history.list_promotions(store)] == ["Shipped with the app.", "before"]
         server.stop()
         server.start()  # nobody has asked meanwhile
         history.promote(store, 1, "Ann", "after")
-        assert history.promotions(store)[-1].reason == "after"
+        assert history.list_promotions(store)[-1].reason == "after"
         store._engine.dispose()
 
 
@@ -152,14 +152,14 @@ def test_a_worker_that_could_not_beat_while_the_server_was_away_is_not_given_up(
     with running_postgresql() as server:
         store = history.open_store(server.new())
         number = jobs.submit(store, "v1", 1, ["ridge"])
-        beating = jobs.take(store, number)
+        beating = jobs.claim_job(store, number)
         server.stop()
         started = time.monotonic()
         wait_until(lambda: time.monotonic() - started > 1, what="a second away")
         server.start()
         assert dispatch(store) is None
-        assert jobs.beat(store, number, beating)
-        assert jobs.job(store, number).state == "running"
+        assert jobs.send_heartbeat(store, number, beating)
+        assert jobs.find_job(store, number).state == "running"
         store._engine.dispose()
 
 

@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from model.active import ActiveModel
 from model.answering.predict import predict_rows
 from model.judging import evidence
-from model.judging.card import export
+from model.judging.card import export_version
 from model.queue import jobs
 from model.store import history, pruning, tables, versions
 from model.store.database import Store, StoreError
@@ -34,7 +34,7 @@ def aged(store, table, number, days, **more):
 def upload(store, rows, shift, days, *, algorithm="ridge", promoted=False):
     """Keep a version on rows of its own, both some days old; return their numbers."""
     number = add_quick(store, rows.assign(petrol_tax=rows.petrol_tax + shift), algorithm)
-    data_set = versions.version(store, number).data_set.id
+    data_set = versions.read_version(store, number).data_set.id
     aged(store, tables.MODEL_VERSION, number, days)
     aged(store, tables.DATA_SET, data_set, days)
     if promoted:
@@ -44,15 +44,17 @@ def upload(store, rows, shift, days, *, algorithm="ridge", promoted=False):
 
 def answered(store, model):
     """What each entry of the record answers and gives to take away."""
-    record = history.promotions(store)
-    loaded = {one.version_id: versions.load(store, one.version_id) for one in record}
+    record = history.list_promotions(store)
+    loaded = {one.version_id: versions.load_version(store, one.version_id) for one in record}
     taken = {
-        number: export(versions.version(store, number), each, record, versions.content_of(store, number))
+        number: export_version(
+            versions.read_version(store, number), each, record, versions.read_pipeline(store, number)
+        )
         for number, each in loaded.items()
     }
     answers = [predict_rows(loaded[one.version_id], model.X).tobytes() for one in record]
     rivals = [
-        evidence.gather(store, one, other).rival
+        evidence.gather_evidence(store, one, other).rival
         for one in loaded.values()
         for other in (loaded[1], loaded[record[-2].version_id])
     ]
@@ -65,16 +67,16 @@ def test_every_promotion_answers_as_before_and_to_prune_twice_is_to_prune_once(s
     for shift in range(1, 6):
         upload(store, rows, shift / 4, chance.choice([1, 89, 91, 400]), promoted=chance.random() < 0.4)
     history.promote(store, 1, "Bob", "back")
-    before, active = answered(store, model), history.active(store)
-    expected = pruning.needless(store, MONTHS)
+    before, active = answered(store, model), history.find_active(store)
+    expected = pruning.find_prunable(store, MONTHS)
     assert pruning.prune(store, MONTHS) == expected
     assert answered(store, model) == before
-    assert history.active(store) == active
+    assert history.find_active(store) == active
     once = everything(store.url)
     assert pruning.prune(store, MONTHS).counts == dict.fromkeys(expected.counts, 0)
     assert everything(store.url) == once
     promoted = {one.version_id for one in before[0]}
-    for each in versions.versions(store):
+    for each in versions.list_versions(store):
         assert each.id in promoted or each.shipped or tables.now() - each.created_at < MONTHS
 
 
@@ -101,9 +103,9 @@ def test_only_what_is_old_and_not_needed_goes_with_all_that_hung_on_it(store, ro
     removed = pruning.prune(store, MONTHS)
     assert removed.counts == {"version": 1, "job": 1, "data set": 2, "evaluation": 1, "set of refits": 0}
     assert removed.n_bytes > 0
-    assert [one.id for one in versions.versions(store)] == [1, young, promoted]
-    assert [one.id for one in versions.data_sets(store)] == [1, young_rows, promoted_rows, asked]
-    assert [one.id for one in jobs.jobs(store)] == [waiting, recent, of_promoted]
+    assert [one.id for one in versions.list_versions(store)] == [1, young, promoted]
+    assert [one.id for one in versions.list_data_sets(store)] == [1, young_rows, promoted_rows, asked]
+    assert [one.id for one in jobs.list_jobs(store)] == [waiting, recent, of_promoted]
     assert removed.in_words() == "1 version, 1 job, 2 data sets, 1 evaluation"
 
 
@@ -120,7 +122,7 @@ def test_what_a_job_at_work_has_found_and_what_a_promoted_version_was_compared_w
         change(store, tables.MODEL_VERSION, version, job_id=compared)
     removed = pruning.prune(store, MONTHS)
     assert removed.counts == {"version": 1, "job": 0, "data set": 0, "evaluation": 0, "set of refits": 0}
-    assert {version.id for version in versions.versions(store)} == {1, chosen, other}
+    assert {version.id for version in versions.list_versions(store)} == {1, chosen, other}
 
 
 @pytest.mark.sqlite
@@ -133,11 +135,11 @@ def test_a_file_becomes_smaller_while_an_app_has_it_open_and_that_goes_on(store,
     aged(store, tables.DATA_SET, number, 91)
     owner = ActiveModel(store.url)
     answering = owner.current()
-    before = pruning.size(store)
+    before = pruning.size_of_store(store)
     done = called("store", "prune", "--older-than", "90d", "--yes")
     assert (done.returncode, done.stderr) == (0, "")
     told = re.search(r"1 data set, [\d.]+ MB\.\nThe file is ([\d.]+) MB now\.\n$", done.stdout)
-    after = pruning.size(store)
+    after = pruning.size_of_store(store)
     assert float(told[1]) == round(after / 1e6, 1) < before / 2e6
     assert sum(Path(f"{store.location}{part}").stat().st_size for part in ("", "-wal")) < before / 2
     assert owner.current() is answering
@@ -168,7 +170,7 @@ def test_the_command_says_first_and_does_only_what_it_was_told(store, rows):
     done = called("store", "prune", "--older-than", "9d", "--yes")
     assert "Removed from the store" in done.stdout
     assert ("VACUUM FULL" in done.stdout) is (not store.is_file)
-    assert [one.id for one in versions.versions(store)] == [1]
+    assert [one.id for one in versions.list_versions(store)] == [1]
 
 
 @pytest.mark.parametrize("age", ["90", "d", "-1d", "1.5d", "90 days", "9999999d", ""])
@@ -196,7 +198,7 @@ def test_an_age_before_all_time_is_refused(store):
 
 def test_the_size_is_told_on_the_page_which_says_where_a_removed_version_has_gone(store, rows):
     number, _ = upload(store, rows, 0.25, 91)
-    size = pruning.in_megabytes(pruning.size(store))
+    size = pruning.in_megabytes(pruning.size_of_store(store))
     app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60)
     app.query_params["version"] = str(number)
     app.switch_page("pages/models.py").run()
@@ -229,7 +231,7 @@ def test_who_writes_and_reads_meanwhile_notices_nothing(store, rows):
             aged(store, tables.MODEL_VERSION, numbers[left], 200)
             pruning.prune(store, timedelta(days=150))
             store.compact()
-        assert history.active_model(other, partial(versions.load, other)).model.version == 1
+        assert history.load_active_model(other, partial(versions.load_version, other)).model.version == 1
     output_of(writer)
-    assert [one.reason for one in history.promotions(store)[1:]] == [str(number) for number in range(30)]
-    assert [one.id for one in versions.versions(store)] == [1]
+    assert [one.reason for one in history.list_promotions(store)[1:]] == [str(number) for number in range(30)]
+    assert [one.id for one in versions.list_versions(store)] == [1]

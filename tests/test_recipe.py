@@ -17,7 +17,7 @@ from model.queue import duration
 def test_a_recipe_is_unfitted_clones_and_predicts_finite_numbers(algorithm, rows):
     unfitted = build_pipeline(make_recipe(algorithm))
     assert not hasattr(unfitted[-1], "n_features_in_")
-    fitted = evaluate.fit(clone(unfitted), features(rows), rows[TARGET.name])
+    fitted = evaluate.fit_quietly(clone(unfitted), features(rows), rows[TARGET.name])
     assert np.isfinite(fitted.predict(features(rows))).all()
 
 
@@ -25,7 +25,9 @@ def test_a_recipe_is_unfitted_clones_and_predicts_finite_numbers(algorithm, rows
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_equal_recipes_predict_alike_to_the_last_bit(algorithm, rows):
     X, y = features(rows), rows[TARGET.name]
-    first, second = (evaluate.fit(build_pipeline(make_recipe(algorithm, seed=7)), X, y).predict(X) for _ in range(2))
+    first, second = (
+        evaluate.fit_quietly(build_pipeline(make_recipe(algorithm, seed=7)), X, y).predict(X) for _ in range(2)
+    )
     assert (first == second).all()
 
 
@@ -77,7 +79,7 @@ def test_a_parameter_out_of_bounds_is_refused_with_its_bounds(algorithm, paramet
 @pytest.mark.parametrize(("algorithm", "parameter"), PARAMETERS, ids=lambda value: getattr(value, "name", value))
 def test_an_algorithm_fits_at_the_ends_of_each_bound(algorithm, parameter, rows):
     for value in {parameter.low, min(parameter.high, 60)}:
-        fitted = evaluate.fit(
+        fitted = evaluate.fit_quietly(
             build_pipeline(make_recipe(algorithm, {parameter.name: value})), features(rows), rows[TARGET.name]
         )
         assert np.isfinite(fitted.predict(features(rows))).all()
@@ -95,7 +97,7 @@ def test_known_directions_hold_in_every_algorithm_that_promises_them(rows):
     for algorithm, entry in ALGORITHMS.items():
         if not entry.holds_directions:
             continue
-        fitted = evaluate.fit(build_pipeline(make_recipe(algorithm)), X, y)
+        fitted = evaluate.fit_quietly(build_pipeline(make_recipe(algorithm)), X, y)
         for i, column in enumerate(FEATURES):
             higher = X.copy()
             higher[:, i] += column.step * 20
@@ -146,7 +148,7 @@ def test_what_takes_long_is_left_out_of_a_comparison_with_its_time():
 
 @pytest.mark.parametrize("algorithm", OFFERED)
 def test_an_estimated_time_grows_with_the_rows(algorithm):
-    times = [duration.estimate(make_recipe(algorithm, {}), n_rows) for n_rows in (20_000, 100_000, 1_000_000)]
+    times = [duration.estimate_duration(make_recipe(algorithm, {}), n_rows) for n_rows in (20_000, 100_000, 1_000_000)]
     assert times == sorted(times)
     assert times[0] < times[-1]
 
@@ -159,7 +161,7 @@ def test_the_estimated_file_is_of_the_right_size(algorithm, rows):
     X = features(rows)[place] * (1 + 0.05 * generator.standard_normal((len(place), 4)))
     y = rows[TARGET.name].to_numpy()[place] * (1 + 0.1 * generator.standard_normal(len(place)))
     parameters = {"n_estimators": 30} if "n_estimators" in ALGORITHMS[algorithm].defaults else {}
-    fitted = evaluate.fit(build_pipeline(make_recipe(algorithm, parameters)), X, y)
+    fitted = evaluate.fit_quietly(build_pipeline(make_recipe(algorithm, parameters)), X, y)
     real, estimated = (
         len(artifact.to_bytes(fitted)),
         estimate_cost(make_recipe(algorithm, parameters), len(place)).artifact,

@@ -202,9 +202,9 @@ def test_by_itself_nothing_is_counted(monkeypatch, told):
 
 @pytest.mark.sqlite
 def test_a_store_that_is_gone_is_counted(store):
-    assert jobs.states(store) == {}
+    assert jobs.count_states(store) == {}
     before = FAILURES.total()
     Path(store.location).unlink()
     with pytest.raises(StoreError):
-        jobs.states(store)
+        jobs.count_states(store)
     assert FAILURES.total() == before + 1

@@ -8,7 +8,7 @@ import pytest
 from data.schema import FEATURE_NAMES, TARGET
 from model.fitting import artifact, evaluate, refits
 from model.fitting.algorithms import ALGORITHMS, OFFERED
-from model.fitting.compact import compact, take_apart
+from model.fitting.compact import join_parts, take_apart
 from model.fitting.errors import ModelError
 from model.fitting.recipe import make_recipe
 from model.fitting.refits import KINDS, N_DRAWN, N_REFITS, Refits, make_refits
@@ -33,10 +33,10 @@ def refits_rows():
 @pytest.mark.parametrize("algorithm", OFFERED)
 def test_a_fit_kept_compactly_predicts_as_scikit_learn_does(rows, algorithm):
     smaller = {"n_estimators": 20} if "n_estimators" in ALGORITHMS[algorithm].defaults else None
-    with evaluate.one_of_many():
+    with evaluate.fitting_on_one_thread():
         fitted, X = fit(make_recipe(algorithm, smaller, 0), rows), drawn()
     expected = fitted.predict(X)
-    few = compact([take_apart(fit(make_recipe("ridge"), rows)), take_apart(fitted)])
+    few = join_parts([take_apart(fit(make_recipe("ridge"), rows)), take_apart(fitted)])
     assert few.predict(X)[:, 1] == pytest.approx(expected, abs=1e-5 * np.ptp(expected))
 
 

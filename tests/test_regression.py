@@ -9,14 +9,14 @@ from sklearn.linear_model import LinearRegression
 from data.schema import FEATURE_NAMES, FEATURES, ROW, TARGET
 from model.fitting.errors import ModelError
 from model.fitting.train import features
-from model.judging.regression import least_squares, line
+from model.judging.regression import fit_regression, line_with_band
 
 X_AND_Y = [*FEATURE_NAMES, TARGET.name]
 
 
 @pytest.fixture(scope="module")
 def reference(rows):
-    return least_squares(rows)
+    return fit_regression(rows)
 
 
 def random_rows(n, seed=0):
@@ -52,7 +52,7 @@ def test_wyoming_is_the_one_outlier_and_texas_has_the_most_unusual_inputs(rows, 
 
 
 def test_without_wyoming_it_gives_the_published_fit(rows):
-    without = least_squares(rows[rows[ROW] != "WY"])
+    without = fit_regression(rows[rows[ROW] != "WY"])
     assert f"{without.r2:.3f}" == "0.704"
     assert f"{without.deviation:.2f}" == "55.15"
 
@@ -60,7 +60,7 @@ def test_without_wyoming_it_gives_the_published_fit(rows):
 @pytest.mark.parametrize("seed", [None, 1, 2])
 def test_standard_errors_are_those_of_the_normal_equations(rows, seed):
     rows = rows if seed is None else random_rows(30, seed)
-    fit = least_squares(rows)
+    fit = fit_regression(rows)
     D = np.column_stack([np.ones(len(rows)), features(rows)])
     y = rows[TARGET.name].to_numpy(float)
     beta = np.linalg.lstsq(D, y, rcond=None)[0]
@@ -98,30 +98,30 @@ def test_inflation_is_what_the_other_inputs_explain_of_each(rows, reference):
 @pytest.mark.parametrize("n", [0, 1, 6])
 def test_too_few_rows_are_told(n):
     with pytest.raises(ModelError, match=f"needs at least 7 states; there are {n}"):
-        least_squares(random_rows(n))
+        fit_regression(random_rows(n))
 
 
 def test_seven_rows_are_enough():
-    fit = least_squares(random_rows(7))
+    fit = fit_regression(random_rows(7))
     assert np.isfinite([*fit.coefficients, *fit.p, *fit.studentised, *fit.cook, fit.f, fit.outlying]).all()
 
 
 @pytest.mark.parametrize("name", X_AND_Y)
 def test_a_column_that_never_varies_is_told(rows, name):
     with pytest.raises(ModelError, match="in all 48 states, so no line"):
-        least_squares(rows.assign(**{name: rows[name].iloc[0]}))
+        fit_regression(rows.assign(**{name: rows[name].iloc[0]}))
 
 
 def test_inputs_that_say_the_same_are_told(rows):
     first, second = FEATURE_NAMES[:2]
     with pytest.raises(ModelError, match="cannot be told apart"):
-        least_squares(rows.assign(**{second: rows[first] * 500 + 3}))
+        fit_regression(rows.assign(**{second: rows[first] * 500 + 3}))
 
 
 @pytest.mark.parametrize("n", [20, 48])
 def test_a_row_without_which_there_is_no_line_has_leverage_one_and_no_residual(rows, n):
     """The only row with another tax sets the tax coefficient by itself: rounding must not make it an outlier."""
-    fit = least_squares(rows.iloc[:n].assign(**{FEATURE_NAMES[0]: [6.58] + [7.0] * (n - 1)}))
+    fit = fit_regression(rows.iloc[:n].assign(**{FEATURE_NAMES[0]: [6.58] + [7.0] * (n - 1)}))
     assert fit.leverage[0] == pytest.approx(1)
     assert np.isnan(fit.studentised[0])
     assert np.isnan(fit.cook[0])
@@ -133,14 +133,14 @@ def test_a_row_without_which_there_is_no_line_has_leverage_one_and_no_residual(r
 def test_a_target_without_error_is_told(rows, n):
     exact = rows.iloc[:n].assign(**{TARGET.name: features(rows)[:n] @ [1, 0.1, 0.01, 100]})
     with pytest.raises(ModelError, match="lie exactly on a straight line"):
-        least_squares(exact)
+        fit_regression(exact)
 
 
 def test_the_band_of_one_line_is_scipys(rows):
     for column in FEATURES:
         x, y = rows[column.name].to_numpy(float), rows[TARGET.name].to_numpy(float)
         at = np.linspace(x.min(), x.max(), 7)
-        fitted, half_width = line(x, y, at)
+        fitted, half_width = line_with_band(x, y, at)
         other = stats.linregress(x, y)
         np.testing.assert_allclose(fitted, other.intercept + other.slope * at)
         # at x = 0 the half-width is that of the intercept; anywhere else, of a shifted x
@@ -150,6 +150,6 @@ def test_the_band_of_one_line_is_scipys(rows):
 
 def test_a_line_without_a_slope_is_told():
     with pytest.raises(ModelError, match="at least 3 states; there are 2"):
-        line(np.array([1.0, 2]), np.array([1.0, 2]), np.array([1.0]))
+        line_with_band(np.array([1.0, 2]), np.array([1.0, 2]), np.array([1.0]))
     with pytest.raises(ModelError, match="All 3 states have the same value"):
-        line(np.full(3, 7.0), np.arange(3.0), np.array([7.0]))
+        line_with_band(np.full(3, 7.0), np.arange(3.0), np.array([7.0]))

@@ -184,7 +184,7 @@ def test_who_loses_their_replica_is_on_the_other_within_ten_seconds_with_their_s
 
 def test_what_is_promoted_on_one_answers_on_the_other_and_who_comes_second_is_told(replicas, store, rows):
     line, other = add_quick(store, rows, "least_squares"), add_quick(store, rows)
-    active, _ = history.active(store)
+    active, _ = history.find_active(store)
 
     async def promotes(visit, number, by):
         visit.write("Reason", "has seen it")
@@ -206,7 +206,7 @@ def test_what_is_promoted_on_one_answers_on_the_other_and_who_comes_second_is_to
             await visit.close()
 
     run_aside(look())
-    assert [one.by for one in history.promotions(store)][-1] == "Ann"
+    assert [one.by for one in history.list_promotions(store)][-1] == "Ann"
     history.promote(store, active, "a test", "as before")
 
 
@@ -220,7 +220,7 @@ def test_two_replicas_train_one_after_the_other(replicas, store):
         numbers = [int(re.search(r"job=(\d+)", visit.query)[1]) for visit in (ann, bob)]
         async with asyncio.timeout(120):
             while True:
-                both = jobs.jobs(store, JOB.c.id.in_(numbers))  # of one moment
+                both = jobs.list_jobs(store, JOB.c.id.in_(numbers))  # of one moment
                 states = [job.state for job in both]
                 assert states.count("running") <= 1
                 assert "failed" not in states, [job.message for job in both]
@@ -267,7 +267,7 @@ async def _work(url, store, memory, over):
 @pytest.mark.soak
 def test_a_rolling_restart_loses_no_promotion_and_no_finished_training(replicas, store, rows):
     add_quick(store, rows)
-    former = {job.id for job in jobs.jobs(store)}
+    former = {job.id for job in jobs.list_jobs(store)}
     memory, outcome, over, failures = Memory(), Outcome(), threading.Event(), []
 
     def work():
@@ -292,9 +292,9 @@ def test_a_rolling_restart_loses_no_promotion_and_no_finished_training(replicas,
         over.set()
         worker.join(90)
     assert failures == []
-    for job in jobs.open_jobs(store):
+    for job in jobs.list_open_jobs(store):
         ended(store, job.id)
     check(store, memory, outcome)
     assert (outcome.lost_versions, outcome.lost_promotions, outcome.other) == (0, 0, [])
     assert outcome.n_promotions >= 3
-    assert any(job.state == "done" and job.id not in former for job in jobs.jobs(store))
+    assert any(job.state == "done" and job.id not in former for job in jobs.list_jobs(store))

@@ -58,7 +58,7 @@ def test_a_proposal_from_training_to_roll_back_as_two_visitors_see_it(visitor, s
     bob.page.get_by_role("slider", name="Petrol tax").press("ArrowLeft")
     bob.sees("Version 1: random forest is now active.")
     expect(bob.number).to_have_text(answer(shipped))
-    recorded = [(one.version_id, one.by, one.reason) for one in history.promotions(Store(store_url))]
+    recorded = [(one.version_id, one.by, one.reason) for one in history.list_promotions(Store(store_url))]
     assert recorded[1:] == [(2, "Ann", "Fewer trees, to see the noise"), (1, "Ann", "Enough seen")]
 
 
@@ -68,9 +68,9 @@ def test_candidates_are_compared_and_the_tie_is_drawn(visitor, store_url):
     number = jobs.submit(store, "another visitor", 1, ["least_squares", "ridge"])
     ann = visitor("/retrain")  # whose server begins it
     ann.sees(f"Job {number}")
-    wait_until(lambda: jobs.job(store, number).state == "done", what="the comparison")
+    wait_until(lambda: jobs.find_job(store, number).state == "done", what="the comparison")
     ann.goes_to("/retrain?candidate=2")
-    errors = [one.metadata.scores["model"].mae.value for one in versions.versions(store)]
+    errors = [one.metadata.scores["model"].mae.value for one in versions.list_versions(store)]
     ann.sees("No clear winner: on 48 states")
     drawn = ann.page.locator(".st-key-app-evidence_standings .js-plotly-plot").evaluate("(plot) => plot.data[0].x")
     assert drawn == pytest.approx(sorted(errors))
@@ -83,7 +83,7 @@ def test_candidates_are_compared_and_the_tie_is_drawn(visitor, store_url):
         expect(found).to_be_visible()
     ann.presses("Compare all")
     ann.sees(f"Job {number + 1}: 8 algorithms")
-    assert jobs.job(store, number + 1).request.algorithms == OFFERED
+    assert jobs.find_job(store, number + 1).request.algorithms == OFFERED
     ann.presses("Cancel")
     ann.sees(f"Job {number + 1} (8 algorithms, started by you) was cancelled, and nothing of it was kept.")
 
@@ -103,7 +103,7 @@ def test_cancel_ends_the_process_and_keeps_nothing_and_is_known_as_ones_own(visi
     expect(bob.get_by_text("Job 1 (random forest, started by another visitor) was cancelled")).to_be_visible()
     bob.close()
     wait_until(lambda: is_over(process), 20, "the end of the worker")
-    assert versions.versions(store, MODEL_VERSION.c.shipped.is_(None)) == []
+    assert versions.list_versions(store, MODEL_VERSION.c.shipped.is_(None)) == []
 
 
 def test_bad_files_are_reported_in_full_and_a_good_one_is_trained_on_and_asks_for_a_tick(visitor, store_url, rows):
@@ -116,9 +116,9 @@ def test_bad_files_are_reported_in_full_and_a_good_one_is_trained_on_and_asks_fo
         for part in reported:
             expect(told).to_contain_text(part)
         expect(ann.page.get_by_role("button", name="Retrain", exact=True)).to_be_disabled()
-    assert len(versions.data_sets(store)) == len(versions.versions(store)) == 1
-    assert jobs.open_jobs(store) == []
-    assert history.active(store) == (1, 1)
+    assert len(versions.list_data_sets(store)) == len(versions.list_versions(store)) == 1
+    assert jobs.list_open_jobs(store) == []
+    assert history.find_active(store) == (1, 1)
 
     promote_a_line(store_url, rows)
     *most, last = SAME["semicolons, decimal commas, grouped"].decode().split("\n")
@@ -130,10 +130,10 @@ def test_bad_files_are_reported_in_full_and_a_good_one_is_trained_on_and_asks_fo
     assert candidate_of(ann.page) == 3
     candidate, line = model_of(store_url, 3), model_of(store_url, 2)
     assert len(candidate.rows) == 47
-    assert versions.version(store, 3).data_set.origin == "without_<b>one</b>.csv, without row 49"
+    assert versions.read_version(store, 3).data_set.origin == "without_<b>one</b>.csv, without row 49"
     ann.promotes(3, "Fewer states")
     ann.sees("Tick that you have seen what speaks against it.")
-    assert history.active(store) == (2, 2)
+    assert history.find_active(store) == (2, 2)
     bob = visitor("/")
     expect(bob.number).to_have_text(answer(line))
     ann.promotes(3, "Fewer states", agrees=True)
@@ -159,7 +159,7 @@ def test_rows_edited_and_left_out_in_the_page_are_what_is_trained_on(visitor, st
     ann.chooses("Algorithm", "Least squares")
     ann.presses("Retrain")
     assert candidate_of(ann.page) == 3
-    found = versions.version(Store(store_url), 3)
+    found = versions.read_version(Store(store_url), 3)
     assert found.excluded == (0,)
     assert model_of(store_url, 3).rows["state"].tolist() == [line.split(",")[0] for line in TEXT.split()[2:]]
 
@@ -207,8 +207,8 @@ def test_where_the_cluster_cannot_be_reached_the_same_is_trained_here(no_schedul
     ann.sees(f"The Dask scheduler {no_scheduler} (PETROL_DASK_SCHEDULER) cannot be reached")
     ann.presses("Train here instead")
     assert candidate_of(ann.page) == 2
-    first, second = jobs.jobs(Store(store_url))
+    first, second = jobs.list_jobs(Store(store_url))
     assert (first.state, second.state) == ("failed", "done")
     assert second.request == first.request | {"here": True}
-    assert (first.done, versions.version(Store(store_url), 2).job_id) == (0, 2)
+    assert (first.done, versions.read_version(Store(store_url), 2).job_id) == (0, 2)
     ann.sees_no("Train here instead")

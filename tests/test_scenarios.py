@@ -14,12 +14,12 @@ from model.answering.scenarios import (
     MAX_BYTES,
     MAX_KEPT,
     MAX_NAME,
-    Kept,
+    KeptScenario,
     clean_name,
-    moved,
-    read,
+    move_scenario,
+    read_scenarios,
     read_stored,
-    renamed,
+    rename_scenario,
     to_csv,
     to_json,
     to_stored,
@@ -31,7 +31,7 @@ TWO = [DEFAULTS, DEFAULTS | {"petrol_tax": 9.0, "average_income": 5000.0, "drive
 
 
 def kept(name="Base", values=DEFAULTS, coverage=0.9, version=1):
-    return Kept(name, Scenario(values), coverage, version, "OH", 601.4, 475.0, 727.7, -46.0, -89.0, 5.0)
+    return KeptScenario(name, Scenario(values), coverage, version, "OH", 601.4, 475.0, 727.7, -46.0, -89.0, 5.0)
 
 
 @given(some.text(max_size=100), some.lists(some.text(max_size=5), max_size=5))
@@ -54,13 +54,18 @@ def test_scenarios_move_within_the_list_and_are_renamed():
     def names(made):
         return [one.name for one in made]
 
-    assert names(moved(three, "a", 1)) == ["b", "a", "c"]
-    assert names(moved(three, "a", -1)) == names(moved(three, "c", 1)) == names(moved(three, "gone", 1)) == list("abc")
-    assert names(renamed(three, "b", "c")[0]) == ["a", "c (2)", "c"]
-    assert renamed(three, "b", "c")[1] == "c (2)"
+    assert names(move_scenario(three, "a", 1)) == ["b", "a", "c"]
+    assert (
+        names(move_scenario(three, "a", -1))
+        == names(move_scenario(three, "c", 1))
+        == names(move_scenario(three, "gone", 1))
+        == list("abc")
+    )
+    assert names(rename_scenario(three, "b", "c")[0]) == ["a", "c (2)", "c"]
+    assert rename_scenario(three, "b", "c")[1] == "c (2)"
     for same in ("b", "  "):
-        assert names(renamed(three, "b", same)[0]) == ["a", "b", "c"]
-    assert names(renamed(three, "gone", "x")[0]) == ["a", "b", "c"]
+        assert names(rename_scenario(three, "b", same)[0]) == ["a", "b", "c"]
+    assert names(rename_scenario(three, "gone", "x")[0]) == ["a", "b", "c"]
     assert names(three) == ["a", "b", "c"]
 
 
@@ -86,7 +91,7 @@ def test_what_is_downloaded_is_what_is_loaded(write, listed):
         assume(harmless(name).removeprefix("'") == name.removeprefix("'"))  # else CSV holds a harmless one
         went.append(kept(name, dict(zip(FEATURE_NAMES, values, strict=True)), coverage, version))
     content = write(went)
-    came = read(content if isinstance(content, bytes) else content.encode())
+    came = read_scenarios(content if isinstance(content, bytes) else content.encode())
     assert [(one.scenario, one.coverage, one.version, one.start) for one in came] == [
         (one.scenario, one.coverage, one.version, one.start) for one in went
     ]
@@ -127,13 +132,13 @@ GOOD = {"name": "a", **DEFAULTS}
 )  # fmt: skip
 def test_a_bad_file_is_refused_with_where_what_and_cure(content, expected):
     with pytest.raises(DataError) as caught:
-        read(content)
+        read_scenarios(content)
     assert expected in str(caught.value)
 
 
 def test_any_csv_with_the_inputs_can_be_loaded():
     text = "State;Petrol_tax;Average_income;Paved_Highways;licence;coverage\nOhio;7,5;4300;4700;56,5 %;0,8"
-    (one,) = read(text.encode())
+    (one,) = read_scenarios(text.encode())
     assert one.scenario == DEFAULTS
     assert (one.name, one.coverage, one.version) == ("", 0.8, 0)
 

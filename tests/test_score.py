@@ -12,10 +12,10 @@ from hypothesis import strategies as some
 from data.cells import harmless, restored
 from data.inputs import load_inputs
 from data.schema import FEATURE_NAMES, FEATURES, DataError
-from model.answering.change import change, figures_of, place_of
+from model.answering.change import find_row, predict_change, start_figures
 from model.answering.neighbours import nearest, support
 from model.answering.predict import predict, predict_rows
-from model.answering.scoring import score, score_file, to_csv
+from model.answering.scoring import score_file, score_scenarios, to_csv
 from model.fitting.interval import LEVELS
 from model.fitting.train import train
 
@@ -39,7 +39,7 @@ def grid_rows(n, seed=0):
 @pytest.mark.parametrize("level", LEVELS)
 def test_each_row_is_answered_to_the_last_bit_as_the_page_answers_it(model, level):
     X = grid_rows(200)
-    answers = score(model, X, level)
+    answers = score_scenarios(model, X, level)
     for i, x in enumerate(X):
         alone = predict(model, dict(zip(FEATURE_NAMES, x, strict=True)), level)
         assert (answers.value[i], answers.low[i], answers.high[i]) == (alone.value, alone.low, alone.high)
@@ -51,7 +51,7 @@ def test_each_row_is_answered_to_the_last_bit_as_the_page_answers_it(model, leve
 @pytest.mark.slow
 def test_all_real_rows_are_told_apart_and_served_as_the_trained_pipeline_says(model):
     """What this app descends from gave raw inputs to a model of standardised ones: nearly one number for all."""
-    served = score(model, model.X)
+    served = score_scenarios(model, model.X)
     assert np.array_equal(served.value, model.pipeline.predict(model.X))
     assert len(np.unique(served.value)) == len(model.X) == 48
     assert np.corrcoef(served.value, model.y)[0, 1] > 0.9
@@ -93,7 +93,7 @@ def test_the_majority_says_whether_a_column_holds_percentages(model):
     lines = ["7.5,4300,4700,56.5", "7.5,4300,4700,57.5 %", "7.5,4300,4700,0.565"]
     result = scored(model, "\n".join([HEADER, *lines]))
     assert result.rows["problem"].astype(bool).tolist() == [False, False, True]
-    expected = score(model, np.array([[7.5, 4300, 4700, 0.565], [7.5, 4300, 4700, 0.575]]))
+    expected = score_scenarios(model, np.array([[7.5, 4300, 4700, 0.565], [7.5, 4300, 4700, 0.575]]))
     assert np.array_equal(result.answers.value, expected.value)
 
 
@@ -220,7 +220,7 @@ def test_what_may_be_thousands_or_decimals_is_refused_unless_the_file_shows_whic
     shown = line.replace("57", f"57{decimal}5")
     assert (
         scored(model, f"{header}\n{shown}").answers.value.tolist()
-        == score(model, np.array([[7, 4300, 4700, 0.575]])).value.tolist()
+        == score_scenarios(model, np.array([[7, 4300, 4700, 0.575]])).value.tolist()
     )
 
 
@@ -252,7 +252,7 @@ def test_a_file_without_one_good_row_still_comes_back(model):
 
 def test_progress_counts_the_rows(model):
     seen = []
-    score(model, grid_rows(25_000), progress=lambda *counts: seen.append(counts))
+    score_scenarios(model, grid_rows(25_000), progress=lambda *counts: seen.append(counts))
     assert seen == [(10_000, 25_000), (20_000, 25_000), (25_000, 25_000)]
 
 
@@ -269,8 +269,8 @@ def test_a_column_start_adds_the_change_from_that_row(model):
     lines = [f"{GOOD},Ohio", f"{GOOD},oh", f"{GOOD},", f"{GOOD},Atlantis", "x,4300,4700,0.565,OH"]
     result = scored(model, "\n".join([f"{HEADER},Start", *lines]), level=0.8)
     assert result.added[6:] == ("change", "change_low", "change_high", "problem")
-    start, _ = figures_of(model, place_of(model, "OH"))
-    answer = change(model, start, dict(zip(FEATURE_NAMES, map(float, GOOD.split(",")), strict=True)), 0.8)
+    start, _ = start_figures(model, find_row(model, "OH"))
+    answer = predict_change(model, start, dict(zip(FEATURE_NAMES, map(float, GOOD.split(",")), strict=True)), 0.8)
     figures = result.rows[[*result.added[6:9]]].to_numpy(float)
     assert figures[0] == pytest.approx([answer.value, answer.low, answer.high], abs=1e-6)
     assert (figures[1] == figures[0]).all()

@@ -250,11 +250,11 @@ def test_a_file_of_scenarios_keeps_inputs_apart_from_what_stands_beside_them(ren
     values = {RENAMED[name]: float(value) for name, value in OLD.items()}
     told = run(
         renamed,
-        f"kept = scenarios.Kept('A', Scenario({values}), 0.8, 3, 'OH', 601.4, 475.0, 727.7, -46.0, None, None)",
+        f"kept = scenarios.KeptScenario('A', Scenario({values}), 0.8, 3, 'OH', 601.4, 475.0, 727.7, -46.0, None, None)",
         "for content in (scenarios.to_csv([kept]), scenarios.to_json([kept]).encode()):",
-        "    (read,) = scenarios.read(content)",
+        "    (read,) = scenarios.read_scenarios(content)",
         "    print(read[:5] == ('A', kept.scenario, 0.8, 3, 'OH'))",
-        "(read,) = scenarios.read(b'coverage,version,job,tray\\n9,3571,1976,0.525\\n')",
+        "(read,) = scenarios.read_scenarios(b'coverage,version,job,tray\\n9,3571,1976,0.525\\n')",
         "print(read[:5] == ('', kept.scenario, 0.0, 0, ''))",
     )
     assert told.split() == ["True"] * 3

@@ -130,7 +130,7 @@ def told(text):
 
 
 def promotions(app):
-    return [(one.version_id, one.by, one.reason) for one in history.promotions(Store(app[1].url))]
+    return [(one.version_id, one.by, one.reason) for one in history.list_promotions(Store(app[1].url))]
 
 
 def promote(page, reason):

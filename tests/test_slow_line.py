@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import expect
 
-from model.answering.change import figures_of, place_of
+from model.answering.change import find_row, start_figures
 from model.answering.predict import predict
 from tests.conftest import free_port
 from tests.test_explore_browser import assert_selected, click_point, picture
@@ -88,7 +88,7 @@ def page(line, request, model):
 
 
 def figures(model, code):
-    return figures_of(model, place_of(model, code))[0]
+    return start_figures(model, find_row(model, code))[0]
 
 
 @of_any_slowness

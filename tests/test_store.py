@@ -18,7 +18,7 @@ from sqlalchemy import text
 
 from model.answering.predict import predict_rows
 from model.fitting import artifact
-from model.judging.card import export
+from model.judging.card import export_version
 from model.queue import jobs
 from model.store import history, tables, versions
 from model.store.database import Store, StoreError
@@ -33,8 +33,14 @@ def kept(template, tmp_path):
 
 def answers_as(store, model):
     """Ask the store everything; the active model must answer as the shipped one."""
-    active, notice, _ = history.active_model(store, partial(versions.load, store))
-    for ask in (versions.versions, versions.data_sets, history.promotions, history.waiting_shipped, jobs.jobs):
+    active, notice, _ = history.load_active_model(store, partial(versions.load_version, store))
+    for ask in (
+        versions.list_versions,
+        versions.list_data_sets,
+        history.list_promotions,
+        history.list_unpromoted_shipped,
+        jobs.list_jobs,
+    ):
         ask(store)
     assert (predict_rows(active, model.X) == predict_rows(model, model.X)).all()
     assert active.metadata.scores == model.metadata.scores
@@ -53,13 +59,13 @@ def refused(path):
 def test_a_new_store_has_the_shipped_model_promoted_by_the_app(store_url, model):
     before = datetime.now(UTC)
     store = history.open_store(store_url)
-    (version,) = versions.versions(store)
+    (version,) = versions.list_versions(store)
     assert (version.id, version.created_by, version.notice, version.broken) == (1, "the app", "", None)
     assert version.data_set.origin == "shipped"
-    (promotion,) = history.promotions(store)
+    (promotion,) = history.list_promotions(store)
     assert (promotion.version_id, promotion.by, promotion.reason) == (1, "the app", "Shipped with the app.")
-    assert history.active(store) == (1, 1)
-    assert history.waiting_shipped(store) == []
+    assert history.find_active(store) == (1, 1)
+    assert history.list_unpromoted_shipped(store) == []
     assert answers_as(store, model) == ""
     for moment in (promotion.at, version.data_set.created_at):
         assert moment.utcoffset() == timedelta(0)
@@ -67,13 +73,13 @@ def test_a_new_store_has_the_shipped_model_promoted_by_the_app(store_url, model)
 
 
 def test_version_1_is_the_file_that_was_shipped_with_its_checksum_and_its_date(store):
-    shipped = versions.version(store, 1)
+    shipped = versions.read_version(store, 1)
     content = (artifact.FOLDER / "petrol.joblib").read_bytes()
     record = json.loads((artifact.FOLDER / "petrol.json").read_text(encoding="utf-8"))
-    assert versions.content_of(store, 1) == content
+    assert versions.read_pipeline(store, 1) == content
     assert shipped.metadata.model_sha256 == record["model_sha256"] == hashlib.sha256(content).hexdigest()
     assert shipped.created_at == datetime.fromisoformat(record["trained_at"])
-    packed = export(shipped, versions.load(store, 1), [], versions.content_of(store, 1))
+    packed = export_version(shipped, versions.load_version(store, 1), [], versions.read_pipeline(store, 1))
     assert packed["petrol.joblib"] == content
     assert f"SHA-256 `{record['model_sha256']}`".encode() in packed["model_card.md"]
     assert record["trained_at"][:16].replace("T", " ").encode() in packed["model_card.md"]
@@ -89,13 +95,13 @@ def test_a_moment_of_another_zone_comes_back_as_the_same_moment_in_utc(store):
     moment = datetime(2026, 1, 1, 0, 30, tzinfo=timezone(timedelta(hours=5, minutes=45)))
     with store.writing() as connection:
         connection.execute(insert(PROMOTION).values(version_id=1, at=moment, by="a test", reason="zones"))
-    assert history.promotions(store)[-1].at == moment
-    assert history.promotions(store)[-1].at.tzinfo == UTC
+    assert history.list_promotions(store)[-1].at == moment
+    assert history.list_promotions(store)[-1].at.tzinfo == UTC
 
 
 def test_text_comes_back_as_it_went_in_but_for_what_one_of_the_databases_cannot_hold(store):
     history.promote(store, 1, "名前", "a\0b 'quoted' \\ %s :x é \U0001f600")
-    assert history.promotions(store)[-1].reason == "a\ufffdb 'quoted' \\ %s :x é \U0001f600"
+    assert history.list_promotions(store)[-1].reason == "a\ufffdb 'quoted' \\ %s :x é \U0001f600"
     with pytest.raises(StoreError, match="surrogates not allowed"):
         history.promote(store, 1, "Ann", "half a sign: \ud83d")
 
@@ -103,13 +109,18 @@ def test_text_comes_back_as_it_went_in_but_for_what_one_of_the_databases_cannot_
 @pytest.mark.parametrize("number", [2**31, 2**63 - 1])
 def test_a_number_that_no_version_can_have_is_one_that_is_not_there(store, number):
     with pytest.raises(StoreError, match=f"There is no version {number} in the store"):
-        versions.version(store, number)
+        versions.read_version(store, number)
 
 
 def test_opening_twice_adds_nothing(kept, model):
     before = kept[0].read_bytes()
     again = history.open_store(f"sqlite:///{kept[0]}")
-    assert len(versions.versions(again)) == len(history.promotions(again)) == len(versions.data_sets(again)) == 1
+    assert (
+        len(versions.list_versions(again))
+        == len(history.list_promotions(again))
+        == len(versions.list_data_sets(again))
+        == 1
+    )
     assert answers_as(again, model) == ""
     assert kept[0].read_bytes() == before
 
@@ -139,7 +150,7 @@ def test_the_file_is_opened_for_several_processes(kept):
 def test_several_may_read_while_one_writes(store):
     with store.writing() as connection:
         connection.execute(text("INSERT INTO schema_version VALUES (99, 'x')"))
-        assert len(history.promotions(store)) == 1
+        assert len(history.list_promotions(store)) == 1
         assert sql(store, "SELECT count(*) FROM schema_version") == [(1,)]
 
 
@@ -148,14 +159,14 @@ def test_a_reader_sees_one_moment_whatever_is_written_meanwhile(store):
         before = connection.execute(text("SELECT count(*) FROM promotion")).scalar()
         history.promote(store, 1, "Ann", "meanwhile")
         assert connection.execute(text("SELECT count(*) FROM promotion")).scalar() == before
-    assert len(history.promotions(store)) == before + 1
+    assert len(history.list_promotions(store)) == before + 1
 
 
 def test_an_error_inside_a_transaction_undoes_all_of_it(store):
     with pytest.raises(StoreError, match=r"(?i)foreign key"), store.writing() as connection:  # noqa: PT012 - one transaction
         connection.execute(text("UPDATE data_set SET origin = 'y'"))
         connection.execute(text("UPDATE model_version SET data_set_id = 77"))
-    assert [one.origin for one in versions.data_sets(store)] == ["shipped"]
+    assert [one.origin for one in versions.list_data_sets(store)] == ["shipped"]
 
 
 def test_a_store_of_another_program_or_version_is_left_alone(kept, tmp_path):
@@ -282,7 +293,7 @@ ready.touch()
 while not begin.exists():
     pass
 store = history.open_store()
-print(history.active(store), len(history.promotions(store)), file=sys.stdout)
+print(history.find_active(store), len(history.list_promotions(store)), file=sys.stdout)
 """
 
 
@@ -296,15 +307,15 @@ def test_two_processes_that_open_a_new_store_at_once_make_one(store_url, tmp_pat
     (tmp_path / "begin").touch()
     assert [output_of(opener) for opener in openers] == ["(1, 1) 1\n"] * 2
     store = Store(store_url)
-    assert [(one.id, one.created_by) for one in versions.versions(store)] == [(1, "the app")]
-    assert [(one.version_id, one.by) for one in history.promotions(store)] == [(1, "the app")]
-    assert [one.id for one in versions.data_sets(store)] == [1]
+    assert [(one.id, one.created_by) for one in versions.list_versions(store)] == [(1, "the app")]
+    assert [(one.version_id, one.by) for one in history.list_promotions(store)] == [(1, "the app")]
+    assert [one.id for one in versions.list_data_sets(store)] == [1]
 
 
 def test_a_commit_of_another_process_changes_the_stamp_and_one_just_made_is_not_trusted(kept, monkeypatch):
     path, store = kept
     before = wait_until(store.stamp)
-    assert history.active(store) == (1, 1)
+    assert history.find_active(store) == (1, 1)
     assert wait_until(store.stamp) == before  # reading changes nothing
     monkeypatch.setenv("PETROL_STORE_URL", f"sqlite:///{path}")
     output_of(python('from model.store import history; history.promote(history.open_store(), 1, "Ann", "again")'))

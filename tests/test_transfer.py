@@ -27,7 +27,7 @@ def file(template, tmp_path, rows):
     history.promote(store, kept, "Zoë", "better on 'these' rows\\ %")
     jobs.cancel(store, jobs.submit(store, "v1", 1, ["ridge"]))
     jobs.submit(store, "v2", 1, ["ridge"], by="名前")
-    history.remove_data_set(store, versions.version(store, removed).data_set.id)
+    history.remove_data_set(store, versions.read_version(store, removed).data_set.id)
     return store.url
 
 
@@ -44,8 +44,8 @@ def everything(url):
 
 def test_a_store_moves_to_postgresql_and_back_with_all_that_it_holds(file, url, tmp_path, rows, model):
     back = f"sqlite:///{tmp_path}/back.db"
-    there = transfer.copy(file, url)
-    assert transfer.copy(url, back) == there
+    there = transfer.copy_store(file, url)
+    assert transfer.copy_store(url, back) == there
     assert everything(file) == everything(url) == everything(back)
     n_rows = {
         "data_set": 1,
@@ -59,20 +59,22 @@ def test_a_store_moves_to_postgresql_and_back_with_all_that_it_holds(file, url, 
     assert {one.table: one.n_rows for one in there} == n_rows
     for address in (file, url, back):
         store = history.open_store(address)
-        active, notice, _ = history.active_model(store, partial(versions.load, store))
+        active, notice, _ = history.load_active_model(store, partial(versions.load_version, store))
         assert (active.version, active.notice, notice) == (2, "", "")
-        assert (predict_rows(versions.load(store, 1), model.X) == predict_rows(model, model.X)).all()
+        assert (predict_rows(versions.load_version(store, 1), model.X) == predict_rows(model, model.X)).all()
         assert add_quick(store, rows.iloc[3:].reset_index(drop=True)) == 4  # 3 was removed, and is not given again
-        assert versions.data_sets(store)[-1].id == 3
+        assert versions.list_data_sets(store)[-1].id == 3
         assert jobs.submit(store, "v3", 1, ["mean"]) == 3
         history.promote(store, 1, "Ann", "back")
-        assert history.promotions(store)[-1].id == 3
+        assert history.list_promotions(store)[-1].id == 3
 
 
 def test_the_command_says_what_was_copied(file, url):
     command = [sys.executable, "-m", "model", "store", "copy", file, url]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    expected = [f"{one.table} {one.n_rows} rows SHA-256 {one.sha256}" for one in transfer.copy(url, f"{file}.again")]
+    expected = [
+        f"{one.table} {one.n_rows} rows SHA-256 {one.sha256}" for one in transfer.copy_store(url, f"{file}.again")
+    ]
     assert [" ".join(line.split()) for line in done.stdout.splitlines()[:-1]] == expected
     again = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert again.returncode == 2
@@ -83,10 +85,10 @@ def test_the_command_says_what_was_copied(file, url):
 
 def test_nothing_is_copied_from_nowhere_or_while_a_training_is_under_way(file, url, tmp_path, postgresql):
     with pytest.raises(StoreError, match=r"There is no store .*nowhere\.db\. Check its name\."):
-        transfer.copy(f"sqlite:///{tmp_path}/nowhere.db", url)
+        transfer.copy_store(f"sqlite:///{tmp_path}/nowhere.db", url)
     assert not (tmp_path / "nowhere.db").exists()
     with pytest.raises(StoreError, match=r"There is no store in postgresql.*Check its name\."):
-        transfer.copy(url, f"sqlite:///{tmp_path}/new.db")
+        transfer.copy_store(url, f"sqlite:///{tmp_path}/new.db")
     assert sql(Store(file), "SELECT count(*) FROM job WHERE state = 'waiting'") == [(1,)]
     worker = python("import sys; sys.stdin.read()", stdin=subprocess.PIPE)
     busy = Store(file)
@@ -94,10 +96,10 @@ def test_nothing_is_copied_from_nowhere_or_while_a_training_is_under_way(file, u
         beating = {"state": "running", "worker": f"{jobs.socket.gethostname()}:{worker.pid}", "heartbeat": tables.now()}
         connection.execute(tables.JOB.update().where(tables.JOB.c.id == 2).values(beating))
     with pytest.raises(StoreError, match="has a training under way"):
-        transfer.copy(file, url)
+        transfer.copy_store(file, url)
     worker.communicate("")
-    assert {one.table: one.n_rows for one in transfer.copy(file, url)}["job"] == 2
-    assert jobs.job(Store(url), 2).state == "failed"  # its worker is gone
+    assert {one.table: one.n_rows for one in transfer.copy_store(file, url)}["job"] == 2
+    assert jobs.find_job(Store(url), 2).state == "failed"  # its worker is gone
 
 
 def test_what_arrives_changed_is_not_kept(file, url):
@@ -108,14 +110,14 @@ def test_what_arrives_changed_is_not_kept(file, url):
     )
     sql(Store(url), "CREATE TRIGGER spoil BEFORE INSERT ON job FOR EACH ROW EXECUTE FUNCTION spoil()")
     with pytest.raises(StoreError, match=r"What arrived in .* is not what was sent"):
-        transfer.copy(file, url)
+        transfer.copy_store(file, url)
     assert set(map(str, everything(url).values())) == {"[]"}
 
 
 def test_what_is_wrong_with_the_source_is_said_of_the_source(file, url):
     sql(Store(file), "UPDATE model_version SET record = '{' WHERE id = 2")
     with pytest.raises(StoreError, match=r"The store .*store\.db cannot be read"):
-        transfer.copy(file, url)
+        transfer.copy_store(file, url)
     assert everything(url)["model_version"] == []
 
 

@@ -23,7 +23,7 @@ from tests.stores import add_quick, change, sql
 
 
 def active(store):
-    return history.active_model(store, partial(versions.load, store))[:2]
+    return history.load_active_model(store, partial(versions.load_version, store))[:2]
 
 
 def flip_a_bit(store, table, column, number):
@@ -42,16 +42,16 @@ def test_rows_come_back_as_they_went_in(store, rows):
     odd.attrs["warnings"] = ["a remark"]
     with store.writing() as connection:
         number = versions.add_data_set(connection, odd, "a file")
-    again = versions.rows_of(store, number)
+    again = versions.read_rows(store, number)
     pd.testing.assert_frame_equal(again, odd, check_exact=True)
-    assert fingerprint(again) == fingerprint(odd) == versions.data_sets(store)[-1].sha256
+    assert fingerprint(again) == fingerprint(odd) == versions.list_data_sets(store)[-1].sha256
     assert list(again.dtypes) == list(odd.dtypes)
     assert odd.attrs == rows.attrs | {"warnings": ["a remark"]}
 
 
 def test_rows_of_a_file_come_back_as_they_went_in(store, rows):
-    pd.testing.assert_frame_equal(versions.rows_of(store, 1), rows, check_exact=True)
-    assert (predict_rows(versions.load(store, 1), np.array([[7, 4000, 5000, 0.5]])) > 0).all()
+    pd.testing.assert_frame_equal(versions.read_rows(store, 1), rows, check_exact=True)
+    assert (predict_rows(versions.load_version(store, 1), np.array([[7, 4000, 5000, 0.5]])) > 0).all()
 
 
 def test_equal_figures_are_kept_once_whatever_their_file(store, rows):
@@ -59,35 +59,35 @@ def test_equal_figures_are_kept_once_whatever_their_file(store, rows):
     with store.writing() as connection:
         assert versions.add_data_set(connection, load_rows(io.BytesIO(text)), "the same.csv") == 1
         other = versions.add_data_set(connection, rows.assign(petrol_tax=rows.petrol_tax + 1e-9), "other.csv" * 99)
-    first, second = versions.data_sets(store)
+    first, second = versions.list_data_sets(store)
     assert (first.origin, second.id, second.n_rows, len(second.origin)) == ("shipped", other, 48, 200)
 
 
 def test_excluded_rows_are_left_out_and_the_others_keep_their_order(store, rows):
-    kept = versions.rows_of(store, 1, excluded=(0, 47, 3))
+    kept = versions.read_rows(store, 1, excluded=(0, 47, 3))
     pd.testing.assert_frame_equal(kept, rows.drop(index=[0, 3, 47]).reset_index(drop=True), check_exact=True)
     with pytest.raises((ModelError, StoreError), match="48"):
-        versions.rows_of(store, 1, excluded=(48,))
+        versions.read_rows(store, 1, excluded=(48,))
 
 
 def test_what_is_not_there_is_said_not_to_be(store):
     with pytest.raises(StoreError, match=f"Data set 9 is not in the store {re.escape(store.location)}"):
-        versions.rows_of(store, 9)
-    for ask in (versions.version, versions.load):
+        versions.read_rows(store, 9)
+    for ask in (versions.read_version, versions.load_version):
         with pytest.raises(StoreError, match=f"There is no version 9 in the store {re.escape(store.location)}"):
             ask(store, 9)
 
 
 def test_a_version_comes_back_as_it_was_trained(store, rows, model):
     number = add_quick(store, rows, "forest", {"n_estimators": 5, "max_samples": 0.5}, seed=7, notice="Said before.")
-    found, loaded = versions.version(store, number), versions.load(store, number)
+    found, loaded = versions.read_version(store, number), versions.load_version(store, number)
     full = {"n_estimators": 5, "max_features": 3, "min_samples_leaf": 2, "max_samples": 0.5}
     assert found.recipe == Recipe("forest", full, 7)
     assert found.label == f"Version {number} (random forest)"
     assert loaded.version == number
     assert loaded.notice == "Said before."
     assert loaded.metadata.folds.n_repeats == 1
-    first = versions.load(store, 1)
+    first = versions.load_version(store, 1)
     assert replace(first.metadata, model_sha256=model.metadata.model_sha256) == model.metadata
     assert (first.predictions == model.predictions).all()
     for kind, by_input in model.importance.items():
@@ -102,8 +102,8 @@ def test_a_flipped_bit_of_a_model_is_noticed_and_its_recipe_fitted_anew(store, r
     assert notice == ""
     assert again.notice.startswith("The model of version 1 is not the one that its record describes (SHA-256 differs)")
     assert (predict_rows(again, model.X) == predict_rows(model, model.X)).all()
-    assert history.active(store) == (1, 1)
-    assert versions.version(store, 1).broken is None
+    assert history.find_active(store) == (1, 1)
+    assert versions.read_version(store, 1).broken is None
 
 
 @pytest.mark.parametrize(
@@ -124,8 +124,8 @@ def test_a_version_broken_beyond_its_recipe_gives_way_to_the_one_before(store, r
     assert reason in notice
     assert notice.startswith("Version 2 cannot be used: ")
     assert notice.endswith(" So version 1, promoted before it, answers.")
-    assert history.active(store) == (1, 2)
-    assert reason in versions.version(store, 2).broken
+    assert history.find_active(store) == (1, 2)
+    assert reason in versions.read_version(store, 2).broken
     assert active(store)[1] == notice
     with pytest.raises(StoreError, match="Version 2 cannot be used: "):
         history.promote(store, number, "Ann", "again")
@@ -139,7 +139,7 @@ def test_where_every_promoted_version_is_broken_the_shipped_model_answers(store,
     assert answering.version == 0
     assert notice.endswith(" So the shipped model answers.")
     assert (predict_rows(answering, model.X) == predict_rows(model, model.X)).all()
-    assert history.active(store) == (0, 1)
+    assert history.find_active(store) == (0, 1)
 
 
 @pytest.mark.parametrize(
@@ -180,12 +180,12 @@ def test_trouble_of_who_reads_is_no_damage_and_may_be_over_the_next_time(
     with monkeypatch.context() as patch:
         patch.setattr(library, function, failing)
         with pytest.raises(ModelError, match=r"^The .* cannot be read at the moment \(.*\)\. Try again\.$") as told:
-            versions.load(store, 1)
+            versions.load_version(store, 1)
         assert not isinstance(told.value, DamagedError)
         assert type(trouble).__name__ in str(told.value)
     answering, notice = active(store)
     assert (answering.version, answering.notice, notice) == (1, "", "")
-    assert versions.version(store, 1).broken is None
+    assert versions.read_version(store, 1).broken is None
 
 
 def test_a_version_that_cannot_be_read_for_lack_of_memory_is_not_called_broken(store, monkeypatch):
@@ -198,7 +198,7 @@ def test_a_version_that_cannot_be_read_for_lack_of_memory_is_not_called_broken(s
         assert answering.version == 0
         assert notice.startswith("Version 1 cannot be loaded at the moment (not enough memory). It is tried again")
     assert active(store)[0].version == 1
-    assert versions.version(store, 1).broken is None
+    assert versions.read_version(store, 1).broken is None
 
 
 def test_data_errors_inside_a_transaction_are_not_blamed_on_the_store(store):

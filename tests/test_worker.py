@@ -7,7 +7,7 @@ from model.answering.predict import predict_rows
 from model.fitting import evaluate
 from model.fitting.recipe import build_pipeline, make_recipe
 from model.fitting.train import features, train
-from model.judging.evidence import gather
+from model.judging.evidence import gather_evidence
 from model.queue import jobs
 from model.store import history, versions
 from model.store.tables import DATA_SET, EVALUATION, MODEL_VERSION
@@ -23,7 +23,7 @@ def keep(store, rows):
 
 
 def newest(store):
-    return versions.load(store, versions.versions(store)[-1].id)
+    return versions.load_version(store, versions.list_versions(store)[-1].id)
 
 
 def assert_equal(one, other):
@@ -43,16 +43,16 @@ def test_a_training_gives_what_it_gives_in_the_foreground_and_a_second_one_evalu
     job, again = (ended(store, number) for number in asked)  # one process does both
     assert (job.state, job.done, job.total, job.message) == ("done", 70, 70, "")
     assert (again.state, again.done, again.total) == ("done", 0, 0)
-    kept = versions.versions(store)[1]
+    kept = versions.list_versions(store)[1]
     assert (kept.job_id, kept.created_by, kept.rival_id, kept.shipped) == (job.id, "Ann", 1, None)
-    assert history.active(store) == (1, 1)  # nothing is promoted by being trained
-    first, second = versions.load(store, kept.id), newest(store)
+    assert history.find_active(store) == (1, 1)  # nothing is promoted by being trained
+    first, second = versions.load_version(store, kept.id), newest(store)
     assert_equal(first, train(rows, make_recipe("forest", FEW, 3)))
     assert second.version > first.version
     assert_equal(second, first)
-    shipped = versions.load(store, 1)
+    shipped = versions.load_version(store, 1)
     for each in (first, second):
-        assert (gather(store, each, shipped).rival == shipped.predictions).all()
+        assert (gather_evidence(store, each, shipped).rival == shipped.predictions).all()
     assert sql(store, "SELECT count(*) FROM evaluation") == [(2,)]
 
 
@@ -67,25 +67,25 @@ def test_the_rival_is_the_active_recipe_evaluated_on_the_same_rows(store, rows):
     job, another = (ended(store, number) for number in asked)  # one process does both
     assert (job.state, job.done, job.total) == ("done", 120, 120)
     assert another.total == 70  # the rival is not evaluated again
-    kept = versions.versions(store)[-2]
+    kept = versions.list_versions(store)[-2]
     assert (kept.rival_id, kept.excluded, kept.data_set.id) == (number, (2, 30), data_set)
-    used = versions.rows_of(store, data_set, (2, 30))
+    used = versions.read_rows(store, data_set, (2, 30))
     assert len(used) == 46
     unfitted = build_pipeline(make_recipe("extra_trees", FEW, 5))
     expected = evaluate.out_of_fold(unfitted, features(used), used["petrol_consumption"].to_numpy(float))
-    active = versions.load(store, number)
+    active = versions.load_version(store, number)
     for each in (kept.id, newest(store).version):
-        assert (gather(store, versions.load(store, each), active).rival == expected).all()
+        assert (gather_evidence(store, versions.load_version(store, each), active).rival == expected).all()
 
 
 def test_all_that_are_compared_are_kept(store, rows):
     job = run(store, 1, ["least_squares", "ridge", "mean"])
     assert (job.state, job.done, job.total, job.message) == ("done", 210, 210, "")
-    kept = versions.versions(store)[1:]
+    kept = versions.list_versions(store)[1:]
     assert [version.recipe.algorithm for version in kept] == ["least_squares", "ridge", "mean"]
     assert all(version.trained_on == kept[0].trained_on for version in kept)
     assert {version.job_id for version in kept} == {job.id}
-    assert_equal(versions.load(store, kept[1].id), train(rows, make_recipe("ridge")))
+    assert_equal(versions.load_version(store, kept[1].id), train(rows, make_recipe("ridge")))
 
 
 def test_rows_that_nothing_can_be_learned_of_or_that_are_not_what_was_stored_are_told(store, rows):
@@ -105,12 +105,12 @@ def test_rows_that_nothing_can_be_learned_of_or_that_are_not_what_was_stored_are
         job = ended(store, number)
         assert job.state == "failed"
         assert job.message.startswith(reason)
-    assert len(versions.versions(store)) == 1
+    assert len(versions.list_versions(store)) == 1
 
 
 def test_a_broken_version_does_not_hinder_a_training_of_its_recipe_or_beside_it(store, rows):
     assert run(store, 1, ["ridge"]).total == 70
-    broken = versions.versions(store)[-1].id
+    broken = versions.list_versions(store)[-1].id
     history.promote(store, broken, "Ann", "better")
     change(store, MODEL_VERSION, broken, arrays=b"\0")
     change(store, EVALUATION, 2, predictions=b"\0")

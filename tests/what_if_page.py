@@ -5,7 +5,7 @@ import re
 from playwright.sync_api import expect
 
 from data.schema import FEATURES
-from model.answering.change import in_words
+from model.answering.change import amount_in_words
 
 DEFAULTS = {column.name: column.default for column in FEATURES}
 COLUMNS = {column.name: column for column in FEATURES}
@@ -80,9 +80,9 @@ def assert_change_agrees(page, moved, name):
     """The change, its interval and what the refits say, as the server has them."""
     than = "than" if round(moved.value) else "from"
     expect(page.get_by_test_id("live-change")).to_have_text(
-        f"{in_words(moved.value)} {than} {name} ({moved.start_prediction:.0f})"
+        f"{amount_in_words(moved.value)} {than} {name} ({moved.start_prediction:.0f})"
     )
-    ends = f"{in_words(moved.low)} to {in_words(moved.high)}"
+    ends = f"{amount_in_words(moved.low)} to {amount_in_words(moved.high)}"
     expect(page.get_by_test_id("live-sure")).to_contain_text(
         f"{moved.level * 100:g}\N{NO-BREAK SPACE}% interval: {ends}"
     )

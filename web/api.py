@@ -20,11 +20,11 @@ from starlette.routing import Route
 
 from data.inputs import load_json
 from data.schema import FEATURE_NAMES, FEATURES, ROW, TARGET, DataError, Problem, row_name
-from model.answering.change import change, figures_of, place_of
+from model.answering.change import find_row, predict_change, start_figures
 from model.answering.predict import Scenario, predict, predict_rows
-from model.answering.scoring import score
+from model.answering.scoring import score_scenarios
 from model.fitting.errors import ModelError
-from model.fitting.interval import levels
+from model.fitting.interval import possible_levels
 from model.fitting.train import Model
 from pages.shared import resources
 from web.openapi import MAX_BYTES, MAX_SCENARIOS, document, feature
@@ -147,7 +147,7 @@ def _level(request: Request, model: Model) -> Any:
         cure = "The only parameter is coverage."
         text = f"{unknown[0][:60]!r} is not a parameter. {cure}"
         return None, [(None, Problem(text, unknown[0][:60], request.query_params[unknown[0]], cure))]
-    possible, asked = levels(len(model.distinct)), request.query_params.getlist("coverage")
+    possible, asked = possible_levels(len(model.distinct)), request.query_params.getlist("coverage")
     try:
         (level,) = [float(one) for one in asked] or [0.9]
     except ValueError:
@@ -211,7 +211,7 @@ def _predict(request: Request, content: bytes) -> "_Answer":
 
 def _listed(model: Model, scenarios: Sequence[Scenario], coverage: float) -> list[dict[str, Any]]:
     """Answer scenarios of a list."""
-    answers = score(model, np.array([[one[name] for name in FEATURE_NAMES] for one in scenarios]), coverage)
+    answers = score_scenarios(model, np.array([[one[name] for name in FEATURE_NAMES] for one in scenarios]), coverage)
     names = {place: row_name(str(model.records[place][ROW])) for place in set(answers.nearest.tolist())}
     parts = (answers.value, answers.low, answers.high, answers.nearest, answers.distance, answers.support)
     return [
@@ -229,7 +229,7 @@ def _listed(model: Model, scenarios: Sequence[Scenario], coverage: float) -> lis
 def _start(model: Model, sent: Any) -> Any:
     """Read where a change starts: figures, and the target where it is a row."""
     if isinstance(sent, str):
-        return figures_of(model, place_of(model, sent))
+        return start_figures(model, find_row(model, sent))
     return _scenario(sent), None
 
 
@@ -251,7 +251,7 @@ def _change(request: Request, content: bytes) -> "_Answer":
         problems += [(None, problem) for problem in error.problems]
     if problems:
         return _refuse(422, f"{len(problems):,} problem{'s' * (len(problems) > 1)}.", problems)
-    answer = change(model, start, scenario, level, observed).to_record()
+    answer = predict_change(model, start, scenario, level, observed).to_record()
     return _Answer(answer | {"version": model.version, "notice": model.notice})
 
 
@@ -291,7 +291,7 @@ def _ready(request: Request, content: bytes) -> "_Answer":
 @_guarded
 def _openapi(request: Request, content: bytes) -> "_Answer":
     outer = request.scope.get("root_path", "").removesuffix("/api")
-    return _Answer(document(levels(len(resources.owner.current().distinct)), outer))
+    return _Answer(document(possible_levels(len(resources.owner.current().distinct)), outer))
 
 
 async def _not_here(request: Request, error: Exception) -> Response:

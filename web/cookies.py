@@ -45,14 +45,14 @@ class Greeting:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer as ASGI wants it."""
         request = Request(scope) if scope["type"] == "http" and is_page(scope, Headers(scope=scope)) else None
-        if not request or visitors.known(request.cookies.get(visitors.COOKIE)):
+        if not request or visitors.known_visitor(request.cookies.get(visitors.COOKIE)):
             await self._app(scope, receive, send)
             return
 
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start" and message["status"] in (200, 304):
                 secure = "; Secure" if request.url.scheme == "https" else ""
-                cookie = f"{visitors.COOKIE}={visitors.new()}; Max-Age={self._AGE}; Path={self._path}"
+                cookie = f"{visitors.COOKIE}={visitors.new_visitor()}; Max-Age={self._AGE}; Path={self._path}"
                 MutableHeaders(scope=message).append("set-cookie", f"{cookie}; HttpOnly; SameSite=Lax{secure}")
             await send(message)
 

@@ -80,7 +80,7 @@ class Change:
         }
 
 
-def change(
+def predict_change(
     model: Model,
     start: Mapping[str, float],
     values: Mapping[str, float],
@@ -140,10 +140,10 @@ def change(
     )
 
 
-def changes(
+def predict_changes(
     model: Model, before: FloatArray, after: FloatArray, level: float = 0.9
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Say how the prediction changes from many scenarios to others, as `change` does of one.
+    """Say how the prediction changes from many scenarios to others, as `predict_change` does of one.
 
     Parameters
     ----------
@@ -167,21 +167,23 @@ def changes(
     return value, np.fmin(low, value), np.fmax(high, value)  # stretched to hold the model's own
 
 
-def in_words(amount: float) -> str:
+def amount_in_words(amount: float) -> str:
     """Write a change in whole units without its sign: ``-46.2`` -> ``"46 less"``."""
     rounded = round(amount)
     return f"{abs(rounded):,} {'less' if rounded < 0 else 'more'}" if rounded else "no change"
 
 
-def direction(change: Change) -> str:
+def agreement_in_words(change: Change) -> str:
     """Say how many of 100 refits say less and more: ``"94 of 100 refits say less, 4 more, 2 no change"``."""
-    counted = dict(zip(("less", "more", "no change"), counts(change.below or 0.0, change.above or 0.0), strict=True))
+    counted = dict(
+        zip(("less", "more", "no change"), refits_either_side(change.below or 0.0, change.above or 0.0), strict=True)
+    )
     first, *more = sorted((word for word in counted if counted[word]), key=lambda word: -counted[word])
     says = f"{counted[first]} of 100 refits say {first}"
     return ", ".join([says, *(f"{counted[word]} {word}" for word in more)])
 
 
-def counts(below: float, above: float) -> list[int]:
+def refits_either_side(below: float, above: float) -> list[int]:
     """How many of 100 refits say less, more, and no change, so that they add up: largest remainders first."""
     exact = [100 * below, 100 * above, 100 * (1 - below - above)]
     counted = [int(share + 1e-9) for share in exact]
@@ -238,7 +240,7 @@ def bands(model: Model, start: Scenario, scenario: Scenario, level: float, n_ste
     for name, steps in zip(FEATURE_NAMES, places, strict=True):
         of_input = said[first : first + len(steps)]
         below, above = (of_input < 0).mean(axis=1), (of_input > 0).mean(axis=1)
-        counted = [counts(*shares) for shares in zip(below.tolist(), above.tolist(), strict=True)]
+        counted = [refits_either_side(*shares) for shares in zip(below.tolist(), above.tolist(), strict=True)]
         found[name] = Band(steps.tolist(), *ends(of_input, level), counted)
         first += len(steps)
     return found
@@ -260,7 +262,7 @@ def places_by_name(model: Model) -> dict[str, int]:
     return places
 
 
-def place_of(model: Model, name: str) -> int:
+def find_row(model: Model, name: str) -> int:
     """Return the place of the row of a name, or of its code.
 
     Raises
@@ -278,7 +280,7 @@ def place_of(model: Model, name: str) -> int:
     raise DataError([Problem(f"from: {str(name)[:60]!r} is no {ROW} of the active model. {cure}", "from", name, cure)])
 
 
-def figures_of(model: Model, place: int) -> tuple[dict[str, float], float]:
+def start_figures(model: Model, place: int) -> tuple[dict[str, float], float]:
     """Return the inputs of a row, and its target."""
     row = model.records[place]
     return {name: row[name] for name in FEATURE_NAMES}, row[TARGET.name]

@@ -15,7 +15,7 @@ _CLOSE = 15_000  # and at one around the best so far
 
 
 @dataclass(frozen=True)
-class Sought:
+class GoalResult:
     """What a search for a goal has found.
 
     Attributes
@@ -40,7 +40,7 @@ class Sought:
     change: float
 
 
-def seek(model: Model, values: dict[str, float], goal: float, held: Collection[str] = ()) -> Sought:
+def find_smallest_change(model: Model, values: dict[str, float], goal: float, held: Collection[str] = ()) -> GoalResult:
     """Find the smallest change of the sliders that brings the prediction to a goal, or past it.
 
     Parameters
@@ -72,7 +72,7 @@ def seek(model: Model, values: dict[str, float], goal: float, held: Collection[s
     search = _Search(model, start, goal, held)
     shortfall, change, place = search.run()
     row = search.rows(np.array([place]))[0]
-    return Sought(
+    return GoalResult(
         start=start,
         scenario=Scenario(dict(zip(FEATURE_NAMES, row.tolist(), strict=True))),
         goal=goal,

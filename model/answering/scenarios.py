@@ -21,7 +21,7 @@ _IN_FILE = {column.name: column.name_beside((*_BESIDE, *_FIGURES)) for column in
 
 
 @dataclass(frozen=True)
-class Kept:
+class KeptScenario:
     """A scenario under a name, with what was answered when it was kept.
 
     Attributes
@@ -84,7 +84,7 @@ def clean_name(text: str, taken: Iterable[str], otherwise: str = "Scenario") -> 
     )
 
 
-def to_records(kept: list[Kept]) -> list[dict[str, str | float]]:
+def to_records(kept: list[KeptScenario]) -> list[dict[str, str | float]]:
     """Kept scenarios as plain dictionaries: what a file holds of each."""
     return [
         {
@@ -99,17 +99,17 @@ def to_records(kept: list[Kept]) -> list[dict[str, str | float]]:
     ]
 
 
-def to_json(kept: list[Kept]) -> str:
+def to_json(kept: list[KeptScenario]) -> str:
     """Write kept scenarios as a JSON list."""
     return json.dumps(to_records(kept), indent=1)
 
 
-def to_stored(kept: Kept) -> str:
+def to_stored(kept: KeptScenario) -> str:
     """Write one kept scenario as a browser stores it."""
     return json.dumps(to_records([kept])[0] | {"place": kept.place})
 
 
-def read_stored(text: str) -> "tuple[Read, int]":
+def read_stored(text: str) -> "tuple[ReadScenarios, int]":
     """Read a kept scenario that a browser has stored, with the care that a file gets.
 
     Returns
@@ -132,7 +132,7 @@ def read_stored(text: str) -> "tuple[Read, int]":
     return found[0], place if isinstance(place, int) and abs(place) < 10**6 else 0
 
 
-def to_csv(kept: list[Kept]) -> bytes:
+def to_csv(kept: list[KeptScenario]) -> bytes:
     """Write kept scenarios as CSV, of which a spreadsheet will calculate nothing."""
     import pandas as pd
 
@@ -145,7 +145,7 @@ def to_csv(kept: list[Kept]) -> bytes:
     return text.encode("utf-8" if text.isascii() else "utf-8-sig")
 
 
-class Read(NamedTuple):
+class ReadScenarios(NamedTuple):
     """A scenario from a file, not yet answered: 0 for a level or a version that the file does not say.
 
     ``where`` is its place in the file, and ``start`` the text that names where it starts.
@@ -159,14 +159,14 @@ class Read(NamedTuple):
     where: str = ""
 
 
-def read(content: bytes) -> list[Read]:
+def read_scenarios(content: bytes) -> list[ReadScenarios]:
     """Read scenarios from a file: JSON as `to_json` writes it, or any CSV with the inputs.
 
     What the file says was predicted is not believed: predictions are made anew.
 
     Returns
     -------
-    list of Read
+    list of ReadScenarios
         One at least.
 
     Raises
@@ -183,7 +183,7 @@ def read(content: bytes) -> list[Read]:
     return found
 
 
-def _from_json(content: bytes) -> tuple[list[Read], list[str]] | tuple[list[Any], list[str]]:
+def _from_json(content: bytes) -> tuple[list[ReadScenarios], list[str]] | tuple[list[Any], list[str]]:
     listed = load_json(content)
     if not isinstance(listed, list) or not listed:
         raise DataError(["The file is not a list of scenarios. Send what was downloaded here, or CSV."])
@@ -193,8 +193,8 @@ def _from_json(content: bytes) -> tuple[list[Read], list[str]] | tuple[list[Any]
 
 def _from_listed(
     listed: list[Any],
-) -> tuple[list[Read], list[str]]:
-    found, problems = list[Read](), list[str]()
+) -> tuple[list[ReadScenarios], list[str]]:
+    found, problems = list[ReadScenarios](), list[str]()
     for number, one in enumerate(listed, 1):
         where = f"scenario {number}"
         if not isinstance(one, dict):
@@ -203,7 +203,7 @@ def _from_listed(
         try:
             scenario = Scenario({name: one[title] for name, title in _IN_FILE.items() if title in one})
             name, coverage, version, start = (one.get(title) for title in _BESIDE)
-            found.append(_made(where, name, coverage, version, start, scenario))
+            found.append(_build(where, name, coverage, version, start, scenario))
         except DataError as error:
             problems += [f"{where}, {problem.removeprefix(where).lstrip(', ')}" for problem in error.problems]
     return found, problems
@@ -214,13 +214,13 @@ def _require_room(listed: Any) -> None:
         raise DataError([f"The file has {len(listed):,} scenarios. Send at most {MAX_KEPT}."])
 
 
-def _from_csv(content: bytes) -> tuple[list[Read], list[str]]:
+def _from_csv(content: bytes) -> tuple[list[ReadScenarios], list[str]]:
     inputs = load_inputs(content)
     cells = inputs.table.cells
     _require_room(cells)
     beside = [place for place in range(cells.shape[1]) if place not in inputs.table.places.values()]
     columns = {cells.columns[place].strip().lower(): cells.iloc[:, place] for place in reversed(beside)}
-    found, problems = list[Read](), list[str]()
+    found, problems = list[ReadScenarios](), list[str]()
     for place, (row, reason) in enumerate(zip(cells.index, inputs.reasons, strict=True)):
         if reason:
             problems.append(f"row {row}, {reason}")
@@ -231,20 +231,20 @@ def _from_csv(content: bytes) -> tuple[list[Read], list[str]]:
         try:
             name = said["name"].removeprefix("'")
             start = said["start"].strip().removeprefix("'")
-            found.append(_made(f"row {row}", name, level, said["version"].strip() or None, start, scenario))
+            found.append(_build(f"row {row}", name, level, said["version"].strip() or None, start, scenario))
         except DataError as error:
             problems += error.problems
     return found, problems
 
 
-def _made(
+def _build(
     where: str,
     name: Any,
     coverage: Any,
     version: Any,
     start: Any,
     scenario: Scenario,
-) -> Read:
+) -> ReadScenarios:
     """Check what stands beside the inputs, or is left out."""
     problems, level, number = [], 0.0, 0
     name, coverage, version = (0 if value is None else value for value in (name or "", coverage, version))
@@ -262,10 +262,10 @@ def _made(
         number = int(text)
     if problems:
         raise DataError(problems)
-    return Read(str(name), scenario, level, number, str(start or "")[:200], where)
+    return ReadScenarios(str(name), scenario, level, number, str(start or "")[:200], where)
 
 
-def moved(kept: list[Kept], name: str, by: int) -> list[Kept]:
+def move_scenario(kept: list[KeptScenario], name: str, by: int) -> list[KeptScenario]:
     """Move one of the kept scenarios up or down in the list.
 
     Parameters
@@ -288,7 +288,7 @@ def moved(kept: list[Kept], name: str, by: int) -> list[Kept]:
     return [replace(one, place=place) for place, one in enumerate(kept)]
 
 
-def renamed(kept: list[Kept], old: str, text: str) -> tuple[list[Kept], str]:
+def rename_scenario(kept: list[KeptScenario], old: str, text: str) -> tuple[list[KeptScenario], str]:
     """Give one of the kept scenarios another name.
 
     Parameters

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from data.cells import harmless_table
 from data.inputs import Inputs
 from data.schema import ROW, ROWS, row_name
-from model.answering.change import changes, places_by_name
+from model.answering.change import places_by_name, predict_changes
 from model.answering.neighbours import LEVELS, nearest, support
 from model.answering.predict import predict_many
 from model.fitting.train import Model
@@ -45,7 +45,7 @@ class Answers:
     support: np.ndarray
 
 
-def score(
+def score_scenarios(
     model: Model, X: NDArray[np.float64], level: float = 0.9, progress: Callable[[int, int], None] | None = None
 ) -> Answers:
     """Answer many scenarios, each as `model.answering.predict.predict` would.
@@ -128,13 +128,13 @@ def score_file(
     Parameters
     ----------
     level, progress
-        See `score`.
+        See `score_scenarios`.
     """
     import pandas as pd
 
     starts, reasons = _starts(model, inputs)
     usable = inputs.usable & (starts != _UNKNOWN)
-    answers = score(model, inputs.X[usable], level, progress)
+    answers = score_scenarios(model, inputs.X[usable], level, progress)
     rows = inputs.table.cells.copy()
     codes = model.rows[ROW].to_numpy()[answers.nearest]
     columns = {
@@ -149,9 +149,9 @@ def score_file(
         columns |= _changes(model, inputs.X[usable], starts[usable], level)
     places, added = rows.index[usable], []
     for wanted, values in columns.items():
-        added.append(_unused(wanted, rows.columns))
+        added.append(unused_columns(wanted, rows.columns))
         rows[added[-1]] = pd.Series(values, index=places).reindex(rows.index)
-    added.append(_unused("problem", rows.columns))
+    added.append(unused_columns("problem", rows.columns))
     rows[added[-1]] = reasons
     table = inputs.table
     about = table.separator, table.decimal, table.remarks, table.sheet, table.sheets
@@ -182,13 +182,13 @@ def _changes(model: Model, X: FloatArray, starts: NDArray[np.int64], level: floa
     if not has_start.any():
         return columns
     for column, values in zip(
-        columns.values(), changes(model, model.X[starts[has_start]], X[has_start], level), strict=True
+        columns.values(), predict_changes(model, model.X[starts[has_start]], X[has_start], level), strict=True
     ):
         column[has_start] = values
     return columns
 
 
-def _unused(name: str, taken: Any) -> str:
+def unused_columns(name: str, taken: Any) -> str:
     """A column's name that the file does not have: one that was scored before has the plain one."""
     folded = {str(other).strip().lower() for other in taken}
     return next(tried for n in range(1, len(folded) + 2) if (tried := name if n == 1 else f"{name}_{n}") not in folded)

@@ -115,7 +115,7 @@ def load(rows: "pd.DataFrame", folder: Path = FOLDER) -> Model:
             model, refits_sha256 = _load_or_refit(kept, rows, folder), kept.refits_sha256
         except ModelError as error:
             model = train(rows, n_repeats=1)
-            model = _noticed(model, f"{error} The default recipe was trained anew, {_ONE_ROUND}")
+            model = _with_notice(model, f"{error} The default recipe was trained anew, {_ONE_ROUND}")
         return replace(model, refits=_load_refits(model, folder / REFITS, refits_sha256))
 
 
@@ -134,7 +134,7 @@ def _load_refits(model: Model, path: Path, sha256: str) -> Refits:
 def _load_or_refit(kept: Kept, rows: "pd.DataFrame", folder: Path) -> Model:
     if kept.metadata.data.sha256 != fingerprint(rows):
         model = train(rows, kept.metadata.recipe, n_repeats=1)
-        return _noticed(
+        return _with_notice(
             model,
             "The data are not the ones that the kept model was trained on. "
             f"The same recipe was trained on these data, {_ONE_ROUND}",
@@ -144,15 +144,15 @@ def _load_or_refit(kept: Kept, rows: "pd.DataFrame", folder: Path) -> Model:
         content = path.read_bytes()
     except OSError as error:
         why = f"The model file {path.name} cannot be read ({error.strerror})."
-        return _noticed(_refit(kept, rows), f"{why} {_REFITTED}")
-    return restore(f"The model file {path.name}", content, kept, rows)
+        return _with_notice(_refit(kept, rows), f"{why} {_REFITTED}")
+    return load_or_refit(f"The model file {path.name}", content, kept, rows)
 
 
 def _refit(kept: Kept, rows: "pd.DataFrame") -> Model:
     return Model(fit(kept.metadata.recipe, rows), rows, kept.metadata, kept.predictions, kept.importance)
 
 
-def restore(subject: str, content: bytes, kept: Kept, rows: "pd.DataFrame") -> Model:
+def load_or_refit(subject: str, content: bytes, kept: Kept, rows: "pd.DataFrame") -> Model:
     """Unpickle a kept model if it can be trusted, or fit its recipe anew.
 
     Parameters
@@ -176,11 +176,11 @@ def restore(subject: str, content: bytes, kept: Kept, rows: "pd.DataFrame") -> M
     try:
         pipeline = _load_checked(subject, content, kept.metadata)
     except ModelError as error:
-        return _noticed(_refit(kept, rows), f"{error} {_REFITTED}")
+        return _with_notice(_refit(kept, rows), f"{error} {_REFITTED}")
     return Model(pipeline, rows, kept.metadata, kept.predictions, kept.importance)
 
 
-def _noticed(model: Model, notice: str) -> Model:
+def _with_notice(model: Model, notice: str) -> Model:
     _LOG.warning("%s", notice)
     return replace(model, notice=notice)
 

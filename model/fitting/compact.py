@@ -228,7 +228,7 @@ def _ordered(
     return nodes, len(levels) - 2
 
 
-def compact(parts: Sequence[Parts]) -> Compact:
+def join_parts(parts: Sequence[Parts]) -> Compact:
     """Lay fits side by side, each as `take_apart` returns it; one at least, and of equally many inputs."""
     trees = [(number, *tree) for number, part in enumerate(parts) for tree in part.trees]
     trees.sort(key=lambda tree: -tree[2])  # the deepest first

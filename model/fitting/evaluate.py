@@ -66,7 +66,7 @@ def groups_of(X: FloatArray, y: FloatArray) -> Groups:
     return pd.factorize(pd.util.hash_pandas_object(table, index=False))[0]
 
 
-def predictions_of(fitted: Any, X: FloatArray, y: FloatArray) -> FloatArray:
+def predict_test_rows(fitted: Any, X: FloatArray, y: FloatArray) -> FloatArray:
     """Predict rows: what is kept of a fold where nothing more is asked for."""
     return predict_once(fitted, X)
 
@@ -80,7 +80,7 @@ def out_of_fold(
     seed: int = 0,
     n_jobs: int = 1,
     progress: Callable[[int, int], None] | None = None,
-    keep: Keep = predictions_of,
+    keep: Keep = predict_test_rows,
     fits: Iterable[tuple[int, FloatArray]] | None = None,
 ) -> FloatArray:
     """Predict every row from fits that have not seen it, in repeated 5-fold cross-validation.
@@ -120,7 +120,7 @@ def out_of_fold(
     """
     splits = splits_of(groups_of(X, y), n_repeats, seed)
     results = fits or _fits_here(unfitted, X, y, splits, keep, n_repeats * N_SPLITS, n_jobs)
-    kept, _ = _collect(results, splits, n_repeats, len(y), progress)
+    kept, _ = _gather_fits(results, splits, n_repeats, len(y), progress)
     return kept
 
 
@@ -133,7 +133,7 @@ def cross_validate(
     seed: int = 0,
     n_jobs: int = 1,
     progress: Callable[[int, int], None] | None = None,
-    keep: Keep = predictions_of,
+    keep: Keep = predict_test_rows,
     fits: Iterable[tuple[int, FloatArray]] | None = None,
 ) -> tuple[FloatArray, FloatArray]:
     """Do what `out_of_fold` does, and predict rows from fits that lack another fold beside their own.
@@ -148,10 +148,10 @@ def cross_validate(
     """
     splits = splits_of(groups_of(X, y), n_repeats, seed, nested=True)
     results = fits or _fits_here(unfitted, X, y, splits, keep, n_repeats * N_SPLITS, n_jobs)
-    return _collect(results, splits, n_repeats, len(y), progress)
+    return _gather_fits(results, splits, n_repeats, len(y), progress)
 
 
-def _collect(
+def _gather_fits(
     results: Any,
     splits: list[tuple[NDArray[np.float64], NDArray[np.float64]]],
     n_repeats: int,
@@ -190,7 +190,7 @@ def _fits_here(
 
     return enumerate(
         Parallel(n_jobs=n_jobs, return_as="generator")(
-            delayed(_fit_keep)(unfitted, X, y, train, test, keep if number < n_folds else predictions_of)
+            delayed(_fit_keep)(unfitted, X, y, train, test, keep if number < n_folds else predict_test_rows)
             for number, (train, test) in enumerate(splits)
         )
     )
@@ -209,7 +209,7 @@ def fit_split(
 ) -> NDArray[np.float64]:
     """Do one fit of `cross_validate` or of `out_of_fold` by its number, and return what is to be kept of it."""
     train, test = splits_of(groups_of(X, y), n_repeats, seed, nested=nested)[number]
-    return _fit_keep(unfitted, X, y, train, test, keep if number < n_repeats * N_SPLITS else predictions_of)
+    return _fit_keep(unfitted, X, y, train, test, keep if number < n_repeats * N_SPLITS else predict_test_rows)
 
 
 def splits_of(groups: Groups, n_repeats: int, seed: int = 0, *, nested: bool = False) -> list[tuple[Any, Any]]:
@@ -256,12 +256,12 @@ def _fit_keep(
 ) -> NDArray[np.float64]:
     from sklearn.base import clone
 
-    with one_of_many():
-        return keep(fit(clone(unfitted), X[train], y[train]), X[test], y[test])
+    with fitting_on_one_thread():
+        return keep(fit_quietly(clone(unfitted), X[train], y[train]), X[test], y[test])
 
 
 @contextmanager
-def one_of_many() -> Iterator[None]:
+def fitting_on_one_thread() -> Iterator[None]:
     """Fit as one of hundreds of small fits: on one thread, and without what scikit-learn checks anew each time."""
     from sklearn import config_context
     from sklearn.tree import DecisionTreeRegressor, ExtraTreeRegressor
@@ -284,7 +284,7 @@ def _pools() -> Any:
     return ThreadpoolController()
 
 
-def fit(unfitted: Any, X: NDArray[np.float64], y: "NDArray[np.float64] | pd.Series") -> Any:
+def fit_quietly(unfitted: Any, X: NDArray[np.float64], y: "NDArray[np.float64] | pd.Series") -> Any:
     """Fit, without the warnings that a bound holds a Gaussian process, or that a tree gets as few rows as asked."""
     from sklearn.exceptions import ConvergenceWarning
 

@@ -70,14 +70,14 @@ class Interval:
         return asdict(self) | {"held_by_chance": self.held_by_chance and list(self.held_by_chance)}
 
 
-def levels(n_rows: int) -> tuple[float, ...]:
+def possible_levels(n_rows: int) -> tuple[float, ...]:
     """Levels whose width so many rows can set: it is the size of one of their errors."""
     return tuple(level for level in LEVELS if rank(n_rows, level) <= n_rows)
 
 
-def possible_level(n_rows: int, wanted: float) -> float:
+def nearest_possible_level(n_rows: int, wanted: float) -> float:
     """Return a level, perhaps of a model with more rows, or the highest below it that so many rows can set."""
-    return max(level for level in levels(n_rows) if level <= wanted)
+    return max(level for level in possible_levels(n_rows) if level <= wanted)
 
 
 def rank(n_rows: int, level: float) -> int:
@@ -93,7 +93,7 @@ def rank(n_rows: int, level: float) -> int:
     return math.ceil(round((n_rows + 1) * level, 9))  # 0.1 * 30 is a little more than 3
 
 
-def in_order(residuals: ArrayLike) -> NDArray[np.float64]:
+def sorted_sizes(residuals: ArrayLike) -> NDArray[np.float64]:
     """Sizes of the errors of each repeat, the smallest first: all that widths need of them."""
     return np.sort(np.abs(np.atleast_2d(np.asarray(residuals, dtype=float))), axis=1)
 
@@ -118,18 +118,18 @@ def half_width(residuals: ArrayLike, level: float = 0.9) -> float:
     Mean over the repeats of the k-th smallest absolute residual, k = ceil((n + 1) * level):
     Lei et al. (2018), JASA 113(523). Averaging a row's residuals first would narrow it.
     """
-    return half_width_of(in_order(residuals), level)
+    return half_width_of(sorted_sizes(residuals), level)
 
 
 def half_width_of(sizes: NDArray[np.float64], level: float) -> float:
-    """As `half_width`, from sizes that are `in_order`: takes no time."""
+    """As `half_width`, from sizes that are `sorted_sizes`: takes no time."""
     n_rows = sizes.shape[1]
     if (k := rank(n_rows, level)) > n_rows:
         raise ValueError(f"level: {level} needs more than {n_rows} residuals.")
     return float(sizes[:, k - 1].mean())
 
 
-def nested_held(
+def measure_coverage(
     y: NDArray[np.float64], predictions: NDArray[np.float64], pairs: NDArray[np.float64], groups: NDArray[np.intp]
 ) -> Coverage:
     """Count the rows that intervals held which neither fit nor width had seen: nested cross-validation.
@@ -159,7 +159,7 @@ def nested_held(
         tally = dict.fromkeys(LEVELS, 0.0)
         for fold in range(N_SPLITS):
             others = counted[~np.isnan(aside[fold, counted])]
-            sizes = in_order(y[others] - aside[fold, others])
+            sizes = sorted_sizes(y[others] - aside[fold, others])
             own = counted[folds[repeat, counted] == fold]
             errors = np.abs(y[own] - predictions[repeat, own])
             for level in LEVELS:
@@ -171,7 +171,7 @@ def nested_held(
     return Coverage(len(pairs), len(counted), held)
 
 
-def beyond(
+def measure_beyond(
     fit: Callable[[NDArray[np.float64], NDArray[np.float64]], Any],
     X: NDArray[np.float64],
     y: NDArray[np.float64],
@@ -203,8 +203,10 @@ def beyond(
     rest = np.setdiff1d(order, ends[end])
     some = rest[:: -(-len(rest) // _N_BEYOND)]
     errors = np.abs(y[ends[end]] - fit(X[some], y[some]).predict(X[ends[end]]))
-    sizes = in_order((y - predictions)[:, rest])
-    held = tuple(Held(level, int((errors <= half_width_of(sizes, level)).sum())) for level in levels(len(rest)))
+    sizes = sorted_sizes((y - predictions)[:, rest])
+    held = tuple(
+        Held(level, int((errors <= half_width_of(sizes, level)).sum())) for level in possible_levels(len(rest))
+    )
     return Beyond(FEATURE_NAMES[feature], end, n, held)
 
 
@@ -214,7 +216,7 @@ def intervals(sizes: NDArray[np.float64], coverage: Coverage | None) -> list[Int
     Parameters
     ----------
     sizes
-        Of the errors of distinct rows, from `in_order`.
+        Of the errors of distinct rows, from `sorted_sizes`.
     coverage
         What was measured, if anything was.
     """
@@ -228,7 +230,7 @@ def intervals(sizes: NDArray[np.float64], coverage: Coverage | None) -> list[Int
             round(level * n_rows, 9) if level in held else None,
             held_by_chance(n_rows, level) if level in held else None,
         )
-        for level in levels(sizes.shape[1])
+        for level in possible_levels(sizes.shape[1])
     ]
 
 

@@ -88,21 +88,21 @@ class Metadata:
             If something is missing, or is of another kind.
         """
         recipe = {name: record[name] for name in RECIPE}
-        return _build(cls, {**record, "recipe": recipe})
+        return build_from_plain(cls, {**record, "recipe": recipe})
 
 
-def _build(kind: Any, value: Any) -> Any:
+def build_from_plain(kind: Any, value: Any) -> Any:
     """Make of plain values what an annotation says."""
     if isinstance(kind, UnionType):  # with None
-        return None if value is None else _build(get_args(kind)[0], value)
+        return None if value is None else build_from_plain(get_args(kind)[0], value)
     if is_dataclass(kind):
         kinds = get_type_hints(kind)
-        return kind(**{name: _build(kinds[name], value[name]) for name in kinds if name in value})  # type: ignore[operator]
+        return kind(**{name: build_from_plain(kinds[name], value[name]) for name in kinds if name in value})  # type: ignore[operator]
     inner = get_args(kind)
     if get_origin(kind) is tuple:
-        return tuple(_build(inner[0], part) for part in value)
+        return tuple(build_from_plain(inner[0], part) for part in value)
     if get_origin(kind) in (dict, Mapping):
-        return {name: _build(inner[1], part) for name, part in value.items()}
+        return {name: build_from_plain(inner[1], part) for name, part in value.items()}
     if kind is float and (isinstance(value, bool) or not isinstance(value, (int, float))):
         raise TypeError(f"{value!r} is not a number")
     if kind in (str, int) and not isinstance(value, kind):

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from model.fitting import evaluate
 from model.fitting.algorithms import OFFERED
-from model.fitting.compact import Compact, Parts, compact, take_apart
+from model.fitting.compact import Compact, Parts, join_parts, take_apart
 from model.fitting.errors import ModelError
 from model.fitting.recipe import build_pipeline, make_recipe
 
@@ -165,7 +165,7 @@ def make_refits(X: FloatArray, y: FloatArray, *, n_jobs: int = 1) -> Refits:
     )
     parts = [each for several in fitted for each in several]
     n_pool = N_REFITS * len(KINDS)
-    return Refits(compact(parts[:n_pool]), compact(parts[n_pool:]), len(once))
+    return Refits(join_parts(parts[:n_pool]), join_parts(parts[n_pool:]), len(once))
 
 
 def _unfitted(kind: str, parameters: dict[str, float], n_rows: int) -> Any:
@@ -187,14 +187,14 @@ def _fit_all(unfitted: Any, several: Iterable[tuple[int, FloatArray, FloatArray]
     from sklearn.base import clone
 
     parts = []
-    with evaluate.one_of_many():
+    with evaluate.fitting_on_one_thread():
         for seed, X, y in several:
             fresh = clone(unfitted)
             if "random_state" in fresh[-1].get_params():
                 fresh.set_params(regressor__random_state=seed)
             if "optimizer" in fresh[-1].get_params() and len(X) > _N_SETTLING:
                 few = np.random.default_rng(seed).permutation(len(X))[:_N_SETTLING]
-                kernel = evaluate.fit(fresh, X[few], y[few])[-1].kernel_
+                kernel = evaluate.fit_quietly(fresh, X[few], y[few])[-1].kernel_
                 fresh = clone(fresh).set_params(regressor__kernel=kernel, regressor__optimizer=None)
-            parts.append(take_apart(evaluate.fit(fresh, X, y)))
+            parts.append(take_apart(evaluate.fit_quietly(fresh, X, y)))
     return parts

@@ -43,7 +43,7 @@ class Difference:
         return -1 if self.high < 0 else 1 if self.low > 0 else 0
 
 
-def scores(y: FloatArray, predictions: FloatArray, groups: Groups) -> Scores:
+def score_predictions(y: FloatArray, predictions: FloatArray, groups: Groups) -> Scores:
     """Score out-of-fold predictions, each score with a standard error from resampling the rows.
 
     Parameters
@@ -101,7 +101,7 @@ def _scores_of(
     return absolute[rows].mean(), math.sqrt(mse), 1 - mse / variance if variance else 0.0
 
 
-def mae_difference(
+def compare_mae(
     y: FloatArray, predictions: FloatArray, other: FloatArray, groups: Groups, level: float = 0.9
 ) -> Difference:
     """By how much the mean absolute error exceeds another model's on the same rows and folds.
@@ -132,7 +132,7 @@ def mae_difference(
 def excess_of_mae(
     y: FloatArray, predictions: FloatArray, other: FloatArray, groups: Groups
 ) -> tuple[float, float, int]:
-    """As `mae_difference`: its value, its standard error, and the degrees of freedom of that.
+    """As `compare_mae`: its value, its standard error, and the degrees of freedom of that.
 
     Notes
     -----

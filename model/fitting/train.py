@@ -21,7 +21,7 @@ from model.fitting.interval import Interval
 from model.fitting.metadata import Data, Metadata, NamedUnit, Probes
 from model.fitting.recipe import Recipe, build_pipeline, estimate_cost, make_recipe
 from model.fitting.refits import Refits
-from model.fitting.scores import mae_difference, scores
+from model.fitting.scores import compare_mae, score_predictions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,7 +86,7 @@ class Model:
 
     @cached_property
     def _sizes(self) -> FloatArray:
-        return interval.in_order((self.y - self.predictions)[:, self.distinct])
+        return interval.sorted_sizes((self.y - self.predictions)[:, self.distinct])
 
     def half_width(self, level: float) -> float:
         """Half the width of its interval: see `model.fitting.interval.half_width`."""
@@ -210,7 +210,7 @@ def fit(recipe: Recipe, rows: "pd.DataFrame") -> Any:
 
 def _fit(unfitted: Any, X: FloatArray, y: FloatArray) -> Any:
     try:
-        return evaluate.fit(unfitted, X, y)
+        return evaluate.fit_quietly(unfitted, X, y)
     except (ValueError, TypeError) as error:
         raise ModelError(f"The recipe cannot be fitted: {error}") from None
 
@@ -298,7 +298,9 @@ def train(
         )
         groups = evaluate.groups_of(X, y)
         once = np.unique(groups, return_index=True)[1]
-        beyond = interval.beyond(lambda X, y: evaluate.fit(clone(unfitted), X, y), X[once], y[once], kept[:, once, 0])
+        beyond = interval.measure_beyond(
+            lambda X, y: evaluate.fit_quietly(clone(unfitted), X, y), X[once], y[once], kept[:, once, 0]
+        )
     predictions = kept[:, :, 0]
     others = {name: out_of_fold(build_pipeline(make_recipe(name)), X, y, n_repeats=n_repeats) for name in BASELINES}
     probes = X[:: max(1, len(X) // N_PROBES)][:N_PROBES]
@@ -309,9 +311,9 @@ def train(
         data=Data(fingerprint(rows), len(rows)),
         libraries=libraries(),
         folds=Folds(n_repeats),
-        scores={name: scores(y, each, groups) for name, each in ({"model": predictions} | others).items()},
-        mae_difference={name: mae_difference(y, predictions, each, groups) for name, each in others.items()},
-        coverage=replace(interval.nested_held(y, predictions, pairs, groups), beyond=beyond),
+        scores={name: score_predictions(y, each, groups) for name, each in ({"model": predictions} | others).items()},
+        mae_difference={name: compare_mae(y, predictions, each, groups) for name, each in others.items()},
+        coverage=replace(interval.measure_coverage(y, predictions, pairs, groups), beyond=beyond),
         probes=Probes(tuple(map(tuple, probes.tolist())), tuple(pipeline.predict(probes).tolist())),
         trained_at=_now(),
     )

@@ -18,7 +18,7 @@ _PURPOSE = f"For teaching and what-if questions about {PERIOD}; not a forecast, 
 _VERDICTS = {-1: "misses by clearly less than", 0: "cannot be told apart from", 1: "misses by clearly more than"}
 
 
-def card(version: Version, model: Model, promotions: list[Promotion]) -> str:
+def write_card(version: Version, model: Model, promotions: list[Promotion]) -> str:
     """Write the model card of a version.
 
     Parameters
@@ -143,13 +143,13 @@ def _comparisons(metadata: Metadata) -> Iterator[str]:
         )
 
 
-def export(version: Version, model: Model, promotions: list[Any], content: bytes) -> dict[str, bytes]:
+def export_version(version: Version, model: Model, promotions: list[Any], content: bytes) -> dict[str, bytes]:
     """Everything that is needed to use a version elsewhere, as files.
 
     Parameters
     ----------
     version, model, promotions
-        As for `card`.
+        As for `write_card`.
     content
         The pickled model as it was stored; in its place a new one goes out where it had to be fitted anew.
 
@@ -166,5 +166,5 @@ def export(version: Version, model: Model, promotions: list[Any], content: bytes
         artifact.REFITS: refits,
         artifact.RECORD: artifact.sidecar(model, pickled, refits),
         "rows.csv": write_rows(model.rows).encode(),
-        "model_card.md": card(version, model, promotions).encode(),
+        "model_card.md": write_card(version, model, promotions).encode(),
     }

@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from data.schema import FEATURE_NAMES, FEATURES
 from model.answering.predict import predict_rows
-from model.fitting.interval import half_width, levels
-from model.fitting.scores import Difference, Scores, mae_difference, scores
+from model.fitting.interval import half_width, possible_levels
+from model.fitting.scores import Difference, Scores, compare_mae, score_predictions
 from model.fitting.train import Model
 from model.store.database import Store
-from model.store.evaluations import evaluated
+from model.store.evaluations import find_evaluation
 
 N_SHOWN = 300  # rows up to which each is drawn
 
@@ -77,7 +77,7 @@ class Evidence:
         recorded = self.candidate.metadata.scores
         found = {"candidate": recorded["model"]}
         if (active := self._judged.get("active")) is not None:
-            found["active"] = scores(self.candidate.y, active, self.candidate.groups)
+            found["active"] = score_predictions(self.candidate.y, active, self.candidate.groups)
         return found | {name: score for name, score in recorded.items() if name != "model"}
 
     @cached_property
@@ -85,7 +85,7 @@ class Evidence:
         """By how much the candidate misses more than the active recipe, with its interval; None where not known."""
         if self.rival is None:
             return None
-        return mae_difference(self.candidate.y, self.own, self.rival, self.candidate.groups)
+        return compare_mae(self.candidate.y, self.own, self.rival, self.candidate.groups)
 
     @property
     def is_worse(self) -> bool:
@@ -103,7 +103,7 @@ class Evidence:
         return {
             who: {
                 level: half_width((self.candidate.y - predictions)[:, self.candidate.distinct], level)
-                for level in levels(len(self.candidate.distinct))
+                for level in possible_levels(len(self.candidate.distinct))
             }
             for who, predictions in self._judged.items()
         }
@@ -152,7 +152,7 @@ class Evidence:
         return np.unique(np.concatenate([chosen, worst]))
 
 
-def gather(store: Store, candidate: Model, active: Model) -> Evidence:
+def gather_evidence(store: Store, candidate: Model, active: Model) -> Evidence:
     """Put the evidence on a candidate together from what the store has.
 
     Parameters
@@ -163,4 +163,4 @@ def gather(store: Store, candidate: Model, active: Model) -> Evidence:
     judged, own = candidate.metadata, active.metadata
     if (own.data, own.folds) == (judged.data, judged.folds):
         return Evidence(candidate, active, active.predictions)
-    return Evidence(candidate, active, evaluated(store, own.recipe, *judged.evaluated_on))
+    return Evidence(candidate, active, find_evaluation(store, own.recipe, *judged.evaluated_on))

@@ -63,7 +63,7 @@ class Regression:
         return float(stdtrit(self.df - 1, 1 - 0.025 / self.n_rows))
 
 
-def least_squares(rows: "pd.DataFrame") -> Regression:
+def fit_regression(rows: "pd.DataFrame") -> Regression:
     """Regress the target on all inputs.
 
     Raises
@@ -124,7 +124,7 @@ def least_squares(rows: "pd.DataFrame") -> Regression:
     )
 
 
-def line(
+def line_with_band(
     x: NDArray[np.float64], y: NDArray[np.float64], at: NDArray[np.float64], coverage: float = 0.95
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Fit a straight line to one input, with the band that holds the true line.

@@ -11,14 +11,14 @@ from model.fitting.evaluate import N_ENOUGH, groups_of
 from model.fitting.scores import Difference, Scores, excess_of_mae
 from model.fitting.train import features
 from model.store.database import Store
-from model.store.evaluations import predictions_of
-from model.store.versions import Version, rows_of
+from model.store.evaluations import read_predictions
+from model.store.versions import Version, read_rows
 
 _N_SAMPLES = 2000
 
 
 @dataclass(frozen=True)
-class Standing:
+class RankedVersion:
     """One of several candidates on the same rows: number, algorithm, scores, and whether it ties with the best."""
 
     version: int
@@ -29,18 +29,18 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class Standings:
+class Ranking:
     """Candidates with the smallest mean absolute error first.
 
     Attributes
     ----------
     table
-        One `Standing` a candidate.
+        One `RankedVersion` a candidate.
     corrected
         What to expect of the best on new rows, for it was chosen as the best of them [unit of the target].
     """
 
-    table: list[Standing]
+    table: list[RankedVersion]
     corrected: float
 
     def preferred(self, active: int) -> int:
@@ -49,7 +49,7 @@ class Standings:
         return active if is_tied else self.table[0].version
 
 
-def comparable(versions: list[Version], number: int, active: int) -> list[Version]:
+def comparable_versions(versions: list[Version], number: int, active: int) -> list[Version]:
     """Versions on the same rows and folds as one of them: of equal recipes the newest, and the active one.
 
     Returns
@@ -63,16 +63,16 @@ def comparable(versions: list[Version], number: int, active: int) -> list[Versio
     return [version for version in same if version.id in {active, *newest.values()}]
 
 
-def standings(store: Store, versions: list[Version]) -> Standings:
-    """Order candidates, from `comparable`, by their typical miss, and draw the tie."""
+def rank_versions(store: Store, versions: list[Version]) -> Ranking:
+    """Order candidates, from `comparable_versions`, by their typical miss, and draw the tie."""
     ordered = sorted(versions, key=lambda version: version.metadata.scores["model"].mae.value)
-    rows = rows_of(store, ordered[0].data_set.id, ordered[0].excluded)
+    rows = read_rows(store, ordered[0].data_set.id, ordered[0].excluded)
     y, groups = rows[TARGET.name].to_numpy(float), groups_of(features(rows), rows[TARGET.name].to_numpy(float))
-    predictions = [predictions_of(store, version.evaluation_sha256) for version in ordered]
-    differences, corrected = compare(y, predictions, groups)
-    return Standings(
+    predictions = [read_predictions(store, version.evaluation_sha256) for version in ordered]
+    differences, corrected = compare_with_best(y, predictions, groups)
+    return Ranking(
         [
-            Standing(
+            RankedVersion(
                 version.id,
                 version.recipe.algorithm,
                 version.metadata.scores["model"],
@@ -85,7 +85,7 @@ def standings(store: Store, versions: list[Version]) -> Standings:
     )
 
 
-def compare(
+def compare_with_best(
     y: NDArray[np.float64],
     predictions: list[NDArray[np.float64]],
     groups: NDArray[np.intp],

@@ -13,7 +13,7 @@ from data.schema import FEATURES, TARGET
 from data.statistics import correlations, describe
 from model.answering.predict import average_response
 from model.fitting.errors import ModelError
-from model.judging.regression import Regression, least_squares, line
+from model.judging.regression import Regression, fit_regression, line_with_band
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,11 +57,11 @@ class Survey:
         ModelError
             If the rows do not allow it; the message says why.
         """
-        return least_squares(self.rows)
+        return fit_regression(self.rows)
 
     def without(self, places: Iterable[int]) -> Regression:
         """Least squares of these rows without some of them; raises as `regression` does."""
-        return least_squares(self.rows.drop(index=list(places)))
+        return fit_regression(self.rows.drop(index=list(places)))
 
     @cached_property
     def at_random(self) -> Any:
@@ -100,7 +100,7 @@ class Survey:
         """
         x, y = self.rows[name].to_numpy(float), self.rows[TARGET.name].to_numpy(float)
         at = np.linspace(x.min(), x.max(), _N_POINTS) if len(x) else x
-        fitted, half_width = line(x, y, at)
+        fitted, half_width = line_with_band(x, y, at)
         feature = [column.name for column in FEATURES].index(name)
         response = average_response(self.model, self.model.X[self.at_random], feature, at)
         return {"at": at, "fitted": fitted, "half_width": half_width, "response": response}

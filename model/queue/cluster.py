@@ -37,7 +37,7 @@ class ClusterError(Exception):
     """The cluster cannot do it; the message says where, why, and what to do."""
 
 
-def address() -> str:
+def cluster_address() -> str:
     """Return the address of the scheduler that is set; empty where folds are fitted here."""
     return os.environ.get(VARIABLE, "").strip()
 
@@ -63,14 +63,14 @@ class Cluster:
             from distributed.comm.addressing import get_address_host_port
         except ImportError:
             raise self.error("needs the package distributed", "Install requirements-scale.txt") from None
-        _hush()
+        _silence_dask()
         try:
             get_address_host_port(address, strict=True)
         except (ValueError, NotImplementedError) as error:
             raise self.error(f"is no address ({error})", "Write it as tcp://host:8786") from None
         self.client: Any = Client.__new__(Client)  # at hand also where its beginning never ends
         try:
-            _within(_PATIENCE + 1, Client.__init__, self.client, address, timeout=_PATIENCE, set_as_default=False)
+            _call_within(_PATIENCE + 1, Client.__init__, self.client, address, timeout=_PATIENCE, set_as_default=False)
         except Exception as error:  # noqa: BLE001 - whatever Dask makes of a network
             self.client.status = "closed"  # else Python would wait for it again when it ends
             why = (isinstance(error, OSError) and str(error)[:200]) or "what is there does not answer as one"
@@ -112,14 +112,14 @@ class Cluster:
             key = f"petrol-data-{uuid.uuid4().hex}"
             seconds = _PATIENCE + sum(part.nbytes for part in data) / _SLOWEST
             options = {"broadcast": True, "timeout": _PATIENCE}
-            self._scattered[content] = _within(seconds, self.client.scatter, {key: data}, **options)[key]
+            self._scattered[content] = _call_within(seconds, self.client.scatter, {key: data}, **options)[key]
         return self._scattered[content]
 
     def _require_project(self) -> None:
         # One that cannot import what it is sent does not say so: it ends itself.
         package = __name__.partition(".")[0]
-        found = _within(_PATIENCE, self.client.run, find_spec, package, on_error="ignore")
-        found["itself"] = _within(_PATIENCE, self.client.run_on_scheduler, find_spec, package)
+        found = _call_within(_PATIENCE, self.client.run, find_spec, package, on_error="ignore")
+        found["itself"] = _call_within(_PATIENCE, self.client.run_on_scheduler, find_spec, package)
         if lacking := [where for where, spec in found.items() if not spec]:
             raise self.error(f"and its workers need this project: {', '.join(lacking)}", "Start all in its folder")
 
@@ -131,7 +131,7 @@ class Cluster:
         *,
         n_repeats: int,
         seed: int = 0,
-        keep: Keep = evaluate.predictions_of,
+        keep: Keep = evaluate.predict_test_rows,
         nested: bool = False,
     ) -> "_Folds":
         """Have folds fitted, as `model.fitting.evaluate.out_of_fold` would; the cluster begins at once.
@@ -277,7 +277,7 @@ def checksum_of(project: Path) -> str:
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:8]
 
 
-def _within(seconds: float, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+def _call_within(seconds: float, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
     """Call what waits for ever where whoever is to answer has stopped; for so long and no longer."""
     answer: Future[Any] = Future()
 
@@ -291,7 +291,7 @@ def _within(seconds: float, function: Callable[..., Any], *arguments: Any, **opt
     return answer.result(seconds)
 
 
-def _hush() -> None:
+def _silence_dask() -> None:
     """Keep Dask's talk from the log: what matters of it is said by the job."""
     for name in _LOGGERS:
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)

@@ -11,7 +11,17 @@ from threading import Lock
 
 from sqlalchemy import ColumnElement, and_, or_, update
 
-from model.queue.jobs import UNWRITTEN, Job, change, ending, in_turn, jobs, open_jobs, own, read_jobs
+from model.queue.jobs import (
+    UNWRITTEN,
+    Job,
+    change,
+    ending_values,
+    is_owned_by,
+    list_jobs,
+    list_open_jobs,
+    read_jobs,
+    sort_by_turn,
+)
 from model.store.database import VARIABLE, Store
 from model.store.tables import JOB, OPEN, now
 
@@ -48,11 +58,11 @@ class Dispatcher:
         if self._is_closed:
             return None
         self._reap(store)
-        current = open_jobs(store)
+        current = list_open_jobs(store)
         if not current or (current[0].state == "running" and self._is_alive(current[0])):
             return None
         with store.writing() as connection:
-            current = in_turn(read_jobs(connection, JOB.c.state.in_(OPEN)))
+            current = sort_by_turn(read_jobs(connection, JOB.c.state.in_(OPEN)))
             for lost in (job for job in current if job.state == "running"):
                 if self._is_alive(lost):
                     return None
@@ -86,7 +96,7 @@ class Dispatcher:
                     return number
         if self._is_closed:  # since this call began: the job goes on waiting, for the next start
             waiting = {"state": "waiting", "worker": "", "started_at": None, "heartbeat": None}
-            change(store, own(number, _nobody()), **waiting)
+            change(store, is_owned_by(number, _nobody()), **waiting)
         else:
             _not_begun(store, number, f"No worker could be started ({reason}). Try again in a moment.")
         return None
@@ -100,7 +110,7 @@ class Dispatcher:
             if process.returncode == UNWRITTEN:
                 why = "the disk is full, or another program held it. Start it again when that is over."
                 message = f"What was trained could not be written to the store: {why}"
-                change(store, _of(process), **ending("failed", message))
+                change(store, _of(process), **ending_values("failed", message))
             with self._lock:  # not before that is written: a full disk must not leave the job without an end
                 self._started.pop(process, None)
 
@@ -119,7 +129,7 @@ class Dispatcher:
             process.kill()  # with its helpers, which follow; what it was writing is undone
         for process, number in workers.items():
             process.wait()
-            for lost in jobs(store, or_(own(number, _nobody()), _of(process))):
+            for lost in list_jobs(store, or_(is_owned_by(number, _nobody()), _of(process))):
                 is_running = and_(JOB.c.id == lost.id, JOB.c.state == "running")
                 change(store, is_running, **_given_up(lost, "The app was ended"))
 
@@ -145,7 +155,7 @@ def _nobody() -> str:
 
 def _not_begun(store: Store, number: int, message: str) -> None:
     """Close a job whose worker never took it."""
-    change(store, own(number, _nobody()), **ending("failed", message))
+    change(store, is_owned_by(number, _nobody()), **ending_values("failed", message))
 
 
 def _of(process: subprocess.Popen[bytes]) -> ColumnElement[bool]:
@@ -155,7 +165,7 @@ def _of(process: subprocess.Popen[bytes]) -> ColumnElement[bool]:
 
 def _given_up(lost: Job, what: str) -> dict[str, object]:
     where = f"after fit {lost.done} of {lost.total}" if lost.total else "before its first fit"
-    return ending("failed", f"{what} {where}. Nothing was kept; start it again.")
+    return ending_values("failed", f"{what} {where}. Nothing was kept; start it again.")
 
 
 def _exists(process: int) -> bool:

@@ -10,7 +10,7 @@ MOST_COMPARED = 600  # [s] what one algorithm may take where all are compared
 _BESIDES = 1.2e-5  # [s] a row for what any training does: baselines, scores, reading and keeping
 
 
-def estimate(recipe: Recipe, n_rows: int) -> float:
+def estimate_duration(recipe: Recipe, n_rows: int) -> float:
     """Estimate how long a training takes, with its evaluation, on two cores that have little else to do [s]."""
     cost = ALGORITHMS[recipe.algorithm].cost(n_rows, **recipe.parameters)
     rounds = n_repeats_for(n_rows)
@@ -29,7 +29,7 @@ def require_quick(recipe: Recipe, n_rows: int) -> None:
     ModelError
         With the way out.
     """
-    if (seconds := estimate(recipe, n_rows)) > MOST_COMPARED:
+    if (seconds := estimate_duration(recipe, n_rows)) > MOST_COMPARED:
         raise ModelError(
             f"{recipe.label} on {n_rows:,} rows would take about {seconds / 60:,.0f} min, more "
             f"than the {MOST_COMPARED // 60} min that a comparison gives to each. Train it by itself."

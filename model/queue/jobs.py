@@ -13,7 +13,7 @@ from model.fitting.errors import ModelError
 from model.fitting.recipe import Recipe, estimate_cost, make_recipe
 from model.store.database import Store, StoreError
 from model.store.tables import DATA_SET, JOB, OPEN, THE_APP, now
-from model.store.versions import add_packed, packed
+from model.store.versions import add_serialised, serialise_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -125,9 +125,9 @@ def submit(
     StoreError
         If the data are not there, or somebody has to wait first.
     """
-    values = None if isinstance(data, int) else packed(*data)
+    values = None if isinstance(data, int) else serialise_rows(*data)
     with store.writing() as connection:
-        data_set_id = data if isinstance(data, int) else add_packed(connection, values or {})
+        data_set_id = data if isinstance(data, int) else add_serialised(connection, values or {})
         n_rows = connection.execute(select(DATA_SET.c.n_rows).where(DATA_SET.c.id == data_set_id)).scalar()
         if n_rows is None:
             raise StoreError(f"Data set {data_set_id} is not in the store {store.location}. Choose another.")
@@ -166,56 +166,56 @@ def submit_refits(store: Store, data_set_id: int, excluded: tuple[int, ...]) -> 
             connection.execute(insert(JOB).values(values))
 
 
-def in_turn(current: list[Job]) -> list[Job]:
+def sort_by_turn(current: list[Job]) -> list[Job]:
     """Order open jobs: the one that runs, what people asked for, and then what the app did."""
     return sorted(current, key=lambda job: (job.state != "running", not job.request.algorithms, job.id))
 
 
-def jobs(store: Store, *conditions: ColumnElement[bool]) -> list[Job]:
+def list_jobs(store: Store, *conditions: ColumnElement[bool]) -> list[Job]:
     """List the jobs that meet all conditions on their table, the oldest first."""
     with store.reading() as connection:
         return read_jobs(connection, *conditions)
 
 
 def read_jobs(connection: Connection, *conditions: ColumnElement[bool]) -> list[Job]:
-    """As `jobs`, in a transaction that has begun."""
+    """As `list_jobs`, in a transaction that has begun."""
     columns = [JOB.c[name] for name in Job.__dataclass_fields__]
     rows = connection.execute(select(*columns).where(*conditions).order_by(JOB.c.id)).mappings()
     return [Job(**{**row, "request": JobRequest.from_record(row["request"])}) for row in rows]
 
 
-def open_jobs(store: Store) -> list[Any]:
+def list_open_jobs(store: Store) -> list[Any]:
     """List the running job and those that wait, in their turn."""
-    return in_turn(jobs(store, JOB.c.state.in_(OPEN)))
+    return sort_by_turn(list_jobs(store, JOB.c.state.in_(OPEN)))
 
 
-def states(store: Store) -> dict[str, int]:
+def count_states(store: Store) -> dict[str, int]:
     """Count the jobs: state -> how many."""
     with store.reading() as connection:
         return dict(connection.execute(select(JOB.c.state, func.count()).group_by(JOB.c.state)).all())
 
 
-def job(store: Store, number: int) -> Job | None:
+def find_job(store: Store, number: int) -> Job | None:
     """Return one job, or None."""
-    return next(iter(jobs(store, JOB.c.id == number)), None)
+    return next(iter(list_jobs(store, JOB.c.id == number)), None)
 
 
-def last_ended(store: Store) -> Job | None:
+def find_last_ended(store: Store) -> Job | None:
     """Return the job that ended last, or None."""
     last = select(func.max(JOB.c.end_number)).scalar_subquery()
-    return next(iter(jobs(store, JOB.c.end_number == last)), None)
+    return next(iter(list_jobs(store, JOB.c.end_number == last)), None)
 
 
-def ending(state: str, message: str) -> dict[str, object]:
+def ending_values(state: str, message: str) -> dict[str, object]:
     """What changes in a job that ends."""
     other = JOB.alias()
     end_number = select(func.coalesce(func.max(other.c.end_number), 0) + 1).scalar_subquery()
     return {"state": state, "ended_at": now(), "end_number": end_number, "message": message}
 
 
-def following(store: Store) -> int:
+def find_next(store: Store) -> int:
     """Return the number of the job that is next in the queue, or 0."""
-    return next((job.id for job in open_jobs(store) if job.state == "waiting"), 0)
+    return next((job.id for job in list_open_jobs(store) if job.state == "waiting"), 0)
 
 
 def cancel(store: Store, number: int) -> bool:
@@ -226,7 +226,7 @@ def cancel(store: Store, number: int) -> bool:
     bool
         False where it had ended already.
     """
-    return change(store, and_(JOB.c.id == number, JOB.c.state.in_(OPEN)), **ending("cancelled", "Cancelled."))
+    return change(store, and_(JOB.c.id == number, JOB.c.state.in_(OPEN)), **ending_values("cancelled", "Cancelled."))
 
 
 def change(store: Store, condition: Any, **values: Any) -> bool:
@@ -235,12 +235,12 @@ def change(store: Store, condition: Any, **values: Any) -> bool:
         return connection.execute(update(JOB).where(condition).values(values)).rowcount > 0
 
 
-def own(number: int, worker: str) -> Any:
+def is_owned_by(number: int, worker: str) -> Any:
     """Condition on the job table: this job is running, and this worker has it."""
     return and_(JOB.c.id == number, JOB.c.state == "running", JOB.c.worker == worker)
 
 
-def beat(store: Store, number: int, worker: str, **values: Any) -> bool:
+def send_heartbeat(store: Store, number: int, worker: str, **values: Any) -> bool:
     """Say that the worker is alive, and how far it is.
 
     Returns
@@ -248,10 +248,10 @@ def beat(store: Store, number: int, worker: str, **values: Any) -> bool:
     bool
         False where the job was cancelled or given up for lost: the worker must stop.
     """
-    return change(store, own(number, worker), heartbeat=now(), **values)
+    return change(store, is_owned_by(number, worker), heartbeat=now(), **values)
 
 
-def take(store: Store, number: int) -> str:
+def claim_job(store: Store, number: int) -> str:
     """Become the worker of a job that waits, or that was set running for this process to take.
 
     Returns

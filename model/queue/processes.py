@@ -12,14 +12,14 @@ from joblib import Parallel, delayed, parallel_config
 N_PROCESSES = min(4, os.cpu_count() or 1)
 
 
-def used() -> AbstractContextManager[Any]:
+def using_helpers() -> AbstractContextManager[Any]:
     """Return the context in which joblib uses them."""
     return parallel_config("loky", initializer=_follow, initargs=(os.getpid(),))
 
 
-def wake() -> None:
+def start_helpers() -> None:
     """Start them, which takes them as long as reading the rows takes this one."""
-    with used():
+    with using_helpers():
         Parallel(n_jobs=N_PROCESSES)(delayed(import_module)("sklearn.ensemble") for _ in range(N_PROCESSES))
 
 

@@ -32,7 +32,7 @@ class Copied:
     sha256: str
 
 
-def copy(source_url: str, target_url: str) -> list[Copied]:
+def copy_store(source_url: str, target_url: str) -> list[Copied]:
     """Copy everything from one store to an empty one: all of it, checked, or nothing.
 
     Numbers stay, and none is given again that was ever given.
@@ -55,7 +55,7 @@ def copy(source_url: str, target_url: str) -> list[Copied]:
     """
     source = Store(source_url, create=False)
     Dispatcher().dispatch(source, starting=False)  # one whose worker is gone is not under way
-    if jobs.jobs(source, JOB.c.state == "running"):
+    if jobs.list_jobs(source, JOB.c.state == "running"):
         raise StoreError(f"The store {source.location} has a training under way. Wait for its end, or cancel it.")
     return _copy(source, Store(target_url))
 
@@ -71,7 +71,7 @@ def _copy(source: Store, target: Store) -> list[Copied]:
     return sent
 
 
-def backup(store: Store, target: Path) -> None:
+def write_backup(store: Store, target: Path) -> None:
     """Write a store, which may be in use, to a new file of SQLite as it is at this moment: all of it, or nothing.
 
     Parameters

@@ -24,13 +24,13 @@ from model.fitting.refits import Refits, make_refits
 from model.fitting.train import Model, features, libraries, require_usable, target, train, train_again
 from model.queue import cluster, duration, jobs, processes
 from model.queue.cluster import ClusterError
-from model.queue.jobs import JobRequest, beat, own
+from model.queue.jobs import JobRequest, is_owned_by, send_heartbeat
 from model.store import history
 from model.store.database import Store, StoreError
-from model.store.evaluations import add_evaluation, evaluated
-from model.store.stored_refits import add_refits, refits_of
+from model.store.evaluations import add_evaluation, find_evaluation
+from model.store.stored_refits import add_refits, read_refits
 from model.store.tables import JOB, MODEL_VERSION
-from model.store.versions import Version, add_version, data_sets, kept_of, rows_of, version, versions
+from model.store.versions import Version, add_version, list_data_sets, list_versions, read_kept, read_rows, read_version
 
 EvaluatedOn = tuple[str, Folds, dict[str, str]]  # rows, folds, libraries
 
@@ -47,7 +47,7 @@ def main(number: int) -> int:
         os.nice(10)
     try:
         store = history.open_store()
-        worker = jobs.take(store, number)
+        worker = jobs.claim_job(store, number)
     except StoreError as error:
         print(f"Job {number}: {error}", file=sys.stderr)
         return 2
@@ -56,35 +56,35 @@ def main(number: int) -> int:
         return 2
     try:
         while worker:
-            _do(store, number, worker)
-            number = jobs.following(store)
-            worker = jobs.take(store, number) if number else ""
+            _run_job(store, number, worker)
+            number = jobs.find_next(store)
+            worker = jobs.claim_job(store, number) if number else ""
     except StoreError as error:
         print(f"Job {number}: {error}", file=sys.stderr)
         return jobs.UNWRITTEN
     return 0
 
 
-def _do(store: Store, number: int, worker: str) -> None:
+def _run_job(store: Store, number: int, worker: str) -> None:
     ending, over = threading.Event(), threading.Event()
-    threading.Thread(target=_beat, args=(store, number, worker, ending, over), daemon=True).start()
+    threading.Thread(target=_send_heartbeats, args=(store, number, worker, ending, over), daemon=True).start()
     try:
-        job = jobs.job(store, number)
+        job = jobs.find_job(store, number)
         if not job:
             raise StoreError(f"Job {number} is no longer in the store.")
-        done = _work(store, job, worker)
+        done = _train_job(store, job, worker)
         ending.set()
-        _end(store, number, worker, "done", done)
+        _finish(store, number, worker, "done", done)
     except Exception as error:  # whatever it is, nobody may wait for this job for ever
         if not isinstance(error, (ValueError, StoreError, ClusterError, MemoryError)):
             logging.getLogger(__name__).exception("job %d", number)
         ending.set()
-        _end(store, number, worker, "failed", _Done(notes=[_why(error)]))
+        _finish(store, number, worker, "failed", _Done(notes=[_reason_of(error)]))
     finally:
         over.set()
 
 
-def _why(error: Exception) -> str:
+def _reason_of(error: Exception) -> str:
     if isinstance(error, MemoryError):
         return "There was not enough memory. Train on fewer rows, or take fewer trees."
     if isinstance(error, (ValueError, StoreError, ClusterError)):
@@ -92,24 +92,28 @@ def _why(error: Exception) -> str:
     return f"The training broke off ({type(error).__name__}: {error})."
 
 
-def _beat(store: Store, number: int, worker: str, ending: threading.Event, over: threading.Event) -> None:
+def _send_heartbeats(store: Store, number: int, worker: str, ending: threading.Event, over: threading.Event) -> None:
     """Keep the job alive until it is over, and end this process with its helpers when the job is no longer ours."""
     is_ours = True
     while is_ours:
         if over.wait(_BEAT):
             return
         with suppress(StoreError):  # somebody else is writing; the next beat will do
-            is_ours = beat(store, number, worker) or ending.is_set()
+            is_ours = send_heartbeat(store, number, worker) or ending.is_set()
     os._exit(1)  # its helpers follow, and joblib's tracker then frees the memory that they shared
 
 
-def _end(store: Store, number: int, worker: str, state: str, done: "_Done") -> None:
+def _finish(store: Store, number: int, worker: str, state: str, done: "_Done") -> None:
     """Keep what was trained and close the job in one transaction, or neither where the job is no longer ours."""
     deadline = time.monotonic() + _PERSISTS
     for n_tries in itertools.count():
         try:
             with store.writing() as connection:
-                ended = update(JOB).where(own(number, worker)).values(jobs.ending(state, " ".join(done.notes)[:2000]))
+                ended = (
+                    update(JOB)
+                    .where(is_owned_by(number, worker))
+                    .values(jobs.ending_values(state, " ".join(done.notes)[:2000]))
+                )
                 if connection.execute(ended).rowcount:
                     for evaluation in done.evaluations:
                         add_evaluation(connection, *evaluation)
@@ -134,22 +138,22 @@ class _Done(NamedTuple):
     notes: Sequence[str] = ()
 
 
-def _work(store: Store, job: jobs.Job, worker: str) -> _Done:
+def _train_job(store: Store, job: jobs.Job, worker: str) -> _Done:
     """Train what the job asks for, and evaluate the active recipe on the same rows and folds to hold it against."""
     request = job.request
-    helpers = _woken(store, request)
-    rows = rows_of(store, request.data_set_id, request.excluded)
+    helpers = _start_helpers_early(store, request)
+    rows = read_rows(store, request.data_set_id, request.excluded)
     require_usable(rows)
     if not request.algorithms:
-        return _Done(refits=_refits(store, rows))
-    recipes, notes = _possible(request, len(rows))
+        return _Done(refits=_make_missing_refits(store, rows))
+    recipes, notes = _possible_recipes(request, len(rows))
     evaluated_on = fingerprint(rows), Folds(evaluate.n_repeats_for(len(rows))), libraries()
-    active, known = _active(store), _known(store, evaluated_on, recipes)
+    active, known = _active(store), _known_evaluations(store, evaluated_on, recipes)
     if len(request.algorithms) > 1:
         recipes = [recipe for recipe in recipes if _is_new(known, recipe, notes)]
     unknown = [recipe for recipe in recipes if recipe not in known]
     is_evaluated, others = active and _is_evaluated(store, active.recipe, evaluated_on), []
-    if active and not is_evaluated and active.recipe not in recipes and _fits(active, len(rows), notes):
+    if active and not is_evaluated and active.recipe not in recipes and _can_be_evaluated(active, len(rows), notes):
         others = [active.recipe]
     n_repeats = evaluate.n_repeats_for(len(rows))
     n_fits = len(others) * evaluate.n_fits_of(n_repeats, nested=False)
@@ -176,23 +180,23 @@ def _work(store: Store, job: jobs.Job, worker: str) -> _Done:
                 trained.append(model)
         refits = []
         with suppress(ValueError):  # of figures beyond what trees can hold, say: the versions are kept all the same
-            refits = _refits(store, rows, n_jobs)
+            refits = _make_missing_refits(store, rows, n_jobs)
     more = {"data_set_id": request.data_set_id, "excluded": list(request.excluded), "by": request.by}
     if active and (is_evaluated or others or active.recipe in [model.metadata.recipe for model in trained]):
         more["rival_id"] = active.id
     return _Done([(model, more) for model in trained], evaluations, refits, notes)
 
 
-def _refits(store: Store, rows: pd.DataFrame, n_jobs: int = 1) -> list[tuple[str, Refits]]:
+def _make_missing_refits(store: Store, rows: pd.DataFrame, n_jobs: int = 1) -> list[tuple[str, Refits]]:
     """Make the refits of rows that have none in the store, or damaged ones."""
     sha256 = fingerprint(rows)
     with suppress(DamagedError):
-        if refits_of(store, sha256):
+        if read_refits(store, sha256):
             return []
     return [(sha256, make_refits(features(rows), target(rows), n_jobs=n_jobs))]
 
 
-def _fits(active: Version, n_rows: int, notes: list[str]) -> bool:
+def _can_be_evaluated(active: Version, n_rows: int, notes: list[str]) -> bool:
     """Whether the active recipe can be evaluated on so many rows; else it is told why not."""
     try:
         estimate_cost(active.recipe, n_rows)
@@ -205,7 +209,7 @@ def _fits(active: Version, n_rows: int, notes: list[str]) -> bool:
 def _is_evaluated(store: Store, recipe: Recipe, evaluated_on: EvaluatedOn) -> bool:
     """Whether the evaluation of a recipe is there; one that is damaged is made anew."""
     with suppress(DamagedError):
-        return evaluated(store, recipe, *evaluated_on) is not None
+        return find_evaluation(store, recipe, *evaluated_on) is not None
     return False
 
 
@@ -220,17 +224,17 @@ def _is_new(known: dict[Recipe, tuple[int, Kept]], recipe: Recipe, notes: list[s
 
 def _n_jobs(recipes: list[Recipe], n_rows: int) -> int:
     """How many processes are worth their start for the fits of these recipes."""
-    seconds = sum(duration.estimate(recipe, n_rows) for recipe in recipes)
+    seconds = sum(duration.estimate_duration(recipe, n_rows) for recipe in recipes)
     return processes.N_PROCESSES if seconds > _WORTH_HELPERS else 1
 
 
-def _woken(store: Store, request: JobRequest) -> threading.Thread | None:
+def _start_helpers_early(store: Store, request: JobRequest) -> threading.Thread | None:
     """Have helpers start while the rows are read, where what is asked for is worth it and not for a cluster."""
-    n_rows = next((data.n_rows for data in data_sets(store) if data.id == request.data_set_id), 0)
+    n_rows = next((data.n_rows for data in list_data_sets(store) if data.id == request.data_set_id), 0)
     asked = [request.recipe(algorithm) for algorithm in request.algorithms]
-    if cluster.address() or not n_rows or _n_jobs(asked, n_rows) == 1:
+    if cluster.cluster_address() or not n_rows or _n_jobs(asked, n_rows) == 1:
         return None
-    helpers = threading.Thread(target=processes.wake)
+    helpers = threading.Thread(target=processes.start_helpers)
     helpers.start()
     return helpers
 
@@ -253,7 +257,7 @@ def _evaluate(
     )
 
 
-def _possible(request: JobRequest, n_rows: int) -> tuple[list[Recipe], list[str]]:
+def _possible_recipes(request: JobRequest, n_rows: int) -> tuple[list[Recipe], list[str]]:
     """The recipes of a request; of several, those too large or slow for these rows are left out with a word."""
     recipes, notes = [], []
     for algorithm in request.algorithms:
@@ -271,21 +275,23 @@ def _possible(request: JobRequest, n_rows: int) -> tuple[list[Recipe], list[str]
 
 
 def _active(store: Store) -> Version | None:
-    number = history.active(store)[0]
-    return version(store, number) if number else None
+    number = history.find_active(store)[0]
+    return read_version(store, number) if number else None
 
 
-def _known(store: Store, evaluated_on: EvaluatedOn, recipes: list[Recipe]) -> dict[Recipe, tuple[int, Kept]]:
+def _known_evaluations(
+    store: Store, evaluated_on: EvaluatedOn, recipes: list[Recipe]
+) -> dict[Recipe, tuple[int, Kept]]:
     """Of the versions with the same rows, folds and libraries: recipe -> (newest number, what is kept of it)."""
     newest = {
         each.recipe: each.id
-        for each in versions(store, MODEL_VERSION.c.broken.is_(None))
+        for each in list_versions(store, MODEL_VERSION.c.broken.is_(None))
         if each.metadata.evaluated_on == evaluated_on and each.metadata.coverage  # earlier releases did not measure it
     }
     known = {}
     for recipe in newest.keys() & set(recipes):
         with suppress(DamagedError):  # else it is trained as if it were not there
-            known[recipe] = newest[recipe], kept_of(store, newest[recipe])
+            known[recipe] = newest[recipe], read_kept(store, newest[recipe])
     return known
 
 
@@ -302,14 +308,14 @@ def _cluster(
     request: JobRequest, rows: pd.DataFrame, helpers: threading.Thread | None, *, is_needed: bool
 ) -> Iterator[Callable[..., Any]]:
     """Yield what has the folds of a recipe fitted in the cluster, or leaves them to this machine."""
-    if request.here or not cluster.address() or not is_needed:
+    if request.here or not cluster.cluster_address() or not is_needed:
         if helpers:
             helpers.join()
-        with processes.used():
+        with processes.using_helpers():
             yield lambda recipe, **keep: None
         return
     X, y, n_repeats = features(rows), target(rows), evaluate.n_repeats_for(len(rows))
-    with closing(cluster.Cluster(cluster.address())) as reached:
+    with closing(cluster.Cluster(cluster.cluster_address())) as reached:
         yield lambda recipe, **keep: reached.send(build_pipeline(recipe), X, y, n_repeats=n_repeats, **keep)
 
 
@@ -327,7 +333,7 @@ class _Progress:
             self._n_done = n_before + done
             message = f"{label[0].upper()}{label[1:]}: fit {done} of {total}"
             with suppress(StoreError):  # the next fold tells it
-                beat(*self._told, done=self._n_done, total=self._n_fits, message=message)
+                send_heartbeat(*self._told, done=self._n_done, total=self._n_fits, message=message)
 
         return tell
 

@@ -8,13 +8,13 @@ from sqlalchemy import Column, select
 
 from model.fitting.errors import DamagedError
 from model.store.database import Store, StoreError
-from model.store.evaluations import predictions_of
-from model.store.stored_refits import refits_of
+from model.store.evaluations import read_predictions
+from model.store.stored_refits import read_refits
 from model.store.tables import DATA_SET, EVALUATION, MODEL_VERSION, REFITS
-from model.store.versions import kept_of, rows_of
+from model.store.versions import read_kept, read_rows
 
 
-def damages(store: Store) -> list[str]:
+def list_damages(store: Store) -> list[str]:
     """Read all of a store, and say what is damaged, a sentence each.
 
     Raises
@@ -27,10 +27,10 @@ def damages(store: Store) -> list[str]:
     except StoreError as error:
         return [str(error)]  # nothing that such a file says can be believed
     parts = (
-        ("Data set", DATA_SET.c.id, rows_of),
-        ("Evaluation", EVALUATION.c.sha256, predictions_of),
-        ("Refits", REFITS.c.rows_sha256, refits_of),
-        ("Version", MODEL_VERSION.c.id, kept_of),
+        ("Data set", DATA_SET.c.id, read_rows),
+        ("Evaluation", EVALUATION.c.sha256, read_predictions),
+        ("Refits", REFITS.c.rows_sha256, read_refits),
+        ("Version", MODEL_VERSION.c.id, read_kept),
         ("Version", MODEL_VERSION.c.id, _require_model),
     )
     return [sentence for part in parts for sentence in _damages_of(store, *part)]

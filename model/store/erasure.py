@@ -43,7 +43,7 @@ class Mentions:
         return "\n".join(lines)
 
 
-def mentions(store: Store, name: str) -> Mentions:
+def find_mentions(store: Store, name: str) -> Mentions:
     """Count where a name is.
 
     Raises
@@ -56,7 +56,7 @@ def mentions(store: Store, name: str) -> Mentions:
         return _mentions(connection, name, _jobs(connection, name))
 
 
-def erase(store: Store, name: str) -> Mentions:
+def erase_name(store: Store, name: str) -> Mentions:
     """Put `ERASED` in the place of a name, whoever wrote it in capitals or small: everywhere, or nowhere.
 
     Parameters
@@ -82,7 +82,7 @@ def erase(store: Store, name: str) -> Mentions:
         if open_jobs := [job.id for job in jobs if job.state in OPEN]:
             raise StoreError(f"Job {open_jobs[0]} of {name!r} has not ended. Wait for it, or cancel it.")
         for job in jobs:
-            if _alike(job.request.get("by", "")) == _alike(name):
+            if _normalise(job.request.get("by", "")) == _normalise(name):
                 changed = job.request | {"by": ERASED}
                 connection.execute(update(JOB).where(JOB.c.id == job.id).values(request=changed))
         with _unguarded(connection):
@@ -93,30 +93,32 @@ def erase(store: Store, name: str) -> Mentions:
 
 
 def _require_person(name: str) -> None:
-    if _alike(name) in {"", THE_APP, ERASED}:
+    if _normalise(name) in {"", THE_APP, ERASED}:
         raise StoreError(f"{name!r} is nobody's name. Name a person.")
 
 
-def _alike(name: str) -> str:
+def _normalise(name: str) -> str:
     return " ".join(name.split()).casefold()
 
 
 def _spelt(connection: Connection, place: Column[Any], name: str) -> list[str]:
     """How a name is written in a column: databases differ in what they take for capitals of one letter."""
-    return [each for each in connection.execute(select(place).distinct()).scalars() if _alike(each) == _alike(name)]
+    return [
+        each for each in connection.execute(select(place).distinct()).scalars() if _normalise(each) == _normalise(name)
+    ]
 
 
 def _jobs(connection: Connection, name: str) -> list[Any]:
     rows = connection.execute(select(JOB.c.id, JOB.c.state, JOB.c.visitor, JOB.c.request)).all()
-    return [row for row in rows if _alike(name) in map(_alike, (row.visitor, row.request.get("by", "")))]
+    return [row for row in rows if _normalise(name) in map(_normalise, (row.visitor, row.request.get("by", "")))]
 
 
 def _mentions(connection: Connection, name: str, jobs: list[Any]) -> Mentions:
     def count(place: Column[Any]) -> int:
-        return sum(_alike(each) == _alike(name) for each in connection.execute(select(place)).scalars())
+        return sum(_normalise(each) == _normalise(name) for each in connection.execute(select(place)).scalars())
 
     rows = connection.execute(select(PROMOTION.c.at, PROMOTION.c.reason).order_by(PROMOTION.c.id)).all()
-    reasons = tuple(f"{row.at:%Y-%m-%d %H:%M}" for row in rows if _alike(name) in _alike(row.reason))
+    reasons = tuple(f"{row.at:%Y-%m-%d %H:%M}" for row in rows if _normalise(name) in _normalise(row.reason))
     return Mentions(count(PROMOTION.c.by), count(MODEL_VERSION.c.created_by), len(jobs), reasons)
 
 

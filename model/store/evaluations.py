@@ -61,7 +61,7 @@ def _checksum(values: dict[str, Any] | RowMapping) -> str:
     return hashlib.sha256(text.encode() + values["predictions"]).hexdigest()
 
 
-def predictions_of(store: Store, sha256: str | None) -> NDArray[np.float64]:
+def read_predictions(store: Store, sha256: str | None) -> NDArray[np.float64]:
     """Return the predictions of an evaluation, of shape (n_repeats, n_rows) [unit of the target].
 
     Raises
@@ -79,7 +79,7 @@ def predictions_of(store: Store, sha256: str | None) -> NDArray[np.float64]:
         return np.load(io.BytesIO(row["predictions"]))
 
 
-def evaluated(
+def find_evaluation(
     store: Store, recipe: Recipe, rows_sha256: str, folds: Folds, libraries: dict[str, str]
 ) -> NDArray[np.float64] | None:
     """Return the predictions of a recipe on rows and folds, under libraries; None where it was not evaluated so.
@@ -87,7 +87,7 @@ def evaluated(
     Raises
     ------
     ModelError
-        As `predictions_of`.
+        As `read_predictions`.
     """
     columns = EVALUATION.c.sha256, EVALUATION.c.parameters, EVALUATION.c.folds, EVALUATION.c.libraries
     is_alike = (
@@ -99,5 +99,5 @@ def evaluated(
         alike = connection.execute(select(*columns).where(*is_alike).order_by(EVALUATION.c.id.desc())).all()
     for sha256, *others in alike:
         if others == [recipe.parameters, asdict(folds), libraries]:
-            return predictions_of(store, sha256)
+            return read_predictions(store, sha256)
     return None

@@ -16,7 +16,15 @@ from model.fitting.train import Model
 from model.store.database import Store, StoreError
 from model.store.stored_refits import add_refits
 from model.store.tables import DATA_SET, EVALUATION, JOB, MODEL_VERSION, PROMOTION, REFITS, THE_APP
-from model.store.versions import DataSet, Version, add_data_set, add_version, data_sets, version, versions
+from model.store.versions import (
+    DataSet,
+    Version,
+    add_data_set,
+    add_version,
+    list_data_sets,
+    list_versions,
+    read_version,
+)
 
 OVERTAKEN = "Version {} became active meanwhile. Look at the evidence against it, then decide."
 
@@ -107,14 +115,14 @@ def promote(store: Store, number: int, by: str, reason: str, *, instead_of: int 
         connection.execute(insert(PROMOTION).values(version_id=number, by=by, reason=reason))
 
 
-def promotions(store: Store) -> list[Promotion]:
+def list_promotions(store: Store) -> list[Promotion]:
     """List the promotions, the oldest first."""
     columns = [PROMOTION.c[name] for name in Promotion.__dataclass_fields__]
     with store.reading() as connection:
         return [Promotion(*row) for row in connection.execute(select(*columns).order_by(PROMOTION.c.id))]
 
 
-def active(store: Store, without: Collection[int] = ()) -> tuple[int, int]:
+def find_active(store: Store, without: Collection[int] = ()) -> tuple[int, int]:
     """Numbers of the version that answers and of the one promoted last; they differ where the latter is broken.
 
     Parameters
@@ -146,7 +154,7 @@ class Answering(NamedTuple):
     is_temporary: bool
 
 
-def active_model(
+def load_active_model(
     store: Store,
     load: Callable[[int], Model],
     shipped: Callable[[], Model] = lambda: artifact.load(load_rows()),
@@ -174,7 +182,7 @@ def active_model(
     """
     trouble, failed = "", list[int]()
     while True:
-        number, newest = active(store, failed)
+        number, newest = find_active(store, failed)
         try:
             model = load(number) if number else shipped()
             break
@@ -194,7 +202,7 @@ def active_model(
     if number == newest and not trouble:
         return Answering(model, "", is_temporary=False)
     name, notice = f"version {model.version}" if model.version else "the shipped model", ""
-    if broken := version(store, newest).broken:
+    if broken := read_version(store, newest).broken:
         notice = f"Version {newest} cannot be used: {broken}"
         if not trouble:
             notice += f" So {name}{', promoted before it,' if model.version else ''} answers."
@@ -211,7 +219,7 @@ def remove_version(store: Store, number: int) -> None:
     StoreError
         If it must stay.
     """
-    version(store, number)
+    read_version(store, number)
     with store.writing() as connection:
         _remove_versions(connection, {number})
 
@@ -260,19 +268,19 @@ def remove_data_set(store: Store, data_set_id: int) -> None:
         connection.execute(delete(DATA_SET).where(DATA_SET.c.id == data_set_id))
 
 
-def removable_data_sets(store: Store) -> list[tuple[DataSet, list[int]]]:
+def list_removable_data_sets(store: Store) -> list[tuple[DataSet, list[int]]]:
     """List data sets that no version which must stay was trained on, each with the versions that would go."""
-    using, promoted = dict[int, list[Version]](), {one.version_id for one in promotions(store)}
-    for one in versions(store):
+    using, promoted = dict[int, list[Version]](), {one.version_id for one in list_promotions(store)}
+    for one in list_versions(store):
         using.setdefault(one.data_set.id, []).append(one)
     return [
         (data_set, [one.id for one in using.get(data_set.id, ())])
-        for data_set in data_sets(store)
+        for data_set in list_data_sets(store)
         if not any(one.id in promoted or one.shipped for one in using.get(data_set.id, ()))
     ]
 
 
-def waiting_shipped(store: Store) -> list[Any]:
+def list_unpromoted_shipped(store: Store) -> list[Any]:
     """Versions that came with the app after the first and were never promoted."""
     promoted = select(PROMOTION.c.version_id)
-    return versions(store, MODEL_VERSION.c.shipped.is_not(None), MODEL_VERSION.c.id.not_in(promoted))
+    return list_versions(store, MODEL_VERSION.c.shipped.is_not(None), MODEL_VERSION.c.id.not_in(promoted))

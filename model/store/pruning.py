@@ -26,7 +26,7 @@ _NAMES = {MODEL_VERSION: "version", DATA_SET: "data set", JOB: "job", EVALUATION
 
 
 @dataclass(frozen=True)
-class Needless:
+class Prunable:
     """What is older than asked for and no longer needed.
 
     Attributes
@@ -47,7 +47,7 @@ class Needless:
         return ", ".join(f"{n:,} {name}" for n, name in named)
 
 
-def needless(store: Store, age: timedelta) -> Needless:
+def find_prunable(store: Store, age: timedelta) -> Prunable:
     """Count what `prune` would remove.
 
     Raises
@@ -59,7 +59,7 @@ def needless(store: Store, age: timedelta) -> Needless:
         return _counted(connection, _conditions(_moment(age)))
 
 
-def prune(store: Store, age: timedelta) -> Needless:
+def prune(store: Store, age: timedelta) -> Prunable:
     """Remove versions that were never promoted, ended jobs, and data that nothing needs, if they are old enough.
 
     What was promoted stays, with its rows and all that it was judged by; so do versions that came with the app, and
@@ -130,7 +130,7 @@ def _conditions(moment: datetime) -> dict[Table, ColumnElement[bool]]:
     return {MODEL_VERSION: version, JOB: job, DATA_SET: data_set} | of_rows
 
 
-def _counted(connection: Connection, conditions: dict[Table, ColumnElement[bool]]) -> Needless:
+def _counted(connection: Connection, conditions: dict[Table, ColumnElement[bool]]) -> Prunable:
     counts, n_bytes = {}, 0
     for table, condition in conditions.items():
         heavy = [func.length(column) for column in table.c if isinstance(column.type, LargeBinary)]
@@ -138,10 +138,10 @@ def _counted(connection: Connection, conditions: dict[Table, ColumnElement[bool]
         n, n_more = connection.execute(select(func.count(), weight).select_from(table).where(condition)).one()
         counts[_NAMES[table]] = n
         n_bytes += int(n_more)
-    return Needless(counts, n_bytes)
+    return Prunable(counts, n_bytes)
 
 
-def size(store: Store) -> int:
+def size_of_store(store: Store) -> int:
     """Return how much room a store takes up [bytes]: its file without the log, or its tables in PostgreSQL.
 
     Raises

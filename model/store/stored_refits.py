@@ -27,7 +27,7 @@ def add_refits(connection: Connection, rows_sha256: str, refits: Refits) -> None
         connection.execute(insert(REFITS).values(values | {"rows_sha256": rows_sha256}))
 
 
-def refits_of(store: Store, rows_sha256: str) -> Refits | None:
+def read_refits(store: Store, rows_sha256: str) -> Refits | None:
     """Return the refits of rows; None where there are none, or they were made with other settings.
 
     Raises

@@ -24,8 +24,8 @@ from model.fitting.metadata import RECIPE, Metadata
 from model.fitting.recipe import Recipe
 from model.fitting.train import Model
 from model.store.database import Store, StoreError
-from model.store.evaluations import add_evaluation, predictions_of
-from model.store.stored_refits import refits_of
+from model.store.evaluations import add_evaluation, read_predictions
+from model.store.stored_refits import read_refits
 from model.store.tables import DATA_SET, MODEL_VERSION
 
 if TYPE_CHECKING:
@@ -94,8 +94,8 @@ def reading_record(number: int) -> Iterator[None]:
         raise DamagedError(f"The record of version {number} is not the one that was stored.") from error
 
 
-def packed(rows: "pd.DataFrame", origin: str) -> dict[str, Any]:
-    """Make of rows what `add_packed` keeps: of a million it takes seconds, for which nobody should hold the store.
+def serialise_rows(rows: "pd.DataFrame", origin: str) -> dict[str, Any]:
+    """Make of rows what `add_serialised` keeps: of a million it takes seconds, for which nobody should hold the store.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def packed(rows: "pd.DataFrame", origin: str) -> dict[str, Any]:
     return values | {"parquet_sha256": hashlib.sha256(parquet).hexdigest()}
 
 
-def add_packed(connection: Connection, values: dict[str, Any]) -> int:
+def add_serialised(connection: Connection, values: dict[str, Any]) -> int:
     """Keep rows, once for equal figures.
 
     Parameters
@@ -125,7 +125,7 @@ def add_packed(connection: Connection, values: dict[str, Any]) -> int:
     connection
         From `model.store.database.Store.writing`.
     values
-        The rows, `packed`.
+        The rows, `serialise_rows`.
 
     Returns
     -------
@@ -144,18 +144,18 @@ def _inserted(result: CursorResult[Any]) -> int:
 
 
 def add_data_set(connection: Connection, rows: "pd.DataFrame", origin: str) -> int:
-    """Pack rows and keep them; see `packed` and `add_packed`."""
-    return add_packed(connection, packed(rows, origin))
+    """Pack rows and keep them; see `serialise_rows` and `add_serialised`."""
+    return add_serialised(connection, serialise_rows(rows, origin))
 
 
-def data_sets(store: Store) -> list[DataSet]:
+def list_data_sets(store: Store) -> list[DataSet]:
     """List the data sets, the oldest first."""
     columns = [DATA_SET.c[name] for name in DataSet.__dataclass_fields__]
     with store.reading() as connection:
         return [DataSet(*row) for row in connection.execute(select(*columns).order_by(DATA_SET.c.id))]
 
 
-def rows_of(store: Store, data_set_id: int, excluded: Iterable[int] = ()) -> "pd.DataFrame":
+def read_rows(store: Store, data_set_id: int, excluded: Iterable[int] = ()) -> "pd.DataFrame":
     """Return the rows of a data set but for some places.
 
     Parameters
@@ -242,11 +242,11 @@ def _checksum(values: Any) -> str:
     return hashlib.sha256(text.encode() + values["arrays"]).hexdigest()
 
 
-def versions(store: Store, *conditions: Any) -> list[Any]:
+def list_versions(store: Store, *conditions: Any) -> list[Any]:
     """List the versions that meet all conditions on their table, the oldest first, without their bytes."""
     light = [column for column in MODEL_VERSION.c if column.name not in _HEAVY]
     query = select(*light, func.length(MODEL_VERSION.c.model).label("n_bytes")).where(*conditions)
-    sets = {data_set.id: data_set for data_set in data_sets(store)}
+    sets = {data_set.id: data_set for data_set in list_data_sets(store)}
     with store.reading() as connection:
         found = connection.execute(query.order_by(MODEL_VERSION.c.id)).all()
         return [_version(row, sets[row.data_set_id]) for row in found]
@@ -262,19 +262,19 @@ def _record(row: Any) -> dict[str, Any]:
     return {name: getattr(row, name) for name in RECIPE} | row.record | {"model_sha256": row.sha256}
 
 
-def of_job(store: Store, number: int) -> list[Version]:
+def list_versions_of_job(store: Store, number: int) -> list[Version]:
     """List the versions that a job has trained."""
-    return versions(store, MODEL_VERSION.c.job_id == number)
+    return list_versions(store, MODEL_VERSION.c.job_id == number)
 
 
-def version(store: Store, number: int) -> Version:
+def read_version(store: Store, number: int) -> Version:
     """Return one version without its bytes; `StoreError` if there is none of that number."""
-    if found := versions(store, MODEL_VERSION.c.id == number):
+    if found := list_versions(store, MODEL_VERSION.c.id == number):
         return found[0]
     raise StoreError(f"There is no version {number} in the store {store.location}.")
 
 
-def kept_of(store: Store, number: int) -> Kept:
+def read_kept(store: Store, number: int) -> Kept:
     """Return all that a version says of itself: also its predictions out of fold and its importance, row by row.
 
     Raises
@@ -300,16 +300,16 @@ def kept_of(store: Store, number: int) -> Kept:
     }
     with reading_record(number):
         metadata = Metadata.from_record(_record(row))
-    return Kept(metadata, predictions_of(store, row.evaluation_sha256), importance)
+    return Kept(metadata, read_predictions(store, row.evaluation_sha256), importance)
 
 
-def content_of(store: Store, number: int) -> bytes:
+def read_pipeline(store: Store, number: int) -> bytes:
     """Return the pickled model of a version, which must exist, as it was stored."""
     with store.reading() as connection:
         return connection.execute(select(MODEL_VERSION.c.model).where(MODEL_VERSION.c.id == number)).scalar_one()
 
 
-def load(store: Store, number: int) -> Model:
+def load_version(store: Store, number: int) -> Model:
     """Load a version, or fit its recipe anew where its bytes cannot be trusted.
 
     Returns
@@ -326,13 +326,13 @@ def load(store: Store, number: int) -> Model:
     ModelError
         If it cannot be used at the moment.
     """
-    found, kept, content = version(store, number), kept_of(store, number), content_of(store, number)
-    rows = rows_of(store, found.data_set.id, found.excluded)
+    found, kept, content = read_version(store, number), read_kept(store, number), read_pipeline(store, number)
+    rows = read_rows(store, found.data_set.id, found.excluded)
     if kept.predictions.shape[1] != len(rows):
         raise DamagedError(f"The scores of version {number} are of other rows.")
     with explaining_trouble(f"The model of version {number}"):
-        model = artifact.restore(f"The model of version {number}", content, kept, rows)
+        model = artifact.load_or_refit(f"The model of version {number}", content, kept, rows)
     notice = " ".join(filter(None, (found.notice, model.notice)))
     with suppress(DamagedError):  # they are made anew by a job
-        model = replace(model, refits=refits_of(store, kept.metadata.data.sha256))
+        model = replace(model, refits=read_refits(store, kept.metadata.data.sha256))
     return replace(model, version=number, notice=notice)

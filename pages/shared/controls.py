@@ -14,8 +14,8 @@ import streamlit as st
 
 from data.numbers import read_number
 from data.schema import FEATURES, ROW, ROWS, TARGET, Column, DataError, row_name
-from model.answering.change import figures_of, place_of
-from model.fitting.interval import LEVELS, levels, possible_level
+from model.answering.change import find_row, start_figures
+from model.fitting.interval import LEVELS, nearest_possible_level, possible_levels
 from model.fitting.train import Model
 from pages.shared import session
 
@@ -44,7 +44,7 @@ class Inputs(NamedTuple):
 
 
 @lru_cache(maxsize=64)  # of many rows it takes a while to find one
-def start_of(model: Model, code: str) -> Start:
+def find_start(model: Model, code: str) -> Start:
     """Return a start by its code; the typical one where there is none of that code.
 
     Parameters
@@ -55,16 +55,16 @@ def start_of(model: Model, code: str) -> Start:
         Of a row, or its name; empty for the typical one.
     """
     try:
-        place = place_of(model, code)
+        place = find_row(model, code)
     except DataError:
         return Start("", TYPICAL, DEFAULTS, None)
-    scenario, observed = figures_of(model, place)
+    scenario, observed = start_figures(model, place)
     code = str(model.records[place][ROW])
     return Start(code, row_name(code), scenario, observed) if _fits(scenario) else Start("", TYPICAL, DEFAULTS, None)
 
 
 @lru_cache(maxsize=4)
-def starts(model: Model) -> list[Start]:
+def list_starts(model: Model) -> list[Start]:
     """List the typical start, and of the rows those that the sliders can show, a part of many, by their names."""
     rows = sorted(model.some_records, key=lambda row: row_name(str(row[ROW])))
     listed = {
@@ -87,13 +87,13 @@ def _fits(scenario: Mapping[str, Any]) -> bool:
         return False
 
 
-def enter(model: Model) -> None:
+def read_address_on_entry(model: Model) -> None:
     """Take what the address asks for when the page is entered; else the inputs are as they were left."""
     state, asked = st.session_state, st.query_params
     names = {session.FROM, session.COVERAGE, *session.INPUT_KEYS.values()}
     if not state.pop(session.ENTERED, False) or (session.INPUTS in state and not names & set(asked)):
         return
-    start, problems = start_of(model, code := asked.get(session.FROM, "")), []
+    start, problems = find_start(model, code := asked.get(session.FROM, "")), []
     if code and not start.code:
         problems.append(
             f"The link starts from ` {_harmless(code)} `, which is no {ROW} here that the sliders can show."
@@ -113,7 +113,7 @@ def enter(model: Model) -> None:
         problems.append(
             f"The link asks for the level ` {_harmless(text)} `, which there is not. Choose one of {named}."
         )
-    write(scenario, start.code, level or DEFAULT_LEVEL)
+    write_inputs(scenario, start.code, level or DEFAULT_LEVEL)
     state[session.PROBLEM] = problems, scenario
 
 
@@ -139,13 +139,13 @@ def _harmless(text: str) -> str:
     return re.sub(r"[`\s]+", " ", text[:60])  # as code, in which nothing is a link
 
 
-def problems(scenario: Mapping[str, float]) -> list[str]:
+def find_problems(scenario: Mapping[str, float]) -> list[str]:
     """What was wrong with the link, in Markdown, until the scenario changes."""
     told, opened_at = st.session_state.get(session.PROBLEM, ([], None))
     return told if opened_at == scenario else []
 
 
-def read() -> Inputs:
+def read_inputs() -> Inputs:
     """Return the newest of what the browser sent and the server wrote."""
     state = st.session_state
     written = Inputs(*state.get(session.INPUTS) or (0, 0, dict(DEFAULTS), "", DEFAULT_LEVEL))
@@ -173,12 +173,12 @@ def _told() -> dict[str, Any]:
     return told if isinstance(told, dict) else {}
 
 
-def known_rows() -> str:
+def rows_known_to_browser() -> str:
     """Which rows the browser has already, by the identity that it was sent."""
     return str(_told().get("has", ""))
 
 
-def write(scenario: Mapping[str, float], start: str | None = None, level: float | None = None) -> None:
+def write_inputs(scenario: Mapping[str, float], start: str | None = None, level: float | None = None) -> None:
     """Set the inputs, as a link, Show and Apply do.
 
     Parameters
@@ -190,12 +190,12 @@ def write(scenario: Mapping[str, float], start: str | None = None, level: float 
     level
         Of the intervals [1]; as it was unless given.
     """
-    former = read()
+    former = read_inputs()
     start, level = former.start if start is None else start, former.level if level is None else level
     st.session_state[session.INPUTS] = (former.epoch + 1, 0, {name: scenario[name] for name in DEFAULTS}, start, level)
 
 
-def take_over(drawn: Inputs) -> bool:
+def take_over_start(drawn: Inputs) -> bool:
     """Adopt what a browser sends once its component is drawn; whether that is newer than the inputs that were drawn.
 
     It is where the session was lost with the connection, or with the server: a new one hears of it no sooner.
@@ -209,7 +209,7 @@ def take_over(drawn: Inputs) -> bool:
 
 def last_scenario() -> dict[str, float]:
     """Return where the sliders are, or were when the What-if page was left, or their defaults."""
-    return read().scenario
+    return read_inputs().scenario
 
 
 def link_to(row: Mapping[str, Any]) -> dict[str, str] | None:
@@ -219,7 +219,7 @@ def link_to(row: Mapping[str, Any]) -> dict[str, str] | None:
 
 def last_level(model: Model) -> float:
     """Return the level of the intervals that was chosen, or the highest below it that a model's rows can set."""
-    return possible_level(len(model.distinct), read().level)
+    return nearest_possible_level(len(model.distinct), read_inputs().level)
 
 
 def level_text(level: float) -> str:
@@ -227,11 +227,11 @@ def level_text(level: float) -> str:
     return f"{level * 100:g} %"
 
 
-def coverage(model: Model, key: str) -> float:
+def draw_level(model: Model, key: str) -> float:
     """Draw the choice of the interval's level and read it: the share of unseen rows that it is to hold [1]."""
     level = st.segmented_control(
         "Level of the interval",
-        levels(len(model.distinct)),
+        possible_levels(len(model.distinct)),
         default=DEFAULT_LEVEL,
         format_func=level_text,
         key=key,
@@ -239,10 +239,10 @@ def coverage(model: Model, key: str) -> float:
         bind="query-params",
         help=f"The share of {ROWS} which the model has not seen that the interval is to hold.",
     )
-    method_link()
+    draw_method_link()
     return level
 
 
-def method_link() -> None:
+def draw_method_link() -> None:
     """Lead from an interval to how it is made."""
     st.page_link("pages/method.py", label="Where the interval comes from", icon=":material/functions:")

@@ -61,7 +61,7 @@ def refusal() -> str:
     """Say why this visitor may change nothing; empty where they may."""
     if (setting := mode()) == "login":
         user = st.user.to_dict()
-        reason = misconfigured() or _refusal_of(user, os.environ.get(ALLOWED, ""), time.time())
+        reason = configuration_problem() or _refusal_of(user, os.environ.get(ALLOWED, ""), time.time())
         return reason or _refusal_of_ended(user)
     if setting == "off":
         return f"Changes are switched off here ({VARIABLE}=off). What was trained and promoted can be looked at."
@@ -115,7 +115,7 @@ def _section() -> Any:
     return st.secrets.get("auth") if st.secrets.load_if_toml_exists() else None
 
 
-def unreadable() -> str:
+def secrets_problem() -> str:
     """Say why Streamlit would fail at each request because of its secrets; empty where it will not."""
     try:
         for path in map(Path, st.get_option("secrets.files")):
@@ -141,7 +141,7 @@ def _home(section: dict[str, str]) -> str | None:
     return found and found[1]
 
 
-def misconfigured() -> str:
+def configuration_problem() -> str:
     """Say what the settings of the sign-in lack; empty where it can work, and nobody else can sign for it."""
     section = _section()
     if section is None:
@@ -157,7 +157,7 @@ def misconfigured() -> str:
     return ""
 
 
-def draw() -> bool:
+def draw_door() -> bool:
     """Say who may change the model, with what this visitor can do about it.
 
     Returns
@@ -174,7 +174,7 @@ def draw() -> bool:
         return not reason
     if st.query_params.pop(session.SIGN_IN, None):
         st.error("Signing in did not work. Try again; if it stays so, the app’s log says why.")
-    is_signed_in, problem = st.user.get("is_logged_in") and reason != _EXPIRED, misconfigured()
+    is_signed_in, problem = st.user.get("is_logged_in") and reason != _EXPIRED, configuration_problem()
     with st.container(horizontal=True, vertical_alignment="center"):
         if reason:
             st.info(reason, icon=":material/lock:")

@@ -75,7 +75,7 @@ class _State:
             yield gauge("notice", "Whether something is not in order with the model or its store", 1)
         try:
             store = resources.owner.store()
-            states = self._asking.ask(store, lambda: jobs.states(store))
+            states = self._asking.ask(store, lambda: jobs.count_states(store))
         except StoreError:
             states = None
         yield gauge("store_up", "Whether the store can be read", states is not None)

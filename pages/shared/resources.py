@@ -37,7 +37,7 @@ def active_model() -> Model:
 
 
 @contextlib.contextmanager
-def telling() -> Iterator[None]:
+def showing_problems() -> Iterator[None]:
     """Show what goes wrong with the store or a model in the body, in place of an exception."""
     try:
         yield
@@ -56,7 +56,7 @@ def with_store(page: Callable[[Store], None], without: str) -> None:
     without
         What there is not without one, as a sentence.
     """
-    with telling():
+    with showing_problems():
         try:
             opened = owner.store()
         except StoreError as error:
@@ -65,7 +65,7 @@ def with_store(page: Callable[[Store], None], without: str) -> None:
             page(opened)
 
 
-def dispatch(store: Store) -> None:
+def dispatch_jobs(store: Store) -> None:
     """Have the queue looked after by this server; it begins nothing where nobody may change anything."""
     owner.dispatcher.dispatch(store, starting=not is_shut())
 
@@ -77,9 +77,9 @@ def ask_for_refits(model: Model) -> None:
     _asked.add(model)
     with contextlib.suppress(StoreError):
         store = owner.store()
-        version = versions.version(store, model.version)
+        version = versions.read_version(store, model.version)
         jobs.submit_refits(store, version.data_set.id, version.excluded)
-        dispatch(store)
+        dispatch_jobs(store)
 
 
 def warm_up() -> None:
@@ -97,10 +97,10 @@ def warm_up() -> None:
 
         def go_on() -> None:
             with contextlib.suppress(StoreError):
-                dispatch(store)
+                dispatch_jobs(store)
 
         go_on()
-        if jobs.open_jobs(store):  # one may have lost its worker, which two looks tell
+        if jobs.list_open_jobs(store):  # one may have lost its worker, which two looks tell
             again = threading.Timer(AGAIN + 1, go_on)
             again.daemon = True
             again.start()

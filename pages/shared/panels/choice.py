@@ -31,7 +31,7 @@ _drawn: weakref.WeakKeyDictionary[Survey, Any] = (
 )  # survey -> its table, for all sessions: of a million rows, 0.1 GB
 
 
-def filters(rows: "pd.DataFrame", of: str) -> Any:
+def draw_filters(rows: "pd.DataFrame", of: str) -> Any:
     """Draw the filter and read it.
 
     Parameters
@@ -82,7 +82,7 @@ def _address() -> Any:
     return st.components.v2.component("choice", js=_SCRIPT.read_text(encoding="utf-8"))
 
 
-def views(labels: Sequence[str]) -> "Sequence[TabContainer]":
+def draw_views(labels: Sequence[str]) -> "Sequence[TabContainer]":
     """Draw the views as tabs; at first the one that the address asks for, or else that was open last.
 
     Each visit has tabs of its own: those that Streamlit writes into the address open at the first one where Back leads
@@ -113,7 +113,7 @@ def write_address(
     rows
         All rows.
     limits, names
-        The filter, as `filters` read it.
+        The filter, as `draw_filters` read it.
     labels
         The views; an address leaves the first one out.
     """
@@ -131,7 +131,7 @@ def _open(rows: "pd.DataFrame", asked: Mapping[str, list[str]]) -> None:
     state, problems = st.session_state, []
     _forget()
     codes = {code[:_LONGEST] for code in asked[session.SELECTED][:_LONGEST]}
-    select(rows.index[rows[ROW].isin(codes)])
+    select_rows(rows.index[rows[ROW].isin(codes)])
     state[session.EXPLORE_FIRST] = state[session.EXPLORE_SELECTED]
     missing = [code for code in sorted(codes.difference(rows[ROW])) if code]
     known = {row_name(code) for code in rows[ROW]} if asked[session.ONLY] else set()
@@ -157,7 +157,7 @@ def _open(rows: "pd.DataFrame", asked: Mapping[str, list[str]]) -> None:
     state[session.EXPLORE_PROBLEMS] = problems, state[session.EXPLORE_SELECTED]
 
 
-def problems() -> list[str]:
+def draw_problems() -> list[str]:
     """Return what was wrong with the link, in Markdown, until other rows are selected."""
     told, selected = st.session_state.get(session.EXPLORE_PROBLEMS, ([], None))
     return told if selected == st.session_state[session.EXPLORE_SELECTED] else []
@@ -203,10 +203,10 @@ def show_all() -> None:
 
 def _forget() -> None:
     show_all()
-    clear()
+    clear_selection()
 
 
-def select(places: Iterable[int]) -> None:
+def select_rows(places: Iterable[int]) -> None:
     """Make these rows the selected ones.
 
     Parameters
@@ -217,13 +217,13 @@ def select(places: Iterable[int]) -> None:
     st.session_state[session.EXPLORE_SELECTED] = sorted(set(places))
 
 
-def clear() -> None:
+def clear_selection() -> None:
     """Select nothing."""
-    select(())
+    select_rows(())
     st.session_state[session.EXPLORE_FIRST] = []
 
 
-def on_pick(key: str, hidden: Any) -> Any:
+def select_picked(key: str, hidden: Any) -> Any:
     """Make a callback that takes what was picked in the chart of that key.
 
     A click on the only row selected in sight lets it go; a box or a lasso selects what is in it. What the filter
@@ -238,13 +238,13 @@ def on_pick(key: str, hidden: Any) -> Any:
         selected = set(st.session_state[session.EXPLORE_SELECTED])
         if len(places) == 1 and not (picked.box or picked.lasso) and places | hidden == selected:
             places = set()
-        select(places | hidden)
+        select_rows(places | hidden)
         st.session_state[session.EXPLORE_FIRST] = sorted(places)
 
     return take
 
 
-def rows_table(survey: Survey, selected: list[int], doubts: Any) -> None:
+def draw_rows_table(survey: Survey, selected: list[int], doubts: Any) -> None:
     """Draw the table of rows; its ticks are the selected rows, and ticking selects.
 
     Rows that were selected in a picture come first, else a tick may be out of sight.
@@ -300,7 +300,7 @@ def rows_table(survey: Survey, selected: list[int], doubts: Any) -> None:
     def take() -> None:
         now = st.session_state[drawn].selection.rows
         if now != ticked:
-            select([places[i] for i in now] + [place for place in selected if place not in set(places)])
+            select_rows([places[i] for i in now] + [place for place in selected if place not in set(places)])
 
     with st.container(key=session.EXPLORE_TABLE):
         st.dataframe(table, key=drawn, on_select=take, selection_mode="multi-row", **options)

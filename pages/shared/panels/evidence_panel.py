@@ -7,7 +7,7 @@ import streamlit as st
 
 from data.schema import ROW, ROWS, TARGET, row_name
 from model.judging.evidence import Evidence
-from model.judging.standings import Standings
+from model.judging.standings import Ranking
 from model.store import history
 from model.store.database import Store, StoreError
 from pages.shared import controls, door, session
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _UNSEEN = f"Each {ROW} was predicted by fits that had not seen it; the mean of all rounds is drawn."
 
 
-def show(evidence: Evidence, standings: Standings | None = None) -> None:
+def draw_evidence(evidence: Evidence, standings: Ranking | None = None) -> None:
     """Draw all of it, a view at a time.
 
     Parameters
@@ -29,9 +29,14 @@ def show(evidence: Evidence, standings: Standings | None = None) -> None:
     standings
         Of the versions on the same rows, where there are several.
     """
-    views = {"Scores": _scores, "Predictions": _predictions, "Curves": _curves, "What would move": _moves}
+    views = {
+        "Scores": _draw_scores,
+        "Predictions": _draw_predictions,
+        "Curves": _draw_curves,
+        "What would move": _draw_moves,
+    }
     if standings:
-        views = {"All candidates": lambda found: _standings(found, standings)} | views
+        views = {"All candidates": lambda found: _draw_ranking(found, standings)} | views
     # Other tabs are other tabs, also for the browser.
     key = session.EVIDENCE_OF_SEVERAL if standings else session.EVIDENCE
     for tab, draw in zip(st.tabs(list(views), key=key, bind="query-params"), views.values(), strict=True):
@@ -40,19 +45,21 @@ def show(evidence: Evidence, standings: Standings | None = None) -> None:
                 draw(evidence)
 
 
-def _picture(key: str, figure: "go.Figure", alt: str) -> None:
+def _draw_picture(key: str, figure: "go.Figure", alt: str) -> None:
     st.plotly_chart(figure, key=key, alt=alt, config={"displaylogo": False})
 
 
-def _standings(evidence: Evidence, standings: Standings) -> None:
+def _draw_ranking(evidence: Evidence, standings: Ranking) -> None:
     st.markdown(verdicts.tie(standings, evidence.n_rows))
-    _picture(session.EVIDENCE_STANDINGS, evidence_charts.standings(standings.table), "Typical miss of each candidate")
+    _draw_picture(
+        session.EVIDENCE_STANDINGS, evidence_charts.standings(standings.table), "Typical miss of each candidate"
+    )
     baseline = evidence.candidate.metadata.scores["mean"]
     st.markdown(text_tables.markdown(verdicts.standings_table(standings, evidence.active.version, baseline)))
     st.caption(f"Shaded: cannot be told apart from the best. MAE and RMSE in {TARGET.unit}. {standard_error()}")
 
 
-def yardstick(evidence: Evidence) -> None:
+def draw_yardstick(evidence: Evidence) -> None:
     """Draw the active model as its candidates will be judged: baselines, unseen predictions, largest misses.
 
     Parameters
@@ -62,12 +69,12 @@ def yardstick(evidence: Evidence) -> None:
     """
     st.markdown("## What a candidate is compared with")
     _table_of_scores(evidence)
-    _observed(evidence)
+    _draw_observed(evidence)
     st.markdown(verdicts.misses(evidence))
     st.caption(_UNSEEN)
 
 
-def _scores(evidence: Evidence) -> None:
+def _draw_scores(evidence: Evidence) -> None:
     _table_of_scores(evidence)
     st.markdown("**Intervals**")
     st.markdown(text_tables.markdown(verdicts.intervals_table(evidence)))
@@ -75,7 +82,7 @@ def _scores(evidence: Evidence) -> None:
         f"Half the width in {TARGET.unit}. Held: {ROWS} inside, of those that set neither fit nor width. What was held "
         "ranks no model: chance alone moves it by more."
     )
-    controls.method_link()
+    controls.draw_method_link()
 
 
 def _table_of_scores(evidence: Evidence) -> None:
@@ -92,18 +99,18 @@ def _table_of_scores(evidence: Evidence) -> None:
     )
 
 
-def _observed(evidence: Evidence) -> None:
+def _draw_observed(evidence: Evidence) -> None:
     alt = f"Observed against out-of-fold predicted {TARGET.label.lower()} of {evidence.n_rows:,} {ROWS}"
-    _picture(session.EVIDENCE_OBSERVED, evidence_charts.observed_against_predicted(evidence), alt)
+    _draw_picture(session.EVIDENCE_OBSERVED, evidence_charts.observed_against_predicted(evidence), alt)
 
 
-def _predictions(evidence: Evidence) -> None:
+def _draw_predictions(evidence: Evidence) -> None:
     left, right = st.columns(2, gap="medium")
     with left:
-        _observed(evidence)
+        _draw_observed(evidence)
     with right:
         alt = f"Residuals over predictions of {evidence.n_rows:,} {ROWS}"
-        _picture(session.EVIDENCE_RESIDUALS, evidence_charts.residuals(evidence), alt)
+        _draw_picture(session.EVIDENCE_RESIDUALS, evidence_charts.residuals(evidence), alt)
     caption = _UNSEEN
     if len(evidence.shown) < evidence.n_rows:
         caption += (
@@ -112,7 +119,7 @@ def _predictions(evidence: Evidence) -> None:
     st.caption(caption)
 
 
-def _curves(evidence: Evidence) -> None:
+def _draw_curves(evidence: Evidence) -> None:
     scenario = controls.last_scenario()
     now, then = evidence.answers(scenario)
     st.markdown(
@@ -120,20 +127,20 @@ def _curves(evidence: Evidence) -> None:
         f"({TARGET.unit})."
     )
     alt = "Response curves of both models through your what-if scenario, a panel an input"
-    _picture(session.EVIDENCE_CURVES, evidence_charts.curves(evidence, scenario), alt)
+    _draw_picture(session.EVIDENCE_CURVES, evidence_charts.curves(evidence, scenario), alt)
 
 
-def _moves(evidence: Evidence) -> None:
+def _draw_moves(evidence: Evidence) -> None:
     now, then = evidence.answers(controls.last_scenario())
     change = f"{then - now:+z.1f}".replace("-", "−")
     st.markdown(f"{verdicts.moves(evidence)} Your what-if scenario would move by {change}.")
-    _picture(session.EVIDENCE_MOVES, evidence_charts.moves(evidence), f"Change of the prediction of each {ROW}")
+    _draw_picture(session.EVIDENCE_MOVES, evidence_charts.moves(evidence), f"Change of the prediction of each {ROW}")
     names = [row_name(str(code)) for code in np.asarray(evidence.active.rows[ROW])]
     with st.popover("Show as table", type="tertiary", icon=":material/table_rows:"):
         st.markdown(text_tables.markdown(verdicts.moves_table(evidence, names)))
 
 
-def promote(store: Store, evidence: Evidence) -> None:
+def draw_promotion(store: Store, evidence: Evidence) -> None:
     """Say how it compares, and draw the form that makes it active; with a tick where something speaks against it."""
     number, active = evidence.candidate.version, evidence.active.version
     st.markdown(verdicts.headline(evidence))
@@ -141,7 +148,7 @@ def promote(store: Store, evidence: Evidence) -> None:
     st.session_state[session.PROMOTE_SEEN_AGAINST] = active
     if evidence.is_active or door.refusal():
         return
-    was_active = any(one.version_id == number for one in history.promotions(store))
+    was_active = any(one.version_id == number for one in history.list_promotions(store))
     verb = "Roll back to" if was_active else "Promote"
     with st.form(session.part(session.PROMOTE, number), border=True):
         st.markdown(

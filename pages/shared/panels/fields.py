@@ -6,7 +6,7 @@ from data.numbers import read_number
 from pages.shared.words.wording import plain
 
 
-def number_field(
+def draw_number_field(
     cell: Any,
     label: str,
     default: float,

@@ -25,7 +25,7 @@ PAGES = (
 _STYLE, _SCRIPT = (Path(__file__).with_name(f"frame.{kind}") for kind in ("css", "js"))
 
 
-def asked_for(what: str, known: Iterable[int], default: int) -> int:
+def choice_of_address(what: str, known: Iterable[int], default: int) -> int:
     """Read a number from the page's address.
 
     Parameters
@@ -53,7 +53,7 @@ def _script() -> Any:
     return st.components.v2.component("frame", js=script, isolate_styles=False)
 
 
-def frame(title: str, model: Model) -> None:
+def draw_frame(title: str, model: Model) -> None:
     """Set the tab's title and draw the menu.
 
     Parameters

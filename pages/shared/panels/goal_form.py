@@ -5,8 +5,8 @@ from typing import Any
 import streamlit as st
 
 from data.schema import FEATURES, ROWS, TARGET, DataError
-from model.answering.change import Change, change
-from model.answering.goal import Sought, seek
+from model.answering.change import Change, predict_change
+from model.answering.goal import GoalResult, find_smallest_change
 from model.answering.predict import Prediction, predict
 from model.fitting.train import Model
 from pages.shared import controls, resources, session
@@ -15,11 +15,11 @@ from pages.shared.words import wording
 
 
 @st.fragment
-def goal(model: Model) -> None:
+def draw_goal_form(model: Model) -> None:
     """Draw the form and what was found last; it runs alone, and a slider move does not run it."""
     if resources.active_model() is not model or st.session_state.pop(session.GOAL_APPLIED, False):
         st.rerun()
-    look()
+    note_inputs()
     with st.container(border=True, key=session.GOAL):
         st.markdown("## What would it take?")
         with st.form(session.GOAL_FORM, border=False):
@@ -37,8 +37,8 @@ def goal(model: Model) -> None:
         found, problem = st.session_state.get(session.GOAL_FOUND, (None, ""))
         if problem:
             st.error(problem)
-        elif found and fits():
-            _show(model, *found)
+        elif found and is_current():
+            _draw_result(model, *found)
         elif found:
             st.info("The sliders were moved after this was found. Search again from where they are.")
         st.caption(
@@ -55,30 +55,33 @@ def _seek() -> None:
         goal, problem = read_field(state[session.GOAL_VALUE], (TARGET.minimum, TARGET.maximum), is_whole=True)
         if goal is None:
             raise DataError([problem])
-        sought = seek(model, controls.last_scenario(), goal, state[session.GOAL_HELD])
-        answer, moved = predict(model, sought.scenario, level), change(model, sought.start, sought.scenario, level)
+        sought = find_smallest_change(model, controls.last_scenario(), goal, state[session.GOAL_HELD])
+        answer, moved = (
+            predict(model, sought.scenario, level),
+            predict_change(model, sought.start, sought.scenario, level),
+        )
         state[session.GOAL_FOUND] = (sought, answer, moved, model.version), ""
     except DataError as error:
         state[session.GOAL_FOUND] = None, str(error)
 
 
-def fits() -> bool:
+def is_current() -> bool:
     """Whether the sliders are where the search began, or where its answer is; a result belongs to its start."""
     found, _ = st.session_state.get(session.GOAL_FOUND, (None, ""))
     return found is None or controls.last_scenario() in (found[0].start, found[0].scenario)
 
 
-def look() -> None:
+def note_inputs() -> None:
     """Note whether they are, when the whole page runs or what is found is drawn."""
-    st.session_state[session.GOAL_FITS] = fits()
+    st.session_state[session.GOAL_FITS] = is_current()
 
 
 def is_behind() -> bool:
     """Whether what the page shows of a search does not suit where the sliders are by now."""
-    return st.session_state.get(session.GOAL_FITS, True) != fits()
+    return st.session_state.get(session.GOAL_FITS, True) != is_current()
 
 
-def _show(model: Model, sought: Any, answer: Prediction, moved: Change, version: int) -> None:
+def _draw_result(model: Model, sought: Any, answer: Prediction, moved: Change, version: int) -> None:
     if version != model.version:
         st.info("Another version answers now. Search again.")
         return
@@ -90,11 +93,11 @@ def _show(model: Model, sought: Any, answer: Prediction, moved: Change, version:
 
 
 def _apply(scenario: dict[str, float]) -> None:
-    controls.write(scenario)
+    controls.write_inputs(scenario)
     st.session_state[session.GOAL_APPLIED] = True  # the sliders are elsewhere on the page
 
 
-def in_words(sought: Sought) -> str:
+def in_words(sought: GoalResult) -> str:
     """Say what it would take, as Markdown."""
     moves = [
         f"**{column.label.lower()}** {column.text_with_unit(old)} → **{column.text_with_unit(new)}**".replace(

@@ -12,12 +12,12 @@ from pages.shared import resources, session
 from pages.shared.words.wording import plain
 
 
-def beside(model: Model) -> str:
+def link_parameters(model: Model) -> str:
     """Write what a link holds beside start, inputs and level: the version that gave the number."""
     return urlencode({session.VERSION: model.version} if model.version else {})
 
 
-def told_by_link(model: Model, answer: Prediction) -> str:
+def note_of_link(model: Model, answer: Prediction) -> str:
     """Say what the version in the page's address said, where it is not the one that answers now.
 
     Returns

@@ -19,7 +19,7 @@ from model.store import versions
 from model.store.database import Store
 from pages.shared import resources, session
 from pages.shared.panels import reading, uploads
-from pages.shared.panels.fields import number_field
+from pages.shared.panels.fields import draw_number_field
 from pages.shared.pictures import text_tables
 from pages.shared.words import verdicts
 from pages.shared.words.wording import plain
@@ -35,7 +35,7 @@ _SLOW = 60  # [s] from which a training is announced
 _BYTES_A_ROW = 800  # of memory, whatever is trained
 
 
-def rows(store: Store, below: DeltaGenerator) -> "tuple[pd.DataFrame | None, tuple[int, ...], str]":
+def draw_rows(store: Store, below: DeltaGenerator) -> "tuple[pd.DataFrame | None, tuple[int, ...], str]":
     """Draw the choice of the rows and read it.
 
     Parameters
@@ -52,7 +52,7 @@ def rows(store: Store, below: DeltaGenerator) -> "tuple[pd.DataFrame | None, tup
     str
         Where they come from.
     """
-    sets = {one.id: one for one in versions.data_sets(store)}
+    sets = {one.id: one for one in versions.list_data_sets(store)}
     choice = st.selectbox(
         "Rows",
         [*sets, UPLOAD],
@@ -93,20 +93,22 @@ def _upload() -> "tuple[pd.DataFrame | None, str]":
     )  # fmt: skip
     name, table, refusal, n_copies = st.session_state.get(session.RETRAIN_UPLOADED, ("", None, None, 0))
     if refusal:
-        reading.choose_sheet(refusal.sheets, refusal.sheet, session.RETRAIN_SHEET, _read)
-        reading.tell_matched(name, session.RETRAIN_CHANGE, _read)
+        reading.draw_sheet_choice(refusal.sheets, refusal.sheet, session.RETRAIN_SHEET, _read)
+        reading.draw_matched(name, session.RETRAIN_CHANGE, _read)
         if refusal.matching:
-            reading.ask_columns(name, refusal.matching, session.RETRAIN_MATCHING, _read)
+            reading.draw_columns_form(name, refusal.matching, session.RETRAIN_MATCHING, _read)
             return None, name
         refused = st.container()
         if table is None or not _are_left_out(table):
             with refused:
-                reading.refuse(name, refusal, "was rejected. Nothing was stored, and the active model is unchanged.")
+                reading.draw_refusal(
+                    name, refusal, "was rejected. Nothing was stored, and the active model is unchanged."
+                )
             return None, name
         name = f"{name}, without {places_in_words(table.attrs.get('left_out'))}"
     elif table is not None:
-        reading.choose_sheet(table.attrs.get("sheets"), table.attrs.get("sheet"), session.RETRAIN_SHEET, _read)
-        reading.tell_matched(name, session.RETRAIN_CHANGE, _read)
+        reading.draw_sheet_choice(table.attrs.get("sheets"), table.attrs.get("sheet"), session.RETRAIN_SHEET, _read)
+        reading.draw_matched(name, session.RETRAIN_CHANGE, _read)
     if table is not None:
         st.success(f"{plain(name)}: {len(table):,} {ROWS}, every cell checked.", icon=":material/check:")
         if remarks := table.attrs.get("warnings"):
@@ -220,7 +222,7 @@ def _edit(table: "pd.DataFrame", source: int, below: Any) -> "tuple[pd.DataFrame
     return changed, excluded
 
 
-def algorithm() -> tuple[str, dict[str, float] | None, int | None]:
+def draw_recipe() -> tuple[str, dict[str, float] | None, int | None]:
     """Draw the choice of the recipe and read it: algorithm, parameters, seed; None for what cannot be used."""
     name = st.selectbox(
         "Algorithm",
@@ -233,7 +235,7 @@ def algorithm() -> tuple[str, dict[str, float] | None, int | None]:
     st.caption(entry.help)
     cells = [cell for _ in range(3) for cell in st.columns(2)]
     parameters = {p.name: _parameter(cell, name, p) for cell, p in zip(cells, entry.parameters, strict=False)}
-    seed = number_field(
+    seed = draw_number_field(
         cells[len(entry.parameters)],
         "Seed",
         0,
@@ -247,7 +249,7 @@ def algorithm() -> tuple[str, dict[str, float] | None, int | None]:
 
 
 def _parameter(cell: Any, algorithm: str, parameter: Parameter) -> float | None:
-    return number_field(
+    return draw_number_field(
         cell,
         parameter.label,
         parameter.default,
@@ -262,7 +264,7 @@ def _key(algorithm: str, parameter: Parameter) -> str:
     return session.part(session.RETRAIN_PARAMETER, algorithm, parameter.name)
 
 
-def announce(recipe: Recipe, n_rows: int) -> bool:
+def draw_cost(recipe: Recipe, n_rows: int) -> bool:
     """Say how long it will take and how much memory, where that is much.
 
     Returns
@@ -277,7 +279,7 @@ def announce(recipe: Recipe, n_rows: int) -> bool:
         if way := largest_that_fits(recipe, n_rows):
             parameter, value = way
             smaller = replace(recipe, parameters={**recipe.parameters, parameter.name: value})
-            seconds = duration.estimate(smaller, n_rows)
+            seconds = duration.estimate_duration(smaller, n_rows)
             st.button(
                 f"Take {parameter.label.lower()} {value:g}, about {verdicts.duration(seconds)}",
                 icon=":material/fit_screen:",
@@ -285,7 +287,7 @@ def announce(recipe: Recipe, n_rows: int) -> bool:
                 args=(_key(recipe.algorithm, parameter), value),
             )
         return False
-    seconds = duration.estimate(recipe, n_rows)
+    seconds = duration.estimate_duration(recipe, n_rows)
     if seconds > _SLOW:
         needed = verdicts.memory(4 * cost.memory + _BYTES_A_ROW * n_rows + 4e8)
         st.warning(

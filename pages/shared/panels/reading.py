@@ -64,7 +64,7 @@ def read_file(
     read_as = st.session_state.get(session.READ_AS, {})
     st.session_state[session.READ_AS] = {of: titles for of, titles in read_as.items() if of != name}
     try:
-        uploads.require(content)
+        uploads.require_room(content)
         return load(content, **options)
     except DataError as error:
         refused = error
@@ -84,7 +84,7 @@ def is_by_hand(name: str) -> bool:
     return state.get(session.READ_AS, {}).get(name) in state.get(session.MATCHED, {})
 
 
-def tell_matched(name: str, key: str, then: Callable[[], None]) -> None:
+def draw_matched(name: str, key: str, then: Callable[[], None]) -> None:
     """Say how a file was read whose header does not say it, and offer to say it anew.
 
     Parameters
@@ -129,7 +129,7 @@ def _refusal(error: DataError, wanted: Collection[str]) -> Refusal:
     return Refusal(str(error), asked, table.sheet, tuple(table.sheets), not is_of_header)
 
 
-def choose_sheet(sheets: Collection[str], sheet: str, key: str, on_change: Callable[[], None]) -> None:
+def draw_sheet_choice(sheets: Collection[str], sheet: str, key: str, on_change: Callable[[], None]) -> None:
     """Offer the sheets of an Excel file, where there is more than one."""
     if len(sheets) < 2:
         return
@@ -143,13 +143,13 @@ def choose_sheet(sheets: Collection[str], sheet: str, key: str, on_change: Calla
     st.selectbox("Sheet", sheets, key=listed, on_change=take)
 
 
-def refuse(name: str, refusal: Refusal, what: str) -> None:
+def draw_refusal(name: str, refusal: Refusal, what: str) -> None:
     """Say that a file was not read, and why."""
     st.error(f"{plain(name)} {what}")
     st.code(refusal.text, language=None, wrap_lines=True, height="content" if refusal.text.count("\n") < 5 else 400)
 
 
-def ask_columns(name: str, asked: Matching, key: str, then: Callable[[], None]) -> None:
+def draw_columns_form(name: str, asked: Matching, key: str, then: Callable[[], None]) -> None:
     """Draw the form in which somebody says which column is which, the likeliest chosen.
 
     Parameters

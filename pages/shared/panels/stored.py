@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from data.schema import DataError
-from model.answering.scenarios import MAX_KEPT, Kept, Read, clean_name, read_stored, to_stored
+from model.answering.scenarios import MAX_KEPT, KeptScenario, ReadScenarios, clean_name, read_stored, to_stored
 from pages.shared import session
 from pages.shared.words.wording import plain
 
@@ -16,18 +16,18 @@ _MAX_ID = 64  # characters
 _SHOWN = 3  # of what cannot be read
 
 
-def with_ids(more: list[Kept], kept: list[Kept]) -> list[Kept]:
+def with_ids(more: list[KeptScenario], kept: list[KeptScenario]) -> list[KeptScenario]:
     """Give scenarios that are kept from now on an id each, and a place after those before."""
     after = max((one.place for one in kept), default=-1) + 1
     return [replace(one, id=secrets.token_hex(8), place=after + i) for i, one in enumerate(more)]
 
 
-def told_to_browser() -> dict[str, Any]:
+def messages_to_browser() -> dict[str, Any]:
     """Return what the browser is to store and to remove."""
     state = st.session_state
     as_read = state.get(session.TRAY_AS_READ, {})
 
-    def text(one: Kept) -> str:
+    def text(one: KeptScenario) -> str:
         former, stored = as_read.get(one.id, (None, ""))
         return stored if former == one else to_stored(one)  # one that another version had to answer stays as it was
 
@@ -38,12 +38,14 @@ def told_to_browser() -> dict[str, Any]:
     }
 
 
-def remove(*ids: str) -> None:
+def remove_stored(*ids: str) -> None:
     """Have the browser remove these from its storage."""
     st.session_state[session.TRAY_REMOVED] = [*st.session_state.get(session.TRAY_REMOVED, []), *ids]
 
 
-def take(told: Any, answered: Callable[[Read, list[Kept], set[int]], Kept]) -> None:
+def take_from_browser(
+    told: Any, answered: Callable[[ReadScenarios, list[KeptScenario], set[int]], KeptScenario]
+) -> None:
     """Restore what the browser stores and this session does not know yet, and follow what another tab has done.
 
     Parameters
@@ -82,7 +84,7 @@ def take(told: Any, answered: Callable[[Read, list[Kept], set[int]], Kept]) -> N
         state[session.TRAY_RESTORED] = kind, words, [one.id for one in state[session.TRAY]]
 
 
-def _read(changed: Mapping[str, Any], unreadable: dict[str, str]) -> list[tuple[str, tuple[Read, int], str]]:
+def _read(changed: Mapping[str, Any], unreadable: dict[str, str]) -> list[tuple[str, tuple[ReadScenarios, int], str]]:
     """Read entries, in their order; what cannot be read is noted."""
     removed, found = set(st.session_state.get(session.TRAY_REMOVED, [])), []
     for id_, text in changed.items():
@@ -98,7 +100,7 @@ def _read(changed: Mapping[str, Any], unreadable: dict[str, str]) -> list[tuple[
     return sorted(found, key=lambda entry: (entry[1][1], entry[0]))
 
 
-def _followed(one: Kept, read: Read, place: int, kept: Mapping[str, Kept]) -> Kept:
+def _followed(one: KeptScenario, read: ReadScenarios, place: int, kept: Mapping[str, KeptScenario]) -> KeptScenario:
     """Take name and place from what another tab wrote of the same scenario; a name that another has stays with it."""
     taken = [session.NOW, *(other.name for other in kept.values() if other is not one)]
     name = clean_name(read.name, taken, one.name)
@@ -136,7 +138,7 @@ def draw_messages() -> None:
 
 
 def _forget() -> None:
-    remove(*st.session_state.pop(session.TRAY_UNREADABLE, {}))
+    remove_stored(*st.session_state.pop(session.TRAY_UNREADABLE, {}))
 
 
 def where_kept() -> str:

@@ -14,7 +14,7 @@ from pages.shared.words import verdicts
 _RECENT = timedelta(minutes=10)  # for so long an ended job is told of
 
 
-def watch(store: Store) -> list[Job]:
+def draw_queue(store: Store) -> list[Job]:
     """Draw the running job and those that wait, anew every half second while there are any.
 
     Returns
@@ -22,25 +22,25 @@ def watch(store: Store) -> list[Job]:
     list of model.queue.jobs.Job
         They.
     """
-    resources.dispatch(store)
-    current = jobs.open_jobs(store)
+    resources.dispatch_jobs(store)
+    current = jobs.list_open_jobs(store)
     if current:
         st.fragment(_poll, run_every=0.5)(store, [job.id for job in current])
     return current
 
 
 def _poll(store: Store, former: list[int]) -> None:
-    with resources.telling():
-        resources.dispatch(store)
-        current = jobs.open_jobs(store)
+    with resources.showing_problems():
+        resources.dispatch_jobs(store)
+        current = jobs.list_open_jobs(store)
         if [job.id for job in current] != former:
             st.rerun()  # the whole page: something has ended, or has been asked for
         with st.container(border=True):
             for place, job in enumerate(current):
-                _draw(store, job, place)
+                _draw_job(store, job, place)
 
 
-def _draw(store: Store, job: Job, place: int) -> None:
+def _draw_job(store: Store, job: Job, place: int) -> None:
     left, right = st.columns([0.8, 0.2], vertical_alignment="center")
     title = f"**Job {job.id}: {verdicts.asked(job)}**, {_whose(job)}"
     with left:
@@ -58,12 +58,12 @@ def _draw(store: Store, job: Job, place: int) -> None:
 def _whose(job: Job) -> str:
     if job.visitor == THE_APP:
         return "started by the app"
-    is_mine = visitors.visitor() == job.visitor or door.author("") == job.request.by
+    is_mine = visitors.visitor_of_session() == job.visitor or door.author("") == job.request.by
     return "started by you" if is_mine else "started by another visitor"
 
 
 def _cancel(store: Store, number: int) -> None:
-    with resources.telling():
+    with resources.showing_problems():
         door.change(jobs.cancel, store, number)
 
 
@@ -72,15 +72,17 @@ def _train_here(store: Store, failed: Job) -> None:
     request = failed.request
     same = {"parameters": request.parameters, "seed": request.seed, "excluded": request.excluded}
     by = door.author(request.by)
-    with resources.telling():
+    with resources.showing_problems():
         data, algorithms = request.data_set_id, list(request.algorithms)
-        number = door.change(jobs.submit, store, visitors.visitor(), data, algorithms, **same, by=by, here=True)
+        number = door.change(
+            jobs.submit, store, visitors.visitor_of_session(), data, algorithms, **same, by=by, here=True
+        )
         st.query_params[session.JOB] = str(number)
 
 
-def outcome(store: Store) -> None:
+def draw_outcome(store: Store) -> None:
     """Say how the job that ended last went, where that was not long ago and there is something to say."""
-    ended = jobs.last_ended(store)
+    ended = jobs.find_last_ended(store)
     if not ended or not ended.ended_at or now() - ended.ended_at > _RECENT:
         return
     about = f"Job {ended.id} ({verdicts.asked(ended)}, {_whose(ended)})"

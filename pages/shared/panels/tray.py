@@ -8,25 +8,25 @@ import streamlit as st
 
 from data.schema import FEATURE_NAMES, FEATURES, ROW, ROWS, TARGET, DataError, row_name
 from model.answering import scenarios
-from model.answering.change import change
+from model.answering.change import predict_change
 from model.answering.predict import Prediction, predict
-from model.answering.scenarios import MAX_KEPT, MAX_NAME, Kept, Read
-from model.answering.scoring import score
+from model.answering.scenarios import MAX_KEPT, MAX_NAME, KeptScenario, ReadScenarios
+from model.answering.scoring import score_scenarios
 from model.fitting.errors import ModelError
-from model.fitting.interval import possible_level
+from model.fitting.interval import nearest_possible_level
 from model.fitting.train import Model
 from model.store.database import StoreError
 from pages.shared import controls, resources, session
 from pages.shared.controls import Inputs, Start
 from pages.shared.panels import stored, uploads
 from pages.shared.pictures import text_tables
-from pages.shared.what_if.details import comparison
+from pages.shared.what_if.details import draw_comparison
 from pages.shared.what_if.kept import draw_kept
 from pages.shared.words.wording import change_in_words, plain
 
 
 @st.fragment
-def tray(model: Model) -> None:
+def draw_tray(model: Model) -> None:
     """Draw the tray; it runs alone, and a slider move does not run it."""
     state = st.session_state
     if resources.active_model() is not model or state.pop(session.TRAY_SHOWN, False):
@@ -42,7 +42,7 @@ def tray(model: Model) -> None:
                 max_chars=MAX_NAME,
                 placeholder="Optional name",
             )
-            right.form_submit_button("Keep this scenario", on_click=_keep, width="stretch")
+            right.form_submit_button("Keep this scenario", on_click=_draw_keep, width="stretch")
         # Always there: what follows stays in its place.
         message, table = st.container(), st.container(key=session.TRAY_TABLE)
         kind, told = state.pop(session.TRAY_TOLD, ("", ""))
@@ -52,19 +52,23 @@ def tray(model: Model) -> None:
             stored.draw_messages()
         with table:
             draw_kept(
-                _lines(model, kept), kept, stored.told_to_browser(), _press, lambda told: stored.take(told, _answered)
+                _comparison_rows(model, kept),
+                kept,
+                stored.messages_to_browser(),
+                _press,
+                lambda told: stored.take_from_browser(told, _answered),
             )
         st.caption(f"{'' if kept else 'Nothing is kept yet. '}{stored.where_kept()}")
         with st.expander("Download or load", key=session.TRAY_FILES):
-            _carry(kept)
+            _draw_files(kept)
         if kept:
             with st.expander("Rename or move", key=session.TRAY_CHANGES):
                 _change(kept)
         if kept:
-            _compare(model, kept)
+            _draw_comparison(model, kept)
 
 
-def look(inputs: Inputs) -> None:
+def note_inputs(inputs: Inputs) -> None:
     """Note where the sliders are when the whole page runs, and the tray with it."""
     st.session_state[session.TRAY_SEEN] = inputs.epoch, inputs.seq
 
@@ -76,46 +80,46 @@ def is_behind(inputs: Inputs) -> bool:
     return bool(is_compared) and state[session.TRAY_SEEN] != (inputs.epoch, inputs.seq)
 
 
-def _keep() -> None:
+def _draw_keep() -> None:
     model, state = resources.active_model(), st.session_state
     kept = state[session.TRAY]
     if len(kept) >= MAX_KEPT:
         text = f"{MAX_KEPT} scenarios are kept, which is all there is room for. Remove one first."
         state[session.TRAY_TOLD] = "error", text
         return
-    inputs, level = controls.read(), controls.last_level(model)
+    inputs, level = controls.read_inputs(), controls.last_level(model)
     taken = [session.NOW, *(one.name for one in kept)]
     name = scenarios.clean_name(state[session.TRAY_NAME], taken, f"Scenario {len(kept) + 1}")
     state[session.TRAY_NAME] = ""
-    _add([_made(model, name, inputs.scenario, level, controls.start_of(model, inputs.start))])
+    _add([_made(model, name, inputs.scenario, level, controls.find_start(model, inputs.start))])
 
 
-def _made(model: Model, name: str, scenario: dict[str, float], level: float, start: Start) -> Kept:
+def _made(model: Model, name: str, scenario: dict[str, float], level: float, start: Start) -> KeptScenario:
     """Have a scenario answered, and make of it what is kept."""
     answer = predict(model, scenario, level)
-    moved = change(model, start.scenario, scenario, level)
+    moved = predict_change(model, start.scenario, scenario, level)
     figures = (answer.value, answer.low, answer.high, moved.value, moved.low, moved.high)
-    return Kept(name, answer.scenario, level, model.version, start.code, *figures)
+    return KeptScenario(name, answer.scenario, level, model.version, start.code, *figures)
 
 
-def _add(more: list[Kept]) -> None:
+def _add(more: list[KeptScenario]) -> None:
     kept = st.session_state[session.TRAY]
     st.session_state[session.TRAY] = [*kept, *stored.with_ids(more, kept)]
 
 
-def _now(model: Model, kept: list[Kept]) -> Any:
+def _now(model: Model, kept: list[KeptScenario]) -> Any:
     """Have each answered by the model that answers now."""
     X = np.array([[one.scenario[name] for name in FEATURE_NAMES] for one in kept])
-    return score(model, X)
+    return score_scenarios(model, X)
 
 
-def _interval(answer: Kept | Prediction, level: float) -> str:
+def _interval(answer: KeptScenario | Prediction, level: float) -> str:
     """Both ends, which stay on one line, and the level."""
     ends = f"{answer.low:.0f} –\N{WORD JOINER} {answer.high:.0f}".replace(" ", "\N{NO-BREAK SPACE}")
     return f"{ends} ({controls.level_text(level)})".replace(" %", "\N{NO-BREAK SPACE}%")
 
 
-def _changed(one: Kept) -> str:
+def _changed(one: KeptScenario) -> str:
     """The change from its start, with the ends of its interval."""
     if not one.change and not one.change_low and not one.change_high:
         return "none"
@@ -128,7 +132,7 @@ def _version(number: int) -> str:
     return f"version\N{NO-BREAK SPACE}{number}" if number else "the shipped model"
 
 
-def _lines(model: Model, kept: list[Kept]) -> list[dict[str, str]]:
+def _comparison_rows(model: Model, kept: list[KeptScenario]) -> list[dict[str, str]]:
     """A line for each; where another version answers now, what was said then and what is said now."""
     if not kept:
         return []
@@ -138,7 +142,7 @@ def _lines(model: Model, kept: list[Kept]) -> list[dict[str, str]]:
         line = {"Scenario": one.name}
         line[f"{'Then' if is_mixed else 'Prediction'} ({TARGET.short_unit})"] = f"{one.value:.0f}"
         line["Interval"] = _interval(one, one.coverage)
-        line["Start"] = controls.start_of(model, one.start).name
+        line["Start"] = controls.find_start(model, one.start).name
         line["Change"] = _changed(one)
         if is_mixed:
             line["By"] = _version(one.version)
@@ -150,7 +154,7 @@ def _lines(model: Model, kept: list[Kept]) -> list[dict[str, str]]:
     return lines
 
 
-def _change(kept: list[Kept]) -> None:
+def _change(kept: list[KeptScenario]) -> None:
     names, state = [one.name for one in kept], st.session_state
     if state.get(session.TRAY_CHOSEN) not in names:
         state[session.TRAY_CHOSEN] = names[0]
@@ -170,12 +174,12 @@ def _press(action: str, name: str) -> None:
     one = next((one for one in state[session.TRAY] if one.name == name), None)
     if one and action == "Remove":
         state[session.TRAY] = [other for other in state[session.TRAY] if other is not one]
-        stored.remove(one.id)
+        stored.remove_stored(one.id)
     elif one and action == "Show":
-        _show(one)
+        _put_on_sliders(one)
 
 
-def _show(one: Kept) -> None:
+def _put_on_sliders(one: KeptScenario) -> None:
     state = st.session_state
     beyond = [
         f"{column.label.lower()} is {column.text_with_unit(value)}, the slider goes from "
@@ -187,25 +191,25 @@ def _show(one: Kept) -> None:
         text = f"{plain(one.name)} is beyond the sliders: {plain('; '.join(beyond))}. Compare it here instead."
         state[session.TRAY_TOLD] = "error", text
         return
-    controls.write(one.scenario, one.start)
+    controls.write_inputs(one.scenario, one.start)
     state[session.TRAY_SHOWN] = True  # the sliders are elsewhere on the page
 
 
 def _move(by: int) -> None:
     state = st.session_state
-    state[session.TRAY] = scenarios.moved(state[session.TRAY], state[session.TRAY_CHOSEN], by)
+    state[session.TRAY] = scenarios.move_scenario(state[session.TRAY], state[session.TRAY_CHOSEN], by)
 
 
 def _rename() -> None:
     state, old = st.session_state, st.session_state[session.TRAY_CHOSEN]
-    state[session.TRAY], new = scenarios.renamed(state[session.TRAY], old, state[session.TRAY_NEW_NAME])
+    state[session.TRAY], new = scenarios.rename_scenario(state[session.TRAY], old, state[session.TRAY_NEW_NAME])
     state[session.TRAY_NEW_NAME] = ""
     for key in (session.TRAY_CHOSEN, session.TRAY_FROM, session.TRAY_TO):
         if state.get(key) == old:
             state[key] = new
 
 
-def _carry(kept: list[Kept]) -> None:
+def _draw_files(kept: list[KeptScenario]) -> None:
     with st.container(horizontal=True):
         for label, write, kind in (
             ("CSV", scenarios.to_csv, "text/csv"),
@@ -242,11 +246,11 @@ def _load(key: str) -> None:
         return
     try:
         content = file.read(scenarios.MAX_BYTES + 1)
-        uploads.require(content)
-        found = scenarios.read(content)
+        uploads.require_room(content)
+        found = scenarios.read_scenarios(content)
         if (room := MAX_KEPT - len(state[session.TRAY])) < len(found):
             raise DataError([f"There is room for {room} more, the file has {len(found)}. Remove some first."])
-        more, unknown = list[Kept](), set[int]()
+        more, unknown = list[KeptScenario](), set[int]()
         for one in found:
             more.append(_answered(one, [*state[session.TRAY], *more], unknown))
         _add(more)
@@ -262,7 +266,7 @@ def _load(key: str) -> None:
         )  # fmt: skip
 
 
-def _answered(one: Read, others: list[Kept], unknown: set[int]) -> Kept:
+def _answered(one: ReadScenarios, others: list[KeptScenario], unknown: set[int]) -> KeptScenario:
     """Have a scenario that was read answered by the version that it names, or by the one that answers now."""
     model = resources.active_model()
     if one.version not in (0, model.version):
@@ -270,21 +274,21 @@ def _answered(one: Read, others: list[Kept], unknown: set[int]) -> Kept:
             model = resources.owner.version(one.version)
         except (ModelError, StoreError):
             unknown.add(one.version)
-    level = possible_level(len(model.distinct), one.coverage or controls.read().level)
+    level = nearest_possible_level(len(model.distinct), one.coverage or controls.read_inputs().level)
     name = scenarios.clean_name(
         one.name, [session.NOW, *(other.name for other in others)], f"Scenario {len(others) + 1}"
     )
-    start = controls.start_of(model, one.start)
+    start = controls.find_start(model, one.start)
     if one.start and not start.code:
         cure = f"Name one of the model's {len(model.rows):,} {ROWS}, or leave it empty."
         raise DataError([f"{one.where}, start: {one.start[:60]!r} is no {ROW} that is known. {cure}"])
     return _made(model, name, one.scenario, level, start)
 
 
-def _compare(model: Model, kept: list[Kept]) -> None:
+def _draw_comparison(model: Model, kept: list[KeptScenario]) -> None:
     """Two scenarios side by side, and why the prediction moves from one to the other."""
-    inputs, state = controls.read(), st.session_state
-    begin, level = controls.start_of(model, inputs.start), controls.last_level(model)
+    inputs, state = controls.read_inputs(), st.session_state
+    begin, level = controls.find_start(model, inputs.start), controls.last_level(model)
     choices = {one.name: one for one in kept}
     choices[session.NOW] = _made(model, session.NOW, inputs.scenario, level, begin)
     st.markdown("### Compare two")
@@ -298,8 +302,10 @@ def _compare(model: Model, kept: list[Kept]) -> None:
         for column, label, key in ((left, "From", start), (right, "To", end))
     ]
     before, after = pair
-    moved = change(model, before.scenario, after.scenario, possible_level(len(model.distinct), after.coverage))
-    answers = [predict(model, one.scenario, possible_level(len(model.distinct), one.coverage)) for one in pair]
+    moved = predict_change(
+        model, before.scenario, after.scenario, nearest_possible_level(len(model.distinct), after.coverage)
+    )
+    answers = [predict(model, one.scenario, nearest_possible_level(len(model.distinct), one.coverage)) for one in pair]
     table = [
         ["Scenario", before.name, after.name],
         [f"{TARGET.label} ({TARGET.short_unit})", *(f"{answer.value:.0f}" for answer in answers)],
@@ -308,4 +314,4 @@ def _compare(model: Model, kept: list[Kept]) -> None:
         [f"Nearest {ROW}", *(f"{row_name(a.nearest[0].name)}, {a.nearest[0].distance:.1f} s.d." for a in answers)],
     ]
     st.markdown(f"{plain(after.name)}: {change_in_words(moved, plain(before.name))}")
-    comparison(moved, table)
+    draw_comparison(moved, table)

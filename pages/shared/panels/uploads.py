@@ -31,7 +31,7 @@ _NAME = re.compile(rb'filename="([^"\r\n]{1,200})"')
 _SCRIPT = Path(__file__).with_name("uploads.js")
 
 
-def require(content: bytes) -> None:
+def require_room(content: bytes) -> None:
     """Refuse what stands in place of a file for which there was no room.
 
     Raises
@@ -133,7 +133,7 @@ async def _name_of(receive: Receive) -> str:
             return found[1].decode(errors="replace") if found else "The file"
 
 
-async def let_go() -> None:
+async def let_go_of_files() -> None:
     """Let go of sessions whose time is over, with their files; by itself Streamlit does so at some later visit."""
     while True:
         await asyncio.sleep(_LOOK)

@@ -9,7 +9,7 @@ import numpy as np
 from data.schema import FEATURES, ROW, TARGET, row_name
 from model.fitting.algorithms import ALGORITHMS
 from model.judging.evidence import Evidence
-from model.judging.standings import Standing
+from model.judging.standings import RankedVersion
 from model.store.history import Promotion
 from pages.shared.pictures.drawing import ACCENT, LEGEND, MUTED, POINT, axis_title, figure
 from pages.shared.words.verdicts import named
@@ -132,7 +132,7 @@ def moves(evidence: Evidence) -> "go.Figure":
     return figure([dots], 380, xaxis, yaxis)
 
 
-def standings(table: list[Standing]) -> "go.Figure":
+def standings(table: list[RankedVersion]) -> "go.Figure":
     """Several candidates by their typical miss with its standard error; those within the tie are shaded."""
     labels = [f"{ALGORITHMS[one.algorithm].label}<br>version {one.version}" for one in table]
     values, errors = ([getattr(one.scores.mae, part) for one in table] for part in ("value", "standard_error"))

@@ -19,13 +19,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from data.schema import FEATURES, ROW, ROWS, TARGET, row_name
-from model.answering.change import Change, bands, counts
+from model.answering.change import Change, bands, refits_either_side
 from model.answering.predict import Neighbour, Prediction, curve_support
 from model.fitting.algorithms import ALGORITHMS
-from model.fitting.interval import levels
+from model.fitting.interval import possible_levels
 from model.fitting.train import Model
 from pages.shared import metrics, session
-from pages.shared.controls import Inputs, Start, start_of, starts
+from pages.shared.controls import Inputs, Start, find_start, list_starts
 from pages.shared.words import wording
 
 _HERE = Path(__file__).parent
@@ -70,13 +70,13 @@ def _component() -> Any:
     return st.components.v2.component("what_if", js=text, isolate_styles=False)
 
 
-def style() -> None:
+def send_styles() -> None:
     """Send the style sheets, once a page."""
     st.html(_HERE / "style.css")
     st.html(_HERE / "details.css")
 
 
-def what_if(model: Model, inputs: Inputs, answer: Prediction, moved: Change, link: str, known: str) -> None:
+def draw_what_if(model: Model, inputs: Inputs, answer: Prediction, moved: Change, link: str, known: str) -> None:
     """Draw the rows and the card.
 
     Parameters
@@ -92,7 +92,7 @@ def what_if(model: Model, inputs: Inputs, answer: Prediction, moved: Change, lin
         Identity of the rows that the browser has already.
     """
     rows = _rows(model)
-    start = start_of(model, inputs.start)
+    start = find_start(model, inputs.start)
     data = {
         "id": rows["id"],
         "epoch": inputs.epoch,
@@ -144,8 +144,8 @@ def _rows(model: Model) -> dict[str, Any]:
             }
             for column in FEATURES
         ],
-        "starts": [_start(start) for start in starts(model)],
-        "levels": list(levels(len(model.distinct))),
+        "starts": [_start(start) for start in list_starts(model)],
+        "levels": list(possible_levels(len(model.distinct))),
         "isWhole": len(records) == len(model.rows),
         "sample": _sample(model),
         "target": TARGET.short_label,
@@ -174,7 +174,7 @@ def _answer(model: Model, answer: Prediction, moved: Change, link: str) -> dict[
     now = {"value": answer.value, "change": moved.value, "support": answer.support}
     if moved.low is not None:
         now |= {"low": moved.low, "high": moved.high, "isStretched": moved.is_stretched}
-        now["counts"] = counts(moved.below or 0.0, moved.above or 0.0)
+        now["counts"] = refits_either_side(moved.below or 0.0, moved.above or 0.0)
     told = {
         "now": now,
         "before": moved.start_prediction,

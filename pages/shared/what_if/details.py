@@ -22,7 +22,7 @@ def _details() -> Any:
     return st.components.v2.component("details", js=script, isolate_styles=False)
 
 
-def comparison(moved: Change, table: list[list[str]]) -> None:
+def draw_comparison(moved: Change, table: list[list[str]]) -> None:
     """Draw why the prediction moves from one scenario to another, and both side by side.
 
     Parameters

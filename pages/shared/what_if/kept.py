@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from model.answering.scenarios import Kept
+from model.answering.scenarios import KeptScenario
 from pages.shared import session
 
 _SCRIPT = Path(__file__).with_name("kept.js")
@@ -21,7 +21,7 @@ def _kept() -> Any:
 
 def draw_kept(
     lines: Sequence[dict[str, str]],
-    kept: Sequence[Kept],
+    kept: Sequence[KeptScenario],
     storage: dict[str, Any],
     on_press: Callable[[str, str], None],
     on_stored: Callable[[Any], None],

@@ -12,7 +12,7 @@ from model.fitting.interval import Interval
 from model.fitting.scores import Difference, Scores
 from model.fitting.train import Model
 from model.judging.evidence import Evidence
-from model.judging.standings import Standings
+from model.judging.standings import Ranking
 from model.queue.jobs import Job
 from model.store.versions import Version
 from pages.shared.words.wording import plain
@@ -162,7 +162,7 @@ def moves(evidence: Evidence) -> str:
     )
 
 
-def tie(standings: Standings, n_rows: int) -> str:
+def tie(standings: Ranking, n_rows: int) -> str:
     """Say who cannot be told from the best of several, and what being chosen as the best is worth."""
     best, *others = standings.table
     n_tied = sum(each.is_tied for each in others)
@@ -179,7 +179,7 @@ def tie(standings: Standings, n_rows: int) -> str:
     return f"On {n_rows:,} {ROWS} {told}{ties} (90 % intervals that hold for all pairs at once). {chosen}"
 
 
-def standings_table(standings: Standings, active: int, baseline: Scores) -> list[dict[str, str]]:
+def standings_table(standings: Ranking, active: int, baseline: Scores) -> list[dict[str, str]]:
     """Several candidates, the best first, and at the end what any of them must beat."""
     table = []
     for each in standings.table:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from data.notes import Notes
 from data.schema import COLUMNS, FEATURES, PERIOD, ROW, ROWS, TARGET, Column, row_name
 from data.statistics import variance_inflation
-from model.answering.change import Change, direction, in_words
+from model.answering.change import Change, agreement_in_words, amount_in_words
 from model.answering.predict import Prediction
 from model.fitting.algorithms import ALGORITHMS
 from model.fitting.errors import ModelError
@@ -90,12 +90,12 @@ def _beyond(model: Model, answer: Prediction) -> str:
 
 def change_in_words(change: Change, start: str = "where the sliders were") -> str:
     """Say how the prediction changes from a start, and how sure that is."""
-    told = f"**{in_words(change.value)}** than {start}" if round(change.value) else f"**No change** from {start}"
+    told = f"**{amount_in_words(change.value)}** than {start}" if round(change.value) else f"**No change** from {start}"
     if change.low is None or change.high is None:
         return f"{told}. How sure that is cannot be said yet: this version has no refits, which are made by a job."
     stretched = ", stretched to hold the change" if change.is_stretched else ""
-    ends = f"{in_words(change.low)} to {in_words(change.high)}{stretched}"
-    return f"{told} ({change.level * 100:g} %: {ends}). {direction(change)}."
+    ends = f"{amount_in_words(change.low)} to {amount_in_words(change.high)}{stretched}"
+    return f"{told} ({change.level * 100:g} %: {ends}). {agreement_in_words(change)}."
 
 
 def limits_of(model: Model) -> str:
