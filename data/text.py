@@ -115,7 +115,7 @@ def _most_rows(n_columns: int) -> int:
 
 def _in_words(spread: list[Any]) -> Iterator[str]:
     """Say which rows have a cell of several lines, the first of many."""
-    told = "one cell holds {} lines that look like rows. Look at its quotation marks."
-    yield from (f"row {row}: {told.format(n_lines)}" for row, n_lines in spread[: DataError.SHOWN])
+    text = "one cell holds {} lines that look like rows. Look at its quotation marks."
+    yield from (f"row {row}: {text.format(n_lines)}" for row, n_lines in spread[: DataError.SHOWN])
     if len(spread) > DataError.SHOWN:
         yield f"... and {len(spread) - DataError.SHOWN:,} more cells that hold lines."

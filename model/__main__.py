@@ -226,12 +226,12 @@ def _list(_: argparse.Namespace) -> int:
     store = history.open_store()
     active, _newest = history.find_active(store)
     print(f"{'version':>9}  {'algorithm':34}{'rows':>8}{'MAE':>8}{'+-':>6}  trained (UTC)     data")
-    for one in versions.list_versions(store):
-        mae = one.metadata.scores["model"].mae
+    for version in versions.list_versions(store):
+        mae = version.metadata.scores["model"].mae
         print(
-            f"{'*' if one.id == active else '':>3}{one.id:6}  {one.recipe.label:34}"
-            f"{one.metadata.data.n_rows:8,}{mae.value:8.1f}{mae.standard_error:6.1f}  "
-            f"{one.created_at:%Y-%m-%d %H:%M}  {one.data_set.origin}{' (broken)' if one.broken else ''}"
+            f"{'*' if version.id == active else '':>3}{version.id:6}  {version.recipe.label:34}"
+            f"{version.metadata.data.n_rows:8,}{mae.value:8.1f}{mae.standard_error:6.1f}  "
+            f"{version.created_at:%Y-%m-%d %H:%M}  {version.data_set.origin}{' (broken)' if version.broken else ''}"
         )
     print(f"* active. MAE in {TARGET.unit}, +- one standard error.")
     return 0
@@ -303,8 +303,8 @@ def _change(options: argparse.Namespace) -> int:
         print(json.dumps(answer.to_record() | {"version": model.version}))
         return 0
     amount, _, word = amount_in_words(answer.value).partition(" ")
-    told = f"{amount} {TARGET.unit} {word} than {name}" if round(answer.value) else f"no change from {name}"
-    print(f"{told}: {answer.start_prediction:.0f} -> {answer.prediction:.0f}")
+    text = f"{amount} {TARGET.unit} {word} than {name}" if round(answer.value) else f"no change from {name}"
+    print(f"{text}: {answer.start_prediction:.0f} -> {answer.prediction:.0f}")
     if answer.low is None or answer.high is None:
         print("how sure that is: not known, this version has no refits; the app makes them when it runs")
     else:

@@ -25,31 +25,31 @@ from pages.shared.words import verdicts
 from pages.shared.words.wording import plain
 
 
-def status(one: Version, promoted: dict[int, Promotion]) -> str:
+def status(version: Version, promoted: dict[int, Promotion]) -> str:
     """What a version is at the moment."""
-    if one.broken:
+    if version.broken:
         return "broken"
-    if one.id == model.version:
+    if version.id == model.version:
         return "active"
-    return "was active" if one.id in promoted else "candidate"
+    return "was active" if version.id in promoted else "candidate"
 
 
-def row(one: Version, promoted: dict[int, Promotion]) -> dict[str, object]:
+def row(version: Version, promoted: dict[int, Promotion]) -> dict[str, object]:
     """A version's line in the history."""
-    scores, last = one.metadata.scores["model"], promoted.get(one.id)
+    scores, last = version.metadata.scores["model"], promoted.get(version.id)
     return {
-        "Version": one.id,
-        "Status": status(one, promoted),
-        "Algorithm": verdicts.capital(one.recipe.label),
+        "Version": version.id,
+        "Status": status(version, promoted),
+        "Algorithm": verdicts.capital(version.recipe.label),
         "MAE": scores.mae.value,
         "±": scores.mae.standard_error,
         "RMSE": scores.rmse.value,
         "R²": scores.r2.value,
-        "Data": harmless(verdicts.trained_on(one)),
+        "Data": harmless(verdicts.trained_on(version)),
         "Promoted (UTC)": f"{last.at:%Y-%m-%d %H:%M}" if last else "–",
         "By": harmless(last.by) if last else "–",  # the table can be downloaded
         "Why": harmless(last.reason) if last else "–",
-        "Trained (UTC)": f"{one.created_at:%Y-%m-%d %H:%M}",
+        "Trained (UTC)": f"{version.created_at:%Y-%m-%d %H:%M}",
     }
 
 
@@ -65,12 +65,12 @@ def record(promotions: list[Promotion]) -> None:
     with st.popover("Show as table", type="tertiary", icon=":material/table_rows:"):
         lines = [
             {
-                "From (UTC)": f"{one.at:%Y-%m-%d %H:%M:%S}",
-                "Version": str(one.version_id),
-                "By": plain(one.by),
-                "Why": plain(one.reason),
+                "From (UTC)": f"{promotion.at:%Y-%m-%d %H:%M:%S}",
+                "Version": str(promotion.version_id),
+                "By": plain(promotion.by),
+                "Why": plain(promotion.reason),
             }
-            for one in reversed(promotions)
+            for promotion in reversed(promotions)
         ]
         if lines:
             st.markdown(text_tables.markdown(lines))
@@ -190,8 +190,8 @@ def page(store: Store) -> None:
     if told := st.session_state.pop(session.MODELS_REMOVED, None):
         st.info(told, icon=":material/delete:")
     promotions = history.list_promotions(store)
-    promoted = {one.version_id: one for one in promotions}
-    found = {one.id: one for one in reversed(versions.list_versions(store))}
+    promoted = {promotion.version_id: promotion for promotion in promotions}
+    found = {version.id: version for version in reversed(versions.list_versions(store))}
     record(promotions)
     if store.is_new:
         st.caption(f"There was no store {plain(store.location)} when the app was started, so it made this one.")

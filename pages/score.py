@@ -111,7 +111,7 @@ def summary(name: str, result: Scored, coverage: float) -> None:
         icon=":material/download:",
         on_click="ignore",
     )
-    names = ", ".join(f"`{one}`" for one in result.added)
+    names = ", ".join(f"`{title}`" for title in result.added)
     st.caption(
         f"Added columns: {names}. Predictions, changes and intervals in {TARGET.unit}, the intervals at "
         f"{controls.level_text(coverage)}; distance in s.d. of the inputs. Cells that look like formulas start with an "

@@ -160,7 +160,7 @@ def test_a_comparison_keeps_the_same_in_the_same_order(machines, store, rows, mo
     found = [versions.load_version(store, one.id) for one in versions.list_versions(store)[2:]]
     for one in found:
         history.remove_version(store, one.version)
-    monkeypatch.setenv(cluster.VARIABLE, machines.address)
+    monkeypatch.setenv(cluster.SCHEDULER_SETTING, machines.address)
     there = run(store, data_set, algorithms)
     assert (there.state, there.total, there.message) == (here.state, here.total, here.message)
     assert "extra trees was left out: The recipe cannot be fitted: " in here.message
@@ -171,7 +171,7 @@ def test_a_comparison_keeps_the_same_in_the_same_order(machines, store, rows, mo
 
 
 def test_a_cancelled_job_leaves_nothing_in_the_cluster(machines, store, monkeypatch):
-    monkeypatch.setenv(cluster.VARIABLE, machines.address)
+    monkeypatch.setenv(cluster.SCHEDULER_SETTING, machines.address)
     number = jobs.submit(store, "v", 1, ["forest"], seed=1)
     dispatch(store)
     worker = worker_of(store, number)
@@ -222,7 +222,7 @@ def test_an_address_without_a_scheduler_is_told(hasty, address, said):
     with pytest.raises(ClusterError) as told:
         Cluster(address)
     assert str(told.value).startswith(f"The Dask scheduler {address} (PETROL_DASK_SCHEDULER) {said} (")
-    assert str(told.value).endswith(cluster.OR_HERE)
+    assert str(told.value).endswith(", or train here instead.")
 
 
 def test_something_that_never_answers_is_told(hasty):
@@ -302,7 +302,7 @@ def test_without_the_setting_nothing_of_dask_is_imported(store):
 
 
 def test_the_setting_without_the_package_is_told(store, monkeypatch):
-    monkeypatch.setenv(cluster.VARIABLE, "tcp://127.0.0.1:8786")
+    monkeypatch.setenv(cluster.SCHEDULER_SETTING, "tcp://127.0.0.1:8786")
     said = output_of(python(WITHOUT.format(before="sys.modules['distributed'] = None")))
     assert said == (
         "failed The Dask scheduler tcp://127.0.0.1:8786 (PETROL_DASK_SCHEDULER) needs the package distributed. Install "
@@ -311,13 +311,13 @@ def test_the_setting_without_the_package_is_told(store, monkeypatch):
 
 
 def test_a_worker_says_nothing_of_dask_and_what_is_asked_for_here_is_trained_here(machines, store, monkeypatch):
-    monkeypatch.setenv(cluster.VARIABLE, machines.address)
+    monkeypatch.setenv(cluster.SCHEDULER_SETTING, machines.address)
     number = jobs.submit(store, "v", 1, ["mean"])
     command = [sys.executable, "-m", "model.queue.worker", str(number)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert ended(store, number).state == "done"
-    monkeypatch.setenv(cluster.VARIABLE, f"tcp://127.0.0.1:{free_port()}")
+    monkeypatch.setenv(cluster.SCHEDULER_SETTING, f"tcp://127.0.0.1:{free_port()}")
     assert run(store, 1, ["mean"], seed=1, here=True).state == "done"
 
 

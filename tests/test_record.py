@@ -18,7 +18,7 @@ from tests.conftest import running_server
 from tests.stores import wait_until
 from tests.test_guard import ask
 from web import record
-from web.metrics import VARIABLE, routes
+from web.metrics import METRICS_SETTING, routes
 
 KEY = "0123456789abcdef"
 TAX = FEATURES[0]
@@ -185,17 +185,17 @@ def test_what_fails_when_its_head_has_gone_is_a_failure_all_the_same(caplog):
 
 
 def test_a_setting_that_cannot_be_understood_is_told(monkeypatch):
-    monkeypatch.setenv(VARIABLE, "on")
+    monkeypatch.setenv(METRICS_SETTING, "on")
     with pytest.raises(SystemExit, match=r"PETROL_METRICS: 'on'... is neither off nor open nor a key of at least 16"):
         routes()
-    monkeypatch.setenv(record.VARIABLE, "xml")
+    monkeypatch.setenv(record.LOG_SETTING, "xml")
     with pytest.raises(SystemExit, match=r"PETROL_LOG: 'xml' is no form of the log. Write json, or text"):
         record.middleware("")
 
 
 @pytest.mark.parametrize("told", ["", "off"])
 def test_by_itself_nothing_is_counted(monkeypatch, told):
-    monkeypatch.setenv(VARIABLE, told)
+    monkeypatch.setenv(METRICS_SETTING, told)
     assert routes() == []
     assert record.middleware("") == []
 

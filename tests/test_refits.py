@@ -7,7 +7,7 @@ import pytest
 
 from data.schema import FEATURE_NAMES, TARGET
 from model.fitting import artifact, evaluate, refits
-from model.fitting.algorithms import ALGORITHMS, OFFERED
+from model.fitting.algorithms import ALGORITHMS, OTHERS
 from model.fitting.compact import join_parts, take_apart
 from model.fitting.errors import ModelError
 from model.fitting.recipe import make_recipe
@@ -30,7 +30,7 @@ def refits_rows():
     return features(rows), rows[TARGET.name].to_numpy(float)
 
 
-@pytest.mark.parametrize("algorithm", OFFERED)
+@pytest.mark.parametrize("algorithm", OTHERS)
 def test_a_fit_kept_compactly_predicts_as_scikit_learn_does(rows, algorithm):
     smaller = {"n_estimators": 20} if "n_estimators" in ALGORITHMS[algorithm].defaults else None
     with evaluate.fitting_on_one_thread():
@@ -84,7 +84,7 @@ def test_copies_of_rows_make_no_refit_surer(model):
     kinds = {"least_squares": {}}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(refits, "KINDS", kinds)
-        patch.setattr(refits, "OFFERED", ("ridge",))
+        patch.setattr(refits, "OTHERS", ("ridge",))
         once, again = make_refits(model.X, model.y), make_refits(*twice)
     assert (once.pool.predict(drawn()) == again.pool.predict(drawn())).all()
     assert again.n_rows == 48
@@ -99,7 +99,7 @@ def test_of_many_rows_deviations_shrink_at_the_rate_at_which_smooth_truths_are_l
     y = X @ [50, -20, 10, 5] + 60 * generator.standard_normal(n)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(refits, "KINDS", {"least_squares": {}})
-        patch.setattr(refits, "OFFERED", ("ridge",))
+        patch.setattr(refits, "OTHERS", ("ridge",))
         made = make_refits(X, y)
         moved = np.eye(4)[:1]
         spread = made.changes(np.zeros((1, 4)), moved).std()
@@ -121,5 +121,5 @@ def test_damaged_refits_are_made_anew_and_are_the_same(tmp_path, rows, model, ca
 def test_one_process_or_two_make_the_same_refits(model):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(refits, "KINDS", {"least_squares": {}, "forest": {"n_estimators": 2}})
-        patch.setattr(refits, "OFFERED", ("ridge",))
+        patch.setattr(refits, "OTHERS", ("ridge",))
         assert make_refits(model.X, model.y).to_bytes() == make_refits(model.X, model.y, n_jobs=2).to_bytes()

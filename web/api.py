@@ -123,8 +123,8 @@ async def _content(request: Request, places: Any) -> tuple[Share, bytes]:
                     continue  # read past: who is still sending might not hear the answer
                 content += chunk
                 if len(content) > MAX_BYTES:
-                    told = f"The content is larger than {MAX_BYTES:,} bytes. Send fewer scenarios at once."
-                    raise HTTPException(413, told)
+                    text = f"The content is larger than {MAX_BYTES:,} bytes. Send fewer scenarios at once."
+                    raise HTTPException(413, text)
                 if share is SHORT_ONES and len(content) > _SHORT:
                     share = LONG_ONES
                     try:
@@ -132,8 +132,8 @@ async def _content(request: Request, places: Any) -> tuple[Share, bytes]:
                     except FullError as error:
                         content, refusal = bytearray(), error
     except TimeoutError:
-        told = f"The content has not arrived within {_ARRIVAL} s. Send fewer scenarios at once."
-        raise HTTPException(408, told) from None
+        text = f"The content has not arrived within {_ARRIVAL} s. Send fewer scenarios at once."
+        raise HTTPException(408, text) from None
     if refusal:
         raise refusal
     if share is SHORT_ONES:
@@ -211,7 +211,9 @@ def _predict(request: Request, content: bytes) -> "_Answer":
 
 def _listed(model: Model, scenarios: Sequence[Scenario], coverage: float) -> list[dict[str, Any]]:
     """Answer scenarios of a list."""
-    answers = score_scenarios(model, np.array([[one[name] for name in FEATURE_NAMES] for one in scenarios]), coverage)
+    answers = score_scenarios(
+        model, np.array([[scenario[name] for name in FEATURE_NAMES] for scenario in scenarios]), coverage
+    )
     names = {place: row_name(str(model.records[place][ROW])) for place in set(answers.nearest.tolist())}
     parts = (answers.value, answers.low, answers.high, answers.nearest, answers.distance, answers.support)
     return [

@@ -13,18 +13,18 @@ from starlette.routing import Route
 
 from pages.shared import metrics
 
-VARIABLE = "PETROL_METRICS"
+METRICS_SETTING = "PETROL_METRICS"
 _KEY = re.compile(r"[!-~]{16,}")
 
 
 def routes() -> Sequence[Route]:
     """Return the route to the figures, where somebody may read them; ends the process where that cannot be told."""
-    key = os.environ.get(VARIABLE, "").strip()
+    key = os.environ.get(METRICS_SETTING, "").strip()
     if key in ("", "off"):
         return []
     if key != "open" and not _KEY.fullmatch(key):
         sys.exit(
-            f"{VARIABLE}: {key[:3]!r}... is neither off nor open nor a key of at least 16 characters. "
+            f"{METRICS_SETTING}: {key[:3]!r}... is neither off nor open nor a key of at least 16 characters. "
             "openssl rand -hex 16 writes one."
         )
     figures = metrics.start()
@@ -32,8 +32,8 @@ def routes() -> Sequence[Route]:
     async def send(request: Request) -> Response:
         sent = request.headers.get("authorization", "").encode()
         if key != "open" and not hmac.compare_digest(sent, f"Bearer {key}".encode()):
-            told = f"Send the header Authorization: Bearer KEY, with the key that {VARIABLE} has.\n"
-            return PlainTextResponse(told, 401, {"WWW-Authenticate": "Bearer"})
+            text = f"Send the header Authorization: Bearer KEY, with the key that {METRICS_SETTING} has.\n"
+            return PlainTextResponse(text, 401, {"WWW-Authenticate": "Bearer"})
         return Response(await run_in_threadpool(figures.text), media_type="text/plain; version=0.0.4")
 
     return [Route("/metrics", send)]

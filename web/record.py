@@ -26,7 +26,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from pages.shared import metrics
 from web import api
 
-VARIABLE = "PETROL_LOG"
+LOG_SETTING = "PETROL_LOG"
 _LOG = logging.getLogger(__name__)
 _ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 _FILES = re.compile(r"/(static|parts)/|/favicon\.\w+$")
@@ -43,9 +43,9 @@ def middleware(base: str) -> Sequence[Middleware]:
     base
         Path below which the app is, with a slash before it; mostly empty.
     """
-    form = os.environ.get(VARIABLE, "").strip()
+    form = os.environ.get(LOG_SETTING, "").strip()
     if form not in ("", "text", "json"):
-        sys.exit(f"{VARIABLE}: {form[:40]!r} is no form of the log. Write json, or text, which it has by itself.")
+        sys.exit(f"{LOG_SETTING}: {form[:40]!r} is no form of the log. Write json, or text, which it has by itself.")
     if form == "json":
         _write_json()
     return [Middleware(Record, base, form == "json")] if form == "json" or metrics.figures else []

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from data.schema import FEATURE_NAMES, FEATURES, ROW, ROWS, TARGET, DataError, Problem, row_name
 from model.answering.explain import coalition_rows, shapley
 from model.answering.predict import Scenario, curve_rows, predict_many
-from model.fitting.algorithms import OFFERED
+from model.fitting.algorithms import OTHERS
 from model.fitting.train import Model
 
 FloatArray = NDArray[np.float64]
@@ -125,7 +125,7 @@ def predict_change(
             "is_stretched": not low <= value <= high,
             "below": float((refits < 0).mean()),
             "above": float((refits > 0).mean()),
-            "others": dict(zip(OFFERED, others, strict=True)),
+            "others": dict(zip(OTHERS, others, strict=True)),
         }
     return Change(
         start=start,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from data.schema import FEATURE_NAMES, FEATURES, ROW, TARGET, DataError, Problem, row_name
 from model.answering.explain import coalition_rows, shapley
 from model.answering.neighbours import nearest, support
-from model.fitting.forest import FORESTS, ForestTables
+from model.fitting.forest import ForestTables, is_forest
 from model.fitting.interval import Interval
 from model.fitting.train import Model
 
@@ -260,13 +260,15 @@ def average_response(
 @lru_cache(maxsize=8)
 def _quick(regressor: Any) -> Callable[..., Any]:
     """The fastest way to the predictions of a fitted regressor: for a forest its tables, while they can hold it."""
-    if type(regressor).__name__ == "VotingRegressor":
+    from sklearn.ensemble import HistGradientBoostingRegressor, VotingRegressor
+
+    if isinstance(regressor, VotingRegressor):
         members = [_quick(member) for member in regressor.estimators_]
         return lambda X: np.average(np.array([predict_one(X) for predict_one in members]).T, axis=1)
-    if type(regressor).__name__ in FORESTS:
+    if is_forest(regressor):
         with contextlib.suppress(ValueError):
             return ForestTables(regressor).predict
-    if type(regressor).__name__ == "HistGradientBoostingRegressor":
+    if isinstance(regressor, HistGradientBoostingRegressor):
         return _on_one_thread(regressor)
     return regressor.predict
 

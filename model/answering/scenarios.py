@@ -88,14 +88,14 @@ def to_records(kept: list[KeptScenario]) -> list[dict[str, str | float]]:
     """Kept scenarios as plain dictionaries: what a file holds of each."""
     return [
         {
-            "name": one.name,
-            **{_IN_FILE[name]: value for name, value in one.scenario.items()},
-            "coverage": one.coverage,
-            "version": one.version,
-            "start": one.start,
-            **dict(zip(_FIGURES, (one.value, *(getattr(one, name) for name in _FIGURES[1:])), strict=True)),
+            "name": entry.name,
+            **{_IN_FILE[name]: value for name, value in entry.scenario.items()},
+            "coverage": entry.coverage,
+            "version": entry.version,
+            "start": entry.start,
+            **dict(zip(_FIGURES, (entry.value, *(getattr(entry, name) for name in _FIGURES[1:])), strict=True)),
         }
-        for one in kept
+        for entry in kept
     ]
 
 
@@ -301,5 +301,5 @@ def rename_scenario(kept: list[KeptScenario], old: str, text: str) -> tuple[list
     new : str
         The name that it got.
     """
-    new = clean_name(text, [one.name for one in kept if one.name != old], old)
-    return [replace(one, name=new) if one.name == old else one for one in kept], new
+    new = clean_name(text, [entry.name for entry in kept if entry.name != old], old)
+    return [replace(entry, name=new) if entry.name == old else entry for entry in kept], new

@@ -67,6 +67,7 @@ class Algorithm:
     scales: bool = False  # whether it wants inputs of equal spread
     holds_directions: bool = False  # whether the schema's known directions are built in
     is_flat_beyond: bool = False  # whether it answers beyond the rows as at their edge
+    is_compact: bool = True  # whether `model.fitting.compact` knows what a fit of it adds up
 
     @property
     def defaults(self) -> dict[str, float]:
@@ -318,3 +319,4 @@ ALGORITHMS: dict[str, Algorithm] = {
 DEFAULT = "forest"
 BASELINES = ("least_squares", "mean")
 OFFERED = tuple(name for name in ALGORITHMS if name != "mean")
+OTHERS = tuple(name for name in OFFERED if ALGORITHMS[name].is_compact)  # which are asked what a change does, too

@@ -4,9 +4,9 @@ A prediction of each is a sum: of a line, of trees, and of smooth surfaces aroun
 side: coefficients as one matrix, trees as flat tables, weights of the rows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -115,14 +115,14 @@ def take_apart(pipeline: Any) -> Parts:
 
     Raises
     ------
-    KeyError
+    TypeError
         If its regressor is of a kind that is not known here.
     """
     prepare, regressor = pipeline.steps[0][1], pipeline[-1]
     n_features = regressor.n_features_in_
     mean = getattr(prepare, "mean_", np.zeros(n_features))
     scale = getattr(prepare, "scale_", np.ones(n_features))
-    part = _TAKEN_APART[type(regressor).__name__](regressor, n_features)
+    part = _take_apart(regressor, n_features)
     slopes = part.slopes / scale
     surfaces = [
         (centres / lengths + mean / (scale * lengths), weights, scale * lengths)
@@ -156,7 +156,7 @@ def _of_histograms(boosting: Any, n_features: int) -> Parts:
 
 
 def _of_vote(vote: Any, n_features: int) -> Parts:
-    parts = [_TAKEN_APART[type(member).__name__](member, n_features) for member in vote.estimators_]
+    parts = [_take_apart(member, n_features) for member in vote.estimators_]
     share = 1 / len(parts)
     return Parts(
         share * sum(part.intercept for part in parts),
@@ -180,16 +180,27 @@ def _of_process(process: Any, n_features: int) -> Parts:
     return Parts(intercept, weights @ process.X_train_, [], [surface])
 
 
-_TAKEN_APART = {
-    "LinearRegression": _of_line,
-    "Ridge": _of_line,
-    "RandomForestRegressor": _of_forest,
-    "ExtraTreesRegressor": _of_forest,
-    "GradientBoostingRegressor": _of_boosting,
-    "HistGradientBoostingRegressor": _of_histograms,
-    "VotingRegressor": _of_vote,
-    "GaussianProcessRegressor": _of_process,
-}
+@cache
+def _ways() -> tuple[tuple[type, Callable[[Any, int], Parts]], ...]:
+    from sklearn import ensemble, gaussian_process, linear_model
+
+    return (
+        (linear_model.LinearRegression, _of_line),
+        (linear_model.Ridge, _of_line),
+        (ensemble.RandomForestRegressor, _of_forest),
+        (ensemble.ExtraTreesRegressor, _of_forest),
+        (ensemble.GradientBoostingRegressor, _of_boosting),
+        (ensemble.HistGradientBoostingRegressor, _of_histograms),
+        (ensemble.VotingRegressor, _of_vote),
+        (gaussian_process.GaussianProcessRegressor, _of_process),
+    )
+
+
+def _take_apart(regressor: Any, n_features: int) -> Parts:
+    for kind, way in _ways():
+        if isinstance(regressor, kind):
+            return way(regressor, n_features)
+    raise TypeError(f"It is not known what a {type(regressor).__name__} adds up: see is_compact in the algorithms.")
 
 
 def _nodes(tree: Any, weight: float) -> tuple[Nodes, int]:

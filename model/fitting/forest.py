@@ -6,6 +6,7 @@ still possible, and the intersection over the inputs leaves exactly one: Lucches
 The leaves' values are then added in the order of the trees, so the sum is scikit-learn's to the last bit.
 """
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,16 @@ _MAX_LEAVES = 64  # the bits of a set
 _BLOCK = 128  # rows at a time: what they need then stays in the processor's cache
 
 
-FORESTS = ("RandomForestRegressor", "ExtraTreesRegressor")
+@cache
+def _forests() -> tuple[type, ...]:
+    from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
+
+    return RandomForestRegressor, ExtraTreesRegressor
+
+
+def is_forest(regressor: Any) -> bool:
+    """Whether it is the mean of independent trees."""
+    return isinstance(regressor, _forests())
 
 
 def predict_once(fitted: Any, X: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -32,7 +42,7 @@ def predict_once(fitted: Any, X: NDArray[np.float64]) -> NDArray[np.float64]:
     -------
     ndarray of shape (n_rows,)
     """
-    if not hasattr(fitted, "steps") or type(fitted[-1]).__name__ not in FORESTS:
+    if not hasattr(fitted, "steps") or not is_forest(fitted[-1]):
         return fitted.predict(X)
     X = fitted[:-1].transform(X).astype(np.float32)
     total = np.zeros(len(X))

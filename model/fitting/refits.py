@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.fitting import evaluate
-from model.fitting.algorithms import OFFERED
+from model.fitting.algorithms import OTHERS
 from model.fitting.compact import Compact, Parts, join_parts, take_apart
 from model.fitting.errors import ModelError
 from model.fitting.recipe import build_pipeline, make_recipe
@@ -158,7 +158,7 @@ def make_refits(X: FloatArray, y: FloatArray, *, n_jobs: int = 1) -> Refits:
         for kind, parameters in KINDS.items()
         for start in range(0, N_REFITS, _AT_ONCE)
     ]
-    tasks += [(_bounded(build_pipeline(make_recipe(name)), n_drawn), [(SEED, some)]) for name in OFFERED]
+    tasks += [(_bounded(build_pipeline(make_recipe(name)), n_drawn), [(SEED, some)]) for name in OTHERS]
     fitted = Parallel(n_jobs=n_jobs)(
         delayed(_fit_all)(unfitted, [(number, X[drawn], y[drawn]) for number, drawn in part])
         for unfitted, part in tasks

@@ -69,9 +69,9 @@ def write_card(version: Version, model: Model, promotions: list[Promotion]) -> s
             f"- Trained {metadata.trained_at[:16].replace('T', ' ')} UTC, asked for by {_code(version.created_by)}",
             *([f"- Compared with version {version.rival_id}, active at the time"] if version.rival_id else []),
             *(
-                f"- Promoted {one.at:%Y-%m-%d %H:%M} UTC by {_code(one.by)}: {_code(one.reason)}"
-                for one in promotions
-                if one.version_id == version.id
+                f"- Promoted {promotion.at:%Y-%m-%d %H:%M} UTC by {_code(promotion.by)}: {_code(promotion.reason)}"
+                for promotion in promotions
+                if promotion.version_id == version.id
             ),
             f"- Model file: {version.n_bytes:,} bytes, SHA-256 `{metadata.model_sha256}`",
         ],

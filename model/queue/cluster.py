@@ -24,8 +24,7 @@ from model.fitting import evaluate
 from model.fitting.evaluate import FloatArray, Keep
 from model.fitting.train import libraries
 
-VARIABLE = "PETROL_DASK_SCHEDULER"
-OR_HERE = "or train here instead."  # how the message ends where the same training would go without the cluster
+SCHEDULER_SETTING = "PETROL_DASK_SCHEDULER"
 _PATIENCE = 12  # [s] for the scheduler to answer and a worker to be there, also in the middle of a training
 _BEAT = 1  # [s] without a fold, after which the scheduler is asked whether it still has workers
 _SLOWEST = 1e6  # [bytes / s] at which data may travel
@@ -39,7 +38,7 @@ class ClusterError(Exception):
 
 def cluster_address() -> str:
     """Return the address of the scheduler that is set; empty where folds are fitted here."""
-    return os.environ.get(VARIABLE, "").strip()
+    return os.environ.get(SCHEDULER_SETTING, "").strip()
 
 
 class Cluster:
@@ -83,7 +82,9 @@ class Cluster:
 
     def error(self, what: str, cure: str) -> "ClusterError":
         """Return the error that says what is wrong with this cluster."""
-        return ClusterError(f"The Dask scheduler {self.address[:200]} ({VARIABLE}) {what}. {cure}, {OR_HERE}")
+        return ClusterError(
+            f"The Dask scheduler {self.address[:200]} ({SCHEDULER_SETTING}) {what}. {cure}, or train here instead."
+        )
 
     def close(self) -> None:
         """Leave the cluster, which then drops all that it was sent."""

@@ -22,7 +22,7 @@ from model.queue.jobs import (
     read_jobs,
     sort_by_turn,
 )
-from model.store.database import VARIABLE, Store
+from model.store.database import STORE_SETTING, Store
 from model.store.tables import JOB, OPEN, now
 
 STALE = timedelta(seconds=20)  # a worker beats every half second; one silent for so long is gone
@@ -77,7 +77,7 @@ class Dispatcher:
 
     def _start(self, store: Store, number: int) -> int | None:
         command = [sys.executable, "-m", "model.queue.worker", str(number)]
-        folder, environment = Path(__file__).parents[2], {**os.environ, VARIABLE: store.url}
+        folder, environment = Path(__file__).parents[2], {**os.environ, STORE_SETTING: store.url}
         with self._lock:
             if not self._is_closed:
                 try:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MAX_WAITING = 20  # over all visitors
+IN_CLUSTER = "cluster"  # why a job failed where the same training would go on this machine
 UNWRITTEN = 3  # exit code of a worker that could not keep what it has trained
 
 
@@ -75,6 +76,7 @@ class Job:
     done: int
     total: int
     message: str
+    failure: str | None
     worker: str
     created_at: datetime
     started_at: datetime | None
@@ -206,11 +208,11 @@ def find_last_ended(store: Store) -> Job | None:
     return next(iter(list_jobs(store, JOB.c.end_number == last)), None)
 
 
-def ending_values(state: str, message: str) -> dict[str, object]:
+def ending_values(state: str, message: str, failure: str | None = None) -> dict[str, object]:
     """What changes in a job that ends."""
     other = JOB.alias()
     end_number = select(func.coalesce(func.max(other.c.end_number), 0) + 1).scalar_subquery()
-    return {"state": state, "ended_at": now(), "end_number": end_number, "message": message}
+    return {"state": state, "ended_at": now(), "end_number": end_number, "message": message, "failure": failure}
 
 
 def find_next(store: Store) -> int:

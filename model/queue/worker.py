@@ -79,7 +79,8 @@ def _run_job(store: Store, number: int, worker: str) -> None:
         if not isinstance(error, (ValueError, StoreError, ClusterError, MemoryError)):
             logging.getLogger(__name__).exception("job %d", number)
         ending.set()
-        _finish(store, number, worker, "failed", _Done(notes=[_reason_of(error)]))
+        failure = jobs.IN_CLUSTER if isinstance(error, ClusterError) else None
+        _finish(store, number, worker, "failed", _Done(notes=[_reason_of(error)], failure=failure))
     finally:
         over.set()
 
@@ -112,7 +113,7 @@ def _finish(store: Store, number: int, worker: str, state: str, done: "_Done") -
                 ended = (
                     update(JOB)
                     .where(is_owned_by(number, worker))
-                    .values(jobs.ending_values(state, " ".join(done.notes)[:2000]))
+                    .values(jobs.ending_values(state, " ".join(done.notes)[:2000], done.failure))
                 )
                 if connection.execute(ended).rowcount:
                     for evaluation in done.evaluations:
@@ -136,6 +137,7 @@ class _Done(NamedTuple):
     evaluations: Sequence[tuple[Recipe, str, Folds, dict[str, str], FloatArray]] = ()
     refits: Sequence[tuple[str, Refits]] = ()
     notes: Sequence[str] = ()
+    failure: str | None = None
 
 
 def _train_job(store: Store, job: jobs.Job, worker: str) -> _Done:

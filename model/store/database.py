@@ -19,10 +19,11 @@ from data.schema import DataError
 from model.fitting.errors import ModelError
 from model.store.migrations import migrate
 from model.store.mounts import network_file_system
-from model.store.tables import METADATA, SCHEMA, SCHEMA_VERSION, engine_of
+from model.store.tables import HELD, METADATA, SCHEMA, SCHEMA_VERSION, engine_of
 
+_UNWRITABLE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 DEFAULT_URL = f"sqlite:///{(Path(__file__).parents[1] / 'store.db').as_posix()}"
-VARIABLE = "PETROL_STORE_URL"
+STORE_SETTING = "PETROL_STORE_URL"
 _AS = "sqlite:////folder/store.db, or postgresql+psycopg://user:password@host/database"
 _HARMLESS = re.compile(r"No module named|import of|\S+ is not one of")  # of reasons that repeat nothing of the address
 _AWAY = exc.OperationalError, exc.InterfaceError, exc.TimeoutError  # of a server
@@ -64,7 +65,7 @@ class Store:
     """
 
     def __init__(self, url: str | None = None, *, create: bool = True) -> None:
-        url = url or os.environ.get(VARIABLE) or DEFAULT_URL
+        url = url or os.environ.get(STORE_SETTING) or DEFAULT_URL
         self.url = url = url.strip() or url  # a file of secrets ends with a line break
         try:
             self._engine = engine_of(url)
@@ -85,7 +86,7 @@ class Store:
             self.location = self._engine.url.set(query={}).render_as_string(hide_password=True)
             if "@" in (self._engine.url.host or ""):
                 raise StoreError(
-                    f"{VARIABLE}: its password has an @. Write that as %40, and :, / and % as %3A, %2F, %25."
+                    f"{STORE_SETTING}: its password has an @. Write that as %40, and :, / and % as %3A, %2F, %25."
                 )
         self._exists = not self.is_file or _may_be_there(self.location)
         if not (self._exists or create):
@@ -106,7 +107,7 @@ class Store:
         if self.is_file and (kind := network_file_system(Path(self.location))):
             raise StoreError(
                 f"The store {self.location} is on a network file system ({kind}), on which SQLite does not work. Move "
-                f"it to a disk of this machine while the app is stopped, or name a PostgreSQL in {VARIABLE}.",
+                f"it to a disk of this machine while the app is stopped, or name a PostgreSQL in {STORE_SETTING}.",
                 hides=self._exists,
             )
 
@@ -229,13 +230,14 @@ class Store:
     def _explain(self, error: Any) -> str:
         if not self.is_file:
             return self._explain_server(error)
-        reason = _first_line(error.orig if isinstance(error, DBAPIError) else error)
-        if any(sign in reason for sign in ("readonly", "unable to open", "read-only", "disk is full", "disk I/O")):
+        origin = error.orig if isinstance(error, DBAPIError) else error
+        reason, code = _first_line(origin), getattr(origin, "sqlite_errorcode", 0) & 0xFF  # without what SQLite adds
+        if code in _UNWRITABLE:
             return (
                 f"The store {self.location} cannot be written ({reason}). Give it a folder that can be: "
-                f"{VARIABLE}=sqlite:////folder/store.db."
+                f"{STORE_SETTING}=sqlite:////folder/store.db."
             )
-        if "locked" in reason:
+        if code in HELD:
             return f"The store {self.location} is held by another program ({reason}). Try again in a moment."
         return (
             f"The store {self.location} cannot be read ({reason}). Put a backup in its place, or move it away and "
@@ -248,10 +250,12 @@ class Store:
         if state == "55P03":
             return f"The store {self.location} is held by another program ({reason}). Try again in a moment."
         if state in {"25006", "42501", "53100"}:
-            cure = f"Give its user the right to write and its disk room, or name another in {VARIABLE}."
+            cure = f"Give its user the right to write and its disk room, or name another in {STORE_SETTING}."
             return f"The store {self.location} cannot be written ({reason}). {cure}"
         if isinstance(error, _AWAY):
-            return f"The store {self.location} cannot be reached ({reason}). Start its server, or correct {VARIABLE}."
+            return (
+                f"The store {self.location} cannot be reached ({reason}). Start its server, or correct {STORE_SETTING}."
+            )
         return f"The store {self.location} cannot be read ({reason}). Put a backup in its place, or name another."
 
     def _check_file(self, connection: Connection) -> None:
@@ -296,7 +300,7 @@ class Store:
                 says = f"schema version {found[0].version}" if found[0].version != SCHEMA_VERSION else found[0].columns
             message = (
                 f"The store {self.location} has {says}; this program knows schema version {SCHEMA_VERSION} with the "
-                f"columns {EXPECTED}. Use the program that wrote it, or name another store in {VARIABLE}."
+                f"columns {EXPECTED}. Use the program that wrote it, or name another store in {STORE_SETTING}."
             )
             raise StoreError(message, hides=True)
 
@@ -304,12 +308,12 @@ class Store:
 def _unusable(url: str, reason: str) -> StoreError:
     is_harmless = "@" not in url and (url.startswith("sqlite") or not re.search(r"[:=?]", url.partition("://")[2]))
     is_harmless &= "=" not in url or url.startswith("sqlite")
-    told = f"{url[:200]!r} cannot be used ({reason})"
+    text = f"{url[:200]!r} cannot be used ({reason})"
     if not is_harmless:  # what cannot be understood may be a password anywhere
         scheme = found[0] if (found := re.match(r"(?:sqlite|postgresql)(?:\+\w+)?(?=://)", url)) else ""
-        told = f"an address {f'{scheme}://... ' if scheme else ''}cannot be used"
-        told += f" ({reason})" if _HARMLESS.match(reason) else ""
-    return StoreError(f"{VARIABLE}: {told}. Write it as {_AS}.")
+        text = f"an address {f'{scheme}://... ' if scheme else ''}cannot be used"
+        text += f" ({reason})" if _HARMLESS.match(reason) else ""
+    return StoreError(f"{STORE_SETTING}: {text}. Write it as {_AS}.")
 
 
 def _may_be_there(path: str) -> bool:

@@ -270,13 +270,13 @@ def remove_data_set(store: Store, data_set_id: int) -> None:
 
 def list_removable_data_sets(store: Store) -> list[tuple[DataSet, list[int]]]:
     """List data sets that no version which must stay was trained on, each with the versions that would go."""
-    using, promoted = dict[int, list[Version]](), {one.version_id for one in list_promotions(store)}
-    for one in list_versions(store):
-        using.setdefault(one.data_set.id, []).append(one)
+    using, promoted = dict[int, list[Version]](), {promotion.version_id for promotion in list_promotions(store)}
+    for version in list_versions(store):
+        using.setdefault(version.data_set.id, []).append(version)
     return [
-        (data_set, [one.id for one in using.get(data_set.id, ())])
+        (data_set, [version.id for version in using.get(data_set.id, ())])
         for data_set in list_data_sets(store)
-        if not any(one.id in promoted or one.shipped for one in using.get(data_set.id, ()))
+        if not any(version.id in promoted or version.shipped for version in using.get(data_set.id, ()))
     ]
 
 

@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import ArgumentError, DisconnectionError
 
-SCHEMA_VERSION = 6  # a change of it is a step of `model.migrations`
+SCHEMA_VERSION = 7  # a change of it is a step of `model.migrations`
 DRIVERS = "sqlite", "postgresql+psycopg"  # those whose transactions are understood here
 _PATIENCE = 15  # [s] to wait for another writer
 _REACH = 5  # [s] to wait for a database server to answer
@@ -161,6 +161,7 @@ JOB = Table(
     Column("done", Integer, nullable=False, default=0),  # folds
     Column("total", Integer, nullable=False, default=0),
     Column("message", String, nullable=False, default=""),
+    Column("failure", String),  # why it failed, where that has a cure of its own: see model.queue.jobs
     Column("worker", String, nullable=False, default=""),  # host and process, "host:" until it has begun
     Column("created_at", UTCDateTime, nullable=False, default=now),
     Column("started_at", UTCDateTime),
@@ -202,6 +203,9 @@ for _statement in (_REFUSAL, _TRIGGER):
     event.listen(PROMOTION, "after_create", DDL(_statement).execute_if(dialect="postgresql"))
 
 
+HELD = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)  # by another program
+
+
 def _begin_log(cursor: Any) -> None:
     """Turn the write-ahead log on; of several that do it to a new file at once, SQLite refuses some without waiting."""
     deadline = time.monotonic() + _PATIENCE
@@ -209,7 +213,7 @@ def _begin_log(cursor: Any) -> None:
         try:
             cursor.execute("PRAGMA journal_mode = WAL")
         except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > deadline:
+            if error.sqlite_errorcode not in HELD or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
         else:

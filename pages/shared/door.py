@@ -15,7 +15,7 @@ import streamlit as st
 from model.store import sign_ins
 from model.store.database import StoreError
 from pages.shared import resources, session
-from pages.shared.mode import VARIABLE, mode
+from pages.shared.mode import RETRAIN_SETTING, mode
 from pages.shared.words.wording import plain
 
 ALLOWED = "PETROL_ALLOWED"  # addresses, and domains whose every address is meant
@@ -64,9 +64,9 @@ def refusal() -> str:
         reason = configuration_problem() or _refusal_of(user, os.environ.get(ALLOWED, ""), time.time())
         return reason or _refusal_of_ended(user)
     if setting == "off":
-        return f"Changes are switched off here ({VARIABLE}=off). What was trained and promoted can be looked at."
+        return f"Changes are switched off here ({RETRAIN_SETTING}=off). What was trained and promoted can be looked at."
     if setting != "open":
-        return f"Nothing can be changed here: {VARIABLE} is {setting[:40]!r}, which is not open, off or login."
+        return f"Nothing can be changed here: {RETRAIN_SETTING} is {setting[:40]!r}, which is not open, off or login."
     return ""
 
 
@@ -170,7 +170,9 @@ def draw_door() -> bool:
         if reason:
             st.info(reason, icon=":material/lock:")
         else:
-            st.caption(f"Anyone who opens this page can train, promote, roll back and remove models ({VARIABLE}=open).")
+            st.caption(
+                f"Anyone who opens this page can train, promote, roll back and remove models ({RETRAIN_SETTING}=open)."
+            )
         return not reason
     if st.query_params.pop(session.SIGN_IN, None):
         st.error("Signing in did not work. Try again; if it stays so, the app’s log says why.")

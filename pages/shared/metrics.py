@@ -36,10 +36,10 @@ class Figures:
         GCCollector(registry=self.registry)
         self.registry.register(_State())
         options: Any = {"buckets": _BUCKETS, "registry": self.registry}
-        told = "Time from a slider's move reaching its page to the answer [s]"
-        self.moves = Histogram("petrol_move_seconds", told, **options)
-        told = "Time of a request of the JSON interface [s]"
-        self.requests = Histogram("petrol_api_request_seconds", told, ["path", "status"], **options)
+        text = "Time from a slider's move reaching its page to the answer [s]"
+        self.moves = Histogram("petrol_move_seconds", text, **options)
+        text = "Time of a request of the JSON interface [s]"
+        self.requests = Histogram("petrol_api_request_seconds", text, ["path", "status"], **options)
 
     def text(self) -> bytes:
         """Write all figures."""

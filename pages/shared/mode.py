@@ -2,12 +2,12 @@
 
 import os
 
-VARIABLE = "PETROL_RETRAIN"
+RETRAIN_SETTING = "PETROL_RETRAIN"
 
 
 def mode() -> str:
     """Return the setting: ``"open"``, ``"off"`` or ``"login"``, or what was written in its place."""
-    return os.environ.get(VARIABLE, "").strip().lower() or "open"
+    return os.environ.get(RETRAIN_SETTING, "").strip().lower() or "open"
 
 
 def is_shut() -> bool:

@@ -148,7 +148,7 @@ def draw_promotion(store: Store, evidence: Evidence) -> None:
     st.session_state[session.PROMOTE_SEEN_AGAINST] = active
     if evidence.is_active or door.refusal():
         return
-    was_active = any(one.version_id == number for one in history.list_promotions(store))
+    was_active = any(promotion.version_id == number for promotion in history.list_promotions(store))
     verb = "Roll back to" if was_active else "Promote"
     with st.form(session.part(session.PROMOTE, number), border=True):
         st.markdown(
@@ -163,8 +163,8 @@ def draw_promotion(store: Store, evidence: Evidence) -> None:
         against = verdicts.conditions(evidence)
         agreed = True
         if against:
-            told = f"I have seen that {' and that '.join(against)}."
-            agreed = st.checkbox(told, key=session.part(session.PROMOTE_AGREED, number, active))
+            text = f"I have seen that {' and that '.join(against)}."
+            agreed = st.checkbox(text, key=session.part(session.PROMOTE_AGREED, number, active))
         pressed = st.form_submit_button(f"{verb} version {number}", type="primary")
     if not pressed:
         return

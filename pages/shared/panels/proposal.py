@@ -52,7 +52,7 @@ def draw_rows(store: Store, below: DeltaGenerator) -> "tuple[pd.DataFrame | None
     str
         Where they come from.
     """
-    sets = {one.id: one for one in versions.list_data_sets(store)}
+    sets = {data_set.id: data_set for data_set in versions.list_data_sets(store)}
     choice = st.selectbox(
         "Rows",
         [*sets, UPLOAD],

@@ -18,7 +18,7 @@ _SHOWN = 3  # of what cannot be read
 
 def with_ids(more: list[KeptScenario], kept: list[KeptScenario]) -> list[KeptScenario]:
     """Give scenarios that are kept from now on an id each, and a place after those before."""
-    after = max((one.place for one in kept), default=-1) + 1
+    after = max((entry.place for entry in kept), default=-1) + 1
     return [replace(one, id=secrets.token_hex(8), place=after + i) for i, one in enumerate(more)]
 
 
@@ -27,13 +27,13 @@ def messages_to_browser() -> dict[str, Any]:
     state = st.session_state
     as_read = state.get(session.TRAY_AS_READ, {})
 
-    def text(one: KeptScenario) -> str:
-        former, stored = as_read.get(one.id, (None, ""))
-        return stored if former == one else to_stored(one)  # one that another version had to answer stays as it was
+    def text(entry: KeptScenario) -> str:
+        former, stored = as_read.get(entry.id, (None, ""))
+        return stored if former == entry else to_stored(entry)  # one that another version had to answer stays as it was
 
     return {
         "session": state.setdefault(session.TRAY_SESSION, secrets.token_hex(8)),
-        "records": {one.id: text(one) for one in state[session.TRAY]},
+        "records": {entry.id: text(entry) for entry in state[session.TRAY]},
         "removed": state.get(session.TRAY_REMOVED, []),
     }
 
@@ -61,7 +61,7 @@ def take_from_browser(
     state[session.TRAY_REFUSED] = told.get("isRefused") is True
     gone, changed = told.get("gone"), told.get("changed")
     gone = {id_ for id_ in gone if isinstance(id_, str)} if isinstance(gone, list) else set()
-    kept = {one.id: one for one in state[session.TRAY] if one.id not in gone}
+    kept = {entry.id: entry for entry in state[session.TRAY] if entry.id not in gone}
     n_before, unknown, n_beyond = len(kept), set[int](), 0
     unreadable = dict(state.get(session.TRAY_UNREADABLE, {}))
     for id_, (read, place), text in _read(changed if isinstance(changed, dict) else {}, unreadable):
@@ -81,7 +81,7 @@ def take_from_browser(
     state[session.TRAY_UNREADABLE] = unreadable
     if words := _words(len(kept) - n_before, n_beyond, unknown, is_other=told.get("isOther") is True):
         kind = "warning" if unknown or n_beyond else "success"
-        state[session.TRAY_RESTORED] = kind, words, [one.id for one in state[session.TRAY]]
+        state[session.TRAY_RESTORED] = kind, words, [entry.id for entry in state[session.TRAY]]
 
 
 def _read(changed: Mapping[str, Any], unreadable: dict[str, str]) -> list[tuple[str, tuple[ReadScenarios, int], str]]:
@@ -100,11 +100,11 @@ def _read(changed: Mapping[str, Any], unreadable: dict[str, str]) -> list[tuple[
     return sorted(found, key=lambda entry: (entry[1][1], entry[0]))
 
 
-def _followed(one: KeptScenario, read: ReadScenarios, place: int, kept: Mapping[str, KeptScenario]) -> KeptScenario:
+def _followed(entry: KeptScenario, read: ReadScenarios, place: int, kept: Mapping[str, KeptScenario]) -> KeptScenario:
     """Take name and place from what another tab wrote of the same scenario; a name that another has stays with it."""
-    taken = [session.NOW, *(other.name for other in kept.values() if other is not one)]
-    name = clean_name(read.name, taken, one.name)
-    return replace(one, place=place, name=name if name == read.name else one.name)
+    taken = [session.NOW, *(other.name for other in kept.values() if other is not entry)]
+    name = clean_name(read.name, taken, entry.name)
+    return replace(entry, place=place, name=name if name == read.name else entry.name)
 
 
 def _words(n: int, n_beyond: int, unknown: set[int], *, is_other: bool) -> str:
@@ -125,7 +125,7 @@ def draw_messages() -> None:
     """Say what was restored, until the list changes, and what cannot be read, until the visitor removes it."""
     state = st.session_state
     kind, words, ids = state.get(session.TRAY_RESTORED, ("", "", []))
-    if words and ids == [one.id for one in state[session.TRAY]]:
+    if words and ids == [entry.id for entry in state[session.TRAY]]:
         getattr(st, kind)(words)
     unreadable = state.get(session.TRAY_UNREADABLE)
     if not unreadable:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import streamlit as st
 
-from model.queue import cluster, jobs
+from model.queue import jobs
 from model.queue.jobs import Job
 from model.store.database import Store
 from model.store.tables import THE_APP, now
@@ -89,7 +89,7 @@ def draw_outcome(store: Store) -> None:
     if ended.state == "failed":
         st.error(f"{about} failed at {ended.ended_at:%H:%M} UTC.", icon=":material/error:")
         st.code(ended.message, language=None, wrap_lines=True)
-        if ended.message.endswith(cluster.OR_HERE) and not door.refusal():
+        if ended.failure == jobs.IN_CLUSTER and not door.refusal():
             st.button("Train here instead", on_click=_train_here, args=(store, ended))
     elif ended.state == "cancelled":
         st.info(f"{about} was cancelled, and nothing of it was kept.", icon=":material/cancel:")

@@ -88,7 +88,7 @@ def _draw_keep() -> None:
         state[session.TRAY_TOLD] = "error", text
         return
     inputs, level = controls.read_inputs(), controls.last_level(model)
-    taken = [session.NOW, *(one.name for one in kept)]
+    taken = [session.NOW, *(entry.name for entry in kept)]
     name = scenarios.clean_name(state[session.TRAY_NAME], taken, f"Scenario {len(kept) + 1}")
     state[session.TRAY_NAME] = ""
     _add([_made(model, name, inputs.scenario, level, controls.find_start(model, inputs.start))])
@@ -109,7 +109,7 @@ def _add(more: list[KeptScenario]) -> None:
 
 def _now(model: Model, kept: list[KeptScenario]) -> Any:
     """Have each answered by the model that answers now."""
-    X = np.array([[one.scenario[name] for name in FEATURE_NAMES] for one in kept])
+    X = np.array([[entry.scenario[name] for name in FEATURE_NAMES] for entry in kept])
     return score_scenarios(model, X)
 
 
@@ -119,13 +119,13 @@ def _interval(answer: KeptScenario | Prediction, level: float) -> str:
     return f"{ends} ({controls.level_text(level)})".replace(" %", "\N{NO-BREAK SPACE}%")
 
 
-def _changed(one: KeptScenario) -> str:
+def _changed(entry: KeptScenario) -> str:
     """The change from its start, with the ends of its interval."""
-    if not one.change and not one.change_low and not one.change_high:
+    if not entry.change and not entry.change_low and not entry.change_high:
         return "none"
-    told = f"{one.change:+.0f}" if round(one.change) else "0"
-    ends = "" if one.change_low is None else f" ({one.change_low:+z.0f} to {one.change_high:+z.0f})"
-    return f"{told}{ends}".replace("-", "−").replace(" ", "\N{NO-BREAK SPACE}")
+    text = f"{entry.change:+.0f}" if round(entry.change) else "0"
+    ends = "" if entry.change_low is None else f" ({entry.change_low:+z.0f} to {entry.change_high:+z.0f})"
+    return f"{text}{ends}".replace("-", "−").replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def _version(number: int) -> str:
@@ -137,7 +137,7 @@ def _comparison_rows(model: Model, kept: list[KeptScenario]) -> list[dict[str, s
     if not kept:
         return []
     answers, lines = _now(model, kept), []
-    is_mixed = any(one.version != model.version for one in kept)
+    is_mixed = any(entry.version != model.version for entry in kept)
     for i, one in enumerate(kept):
         line = {"Scenario": one.name}
         line[f"{'Then' if is_mixed else 'Prediction'} ({TARGET.short_unit})"] = f"{one.value:.0f}"
@@ -155,7 +155,7 @@ def _comparison_rows(model: Model, kept: list[KeptScenario]) -> list[dict[str, s
 
 
 def _change(kept: list[KeptScenario]) -> None:
-    names, state = [one.name for one in kept], st.session_state
+    names, state = [entry.name for entry in kept], st.session_state
     if state.get(session.TRAY_CHOSEN) not in names:
         state[session.TRAY_CHOSEN] = names[0]
     name = st.selectbox("Scenario", names, key=session.TRAY_CHOSEN)
@@ -171,7 +171,7 @@ def _change(kept: list[KeptScenario]) -> None:
 def _press(action: str, name: str) -> None:
     """Do what was pressed in the row of a scenario; one that is gone by now is left alone."""
     state = st.session_state
-    one = next((one for one in state[session.TRAY] if one.name == name), None)
+    one = next((entry for entry in state[session.TRAY] if entry.name == name), None)
     if one and action == "Remove":
         state[session.TRAY] = [other for other in state[session.TRAY] if other is not one]
         stored.remove_stored(one.id)
@@ -179,19 +179,19 @@ def _press(action: str, name: str) -> None:
         _put_on_sliders(one)
 
 
-def _put_on_sliders(one: KeptScenario) -> None:
+def _put_on_sliders(entry: KeptScenario) -> None:
     state = st.session_state
     beyond = [
         f"{column.label.lower()} is {column.text_with_unit(value)}, the slider goes from "
         f"{column.text_with_unit(column.low)} to {column.text_with_unit(column.high)}"
         for column in FEATURES
-        if not column.low <= (value := one.scenario[column.name]) <= column.high
+        if not column.low <= (value := entry.scenario[column.name]) <= column.high
     ]
     if beyond:
-        text = f"{plain(one.name)} is beyond the sliders: {plain('; '.join(beyond))}. Compare it here instead."
+        text = f"{plain(entry.name)} is beyond the sliders: {plain('; '.join(beyond))}. Compare it here instead."
         state[session.TRAY_TOLD] = "error", text
         return
-    controls.write_inputs(one.scenario, one.start)
+    controls.write_inputs(entry.scenario, entry.start)
     state[session.TRAY_SHOWN] = True  # the sliders are elsewhere on the page
 
 
@@ -266,30 +266,30 @@ def _load(key: str) -> None:
         )  # fmt: skip
 
 
-def _answered(one: ReadScenarios, others: list[KeptScenario], unknown: set[int]) -> KeptScenario:
+def _answered(entry: ReadScenarios, others: list[KeptScenario], unknown: set[int]) -> KeptScenario:
     """Have a scenario that was read answered by the version that it names, or by the one that answers now."""
     model = resources.active_model()
-    if one.version not in (0, model.version):
+    if entry.version not in (0, model.version):
         try:
-            model = resources.owner.version(one.version)
+            model = resources.owner.version(entry.version)
         except (ModelError, StoreError):
-            unknown.add(one.version)
-    level = nearest_possible_level(len(model.distinct), one.coverage or controls.read_inputs().level)
+            unknown.add(entry.version)
+    level = nearest_possible_level(len(model.distinct), entry.coverage or controls.read_inputs().level)
     name = scenarios.clean_name(
-        one.name, [session.NOW, *(other.name for other in others)], f"Scenario {len(others) + 1}"
+        entry.name, [session.NOW, *(other.name for other in others)], f"Scenario {len(others) + 1}"
     )
-    start = controls.find_start(model, one.start)
-    if one.start and not start.code:
+    start = controls.find_start(model, entry.start)
+    if entry.start and not start.code:
         cure = f"Name one of the model's {len(model.rows):,} {ROWS}, or leave it empty."
-        raise DataError([f"{one.where}, start: {one.start[:60]!r} is no {ROW} that is known. {cure}"])
-    return _made(model, name, one.scenario, level, start)
+        raise DataError([f"{entry.where}, start: {entry.start[:60]!r} is no {ROW} that is known. {cure}"])
+    return _made(model, name, entry.scenario, level, start)
 
 
 def _draw_comparison(model: Model, kept: list[KeptScenario]) -> None:
     """Two scenarios side by side, and why the prediction moves from one to the other."""
     inputs, state = controls.read_inputs(), st.session_state
     begin, level = controls.find_start(model, inputs.start), controls.last_level(model)
-    choices = {one.name: one for one in kept}
+    choices = {entry.name: entry for entry in kept}
     choices[session.NOW] = _made(model, session.NOW, inputs.scenario, level, begin)
     st.markdown("### Compare two")
     start, end = session.TRAY_FROM, session.TRAY_TO
@@ -305,12 +305,14 @@ def _draw_comparison(model: Model, kept: list[KeptScenario]) -> None:
     moved = predict_change(
         model, before.scenario, after.scenario, nearest_possible_level(len(model.distinct), after.coverage)
     )
-    answers = [predict(model, one.scenario, nearest_possible_level(len(model.distinct), one.coverage)) for one in pair]
+    answers = [
+        predict(model, entry.scenario, nearest_possible_level(len(model.distinct), entry.coverage)) for entry in pair
+    ]
     table = [
         ["Scenario", before.name, after.name],
         [f"{TARGET.label} ({TARGET.short_unit})", *(f"{answer.value:.0f}" for answer in answers)],
         ["Interval", *(_interval(answer, answer.level) for answer in answers)],
-        *([c.label, *(c.text_with_unit(one.scenario[c.name]) for one in pair)] for c in FEATURES),
+        *([c.label, *(c.text_with_unit(entry.scenario[c.name]) for entry in pair)] for c in FEATURES),
         [f"Nearest {ROW}", *(f"{row_name(a.nearest[0].name)}, {a.nearest[0].distance:.1f} s.d." for a in answers)],
     ]
     st.markdown(f"{plain(after.name)}: {change_in_words(moved, plain(before.name))}")

@@ -134,11 +134,11 @@ def moves(evidence: Evidence) -> "go.Figure":
 
 def standings(table: list[RankedVersion]) -> "go.Figure":
     """Several candidates by their typical miss with its standard error; those within the tie are shaded."""
-    labels = [f"{ALGORITHMS[one.algorithm].label}<br>version {one.version}" for one in table]
-    values, errors = ([getattr(one.scores.mae, part) for one in table] for part in ("value", "standard_error"))
+    labels = [f"{ALGORITHMS[ranked.algorithm].label}<br>version {ranked.version}" for ranked in table]
+    values, errors = ([getattr(ranked.scores.mae, part) for ranked in table] for part in ("value", "standard_error"))
     dots = {
         "x": values, "y": labels, "mode": "markers", "showlegend": False,
-        "marker": {"size": 10, "color": [POINT if one.is_tied else MUTED for one in table]},
+        "marker": {"size": 10, "color": [POINT if ranked.is_tied else MUTED for ranked in table]},
         "error_x": {"array": errors, "thickness": 1.5, "color": MUTED}, "customdata": errors,
         "hovertemplate": f"%{{y}}: %{{x:.1f}} ± %{{customdata:.1f}} {TARGET.unit}<extra></extra>",
     }  # fmt: skip
@@ -163,7 +163,7 @@ def timeline(promotions: list[Promotion], now: datetime) -> "go.Figure":
     now
         Where the last bar ends.
     """
-    ends = [*(one.at for one in promotions[1:]), now]
+    ends = [*(promotion.at for promotion in promotions[1:]), now]
     data = [
         {
             "x": [one.at.isoformat(), end.isoformat()], "y": [f"Version {one.version_id}"] * 2, "mode": "lines+markers",
@@ -175,6 +175,6 @@ def timeline(promotions: list[Promotion], now: datetime) -> "go.Figure":
         }
         for one, end in zip(promotions, ends, strict=True)
     ]  # fmt: skip
-    n = len({one.version_id for one in promotions})
+    n = len({promotion.version_id for promotion in promotions})
     yaxis = {"type": "category", "range": [-0.6, n - 0.4]}
     return figure(data, 90 + 34 * n, {"title": {"text": "Time (UTC)"}, "type": "date"}, yaxis)

@@ -41,7 +41,7 @@ def draw_kept(
     on_stored
         Called back with what the browser's storage holds that it was not told of.
     """
-    low, high = min((one.low for one in kept), default=0), max((one.high for one in kept), default=0)
+    low, high = min((entry.low for entry in kept), default=0), max((entry.high for entry in kept), default=0)
     rows = [
         {"name": one.name, "cells": list(line.values()), "value": one.value, "low": one.low, "high": one.high}
         for line, one in zip(lines, kept, strict=True)

@@ -174,9 +174,9 @@ def tie(standings: Ranking, n_rows: int) -> str:
     if n_tied == len(others):
         return f"No clear winner: on {n_rows:,} {ROWS} the differences are within chance. {chosen}"
     rest = len(others) - n_tied
-    told = f"{rest} of the others miss{'es' if rest == 1 else ''} by more than {name}"
+    text = f"{rest} of the others miss{'es' if rest == 1 else ''} by more than {name}"
     ties = f"; {n_tied} cannot be told apart from it" if n_tied else ""
-    return f"On {n_rows:,} {ROWS} {told}{ties} (90 % intervals that hold for all pairs at once). {chosen}"
+    return f"On {n_rows:,} {ROWS} {text}{ties} (90 % intervals that hold for all pairs at once). {chosen}"
 
 
 def standings_table(standings: Ranking, active: int, baseline: Scores) -> list[dict[str, str]]:
@@ -214,10 +214,10 @@ def memory(n_bytes: float) -> str:
 def progress(job: Job, now: datetime) -> str:
     """What a running job is at, how long it has run, and how long it may still."""
     elapsed = (now - (job.started_at or now)).total_seconds()
-    told = f"{job.message or 'Starting'} · {duration(elapsed)}"
+    text = f"{job.message or 'Starting'} · {duration(elapsed)}"
     if job.done >= 3 and job.total:
-        told += f", about {duration(elapsed * (job.total - job.done) / job.done)} to go"
-    return told
+        text += f", about {duration(elapsed * (job.total - job.done) / job.done)} to go"
+    return text
 
 
 def asked(job: Job) -> str:

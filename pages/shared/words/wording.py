@@ -90,20 +90,20 @@ def _beyond(model: Model, answer: Prediction) -> str:
 
 def change_in_words(change: Change, start: str = "where the sliders were") -> str:
     """Say how the prediction changes from a start, and how sure that is."""
-    told = f"**{amount_in_words(change.value)}** than {start}" if round(change.value) else f"**No change** from {start}"
+    text = f"**{amount_in_words(change.value)}** than {start}" if round(change.value) else f"**No change** from {start}"
     if change.low is None or change.high is None:
-        return f"{told}. How sure that is cannot be said yet: this version has no refits, which are made by a job."
+        return f"{text}. How sure that is cannot be said yet: this version has no refits, which are made by a job."
     stretched = ", stretched to hold the change" if change.is_stretched else ""
     ends = f"{amount_in_words(change.low)} to {amount_in_words(change.high)}{stretched}"
-    return f"{told} ({change.level * 100:g} %: {ends}). {agreement_in_words(change)}."
+    return f"{text} ({change.level * 100:g} %: {ends}). {agreement_in_words(change)}."
 
 
 def limits_of(model: Model) -> str:
     """Say what the number is not, and which directions of the curves were assumed."""
-    told = f"The model learned from {ROWS} side by side; it does not show what a change would cause."
+    text = f"The model learned from {ROWS} side by side; it does not show what a change would cause."
     if directions := directions_of(model):
-        told += f" Assumed, not found: {'; '.join(directions)}."
-    return told
+        text += f" Assumed, not found: {'; '.join(directions)}."
+    return text
 
 
 def directions_of(model: Model) -> list[Any]:
