@@ -2,9 +2,10 @@
 
 import streamlit as st
 
-from data.schema import QUESTION, DataError
+from data.errors import DataError
+from data.schema import QUESTION
 from model.answering.change import predict_change
-from model.answering.predict import predict
+from model.answering.prediction import predict
 from pages.shared import controls, metrics, resources
 from pages.shared.panels import goal_form, links, tray
 from pages.shared.panels.frame import draw_frame

@@ -19,7 +19,7 @@ import numpy as np
 from bench import browser, decide, explore, programs, retrain, sessions
 from data.load import load_rows
 from data.schema import FEATURES
-from model.answering.predict import predict
+from model.answering.prediction import predict
 from model.fitting import artifact
 from pages.shared.session import INPUT_KEYS
 from tests.conftest import running_server

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from data.load import load_rows
 from data.schema import TARGET
-from model.answering.change import ends
+from model.answering.change import interval_ends
 from model.fitting.recipe import OFFERED
 from model.fitting.refits import N_REFITS, make_refits
 from model.fitting.train import features
@@ -79,10 +79,10 @@ def _table(truth: str, n_rows: int, seed: int) -> tuple[FloatArray, FloatArray]:
     before, after = np.array(before), np.array(after)
     changed = f(after) - f(before)
     X_before, X_after = before * deviation + mean, after * deviation + mean
-    low, high = ends(refits.changes(X_before, X_after), LEVEL)
+    low, high = interval_ends(refits.changes(X_before, X_after), LEVEL)
     own = refits.changes_of_others(X_before, X_after)
     low, high = np.minimum(low[:, None], own), np.maximum(high[:, None], own)
-    alone = ends(refits.changes(X_before, X_after)[:, :N_REFITS], LEVEL)  # of the first kind, least squares
+    alone = interval_ends(refits.changes(X_before, X_after)[:, :N_REFITS], LEVEL)  # of the first kind, least squares
     low, high = (np.column_stack([end, only]) for end, only in zip((low, high), alone, strict=True))
     held = (low - 1e-9 <= changed[:, None]) & (changed[:, None] <= high + 1e-9)
     return held.mean(axis=0), (high - low).mean(axis=0)

@@ -8,7 +8,7 @@ import time
 
 from bench.visit import Visit
 from data.load import load_rows
-from model.answering.predict import predict_rows
+from model.answering.prediction import predict_rows
 from model.queue import jobs
 from model.store import history, versions
 from model.store.tables import MODEL_VERSION, OPEN

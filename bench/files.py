@@ -9,10 +9,11 @@ import re
 import numpy as np
 
 from bench.visit import Visit
+from data.errors import DataError
 from data.inputs import load_inputs
 from data.load import SHIPPED, load_rows
-from data.schema import FEATURE_NAMES, TARGET, DataError
-from model.answering.predict import predict_rows
+from data.schema import FEATURE_NAMES, TARGET
+from model.answering.prediction import predict_rows
 from model.answering.scoring import score_file
 from model.fitting import artifact
 
@@ -111,7 +112,7 @@ def wrong_scores(model, column, content):
         result = score_file(model, load_inputs(io.BytesIO(content)))
     except DataError:
         return 0
-    found = result.rows[result.added[0]].to_numpy(float)
+    found = result.table[result.added[0]].to_numpy(float)
     expected = predict_rows(model, load_rows()[list(FEATURE_NAMES)].to_numpy(float))
     if not column:  # whatever of it can still be read
         places = np.flatnonzero(~np.isnan(found))

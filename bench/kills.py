@@ -15,7 +15,7 @@ from websockets import ConnectionClosed
 from bench.sessions import process_of
 from bench.visit import Visit
 from data.schema import FEATURES
-from model.answering.predict import predict
+from model.answering.prediction import predict
 from model.queue import jobs
 from model.store import history, versions
 from model.store.database import Store

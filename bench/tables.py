@@ -17,7 +17,7 @@ from bench.sessions import process_of
 from bench.visit import Visit
 from data.load import load_rows
 from data.schema import FEATURES
-from model.answering.predict import predict
+from model.answering.prediction import predict
 from model.fitting.recipe import make_recipe
 from model.fitting.train import train
 from model.store import history, versions

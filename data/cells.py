@@ -9,38 +9,38 @@ if TYPE_CHECKING:
 # OWASP, CSV injection: what makes a cell a formula stands at its start.
 _FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]")
 _MARKED = re.compile(rf"'+(?={_FORMULA.pattern})")
-_FIGURES = re.compile(r"[0-9+\-\s.,;:()/%]*")  # numbers, coordinates, telephone numbers: nothing calls a function
+_FIGURE = re.compile(r"[0-9+\-\s.,;:()/%]*")  # numbers, coordinates, telephone numbers: nothing calls a function
 _EXPONENT = re.compile(r"[+-]?[0-9][0-9.,]*[eE][+-]?[0-9]+")
 
 
-def harmless(cell: str) -> str:
+def escape(cell: str) -> str:
     """Put an apostrophe before a cell that a spreadsheet would take for a formula."""
-    return f"'{cell}" if _FORMULA.match(cell) and not (_FIGURES.fullmatch(cell) or _EXPONENT.fullmatch(cell)) else cell
+    return f"'{cell}" if _FORMULA.match(cell) and not (_FIGURE.fullmatch(cell) or _EXPONENT.fullmatch(cell)) else cell
 
 
-def restored(cell: str) -> str:
-    """Take off the apostrophe that `harmless` has put there."""
+def unescape(cell: str) -> str:
+    """Take off the apostrophe that `escape` adds."""
     return _MARKED.sub("", cell, count=1) if cell.startswith("'") else cell
 
 
-def restored_column(cells: "pd.Series") -> "pd.Series":
-    """Return a column of text with the apostrophes taken off that `harmless` has put there."""
+def unescape_column(cells: "pd.Series") -> "pd.Series":
+    """Return a column of text without the apostrophes that `escape` adds."""
     marked = cells.str.startswith("'").fillna(False).astype(bool)
-    return cells.where(~marked, cells[marked].map(restored)) if marked.any() else cells
+    return cells.where(~marked, cells[marked].map(unescape)) if marked.any() else cells
 
 
-def harmless_column(cells: "pd.Series") -> "pd.Series":
+def escape_column(cells: "pd.Series") -> "pd.Series":
     """Return a column of which no cell is a formula; numbers and what is missing stay as they are."""
     if cells.dtype.kind in "fiub":
         return cells
     suspects = cells.astype("str").str.match(_FORMULA.pattern).fillna(False).astype(bool)
-    return cells.where(~suspects, cells[suspects].map(harmless)) if suspects.any() else cells
+    return cells.where(~suspects, cells[suspects].map(escape)) if suspects.any() else cells
 
 
-def harmless_table(table: "pd.DataFrame") -> "pd.DataFrame":
+def escape_table(table: "pd.DataFrame") -> "pd.DataFrame":
     """Return a table of which neither a cell nor a title is a formula."""
     import pandas as pd
 
-    columns = [harmless_column(table.iloc[:, place]) for place in range(table.shape[1])]
-    titles = [harmless(str(title)) for title in table.columns]
+    columns = [escape_column(table.iloc[:, index]) for index in range(table.shape[1])]
+    titles = [escape(str(title)) for title in table.columns]
     return pd.concat(columns, axis=1).set_axis(titles, axis=1) if columns else table

@@ -2,10 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from data.cells import harmless_column
+from data.cells import escape_column
+from data.errors import DataError, FileProblems
 from data.load import assemble
 from data.numbers import read_number
-from data.schema import COLUMNS, ROW, Column, DataError
+from data.schema import COLUMNS, ROW, Column
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,7 +41,7 @@ def from_shown(table: "pd.DataFrame", rows: "pd.DataFrame") -> "pd.DataFrame":
     table
         As from `to_shown`, with other text in it, and perhaps more columns.
     rows
-        What that was made of.
+        The rows that it was made of.
 
     Returns
     -------
@@ -52,22 +53,22 @@ def from_shown(table: "pd.DataFrame", rows: "pd.DataFrame") -> "pd.DataFrame":
     DataError
         With every problem: row, column, value received and cure.
     """
-    shown, problems = to_shown(rows), []
+    shown = to_shown(rows)
+    problems = FileProblems()
     figures = rows[[column.name for column in COLUMNS]].set_axis(shown.index)
     for column in COLUMNS:
         for row in shown.index[table[column.name] != shown[column.name]]:
             typed = table.loc[row, column.name]
             try:
-                figures.loc[row, column.name] = _stored(column, typed)
+                figures.loc[row, column.name] = _read_cell(column, typed)
             except DataError as error:
-                cure = str(error).removeprefix(f"{column.name}: ")
-                problems.append((row, f"row {row}, {column.name}: {cure}"))
+                problems.add(row, str(error), column.name)
     if problems:
-        raise DataError([text for _, text in sorted(problems, key=lambda problem: problem[0])])
+        raise DataError(problems.sentences())
     return assemble(rows[ROW].set_axis(shown.index), dict(figures.items()), [])
 
 
-def _stored(column: Column, typed: object) -> float:
+def _read_cell(column: Column, typed: object) -> float:
     """Read what was typed into a cell, in the shown unit."""
     text = "" if typed is None else str(typed).strip()
     if column.is_share:
@@ -86,9 +87,9 @@ def _stored(column: Column, typed: object) -> float:
 
 def write_rows(rows: "pd.DataFrame") -> str:
     """Write rows as CSV of which a spreadsheet calculates nothing; `data.load.load_rows` reads them as they were."""
-    return rows.assign(**{ROW: harmless_column(rows[ROW])}).to_csv(index=False)
+    return rows.assign(**{ROW: escape_column(rows[ROW])}).to_csv(index=False)
 
 
-def template(rows: "pd.DataFrame", n_rows: int = 3) -> str:
+def write_template(rows: "pd.DataFrame", n_rows: int = 3) -> str:
     """Write a file to fill in: the header, and a few rows to show how it is meant."""
     return write_rows(rows.head(n_rows))

@@ -4,61 +4,61 @@ import csv
 import io
 import sys
 import zipfile
+from collections.abc import Callable
 from typing import IO, Any
 
-from data import apart
-from data.schema import DataError
+from data.errors import DataError
+from data.isolation import read_isolated, require_small, serve_reader
 from data.text import MAX_CELLS, MAX_ROWS, TOO_MANY_CELLS, TOO_MANY_ROWS
 
 _CURE = "Save the sheet as CSV."
-_OLD = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # how a compound file of Microsoft's begins
+_XLS = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # how a compound file of Microsoft's begins
 
 
 def is_excel(raw: bytes) -> bool:
     """Whether bytes are a zip archive, as Excel files are, or the older kind of file."""
-    return raw.startswith((b"PK\x03\x04", _OLD))
+    return raw.startswith((b"PK\x03\x04", _XLS))
 
 
-def read(raw: bytes, sheet: str = "") -> tuple[bytes, str, list[str]]:
+def read_sheet(raw: bytes, sheet: str = "") -> tuple[bytes, str, list[str]]:
     """Read a sheet in a process of its own.
 
     Parameters
     ----------
-    raw
-        The file.
     sheet
-        Its name; the first one that is not empty unless told otherwise.
+        Its name; empty for the first sheet that is not empty.
 
     Returns
     -------
     csv : bytes
         Comma-separated, decimal points; a line for each row of the sheet, the empty ones too.
     sheet : str
-        Whose it is.
+        Its name.
     sheets : list of str
-        Of the file, in its order, without hidden ones.
+        Names of all visible sheets, in the file's order.
 
     Raises
     ------
     DataError
         If it cannot be read, is too large, or has no such sheet.
     """
-    if raw.startswith(_OLD):
+    if raw.startswith(_XLS):
         raise DataError(["This is an old Excel file (.xls), or one with a password. Save it as .xlsx or as CSV."])
-    summary, content = apart.read(__name__, [sheet], raw, "The Excel file", _CURE)
+    summary, content = read_isolated(__name__, [sheet], raw, "The Excel file", _CURE)
     return content, summary["sheet"], summary["sheets"]
 
 
-def _reading(raw: bytes, sheet: str) -> tuple[dict[str, Any], Any]:
+def _read_here(raw: bytes, sheet: str) -> tuple[dict[str, Any], Callable[[IO[bytes]], None]]:
+    """Read a sheet in this process."""
     from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
-            apart.require_small(sum(each.file_size for each in archive.infolist()))
+            require_small(sum(member.file_size for member in archive.infolist()))
         book = CalamineWorkbook.from_filelike(io.BytesIO(raw))
-        sheets = [each.name for each in book.sheets_metadata if each.typ == SheetTypeEnum.WorkSheet]
-        shown = [each.name for each in book.sheets_metadata if each.visible == SheetVisibleEnum.Visible]
-        sheets = [name for name in sheets if name in shown] or sheets  # a hidden one is not what a person means
+        sheets = [entry.name for entry in book.sheets_metadata if entry.typ == SheetTypeEnum.WorkSheet]
+        visible = [entry.name for entry in book.sheets_metadata if entry.visible == SheetVisibleEnum.Visible]
+        sheets = [name for name in sheets if name in visible] or sheets  # nobody means a hidden sheet
         if not sheets:
             raise DataError([f"The Excel file has no sheet with cells. {_CURE}"])
         if sheet and sheet not in sheets:
@@ -91,4 +91,4 @@ def _text(cell: Any) -> str:
 
 
 if __name__ == "__main__":
-    apart.answer(lambda raw: _reading(raw, sys.argv[1]))
+    serve_reader(lambda raw: _read_here(raw, sys.argv[1]))

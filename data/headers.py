@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from data.schema import COLUMNS, INPUT, ROW, ROW_ALIASES
+from data.schema import COLUMNS, INPUT_PREFIX, ROW, ROW_ALIASES
 
 _UNIT = re.compile(r"\s*[(\[]([^()\[\]]*)[)\]]\s*$")
 
@@ -29,23 +29,23 @@ _EXACT = {fold(ROW): ROW} | {
 _ALIAS = {fold(alias): ROW for alias in ROW_ALIASES} | {
     fold(spelling): column.name for column in COLUMNS for spelling in (column.short_label, *column.aliases)
 }
-_IN_FULL = {f"{INPUT}{column.name}".lower(): column.name for column in COLUMNS}
+_PREFIXED = {f"{INPUT_PREFIX}{column.name}".lower(): column.name for column in COLUMNS}
 
 
-def _known(title: str, spellings: dict[str, str]) -> str | None:
+def _find_spelling(title: str, spellings: dict[str, str]) -> str | None:
     return spellings.get(fold(title)) or spellings.get(fold(without_unit(title)))
 
 
-def names_of(headers: Iterable[object]) -> list[str | None]:
+def match_headers(headers: Iterable[object]) -> list[str | None]:
     """Return the schema's name for each header, or None.
 
     A column's own name beats another spelling: beside it, that is another column. Beside
     ``input.version`` the header ``version`` is not that column: it is the app's, as in a file that it wrote.
     """
     titles = [str(title).strip().lower() for title in headers]
-    names = [_IN_FULL.get(title) for title in titles]
+    names = [_PREFIXED.get(title) for title in titles]
     for spellings in (_EXACT, _ALIAS):
         taken = {*names}
-        others = [_known(title, spellings) for title in titles]
+        others = [_find_spelling(title, spellings) for title in titles]
         names = [name or (other if other not in taken else None) for name, other in zip(names, others, strict=True)]
     return names

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from data.schema import FEATURE_NAMES, FEATURES, DataError
-from data.table import Source, Table, numbers, read_table
+from data.errors import DataError
+from data.schema import FEATURE_NAMES, FEATURES
+from data.table import Source, Table, TableError, read_numbers, read_table
 from data.text import MAX_BYTES
 
-MAX_ROWS = 250_000
+FloatArray = NDArray[np.float64]
+MAX_SCORED_ROWS = 250_000
 
 
 @dataclass(frozen=True)
@@ -21,22 +23,23 @@ class Inputs:
 
     Attributes
     ----------
-    table : data.table.Table
+    table
         The file as it stands.
-    X : ndarray of shape (n_rows, n_features)
-        In the order of the schema and in its stored units; NaN where a cell cannot be used.
-    reasons : list of str
+    X
+        Of shape (n_rows, n_features), in the order of the schema and in its stored units; NaN where a cell cannot be
+        used.
+    reasons
         For each row why it cannot be used; empty where it can.
     """
 
     table: Table
-    X: np.ndarray
+    X: FloatArray
     reasons: list[str]
 
     @property
-    def usable(self) -> NDArray[np.float64]:
+    def usable(self) -> NDArray[np.bool_]:
         """Which rows can be used, as a boolean array of shape (n_rows,)."""
-        return ~np.isnan(self.X).any(axis=1)
+        return ~np.isnan(self.X.sum(axis=1))
 
 
 def load_inputs(
@@ -52,12 +55,8 @@ def load_inputs(
 
     Parameters
     ----------
-    source
-        What to read: a path, bytes, or a binary file.
-    columns, sheet
+    source, columns, sheet, max_bytes
         As for `data.load.load_rows`.
-    max_bytes
-        The largest file accepted [bytes].
 
     Raises
     ------
@@ -65,40 +64,39 @@ def load_inputs(
         If the file as a whole cannot be used: it is no table, lacks an input, has no rows or too many.
     """
     table = read_table(source, FEATURE_NAMES, columns=columns, sheet=sheet, max_bytes=max_bytes)
-    if any(row == 1 for row, _, _ in table.problems):
-        raise table.problems.error(table)
-    if lost := [title for title in table.ignored if title not in table.cells.columns]:
-        table.remarks.append(f"Left out, for a Parquet file is read for its inputs alone: {', '.join(lost)[:200]}.")
-    if len(table.cells) > MAX_ROWS:
-        raise DataError([f"The file has {len(table.cells):,} rows. Send at most {MAX_ROWS:,} at once."])
-    values = [numbers(table, column).reindex(table.cells.index) for column in FEATURES]
+    if table.problems.is_of_header:
+        raise TableError(table)
+    if unread := [title for title in table.ignored if title not in table.cells.columns]:
+        table.remarks.append(f"Left out, for a Parquet file is read for its inputs alone: {', '.join(unread)[:200]}.")
+    if len(table.cells) > MAX_SCORED_ROWS:
+        raise DataError([f"The file has {len(table.cells):,} rows. Send at most {MAX_SCORED_ROWS:,} at once."])
+    X = [read_numbers(table, column).reindex(table.cells.index) for column in FEATURES]
     reasons = dict.fromkeys(table.cells.index, "")
-    for row, column, text in table.problems:
-        reasons[row] = " ".join(filter(None, (reasons[row], f"{column}: {text}" if column else text)))
-    return Inputs(table, np.column_stack(values), list(reasons.values()))
+    for row, column, sentence in table.problems:
+        reasons[row] = " ".join(filter(None, (reasons[row], f"{column}: {sentence}" if column else sentence)))
+    return Inputs(table, np.column_stack(X), list(reasons.values()))
 
 
 def load_json(content: bytes) -> Any:
-    """Read JSON strictly: no NaN, and no name given twice.
+    """Read JSON strictly, without NaN or doubled names; raise DataError with what is wrong."""
 
-    Raises
-    ------
-    DataError
-        With what is wrong.
-    """
-
-    def constant(name: str) -> None:
+    def refuse_constant(name: str) -> None:
         raise ValueError(f"{name} is no number there")
 
-    def pairs(found: Any) -> dict[str, object]:
-        if len(values := dict(found)) < len(found):
+    def read_integer(digits: str) -> int:
+        try:
+            return int(digits)
+        except ValueError:  # from sys.get_int_max_str_digits() on
+            raise ValueError("a number has too many digits") from None
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len(values := dict(pairs)) < len(pairs):
             raise ValueError("a name is given twice")
         return values
 
     try:
-        return json.loads(content, parse_constant=constant, object_pairs_hook=pairs)
+        return json.loads(content, parse_constant=refuse_constant, parse_int=read_integer, object_pairs_hook=unique)
     except RecursionError:
         raise DataError(["This is not JSON that can be read: it is nested too deeply."]) from None
     except ValueError as error:
-        reason = "a number has too many digits" if "integer string" in str(error) else str(error)[:80]
-        raise DataError([f"This is not JSON that can be read: {reason}."]) from None
+        raise DataError([f"This is not JSON that can be read: {str(error)[:80]}."]) from None

@@ -4,19 +4,22 @@ import csv
 import io
 import re
 from collections import Counter
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from data.headers import names_of
-from data.schema import DataError
+from data.errors import DataError
+from data.headers import match_headers
+
+if TYPE_CHECKING:
+    import _csv
 
 BLANK = " "  # between cells: any number of blanks and tabs
 _SIGNS = (",", ";", "\t", "|", BLANK)
-_NAMED = re.compile(r"sep=([,;\t|])\s*(?:\n|\r|$)")  # as spreadsheets write it, in the first line
-_HEAD = 2**16  # characters that are looked at
+_SEPARATOR_LINE = re.compile(r"sep=([,;\t|])\s*(?:\n|\r|$)")  # as spreadsheets write it, in the first line
+_N_CHARACTERS = 2**16  # characters that are looked at
 _N_RECORDS, _N_ABOVE = 50, 20  # records that are looked at, and those among them that may be the header
 _COMMENT = re.compile(r"\s*#.")
 _FIGURE = re.compile(r"[+-]?[0-9][0-9.,]*\s*%?")
-_OTHERS = (
+_OTHER_FORMATS = (
     (re.compile(r"<!doctype html|<!--|<html|<head|<body|<table|<div", re.IGNORECASE), "a web page"),
     (re.compile(r"<\?xml|<[a-z][\w:.-]*[\s/>]", re.IGNORECASE), "XML"),
     (re.compile(r'\{\s*["}]|\[\s*[\[{"\]\d-]'), "JSON"),
@@ -37,14 +40,9 @@ class Layout(NamedTuple):
 
 
 def require_table(text: str) -> None:
-    """Refuse what is a known kind of text and no table.
-
-    Raises
-    ------
-    DataError
-    """
+    """Raise DataError for a known kind of text that is not a table."""
     start = text[:1000].lstrip()
-    for pattern, kind in _OTHERS:
+    for pattern, kind in _OTHER_FORMATS:
         if pattern.match(start):
             cause = "A download that was refused leaves such a file. " if kind in ("a web page", "XML") else ""
             begin = " ".join(start[:40].split())
@@ -52,43 +50,40 @@ def require_table(text: str) -> None:
 
 
 def require_header(header: list[str], expected: str) -> None:
-    """Refuse a table whose first line is figures.
-
-    Raises
-    ------
-    DataError
-    """
+    """Raise DataError for a table whose first line is figures."""
     cells = [cell.strip() for cell in header if cell.strip()]
     figures = [cell for cell in cells if _FIGURE.fullmatch(cell)]
-    if len(figures) > len(cells) / 2 and not any(names_of(header)):
+    if len(figures) > len(cells) / 2 and not any(match_headers(header)):
         received = ", ".join(cells)[:80]
         raise DataError(
             [f"The file has no header: it begins with {received}. Put a line above that names: {expected}."]
         )
 
 
-def layout_of(text: str) -> Layout:
+def detect_layout(text: str) -> Layout:
     """Find the separator that makes a table of the text, and the header in it.
 
     The header is the record with the most known names, rather one with as many cells as most have, and the first of
     several. Blanks separate cells only where every line has as many of them.
     """
-    if named := _NAMED.match(text):
-        return Layout(named[1], 2, ())
+    if match := _SEPARATOR_LINE.match(text):
+        return Layout(match[1], 2, ())
     best, most = Layout(",", 1, ()), (0, 0.0, 1)
     for sign in _SIGNS:
-        records = _records(text[:_HEAD], sign, is_whole=len(text) <= _HEAD)
+        records = _records(text[:_N_CHARACTERS], sign, is_whole=len(text) <= _N_CHARACTERS)
         if not records:
             continue
-        header = _header(records)
+        header = _header_index(records)
         fields = records[header][1]
         rows = [record for _, record in records[header + 1 :] if not is_empty(record, sign)]
         body = [len(record) for record in rows]
-        has_row_names = len(fields) > 1 and {*body} == {len(fields) + 1} and (sign == BLANK or _are_names(text, rows))
+        has_row_names = (
+            len(fields) > 1 and {*body} == {len(fields) + 1} and (sign == BLANK or _begin_with_names(text, rows))
+        )
         fit = sum(n == len(fields) + has_row_names for n in body) / len(body) if body and len(fields) > 1 else 0.0
         if sign == BLANK and fit < 1:
             continue
-        score = (sum(name is not None for name in names_of(fields)), fit, len(fields))
+        score = (sum(name is not None for name in match_headers(fields)), fit, len(fields))
         if score > most:
             above = tuple(sign.join(record).strip() for _, record in records[:header])
             best, most = Layout(sign, records[header][0], above, has_row_names), score
@@ -101,7 +96,7 @@ def is_empty(fields: list[str], separator: str) -> bool:
     return not (text.strip("-:=+ \t\r\n") if separator == "|" else text.strip())
 
 
-def _are_names(text: str, rows: list[list[str]]) -> bool:
+def _begin_with_names(text: str, rows: list[list[str]]) -> bool:
     """Whether each row begins with a name in quotation marks that the header has no title for."""
     return all(f'"{row[0]}"' in text for row in rows) and len({row[0] for row in rows}) == len(rows)
 
@@ -111,7 +106,7 @@ def split_blanks(text: str) -> str:
     return re.sub(r" +$", "", text.replace("\t", " "), flags=re.MULTILINE)
 
 
-def reader(text: str, separator: str) -> Any:  # an iterator with ``line_num``, whose class has no name to import
+def read_records(text: str, separator: str) -> "_csv.Reader":
     """Split text into records of cells."""
     has_blanks = separator == BLANK or f'{separator} "' in text
     return csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=has_blanks)
@@ -120,7 +115,7 @@ def reader(text: str, separator: str) -> Any:  # an iterator with ``line_num``, 
 def _records(head: str, sign: str, *, is_whole: bool) -> list[tuple[int, list[str]]]:
     """Number and fields of the first records that are not empty; not of the last where it is cut off."""
     records: list[tuple[int, list[str]]] = []
-    for number, fields in enumerate(reader(split_blanks(head) if sign == BLANK else head, sign), 1):
+    for number, fields in enumerate(read_records(split_blanks(head) if sign == BLANK else head, sign), 1):
         if not is_empty(fields, sign) and not (_COMMENT.match(fields[0]) and not records):
             records.append((number, fields))
         if len(records) > _N_RECORDS:
@@ -128,14 +123,14 @@ def _records(head: str, sign: str, *, is_whole: bool) -> list[tuple[int, list[st
     return records[:-1] if len(records) > 1 and not is_whole else records[:_N_RECORDS]
 
 
-def _header(records: list[tuple[int, list[str]]]) -> int:
-    """Place of the header among the records."""
+def _header_index(records: list[tuple[int, list[str]]]) -> int:
+    """Index of the header among the records."""
     usual = Counter(len(fields) for _, fields in records).most_common(1)[0][0]
 
     def likelihood(fields: list[str]) -> float:
         if sum(bool(field.strip()) for field in fields) < 2:
             return 0
-        return sum(name is not None for name in names_of(fields)) + 1.5 * (len(fields) in (usual, usual - 1))
+        return sum(name is not None for name in match_headers(fields)) + 1.5 * (len(fields) in (usual, usual - 1))
 
     likely = [likelihood(fields) for _, fields in records[:_N_ABOVE]]
     return likely.index(max(likely))

@@ -3,23 +3,24 @@
 import csv
 import hashlib
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from data.cells import restored_column
-from data.odd import odd_values, summary_rows
-from data.schema import COLUMNS, FEATURE_NAMES, ROW, TARGET, DataError
-from data.table import Source, numbers, read_table
+from data.cells import unescape_column
+from data.errors import DataError
+from data.outliers import describe_outliers, describe_summary_rows
+from data.schema import COLUMNS, FEATURE_NAMES, ROW, TARGET
+from data.table import Source, TableError, read_numbers, read_table
 from data.text import MAX_BYTES
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-_AT_ONCE = 50_000  # rows
+_ROWS_PER_DIGEST = 50_000
 _FIGURES = [*FEATURE_NAMES, TARGET.name]
 _N_NAMED = 10  # rows that are named where many are meant
 EXPECTED = ", ".join((ROW, *(column.name for column in COLUMNS)))
@@ -46,11 +47,11 @@ def load_rows(
     source
         What to read: a path, bytes, or a binary file.
     columns
-        Name in the schema -> title or place of its column, where the header does not say.
+        Name in the schema -> title or position of its column, where the header does not say.
     sheet
-        Of an Excel file; the first one unless told otherwise.
+        Of an Excel file; empty for the first that is not empty.
     leave_out
-        Whether rows that cannot be used are left out, and not the file refused for them.
+        Whether to leave out rows that cannot be used, rather than refuse the file.
     max_bytes
         The largest file accepted [bytes].
 
@@ -69,75 +70,54 @@ def load_rows(
     """
     wanted = (ROW, *(column.name for column in COLUMNS))
     table = read_table(source, wanted, columns=columns, sheet=sheet, max_bytes=max_bytes, limit=DataError.SHOWN)
-    figures = {column.name: numbers(table, column) for column in COLUMNS if column.name in table.places}
-    is_of_file = any(row == 1 for row, _, _ in table.problems)
-    usable = table.whole[~np.isnan([*figures.values()]).any(axis=0)] if figures else table.whole
-    if table.problems and (is_of_file or not (leave_out and len(usable))):
-        raise table.problems.error(table)
+    figures = {column.name: read_numbers(table, column) for column in COLUMNS if column.name in table.positions}
+    usable = table.whole_rows[~np.isnan([*figures.values()]).any(axis=0)] if figures else table.whole_rows
+    if table.problems and (table.problems.is_of_header or not (leave_out and len(usable))):
+        raise TableError(table)
     unusable = table.cells.index.difference(usable).tolist()
     if table.ignored:
         table.remarks.insert(0, f"Ignored columns: {', '.join(table.ignored)[:200]}.")
     if unusable:
-        table.remarks.insert(0, f"Left out: {places_in_words(unusable)}, which cannot be used.")
-    names = table.column(ROW)
+        table.remarks.insert(0, f"Left out: {list_row_numbers(unusable)}, which cannot be used.")
+    names = table.column(ROW) if ROW in table.positions else None
     rows = assemble(
-        None if names is None else names[usable], {name: each[usable] for name, each in figures.items()}, table.remarks
+        None if names is None else names[usable],
+        {name: values[usable] for name, values in figures.items()},
+        table.remarks,
     )
     rows.attrs |= {"left_out": tuple(unusable), "sheet": table.sheet, "sheets": table.sheets}
     return rows
 
 
-def places_in_words(places: Sequence[int]) -> str:
+def list_row_numbers(numbers: Sequence[int]) -> str:
     """Name rows by their numbers in the file: ``"rows 3, 7 and 12 more"``."""
-    listed = ", ".join(map(str, places[:_N_NAMED]))
-    more = f" and {len(places) - _N_NAMED:,} more" if len(places) > _N_NAMED else ""
-    return f"row{'s' if len(places) > 1 else ''} {listed}{more}"
+    listed = ", ".join(map(str, numbers[:_N_NAMED]))
+    more = f" and {len(numbers) - _N_NAMED:,} more" if len(numbers) > _N_NAMED else ""
+    return f"row{'s' if len(numbers) > 1 else ''} {listed}{more}"
 
 
-def distinct(rows: "pd.DataFrame") -> "pd.DataFrame":
-    """Leave out each row whose figures are all those of an earlier one, whatever its name.
-
-    Parameters
-    ----------
-    rows
-        As returned by `load_rows`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        With an index of its own.
-    """
+def drop_copies(rows: "pd.DataFrame") -> "pd.DataFrame":
+    """Leave out each row whose figures are all those of an earlier one, whatever its name; the index starts anew."""
     return rows.drop_duplicates(_FIGURES, ignore_index=True)
 
 
 def fingerprint(rows: "pd.DataFrame") -> str:
-    """SHA-256 of the rows themselves: equal for equal figures, whatever file they came in.
-
-    Parameters
-    ----------
-    rows
-        As returned by `load_rows`.
-
-    Returns
-    -------
-    str
-        64 hexadecimal digits.
-    """
-    digest = hashlib.sha256(_lines([rows.columns]))
-    for start in range(0, len(rows), _AT_ONCE):
-        part = rows.iloc[start : start + _AT_ONCE]
-        digest.update(_lines(zip(*(_cells(part[name]) for name in rows), strict=True)))
+    """SHA-256 of the rows themselves, in 64 hexadecimal digits: equal for equal figures, whatever file they came in."""
+    digest = hashlib.sha256(_csv_bytes([rows.columns]))
+    for start in range(0, len(rows), _ROWS_PER_DIGEST):
+        part = rows.iloc[start : start + _ROWS_PER_DIGEST]
+        digest.update(_csv_bytes(zip(*(_cells(part[name]) for name in rows), strict=True)))
     return digest.hexdigest()
 
 
-def _lines(records: Any) -> bytes:
+def _csv_bytes(records: Iterable[Iterable[object]]) -> bytes:
     buffer = io.StringIO()
     csv.writer(buffer, lineterminator="\n").writerows(records)
     return buffer.getvalue().encode()
 
 
-def _cells(column: "pd.Series") -> "NDArray[Any] | pd.Series":
-    """A column's cells as they are written in full; numbers that occur more than once are turned to text once."""
+def _cells(column: "pd.Series[Any]") -> "pd.Series[Any] | NDArray[np.object_]":
+    """Write a column's cells in full; a number that occurs more than once is turned to text once."""
     import pandas as pd
 
     if column.dtype != float:
@@ -168,7 +148,7 @@ def assemble(names: "pd.Series | None", figures: "Mapping[str, pd.Series]", rema
     rows = pd.DataFrame(figures)
     unnamed = pd.Series([f"row {row}" for row in rows.index], index=rows.index)
     if names is not None:
-        names = restored_column(names.where(names != "", unnamed))
+        names = unescape_column(names.where(names != "", unnamed))
     else:
         names = unnamed
         remarks.append(f'No column "{ROW}": each row is called by its number in the file.')
@@ -180,19 +160,20 @@ def assemble(names: "pd.Series | None", figures: "Mapping[str, pd.Series]", rema
     times = times[times > 1]
     shown = times.head(DataError.SHOWN)
     named = rows[ROW][rows[ROW].isin(shown.index)].drop_duplicates()
-    began = dict(zip(named, named.index, strict=True))
+    first_row = dict(zip(named, named.index, strict=True))
     doubled = [
         f"row {row}: the same figures as row {first[row]}. Kept; remove it if it is a copy."
         for row in copies[: DataError.SHOWN]
     ]
     doubled += [
-        f'{ROW} "{name[:60]}" appears {n} times, first in row {began[name]}. All are kept.' for name, n in shown.items()
+        f'{ROW} "{name[:60]}" appears {n} times, first in row {first_row[name]}. All are kept.'
+        for name, n in shown.items()
     ]
     remarks += doubled[: DataError.SHOWN]
     if (n_doubled := len(copies) + len(times)) > DataError.SHOWN:
         remarks.append(f"... and {n_doubled - DataError.SHOWN:,} more rows or names that appear twice.")
-    remarks += summary_rows(rows)
-    remarks += odd_values(rows)
+    remarks += describe_summary_rows(rows)
+    remarks += describe_outliers(rows)
     rows = rows.reset_index(drop=True)
     rows.attrs["warnings"] = remarks
     return rows

@@ -27,21 +27,10 @@ class Notes:
     suspicious: tuple[Suspicion, ...]
 
 
-def notes_on(sha256: str) -> Notes | None:
-    """Look up what is known about these rows.
-
-    Parameters
-    ----------
-    sha256
-        As `data.load.fingerprint` returns it.
-
-    Returns
-    -------
-    Notes or None
-        None for rows that nobody has written anything about.
-    """
-    found = json.loads(_FILE.read_text(encoding="utf-8")).get(sha256)
-    if found is None:
+def find_notes(sha256: str) -> Notes | None:
+    """Look up what is known about the rows of a fingerprint."""
+    entry = json.loads(_FILE.read_text(encoding="utf-8")).get(sha256)
+    if entry is None:
         return None
-    suspicious = tuple(Suspicion(**entry) for entry in found["suspicious"])
-    return Notes(found["source"], found["period"], tuple(found["facts"]), suspicious)
+    suspicious = tuple(Suspicion(**figure) for figure in entry["suspicious"])
+    return Notes(entry["source"], entry["period"], tuple(entry["facts"]), suspicious)

@@ -5,21 +5,19 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import IO, TYPE_CHECKING, Any
 
-from data import apart
-from data.apart import require_small
-from data.headers import names_of
-from data.schema import ROW, DataError
+from data.errors import DataError, FileProblems
+from data.headers import match_headers
+from data.isolation import read_isolated, require_small, serve_reader
+from data.schema import ROW
 from data.text import CONTROL, MAX_ROWS, TOO_MANY_ROWS
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    from data.table import Problems
+    from pyarrow.parquet import FileMetaData, ParquetFile
 
 _MAX_PARTS = 1_000_000  # row groups times columns: a small file may be nothing but their descriptions
-_AT_ONCE = 50_000  # rows
+_ROWS_PER_BATCH = 50_000
 _CURE = "Write it anew, or as CSV."
 
 
@@ -28,26 +26,25 @@ def is_parquet(raw: bytes) -> bool:
     return raw.startswith(b"PAR1") and (raw.endswith(b"PAR1") or raw[4:5] == b"\x15")
 
 
-def read(
-    raw: bytes, wanted: Iterable[str], problems: "Problems", *, needs_all: bool
+def read_columns(
+    raw: bytes, wanted: Iterable[str], problems: FileProblems, *, needs_all: bool
 ) -> "tuple[list[str], pd.DataFrame]":
     """Read the columns of some names as text, in a process of its own.
 
     Parameters
     ----------
-    raw
-        The file.
     wanted
         Names in the schema.
     problems
         A column that holds neither numbers nor text is added.
     needs_all
-        Whether every column is to be read, for somebody says which is which. So are all where one is missing.
+        Whether to read every column, because somebody says which is which. All are read, too, where one is missing.
 
     Returns
     -------
+    header : list of str
     cells : pandas.DataFrame of str, shape (n_rows, n_readable)
-        Empty text where nothing is; the index is each row's number as in a file whose header is row 1.
+        Empty text for an empty cell; the index is each row's number as in a file whose header is row 1.
 
     Raises
     ------
@@ -57,14 +54,15 @@ def read(
     import pandas as pd
     import pyarrow as pa
 
-    summary, packed = apart.read(__name__, [f"{needs_all:d}", *wanted], raw, "The Parquet file", _CURE)
-    problems.extend((1, "", text) for text in summary["problems"])
+    summary, packed = read_isolated(__name__, [f"{needs_all:d}", *wanted], raw, "The Parquet file", _CURE)
+    for sentence in summary["problems"]:
+        problems.add(1, sentence)
     table = pa.ipc.open_stream(packed).read_all()
     columns = {name: pd.array(table[name], dtype="str") for name in table.column_names}
     return summary["header"], pd.DataFrame(columns, index=range(2, 2 + summary["n_rows"]))
 
 
-def _reading(raw: bytes, wanted: list[str], *, needs_all: bool) -> tuple[dict[str, Any], Callable[[Any], None]]:
+def _read_here(raw: bytes, wanted: list[str], *, needs_all: bool) -> tuple[dict[str, Any], Callable[[IO[bytes]], None]]:
     import pyarrow as pa
 
     problems: list[str] = []
@@ -84,19 +82,17 @@ def unpack(
 
     Parameters
     ----------
-    raw
-        The file.
-    wanted
-        Names in the schema.
+    wanted, needs_all
+        As for `read_columns`.
     problems
         A column that holds neither numbers nor text is added.
-    needs_all
-        As for `read`.
 
     Returns
     -------
+    header : list of str
+    n_rows : int
     table : pyarrow.Table of string, shape (n_rows, n_readable)
-        The columns that can be read and whose header stands there once.
+        The columns that can be read and whose header occurs once.
 
     Raises
     ------
@@ -110,7 +106,7 @@ def unpack(
         options = {"thrift_string_size_limit": 2**22, "thrift_container_size_limit": _MAX_PARTS}
         options["page_checksum_verification"] = True  # where there are any
         file = ParquetFile(pa.BufferReader(raw), **options)
-        described, names = file.metadata, names_of(file.schema_arrow.names)
+        described, names = file.metadata, match_headers(file.schema_arrow.names)
         if described.num_rows > MAX_ROWS:
             raise DataError([TOO_MANY_ROWS])
         if described.num_row_groups * described.num_columns > _MAX_PARTS:
@@ -128,7 +124,7 @@ def unpack(
             for field, name in zip(file.schema_arrow, names, strict=True)
             if name in wanted and field in chosen and field.name not in readable
         ]
-        require_small(_described_size(described, [*readable]))
+        require_small(_described_size(described, {*readable}))
         texts = [field.name for field in chosen if _is_text(field.type)]
         # Text stays packed at first: one long name in every row is a few bytes in the file, and not in memory.
         file = ParquetFile(pa.BufferReader(raw), metadata=described, read_dictionary=texts, **options)
@@ -153,19 +149,19 @@ def _is_text(kind: "pa.DataType") -> bool:
     return types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
 
 
-def _described_size(described: "pq.FileMetaData", names: list[str]) -> int:
+def _described_size(described: "FileMetaData", names: set[str]) -> int:
     groups = (described.row_group(i) for i in range(described.num_row_groups))
     columns = (group.column(i) for group in groups for i in range(group.num_columns))
     return sum(column.total_uncompressed_size for column in columns if column.path_in_schema in names)
 
 
-def _cells(file: "pq.ParquetFile", names: list[str]) -> dict[str, list[str]]:
+def _cells(file: "ParquetFile", names: list[str]) -> "pa.Table":
     import pyarrow as pa
 
     parts, size, n_rows = [], 0, 0
-    for batch in file.iter_batches(_AT_ONCE, columns=names) if names else ():
+    for batch in file.iter_batches(_ROWS_PER_BATCH, columns=names) if names else ():
         packed = [_as_text(batch.column(name)) for name in names]
-        size += sum(_size(*each) for each in packed)
+        size += sum(_text_size(*column) for column in packed)
         require_small(size)
         texts = [values.take(codes) if codes is not None else values for values, codes in packed]
         parts.append(pa.table([text.fill_null("") for text in texts], names=names))
@@ -176,7 +172,7 @@ def _cells(file: "pq.ParquetFile", names: list[str]) -> dict[str, list[str]]:
 
 
 def _as_text(column: "pa.Array") -> "tuple[pa.Array, pa.Array | None]":
-    """Text of a column, and which of it stands in each row where that is kept apart."""
+    """A column's values as text, and for a dictionary-encoded column the index of each row's value."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -187,7 +183,7 @@ def _as_text(column: "pa.Array") -> "tuple[pa.Array, pa.Array | None]":
     return values, column.indices if is_packed else None
 
 
-def _size(values: "pa.Array", codes: "pa.Array | None") -> int:
+def _text_size(values: "pa.Array", codes: "pa.Array | None") -> int:
     import pyarrow.compute as pc
 
     lengths = pc.binary_length(values)
@@ -195,4 +191,4 @@ def _size(values: "pa.Array", codes: "pa.Array | None") -> int:
 
 
 if __name__ == "__main__":
-    apart.answer(lambda raw: _reading(raw, sys.argv[2:], needs_all=sys.argv[1] == "1"))
+    serve_reader(lambda raw: _read_here(raw, sys.argv[2:], needs_all=sys.argv[1] == "1"))

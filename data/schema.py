@@ -6,73 +6,13 @@ To bring another small regression table, edit this file and the CSV beside it, t
 
 import math
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
 
+from data.errors import DataError, Problem
 from data.numbers import read_number
 
-if TYPE_CHECKING:
-    from data.table import Table
-
-
-class Problem(str):
-    """One thing that is wrong, as a sentence, with its parts for programs.
-
-    Parameters
-    ----------
-    text : str
-        What, the value received, and the cure.
-    field : str
-        Name of the input.
-    value : object
-        What was received; None where nothing was.
-    cure : str
-    """
-
-    __slots__ = ("cure", "field", "value")
-    field: str
-    value: object
-    cure: str
-
-    def __new__(cls, text: str, field: str, value: object, cure: str) -> Self:
-        """Make the sentence, and attach its parts."""
-        problem = super().__new__(cls, text)
-        problem.field, problem.value, problem.cure = field, value, cure
-        return problem
-
-
-class DataError(ValueError):
-    """Rows, a file or a scenario that cannot be used, with every problem found.
-
-    One class for the whole layer, so that a page or a command can show any bad input in one place.
-
-    Parameters
-    ----------
-    problems
-        Each says where, what was received and what to do about it.
-    n_more
-        How many there are besides.
-    file
-        The table that was refused, as far as it could be read: what a page can ask about it.
-
-    Attributes
-    ----------
-    sheet, sheets
-        Of an Excel file: the one that was looked at, and all that can be.
-    """
-
-    SHOWN = 50
-
-    def __init__(self, problems: Iterable[str], n_more: int = 0, file: "Table | None" = None) -> None:
-        self.problems, self.file = list(problems), file
-        self.sheet, self.sheets = "", list[str]()
-        shown = self.problems[: self.SHOWN]
-        more = len(self.problems) - len(shown) + n_more
-        super().__init__("\n".join(shown + ([f"... and {more:,} more problems."] if more else [])))
-
-
-INPUT = "input."  # before the name of a column where the same name means something else
+INPUT_PREFIX = "input."  # before the name of a column where the same name means something else
 
 
 @dataclass(frozen=True)
@@ -105,7 +45,7 @@ class Column:
 
     def name_beside(self, others: Collection[str]) -> str:
         """Return the name, or ``"input.version"`` where ``version`` is among the names of others in small letters."""
-        return f"{INPUT}{self.name}" if self.name.lower() in others else self.name
+        return f"{INPUT_PREFIX}{self.name}" if self.name.lower() in others else self.name
 
     @property
     def is_share(self) -> bool:
@@ -148,28 +88,18 @@ class Column:
         """The unit where room is short: ``"¢"``."""
         return self.template.replace("{}", "").strip()
 
-    def check(self, value: Any) -> float:
-        """Return ``value`` as a float, or raise with what was wrong and the cure.
-
-        Parameters
-        ----------
-        value
-            Anything that claims to be a number in the stored unit.
-
-        Returns
-        -------
-        float
-            A finite number within ``minimum`` and ``maximum`` [stored unit].
+    def check(self, value: object) -> float:
+        """Return a finite number within ``minimum`` and ``maximum`` [stored unit].
 
         Raises
         ------
         DataError
-            If it is not a number, not finite, or outside the limits.
+            If ``value`` is not a number, not finite, or outside the limits: with what was wrong and the cure.
         """
         try:
             if isinstance(value, bool):
                 raise TypeError
-            number = read_number(value) if isinstance(value, str) else float(value)
+            number = read_number(value) if isinstance(value, str) else float(value)  # type: ignore[arg-type] # TypeError is caught
         except (TypeError, ValueError, OverflowError) as error:
             why = str(error) if isinstance(value, str) else f"{str(value)[:60]!r} is not a number."
             raise self._refusal(value, why.removesuffix(".")) from None
@@ -177,7 +107,7 @@ class Column:
             raise self._refusal(value, f"{number:.10g} is not possible")
         return number
 
-    def _refusal(self, value: Any, what: str) -> DataError:
+    def _refusal(self, value: object, what: str) -> DataError:
         return DataError([Problem(f"{self.name}: {what}. {self.limits}", self.name, value, self.limits)])
 
     @property

@@ -12,40 +12,34 @@ from data.schema import COLUMNS, ROW, row_name
 if TYPE_CHECKING:
     import pandas as pd
 
+FloatArray = NDArray[np.float64]
 NAMES = [column.name for column in COLUMNS]
 
 
-def choose(
-    rows: "pd.DataFrame",
-    limits: Iterable[tuple[str, float, float]] = (),
-    names: Collection[str] = (),
+def filter_rows(
+    rows: "pd.DataFrame", limits: Iterable[tuple[str, float, float]] = (), names: Collection[str] = ()
 ) -> "pd.DataFrame":
-    """Keep the rows that lie within all limits and bear one of the names.
+    """Return the rows within all limits that bear one of the names, under their old index.
 
     Parameters
     ----------
     rows
         As `data.load.load_rows` returns them.
     limits
-        Column name, lowest and highest value to keep [stored unit].
+        Column name, lowest and highest value [stored unit].
     names
-        Names or codes of rows to keep; without any, all are.
-
-    Returns
-    -------
-    pandas.DataFrame
-        With the index of ``rows``, so that a row keeps its place.
+        Names or codes of rows; without any, all pass.
     """
-    kept = np.ones(len(rows), dtype=bool)
+    passes = np.ones(len(rows), dtype=bool)
     for column, low, high in limits:
-        kept &= rows[column].between(low, high).to_numpy()
+        passes &= rows[column].between(low, high).to_numpy()
     if names:
-        kept &= np.array([code in names or row_name(code) in names for code in rows[ROW]], dtype=bool)
-    return rows[kept]
+        passes &= np.array([code in names or row_name(code) in names for code in rows[ROW]], dtype=bool)
+    return rows[passes]
 
 
-def describe(rows: "pd.DataFrame") -> "pd.DataFrame":
-    """Each column in figures.
+def describe_columns(rows: "pd.DataFrame") -> "pd.DataFrame":
+    """Summarise each column.
 
     Returns
     -------
@@ -59,8 +53,8 @@ def describe(rows: "pd.DataFrame") -> "pd.DataFrame":
     return table.assign(mean=figures.mean(), deviation=figures.std(), skewness=figures.skew())
 
 
-def correlations(rows: "pd.DataFrame") -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """How the columns go together, pair by pair.
+def correlations(rows: "pd.DataFrame") -> tuple[FloatArray, FloatArray]:
+    """Correlate the columns, pair by pair.
 
     Returns
     -------
@@ -69,16 +63,16 @@ def correlations(rows: "pd.DataFrame") -> tuple[NDArray[np.float64], NDArray[np.
     """
     figures = rows[NAMES]
     pearson, spearman = (figures.corr(method).to_numpy(copy=True) for method in ("pearson", "spearman"))
-    return _with_itself(pearson), _with_itself(spearman)
+    return _with_unit_diagonal(pearson), _with_unit_diagonal(spearman)
 
 
-def variance_inflation(pearson: NDArray[np.float64]) -> NDArray[np.float64]:
+def variance_inflation(pearson: FloatArray) -> FloatArray:
     """By how much what inputs have in common widens the error of each one's coefficient.
 
     Parameters
     ----------
     pearson
-        Of shape (n_inputs, n_inputs).
+        Correlations of the inputs, of shape (n_inputs, n_inputs).
 
     Returns
     -------
@@ -90,29 +84,24 @@ def variance_inflation(pearson: NDArray[np.float64]) -> NDArray[np.float64]:
     -----
     1 / (1 - R²) of each input on the others: Weisberg, Applied Linear Regression, section 9.
     """
-    found = np.full(len(pearson), np.nan)
+    inflation = np.full(len(pearson), np.nan)
     varies = np.flatnonzero(~np.isnan(np.diagonal(pearson)))
-    for place in varies:
-        others = varies[varies != place]
-        common = pearson[place, others] @ np.linalg.pinv(pearson[np.ix_(others, others)]) @ pearson[others, place]
-        found[place] = 1 / (1 - common) if common < 1 - 1e-12 else np.inf
-    return found
+    for i in varies:
+        others = varies[varies != i]
+        common = pearson[i, others] @ np.linalg.pinv(pearson[np.ix_(others, others)]) @ pearson[others, i]
+        inflation[i] = 1 / (1 - common) if common < 1 - 1e-12 else np.inf
+    return inflation
 
 
-def _with_itself(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+def _with_unit_diagonal(matrix: FloatArray) -> FloatArray:
     """Rounding leaves a column's correlation with itself a hair off 1."""
-    itself = np.diagonal(matrix)
-    np.fill_diagonal(matrix, np.where(np.isnan(itself), np.nan, 1.0))
+    diagonal = np.diagonal(matrix)
+    np.fill_diagonal(matrix, np.where(np.isnan(diagonal), np.nan, 1.0))
     return matrix
 
 
-def histogram(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Count values in bins of equal width.
-
-    Parameters
-    ----------
-    values
-        Of shape (n_values,).
+def histogram(values: FloatArray) -> tuple[NDArray[np.intp], FloatArray]:
+    """Count values of shape (n_values,) in bins of equal width.
 
     Returns
     -------
@@ -131,18 +120,12 @@ def histogram(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray
     power = 10.0 ** math.floor(math.log10(wanted))
     width = next(step * power for step in (1, 2, 2.5, 5, 10) if step * power >= wanted * (1 - 1e-9))
     first, last = math.floor(low / width + 1e-9), math.ceil(high / width - 1e-9)
-    edges = np.array([float(f"{place * width:.12g}") for place in range(first, last + 1)])
+    edges = np.array([float(f"{number * width:.12g}") for number in range(first, last + 1)])
     edges[0], edges[-1] = min(edges[0], low), max(edges[-1], high)  # what rounding has moved
     return np.histogram(values, edges)
 
 
-def commonest(values: "pd.Series") -> tuple[float, int]:
-    """Find the value that most rows share.
-
-    Returns
-    -------
-    n_rows : int
-        How many have it; of equally common values, the smallest is named.
-    """
+def commonest(values: "pd.Series[float]") -> tuple[float, int]:
+    """Find the value that most rows share, the smallest of equally common ones, and how many rows have it."""
     counts = values.value_counts().sort_index(kind="stable")
     return float(counts.idxmax()), int(counts.max())

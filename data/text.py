@@ -3,15 +3,13 @@
 import csv
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from data.layout import BLANK, Layout, is_empty, reader, split_blanks
-from data.schema import DataError
+from data.errors import DataError, FileProblems
+from data.layout import BLANK, Layout, is_empty, read_records, split_blanks
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from data.table import Problems
 
 MAX_BYTES = 64 * 2**20
 MAX_ROWS = 1_000_000
@@ -19,13 +17,13 @@ MAX_CELLS = 12_000_000
 MAX_COLUMNS = 10_000
 TOO_MANY_CELLS = f"The file has more than {MAX_CELLS:,} cells. Send fewer rows or columns."
 TOO_MANY_ROWS = f"The file has more than {MAX_ROWS:,} rows. Send a part of them, chosen at random."
-_AT_ONCE = 20_000  # rows
-_END = "\x00"  # refused in any text
+_ROWS_PER_PART = 20_000
+_END_MARK = "\x00"  # refused in any text
 CONTROL = r"[\x00-\x08\x0e-\x1f]"
 csv.field_size_limit(MAX_BYTES)
 
 
-def decode(raw: bytes, remarks: list[Any]) -> str:
+def decode(raw: bytes, remarks: list[str]) -> str:
     """Turn a file's bytes to text; a remark says where that was a guess."""
     if raw.startswith(b"\x1f\x8b"):
         raise DataError(["This is a compressed file (.gz), not a table. Unpack it, and send what is in it."])
@@ -49,73 +47,75 @@ def decode(raw: bytes, remarks: list[Any]) -> str:
     return text
 
 
-def split(
-    text: str, layout: Layout, problems: "Problems", remarks: list[str]
+def split_rows(
+    text: str, layout: Layout, problems: FileProblems, remarks: list[str]
 ) -> "tuple[list[str], pd.DataFrame, dict[int, str]]":
     """Split the text into header, cells, and what rows have beyond the header; rows are numbered as a file's.
 
     Parameters
     ----------
-    text
-        The file.
-    layout
-        Of its table.
     problems, remarks
         Both are added to.
 
     Returns
     -------
+    header : list of str
     cells : pandas.DataFrame of str, shape (n_rows, n_columns)
     overflow : dict
-        Row -> the beginning of what is there beyond the header's fields.
+        Row -> the beginning of what it has beyond the header's fields.
     """
     import pandas as pd
 
     # No quotation mark may swallow the last line: it holds a sign that no text has.
     separator = layout.separator
-    records = reader(f"{split_blanks(text) if separator == BLANK else text}\n{_END}", separator)
-    header: Any
-    header, parts, rows, kept, overflow, spread, line, most = [], [], [], [], {}, [], 0, 0
+    records = read_records(f"{split_blanks(text) if separator == BLANK else text}\n{_END_MARK}", separator)
+    header: list[str] = []
+    parts: list[pd.DataFrame] = []
+    rows: list[int] = []
+    part: list[list[str]] = []  # the cells of the last rows, not yet in `parts`
+    overflow: dict[int, str] = {}
+    multiline: list[tuple[int, int]] = []  # row, and lines of its cell
+    line, max_rows = 0, 0
     for row, fields in enumerate(records, 1):
         n_lines, line = records.line_num - line, records.line_num
-        if row < layout.header or fields == [_END] or is_empty(fields, separator):
+        if row < layout.header or fields == [_END_MARK] or is_empty(fields, separator):
             continue
-        if fields[-1].endswith(_END):
-            fields[-1] = fields[-1].removesuffix(f"\n{_END}")
-            problems.append((row, "", "a quotation mark opens here and never closes. Add or remove one."))
+        if fields[-1].endswith(_END_MARK):
+            fields[-1] = fields[-1].removesuffix(f"\n{_END_MARK}")
+            problems.add(row, "a quotation mark opens here and never closes. Add or remove one.")
             if not header:
-                raise DataError([f"row {row}: {problems[-1][2]}"])
+                raise DataError([f"row {row}: {problems[-1].sentence}"])
         elif n_lines > 1 and any(field.count(separator) >= len(header) - 1 and "\n" in field for field in fields):
-            spread.append((row, n_lines))
+            multiline.append((row, n_lines))
         if not header:
             header = [""] * layout.has_row_names + fields
-            most = _most_rows(len(header))
+            max_rows = _max_rows(len(header))
             continue
         if "".join(rest := fields[len(header) :]).strip():
             overflow[row] = separator.join(rest)[:60]
         rows.append(row)
-        kept.append((fields + [""] * len(header))[: len(header)])
-        if len(rows) > most:
-            raise DataError([TOO_MANY_ROWS if most == MAX_ROWS else TOO_MANY_CELLS])
-        if len(kept) == _AT_ONCE:  # as columns they take a fraction of the memory
-            parts.append(pd.DataFrame(kept, dtype="str"))
-            kept = []
-    remarks += _in_words(spread)
-    parts.append(pd.DataFrame(kept, columns=range(len(header)), dtype="str"))
+        part.append((fields + [""] * len(header))[: len(header)])
+        if len(rows) > max_rows:
+            raise DataError([TOO_MANY_ROWS if max_rows == MAX_ROWS else TOO_MANY_CELLS])
+        if len(part) == _ROWS_PER_PART:  # as columns they take a fraction of the memory
+            parts.append(pd.DataFrame(part, dtype="str"))
+            part = []
+    remarks += _multiline_remarks(multiline)
+    parts.append(pd.DataFrame(part, columns=range(len(header)), dtype="str"))
     cells = pd.concat(parts, ignore_index=True)
-    cells.index, cells.columns = pd.Index(rows, dtype=int), header
+    cells.index, cells.columns = pd.Index(rows, dtype=int), pd.Index(header)
     return header, cells, overflow
 
 
-def _most_rows(n_columns: int) -> int:
+def _max_rows(n_columns: int) -> int:
     if n_columns > MAX_COLUMNS:
         raise DataError([f"The file has {n_columns:,} columns. Send at most {MAX_COLUMNS:,}."])
     return min(MAX_ROWS, MAX_CELLS // n_columns)
 
 
-def _in_words(spread: list[Any]) -> Iterator[str]:
+def _multiline_remarks(multiline: list[tuple[int, int]]) -> Iterator[str]:
     """Say which rows have a cell of several lines, the first of many."""
-    text = "one cell holds {} lines that look like rows. Look at its quotation marks."
-    yield from (f"row {row}: {text.format(n_lines)}" for row, n_lines in spread[: DataError.SHOWN])
-    if len(spread) > DataError.SHOWN:
-        yield f"... and {len(spread) - DataError.SHOWN:,} more cells that hold lines."
+    sentence = "one cell holds {} lines that look like rows. Look at its quotation marks."
+    yield from (f"row {row}: {sentence.format(n_lines)}" for row, n_lines in multiline[: DataError.SHOWN])
+    if len(multiline) > DataError.SHOWN:
+        yield f"... and {len(multiline) - DataError.SHOWN:,} more cells that hold lines."

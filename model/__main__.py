@@ -13,13 +13,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from data.errors import DataError
 from data.inputs import load_inputs
 from data.load import SHIPPED, load_rows
-from data.schema import COLUMNS, FEATURES, INPUT, ROW, ROWS, TARGET, DataError, row_name
+from data.schema import COLUMNS, FEATURES, INPUT_PREFIX, ROW, ROWS, TARGET, row_name
 from model import upkeep
 from model.answering.change import agreement_in_words, amount_in_words, find_row, predict_change, start_figures
-from model.answering.predict import Prediction, predict
-from model.answering.scoring import score_file, to_csv
+from model.answering.prediction import Prediction, predict
+from model.answering.scoring import score_file, write_csv
 from model.fitting import artifact
 from model.fitting.algorithms import ALGORITHMS, DEFAULT, OFFERED
 from model.fitting.errors import ModelError
@@ -86,7 +87,7 @@ def _parser() -> Any:
                 "as the start" if added is changing else column.default,
             )
             words = f"{unit} (default {default})"
-            added.add_argument(option, dest=f"{INPUT}{column.name}", metavar="N", help=words)
+            added.add_argument(option, dest=f"{INPUT_PREFIX}{column.name}", metavar="N", help=words)
         added.add_argument(
             "--coverage", type=float, choices=LEVELS, default=0.9, help="level of the interval (default 0.9)"
         )
@@ -288,7 +289,7 @@ def _asked_model(options: argparse.Namespace) -> Model:
 
 def _given(options: argparse.Namespace) -> dict[str, Any]:
     """Inputs that were given: column name -> text."""
-    given = {column.name: getattr(options, f"{INPUT}{column.name}") for column in FEATURES}
+    given = {column.name: getattr(options, f"{INPUT_PREFIX}{column.name}") for column in FEATURES}
     return {name: value for name, value in given.items() if value is not None}
 
 
@@ -355,14 +356,14 @@ def _score(options: argparse.Namespace, model: Model) -> int:
     inputs = load_inputs(options.file, columns=options.columns, sheet=options.sheet)
     done = score_file(model, inputs, options.coverage, partial(_bar, "scoring", "rows"))
     try:
-        options.out.write_bytes(to_csv(done))
+        options.out.write_bytes(write_csv(done))
     except OSError as error:
         raise DataError([f"{options.out}: cannot be written ({error.strerror}). Check --out."]) from None
     for remark in done.remarks:
         print(remark, file=sys.stderr)
     reason = f"; {done.n_problems:,} could not be, see its column {done.added[-1]}" if done.n_problems else ""
-    print(f"{options.out}: {len(done.answers.value):,} of {len(done.rows):,} rows scored{reason}.")
-    return 0 if len(done.answers.value) else 2
+    print(f"{options.out}: {len(done.scored.value):,} of {len(done.table):,} rows scored{reason}.")
+    return 0 if len(done.scored.value) else 2
 
 
 if __name__ == "__main__":

@@ -15,8 +15,8 @@ import pandas as pd
 
 from data.load import load_rows
 from data.schema import FEATURES
-from data.statistics import choose
-from model.answering.predict import predict
+from data.statistics import filter_rows
+from model.answering.prediction import predict
 from model.cache import Backoff, Cache
 from model.fitting import artifact
 from model.fitting.errors import ModelError
@@ -213,7 +213,7 @@ class ActiveModel:
         """Return the rows that a filter leaves, with what was worked out from them."""
         surveys = self._surveys if len(model.rows) <= _MANY else self._large_surveys
         # A model equals itself alone, and a key keeps it alive: no other can ever be taken for it.
-        return surveys.get((model, limits, names), lambda: Survey(model, choose(model.rows, limits, names)))
+        return surveys.get((model, limits, names), lambda: Survey(model, filter_rows(model.rows, limits, names)))
 
     def evidence_on(self, number: int, active: Model) -> Evidence:
         """Return the evidence on a version beside the active model.

@@ -6,10 +6,10 @@ import numpy as np
 import streamlit as st
 
 from data.edit import write_rows
-from data.notes import notes_on
+from data.notes import find_notes
 from data.schema import COLUMNS, FEATURES, ROW, ROWS, TARGET, Column, row_name
 from data.statistics import commonest
-from model.answering.predict import predict_rows
+from model.answering.prediction import predict_rows
 from model.fitting.errors import ModelError
 from model.fitting.importance import KINDS, importances
 from pages.shared import controls, resources, session
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 model = resources.active_model()
 draw_frame("Explore", model)
 n_all, data = len(model.rows), model.metadata.data.sha256
-notes = notes_on(data)
+notes = find_notes(data)
 doubts = wording.doubts(notes, model.rows)
 
 st.title("Explore", anchor=False)

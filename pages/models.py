@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from data.cells import harmless
+from data.cells import escape
 from data.schema import ROWS, TARGET
 from model.fitting.errors import ModelError
 from model.fitting.train import Model
@@ -45,10 +45,10 @@ def row(version: Version, promoted: dict[int, Promotion]) -> dict[str, object]:
         "±": scores.mae.standard_error,
         "RMSE": scores.rmse.value,
         "R²": scores.r2.value,
-        "Data": harmless(verdicts.trained_on(version)),
+        "Data": escape(verdicts.trained_on(version)),
         "Promoted (UTC)": f"{last.at:%Y-%m-%d %H:%M}" if last else "–",
-        "By": harmless(last.by) if last else "–",  # the table can be downloaded
-        "Why": harmless(last.reason) if last else "–",
+        "By": escape(last.by) if last else "–",  # the table can be downloaded
+        "Why": escape(last.reason) if last else "–",
         "Trained (UTC)": f"{version.created_at:%Y-%m-%d %H:%M}",
     }
 

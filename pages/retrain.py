@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from data.schema import ROWS, DataError
+from data.errors import DataError
+from data.schema import ROWS
 from model.fitting.algorithms import OFFERED
 from model.fitting.errors import ModelError
 from model.fitting.recipe import make_recipe

@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from data.cells import harmless_table
-from data.edit import template
+from data.cells import escape_table
+from data.edit import write_template
 from data.inputs import load_inputs
 from data.load import load_rows
 from data.schema import FEATURE_NAMES, ROW, TARGET
 from data.statistics import histogram
 from data.text import MAX_BYTES
-from model.answering.neighbours import LEVELS
-from model.answering.scoring import START, Answers, Scored, score_file, support_counts, to_csv
+from model.answering.neighbours import SUPPORT_LEVELS
+from model.answering.scoring import START_COLUMN, ScoredFile, ScoredRows, count_support, score_file, write_csv
 from pages.shared import controls, resources, session
 from pages.shared.panels import reading, uploads
 from pages.shared.panels.frame import draw_frame
@@ -38,7 +38,7 @@ def take() -> None:
         st.session_state[session.SCORE_SENT] = file.name, file.getvalue(), file.file_id
 
 
-def scored(name: str, content: bytes, file: str, coverage: float) -> Scored | reading.Refusal:
+def scored(name: str, content: bytes, file: str, coverage: float) -> ScoredFile | reading.Refusal:
     """Score the file, with a bar, unless this model has done so at this level; or say why not."""
     sheet = st.session_state.get(session.SCORE_SHEET, "")
     wanted = file, sheet, model, coverage
@@ -63,7 +63,7 @@ def read_again() -> None:
     st.session_state.pop(session.SCORE_DONE, None)
 
 
-def picture(answers: Answers) -> "go.Figure":
+def picture(answers: ScoredRows) -> "go.Figure":
     """How often each prediction occurs, by how far the scenarios are from every row."""
     _, edges = histogram(answers.value)
     centres, width = (edges[1:] + edges[:-1]) / 2, edges[1] - edges[0]
@@ -81,17 +81,17 @@ def picture(answers: Answers) -> "go.Figure":
     return figure(bars, 300, xaxis, yaxis, barmode="stack", legend=legend)
 
 
-def summary(name: str, result: Scored, coverage: float) -> None:
+def summary(name: str, result: ScoredFile, coverage: float) -> None:
     """Say what became of the rows, and give the file back."""
-    n, n_all = len(result.answers.value), len(result.rows)
-    counts = support_counts(result.answers)
+    n, n_all = len(result.scored.value), len(result.table)
+    counts = count_support(result.scored)
     by = f"version {model.version} ({model.label})" if model.version else f"the shipped {model.label}"
-    far = " and ".join(f"{counts[level]:,} {level}" for level in LEVELS[1:] if counts[level])
+    far = " and ".join(f"{counts[level]:,} {level}" for level in SUPPORT_LEVELS[1:] if counts[level])
     far = f"; {far} from every real {ROW}" if far else ""
     st.markdown(f"**{n:,} of {n_all:,} rows scored** of {plain(name)} by {by}{far}.")
     if result.n_problems:
-        places = result.rows[result.added[-1]] != ""
-        listed = [f"row {row}: {why}" for row, why in result.rows.loc[places, result.added[-1]].head(20).items()]
+        places = result.table[result.added[-1]] != ""
+        listed = [f"row {row}: {why}" for row, why in result.table.loc[places, result.added[-1]].head(20).items()]
         rows = f"{result.n_problems:,} rows" if result.n_problems > 1 else "One row"
         st.warning(f"{rows} could not be scored. The file has the reason in its last column.")
         st.code(
@@ -104,7 +104,7 @@ def summary(name: str, result: Scored, coverage: float) -> None:
         st.info(plain(remark))
     st.download_button(
         "Download with predictions",
-        lambda: to_csv(result),
+        lambda: write_csv(result),
         f"{name.rpartition('.')[0] or name}-scored.csv",
         "text/csv",
         type="primary",
@@ -119,15 +119,15 @@ def summary(name: str, result: Scored, coverage: float) -> None:
     )
 
 
-def preview(result: Scored) -> None:
+def preview(result: ScoredFile) -> None:
     """Show the first rows, or the first that could not be scored."""
     ways = ["First rows"] + (["Not scored"] if result.n_problems else [])
     way = st.segmented_control("Preview", ways, default=ways[0], key=session.SCORE_PREVIEW, required=True)
-    rows = result.rows if way == ways[0] else result.rows[result.rows[result.added[-1]] != ""]
+    rows = result.table if way == ways[0] else result.table[result.table[result.added[-1]] != ""]
     figures = {name: st.column_config.NumberColumn(format="%.1f") for name in result.figures}
     figures["_index"] = st.column_config.Column("Row")
     shown = rows.head(N_SHOWN)
-    shown = harmless_table(shown.loc[:, ~shown.columns.duplicated()])  # no name twice; and it can be downloaded, too
+    shown = escape_table(shown.loc[:, ~shown.columns.duplicated()])  # no name twice; and it can be downloaded, too
     st.dataframe(shown, column_config=figures, alt=f"{len(shown)} of {len(rows):,} rows with their predictions")
 
 
@@ -146,12 +146,12 @@ left.file_uploader(
 with right:
     coverage = controls.draw_level(model, session.SCORE_COVERAGE)
     st.markdown(
-        f":gray[It needs the columns {', '.join(f'`{name}`' for name in FEATURE_NAMES)}. A column `{START}` that names "
-        f"a {ROW} adds the change from it.]"
+        f":gray[It needs the columns {', '.join(f'`{name}`' for name in FEATURE_NAMES)}. A column `{START_COLUMN}` "
+        f"that names a {ROW} adds the change from it.]"
     )
     st.download_button(
-        "Download a template", lambda: template(load_rows().drop(columns=TARGET.name)), "template.csv", "text/csv",
-        type="tertiary", icon=":material/download:", on_click="ignore",
+        "Download a template", lambda: write_template(load_rows().drop(columns=TARGET.name)), "template.csv",
+        mime="text/csv", type="tertiary", icon=":material/download:", on_click="ignore",
     )  # fmt: skip
 sent = st.session_state.get(session.SCORE_SENT)
 uploads.remember("score", sent[0] if sent else "")
@@ -167,11 +167,11 @@ if sent:
             reading.draw_refusal(sent[0], result, "was not scored.")
     else:
         summary(sent[0], result, coverage)
-        if len(result.answers.value):
+        if len(result.scored.value):
             st.plotly_chart(
-                picture(result.answers),
+                picture(result.scored),
                 key=session.SCORE_PICTURE,
-                alt=f"How often each prediction occurs among {len(result.answers.value):,} rows",
+                alt=f"How often each prediction occurs among {len(result.scored.value):,} rows",
                 config={"displaylogo": False},
             )
         preview(result)

@@ -5,7 +5,7 @@ import re
 from playwright.sync_api import expect
 
 from data.schema import FEATURES
-from model.answering.predict import predict
+from model.answering.prediction import predict
 from model.fitting.recipe import make_recipe
 from model.fitting.train import train
 from model.store import history, versions

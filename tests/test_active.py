@@ -158,7 +158,7 @@ TOO_MANY = """
 import os, resource, time
 from model.store import history, versions
 from model.active import ActiveModel
-from data.schema import DataError
+from data.errors import DataError
 from model.fitting.errors import ModelError
 owner, (soft, hard) = ActiveModel(), resource.getrlimit(resource.RLIMIT_NOFILE)
 store = owner.store()

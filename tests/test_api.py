@@ -18,7 +18,7 @@ from schemathesis import GenerationMode
 from bench.visit import Visit
 from data.schema import FEATURE_NAMES, FEATURES, row_name
 from model.answering.change import predict_change
-from model.answering.predict import predict
+from model.answering.prediction import predict
 from model.answering.scoring import score_scenarios
 from model.fitting.interval import LEVELS
 from model.fitting.scores import score_predictions

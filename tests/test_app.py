@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from data.schema import FEATURES, row_name
 from model.answering.change import bands, find_row, predict_change, refits_either_side, start_figures
-from model.answering.predict import Scenario, curve_support, predict
+from model.answering.prediction import Scenario, curve_support, predict
 from pages.shared import session
 from tests.conftest import ROOT
 

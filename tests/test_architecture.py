@@ -110,7 +110,7 @@ def test_a_column_is_named_in_the_schema_alone():
 def test_heavy_libraries_wait_until_they_are_used():
     """A slider move and a start should not pay for pictures or for training."""
     code = (
-        "import sys, model.answering.predict, model.fitting.artifact; "
+        "import sys, model.answering.prediction, model.fitting.artifact; "
         "print(*sorted({'sklearn', 'plotly', 'scipy'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -12,7 +12,7 @@ import pytest
 from sklearn.dummy import DummyRegressor
 
 from data.schema import FEATURES
-from model.answering.predict import predict, predict_rows
+from model.answering.prediction import predict, predict_rows
 from model.fitting import artifact
 from model.fitting.errors import ModelError
 from model.fitting.evaluate import N_REPEATS

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from data.schema import FEATURES
 from model.answering.change import agreement_in_words, amount_in_words, bands, find_row, predict_change, start_figures
-from model.answering.predict import Scenario, curve_support, predict
+from model.answering.prediction import Scenario, curve_support, predict
 from tests.conftest import opening_pages
 from tests.what_if_page import (
     DEFAULTS,

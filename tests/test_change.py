@@ -10,13 +10,13 @@ from data.schema import FEATURE_NAMES, FEATURES
 from model.answering.change import (
     agreement_in_words,
     amount_in_words,
-    ends,
     find_row,
+    interval_ends,
     predict_change,
     predict_changes,
     start_figures,
 )
-from model.answering.predict import Scenario, predict, predict_many
+from model.answering.prediction import Scenario, predict, predict_many
 from model.fitting.recipe import make_recipe
 from model.fitting.train import fit
 
@@ -104,7 +104,7 @@ def test_many_changes_at_once_are_what_each_would_be_alone(model, level):
 
 def test_a_wider_level_never_narrows_the_interval(model):
     moved = model.refits.changes(model.X[:20], model.X[20:40])
-    widths = [high - low for low, high in (ends(moved, level) for level in (0.8, 0.9, 0.95))]
+    widths = [high - low for low, high in (interval_ends(moved, level) for level in (0.8, 0.9, 0.95))]
     assert (np.diff(widths, axis=0) >= 0).all()
 
 

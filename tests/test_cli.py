@@ -14,7 +14,7 @@ from data.load import load_rows
 from data.schema import FEATURES
 from model.__main__ import main
 from model.answering.change import agreement_in_words, amount_in_words, find_row, predict_change, start_figures
-from model.answering.predict import predict, predict_rows
+from model.answering.prediction import predict, predict_rows
 from model.fitting import artifact
 from model.fitting.recipe import make_recipe
 from model.fitting.train import train

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from data.load import SHIPPED, load_rows
-from model.answering.predict import predict, predict_rows
+from model.answering.prediction import predict, predict_rows
 from model.fitting import artifact
 from model.fitting.recipe import make_recipe
 from model.fitting.train import train

@@ -12,7 +12,7 @@ from bench.kills import process_of
 from data.schema import FEATURES
 from model.answering.change import agreement_in_words, amount_in_words, find_row, predict_change, start_figures
 from model.answering.goal import find_smallest_change
-from model.answering.predict import predict
+from model.answering.prediction import predict
 from model.store import history
 from model.store.database import Store
 from tests.retrain_page import Visitor, answer, model_of, promote_a_line
@@ -219,8 +219,8 @@ def test_a_goal_is_found_and_one_click_applies_it(ann, model):
     found = find_smallest_change(model, DEFAULTS, 500, ["petrol_tax"])
     ann.sees("To reach 500 or less: ")
     card = page.locator(".st-key-app-goal")
-    expect(card).to_contain_text(f"About {found.value:.0f} gallons per person per year")
-    expect(card).to_contain_text(f"Total change from {answer(model)}: {found.change:.2f} standard deviations.")
+    expect(card).to_contain_text(f"About {found.prediction:.0f} gallons per person per year")
+    expect(card).to_contain_text(f"Total change from {answer(model)}: {found.distance:.2f} standard deviations.")
     moved = predict_change(model, found.start, found.scenario)
     expect(card).to_contain_text(
         f"{amount_in_words(moved.value)} than where the sliders were (90 %: {amount_in_words(moved.low)} to"
@@ -228,7 +228,7 @@ def test_a_goal_is_found_and_one_click_applies_it(ann, model):
     expect(card).to_contain_text(agreement_in_words(moved))
     assert number(page).inner_text() == answer(model)
     ann.presses("Apply to the sliders")
-    expect(number(page)).to_have_text(f"{found.value:.0f}")
+    expect(number(page)).to_have_text(f"{found.prediction:.0f}")
     for name, value in found.scenario.items():
         assert float(slider(page, name).input_value()) == pytest.approx(value)
     assert found.scenario["petrol_tax"] == DEFAULTS["petrol_tax"]

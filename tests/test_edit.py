@@ -7,9 +7,9 @@ import re
 import pandas as pd
 import pytest
 
-from data.edit import from_shown, template, to_shown, write_rows
+from data.edit import from_shown, to_shown, write_rows, write_template
+from data.errors import DataError
 from data.load import fingerprint, load_rows
-from data.schema import DataError
 from pages.shared.pictures import text_tables
 
 
@@ -87,4 +87,4 @@ def test_the_pages_tables_can_be_downloaded_without_a_formula(rows):
 
 
 def test_the_template_is_a_file_that_is_read(rows):
-    pd.testing.assert_frame_equal(load_rows(template(rows).encode()), rows.head(3))
+    pd.testing.assert_frame_equal(load_rows(write_template(rows).encode()), rows.head(3))

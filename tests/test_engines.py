@@ -6,8 +6,8 @@ import pytest
 
 from data.inputs import load_inputs
 from data.schema import FEATURES
-from model.answering.predict import predict
-from model.answering.scoring import score_file, to_csv
+from model.answering.prediction import predict
+from model.answering.scoring import score_file, write_csv
 from tests import engines, programs
 from tests.conftest import ROOT
 from tests.nginx import running_nginx
@@ -151,7 +151,7 @@ def test_a_file_is_scored_and_comes_back(engine, server, model, tmp_path):
     reads(engine, "2 of 3 rows scored of counties.csv")
     engine.click("[data-testid=stBaseButton-primary]")
     came = engine.downloads / "counties-scored.csv"
-    expected = to_csv(score_file(model, load_inputs(ROWS)))
+    expected = write_csv(score_file(model, load_inputs(ROWS)))
     wait_until(lambda: came.exists() and came.read_bytes() == expected, 30, f"{came.name} in {engine.downloads}")
     assert engine.evaluate("() => window.seen.wrong") == []
 

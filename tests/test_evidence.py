@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from data.schema import FEATURE_NAMES, FEATURES
-from model.answering.predict import predict_rows
+from model.answering.prediction import predict_rows
 from model.fitting.algorithms import ALGORITHMS
 from model.fitting.evaluate import out_of_fold
 from model.fitting.recipe import build_pipeline, make_recipe

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from model.answering.explain import coalition_rows, shapley
-from model.answering.predict import predict_rows
+from model.answering.explain import coalition_rows, shapley_values
+from model.answering.prediction import predict_rows
 
 RANDOM = np.random.default_rng(3)
 BACKGROUND = RANDOM.normal(size=(30, 4))
@@ -12,7 +12,7 @@ POINT = RANDOM.normal(size=4)
 
 
 def contributions_of(function, x=POINT, background=BACKGROUND):
-    return shapley(function(coalition_rows(x, background)), len(x))
+    return shapley_values(function(coalition_rows(x, background)), len(x))
 
 
 def wild(X):
@@ -57,6 +57,6 @@ def test_the_shipped_models_contributions_are_shaps(model):
     x = np.array([9.0, 3571.0, 1976.0, 0.525])
     explainer = shap.explainers.Exact(model.pipeline.predict, shap.maskers.Independent(model.X, max_samples=48))
     oracle = explainer(x[None])
-    average, contributions = shapley(predict_rows(model, coalition_rows(x, model.X)), 4)
+    average, contributions = shapley_values(predict_rows(model, coalition_rows(x, model.X)), 4)
     assert average == pytest.approx(float(np.ravel(oracle.base_values)[0]))
     assert contributions == pytest.approx(oracle.values[0], abs=1e-9)

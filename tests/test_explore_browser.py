@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from data.schema import FEATURE_NAMES, FEATURES, TARGET, row_name
-from model.answering.predict import predict
+from model.answering.prediction import predict
 from tests.conftest import opening_pages
 from tests.stores import wait_until
 from tests.what_if_page import field, start, type_into

@@ -6,9 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from data.schema import FEATURE_NAMES, FEATURES, DataError
+from data.errors import DataError
+from data.schema import FEATURE_NAMES, FEATURES
 from model.answering.goal import find_smallest_change
-from model.answering.predict import predict, predict_many
+from model.answering.prediction import predict, predict_many
 from model.fitting.recipe import make_recipe
 from model.fitting.train import fit
 
@@ -39,11 +40,11 @@ def assert_is_what_it_says(model, sought, start, held):
     for column in FEATURES:
         assert sought.scenario[column.name] in (*column.grid, start[column.name])
     way = [(sought.scenario[n] - start[n]) / s for n, s in zip(FEATURE_NAMES, model.scale, strict=True)]
-    assert sought.change == pytest.approx(np.linalg.norm(way), abs=1e-9)
-    assert sought.value == pytest.approx(predict(model, sought.scenario).value, abs=1e-9)
-    assert sought.before == pytest.approx(predict(model, start).value, abs=1e-9)
-    side = 1 if sought.goal > np.rint(sought.before) else -1
-    assert sought.reached == (side * (np.rint(sought.value) - sought.goal) >= 0)
+    assert sought.distance == pytest.approx(np.linalg.norm(way), abs=1e-9)
+    assert sought.prediction == pytest.approx(predict(model, sought.scenario).value, abs=1e-9)
+    assert sought.start_prediction == pytest.approx(predict(model, start).value, abs=1e-9)
+    side = 1 if sought.goal > np.rint(sought.start_prediction) else -1
+    assert sought.is_reached == (side * (np.rint(sought.prediction) - sought.goal) >= 0)
 
 
 @pytest.mark.slow
@@ -64,13 +65,13 @@ def test_for_one_or_two_sliders_no_smaller_change_reaches_the_goal(request, kind
             assert_is_what_it_says(model, sought, start, held)
             side = 1 if goal > now else -1
             there = side * (y - goal) >= 0
-            assert sought.reached == there.any()
-            if sought.reached:
-                assert sought.change == pytest.approx(change[there].min(), abs=1e-9)
+            assert sought.is_reached == there.any()
+            if sought.is_reached:
+                assert sought.distance == pytest.approx(change[there].min(), abs=1e-9)
             else:
                 nearest = (side * y).max() * side
-                assert np.rint(sought.value) == nearest
-                assert sought.change == pytest.approx(change[y == nearest].min(), abs=1e-9)
+                assert np.rint(sought.prediction) == nearest
+                assert sought.distance == pytest.approx(change[y == nearest].min(), abs=1e-9)
 
 
 @pytest.mark.slow
@@ -79,14 +80,14 @@ def test_with_all_four_free_chance_finds_nothing_much_nearer(model, goal):
     """The bound is what was seen against every cell of the forest: at worst 1.08 times the smallest change."""
     sought = find_smallest_change(model, DEFAULTS, goal)
     assert_is_what_it_says(model, sought, DEFAULTS, ())
-    assert sought.reached
+    assert sought.is_reached
     random = np.random.default_rng(goal)
     x = np.array([DEFAULTS[name] for name in FEATURE_NAMES])
     way = random.normal(size=(100_000, 4))
-    way *= sought.change * random.uniform(size=(100_000, 1)) ** 0.25 / np.linalg.norm(way, axis=1)[:, None]
+    way *= sought.distance * random.uniform(size=(100_000, 1)) ** 0.25 / np.linalg.norm(way, axis=1)[:, None]
     low, high, step = np.array([(c.low, c.high, c.step) for c in FEATURES]).T
     rows = np.clip(low + np.rint((x + way * model.scale - low) / step) * step, low, high)
-    rows = rows[np.linalg.norm((rows - x) / model.scale, axis=1) < sought.change / 1.1]
+    rows = rows[np.linalg.norm((rows - x) / model.scale, axis=1) < sought.distance / 1.1]
     assert len(rows) > 1000
     y = np.rint(predict_many(model, rows))
     assert not (y >= goal if goal > 601 else y <= goal).any()
@@ -100,21 +101,21 @@ def test_with_all_four_free_a_line_is_left_by_the_shortest_way(line):
     before = predict(line, DEFAULTS).value
     for goal in (round(before) + 40, round(before) - 40):
         shortest = (abs(goal - before) - 0.5) / np.linalg.norm(gradient)
-        assert shortest <= find_smallest_change(line, DEFAULTS, goal).change <= shortest * 1.02
+        assert shortest <= find_smallest_change(line, DEFAULTS, goal).distance <= shortest * 1.02
 
 
 def test_what_cannot_be_reached_says_what_comes_closest(model):
     sought = find_smallest_change(model, DEFAULTS, 300)
-    assert not sought.reached
-    assert np.rint(sought.value) == 426  # the lowest of every cell of the forest
-    assert find_smallest_change(model, DEFAULTS, 1000).value < 1000
+    assert not sought.is_reached
+    assert np.rint(sought.prediction) == 426  # the lowest of every cell of the forest
+    assert find_smallest_change(model, DEFAULTS, 1000).prediction < 1000
 
 
 def test_a_goal_that_is_there_already_changes_nothing(model):
     sought = find_smallest_change(model, DEFAULTS, round(predict(model, DEFAULTS).value))
-    assert sought.reached
+    assert sought.is_reached
     assert sought.scenario == DEFAULTS
-    assert sought.change == 0
+    assert sought.distance == 0
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ import pytest
 
 from data.schema import FEATURES
 from model.answering.change import agreement_in_words, amount_in_words, predict_change, refits_either_side
-from model.answering.neighbours import nearest
-from model.answering.predict import predict
+from model.answering.neighbours import nearest_rows
+from model.answering.prediction import predict
 from model.fitting.interval import LEVELS
 from pages.shared import what_if
 from pages.shared.controls import level_text
@@ -132,7 +132,7 @@ def test_without_refits_the_change_is_known_and_its_interval_is_not(js):
 
 def test_the_nearest_rows_are_the_servers(js, model, rows_told):
     asked = np.vstack([model.X, scenarios(150)])
-    places, distances = nearest(model, asked, 3)
+    places, distances = nearest_rows(model, asked, 3)
     found = js("asked.map((values) => nearestRows(model, values))", asked=asked.tolist(), model=rows_told)
     assert [[row["place"] for row in rows] for rows in found] == places.tolist()
     np.testing.assert_allclose([[row["distance"] for row in rows] for rows in found], distances, atol=1e-12)

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from data.load import load_rows
-from model.answering.predict import predict
+from model.answering.prediction import predict
 from tests.conftest import forget, running_server
 from tests.retrain_page import Visitor, promote_a_line
 from tests.test_decide_browser import keep, lines, names

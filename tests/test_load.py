@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from data.errors import DataError
 from data.load import SHIPPED, fingerprint, load_rows
-from data.schema import COLUMNS, DataError
+from data.schema import COLUMNS
 
 TEXT = SHIPPED.read_text(encoding="utf-8")
 CELLS = [line.split(",") for line in TEXT.split()]

@@ -10,8 +10,8 @@ import pytest
 from data.load import fingerprint
 from data.schema import FEATURE_NAMES, FEATURES, ROW, TARGET
 from model.answering.change import predict_change
-from model.answering.neighbours import nearest
-from model.answering.predict import predict
+from model.answering.neighbours import nearest_rows
+from model.answering.prediction import predict
 from model.fitting import evaluate
 from model.fitting.evaluate import groups_of
 from model.fitting.importance import losses_of, predictions_and_losses
@@ -110,7 +110,7 @@ def test_a_move_sends_no_more_than_with_the_shipped_rows(large, model, monkeypat
 def test_the_nearest_rows_are_those_of_every_pair(large):
     rng = np.random.default_rng(2)
     scenarios = np.column_stack([rng.uniform(column.low, column.high, 40) for column in FEATURES])
-    places, distances = nearest(large, scenarios, 3)
+    places, distances = nearest_rows(large, scenarios, 3)
     apart = np.linalg.norm((large.X - scenarios[:, None]) / large.scale, axis=2)
     np.testing.assert_allclose(distances, np.sort(apart, axis=1)[:, :3])
     np.testing.assert_allclose(np.take_along_axis(apart, places, axis=1), distances)

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from data.load import load_rows
-from model.answering.predict import predict_rows
+from model.answering.prediction import predict_rows
 from model.fitting import artifact
 from model.fitting.recipe import make_recipe
 from model.fitting.train import train

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from model.answering.predict import predict
+from model.answering.prediction import predict
 from model.store import history
 from tests import programs
 from tests.conftest import ROOT, end, free_port

@@ -2,8 +2,9 @@
 
 import pytest
 
+from data.errors import DataError
 from data.numbers import read_number
-from data.schema import FEATURES, DataError
+from data.schema import FEATURES
 
 READ = [
     ("7,5", "{} ¢", 7.5), ("7.5", "{} ¢", 7.5), ("7.5 ¢", "{} ¢", 7.5), ("7.5¢", "{} ¢", 7.5), (" 7. ", "{}", 7),

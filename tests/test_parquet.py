@@ -12,10 +12,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from data import apart, parquet
+from data import isolation, parquet
+from data.errors import DataError
 from data.inputs import load_inputs
 from data.load import SHIPPED, fingerprint, load_rows
-from data.schema import COLUMNS, ROW, DataError
+from data.schema import COLUMNS, ROW
 from data.text import MAX_ROWS
 from model.answering.scoring import score_file
 
@@ -194,7 +195,7 @@ def test_a_file_that_ends_its_reader_ends_nobody_else():
 
 
 def test_a_file_is_not_read_for_ever(monkeypatch, rows):
-    monkeypatch.setattr(apart, "_PATIENCE", 0.001)
+    monkeypatch.setattr(isolation, "_TIMEOUT", 0.001)
     with pytest.raises(DataError, match=r"takes more than 0\.001 s to read\. Write it anew, or as CSV\."):
         load_rows(packed(rows))
 
@@ -249,7 +250,7 @@ def test_a_parquet_file_can_be_scored_for_its_inputs(model, rows):
     assert result.n_problems == 0
     assert result.remarks == ["Left out, for a Parquet file is read for its inputs alone: note."]
     expected = score_file(model, load_inputs(SHIPPED))
-    assert (result.answers.value == expected.answers.value).all()
+    assert (result.scored.value == expected.scored.value).all()
 
 
 @pytest.mark.slow

@@ -6,9 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from data.schema import FEATURE_NAMES, FEATURES, TARGET, DataError
-from model.answering.neighbours import support
-from model.answering.predict import Scenario, predict, predict_rows
+from data.errors import DataError
+from data.schema import FEATURE_NAMES, FEATURES, TARGET
+from model.answering.neighbours import classify_support
+from model.answering.prediction import Scenario, predict, predict_rows
 from model.fitting.algorithms import DEFAULT
 from model.fitting.forest import predict_once
 from model.fitting.interval import LEVELS, half_width
@@ -127,7 +128,7 @@ def test_the_levels_of_support_are_those_of_the_reference(model):
     assert np.quantile(model.spacing, 0.95) == pytest.approx(1.69, abs=0.005)
     assert model.spacing.max() == pytest.approx(3.05, abs=0.005)
     ordinary = np.tile(model.X.mean(axis=0), (5, 1))
-    found = support(model, ordinary, (0, 1.68, 1.70, 3.05, 3.06)).tolist()
+    found = classify_support(model, ordinary, (0, 1.68, 1.70, 3.05, 3.06)).tolist()
     assert found == ["near", "near", "far", "far", "very far"]
 
 
@@ -144,7 +145,7 @@ def test_what_is_more_unusual_than_every_row_is_very_far_however_near_a_row_is(m
     answer = predict(model, named(lowest[0]))
     assert model.far[0] < answer.nearest[0].distance < model.far[1]
     assert answer.support == "very far"
-    assert set(support(model, model.X, np.zeros(48))) == {"near"}
+    assert set(classify_support(model, model.X, np.zeros(48))) == {"near"}
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, "text", None, -1, 10**9])

@@ -10,7 +10,7 @@ import urllib.request as web
 import pytest
 from playwright.sync_api import expect
 
-from model.answering.predict import predict
+from model.answering.prediction import predict
 from tests.conftest import free_port, running_server
 from tests.nginx import answers, running_nginx
 from tests.retrain_page import Visitor

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from streamlit.testing.v1 import AppTest
 
 from model.active import ActiveModel
-from model.answering.predict import predict_rows
+from model.answering.prediction import predict_rows
 from model.judging import evidence
 from model.judging.card import export_version
 from model.queue import jobs

@@ -8,10 +8,11 @@ import pandas as pd
 import pytest
 from xlsxwriter import Workbook
 
+from data.errors import DataError
 from data.inputs import load_inputs
 from data.load import load_rows
-from data.matching import matching
-from data.schema import COLUMNS, ROW, TARGET, DataError
+from data.matching import match_columns
+from data.schema import COLUMNS, ROW, TARGET
 from tests.conftest import ROOT
 
 FILES = ROOT / "tests" / "files_of_others"
@@ -62,8 +63,8 @@ def test_a_unit_in_brackets_that_is_another_is_remarked_on():
 
 @pytest.mark.parametrize("name", BY_HAND)
 def test_where_the_header_does_not_say_the_likeliest_columns_are_the_right_ones(rows, name):
-    table = refused(FILES / name).file
-    asked = matching(table.cells, WANTED, table.places)
+    table = refused(FILES / name).table
+    asked = match_columns(table.cells, WANTED, table.positions)
     likeliest = {column: None if place is None else asked.titles[place] for column, place in asked.likeliest.items()}
     assert likeliest == {ROW: None} | dict(zip(NAMES, BY_HAND[name], strict=True))
     assert all(len(samples) == 3 for samples in asked.samples)
@@ -83,7 +84,7 @@ def test_an_excel_file_gives_what_its_csv_gives():
 def test_a_title_that_stands_there_twice_is_matched_by_its_place(rows):
     error = refused(FILES / "petrol_doubled_header.csv")
     assert "column paved_highways appears 2 times" in str(error)
-    asked = matching(error.file.cells, WANTED, error.file.places)
+    asked = match_columns(error.table.cells, WANTED, error.table.positions)
     assert [asked.likeliest[name] for name in NAMES] == [0, 1, 2, 3, 4]
     read = load_rows(FILES / "petrol_doubled_header.csv", columns={"paved_highways": 2, "driver_licence_share": 3})
     pd.testing.assert_frame_equal(read[NAMES], rows[NAMES])
@@ -192,7 +193,7 @@ def test_another_sheet_than_the_first_can_be_chosen(rows):
     table = [list(rows.columns), *rows.itertuples(index=False)]
     content = workbook({"Cover": [["Petrol in 48 states"], ["See the next sheet"]], "Figures": table})
     error = refused(content)
-    assert error.file.sheets == ["Cover", "Figures"]
+    assert error.table.sheets == ["Cover", "Figures"]
     read = load_rows(content, sheet="Figures")
     pd.testing.assert_frame_equal(read, rows)
     assert read.attrs["warnings"] == ["Read is the sheet 'Figures', one of 2."]

@@ -13,7 +13,7 @@ from websockets import WebSocketException
 from bench.kills import Memory, Outcome, check, promote, train
 from bench.visit import Visit
 from data.schema import FEATURES
-from model.answering.predict import predict
+from model.answering.prediction import predict
 from model.queue import jobs
 from model.store import history
 from model.store.tables import JOB

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from data.load import distinct
+from data.load import drop_copies
 from data.schema import FEATURES, TARGET, row_name
 from model.fitting.algorithms import ALGORITHMS, DEFAULT, OFFERED
 from pages.shared.panels.reading import Refusal
@@ -166,10 +166,10 @@ def test_copies_in_a_file_are_counted_and_left_out_where_that_is_wanted(app, row
 
 def test_distinct_rows_are_those_whose_figures_no_earlier_one_has(rows):
     twice = pd.concat([rows.iloc[::-1], rows.assign(state="copy")], ignore_index=True)
-    kept = distinct(twice)
+    kept = drop_copies(twice)
     assert kept["state"].tolist() == rows["state"].tolist()[::-1]
     other = twice.assign(petrol_consumption=[*rows["petrol_consumption"][::-1], *rows["petrol_consumption"] + 1])
-    assert len(distinct(other)) == 96
+    assert len(drop_copies(other)) == 96
 
 
 def test_before_the_first_candidate_stands_what_it_will_be_compared_with(app, model, rows):

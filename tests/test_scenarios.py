@@ -7,11 +7,12 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as some
 
-from data.cells import harmless
-from data.schema import FEATURE_NAMES, FEATURES, DataError
-from model.answering.predict import Scenario
+from data.cells import escape
+from data.errors import DataError
+from data.schema import FEATURE_NAMES, FEATURES
+from model.answering.prediction import Scenario
 from model.answering.scenarios import (
-    MAX_BYTES,
+    MAX_FILE_BYTES,
     MAX_KEPT,
     MAX_NAME,
     KeptScenario,
@@ -20,9 +21,9 @@ from model.answering.scenarios import (
     read_scenarios,
     read_stored,
     rename_scenario,
-    to_csv,
-    to_json,
-    to_stored,
+    write_csv,
+    write_json,
+    write_stored,
 )
 from model.fitting.interval import LEVELS
 
@@ -70,7 +71,7 @@ def test_scenarios_move_within_the_list_and_are_renamed():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("write", [to_csv, to_json])
+@pytest.mark.parametrize("write", [write_csv, write_json])
 @settings(max_examples=50)
 @given(
     some.lists(
@@ -88,7 +89,7 @@ def test_what_is_downloaded_is_what_is_loaded(write, listed):
     went = []
     for text, coverage, version, values in listed:
         name = clean_name(text, [one.name for one in went])
-        assume(harmless(name).removeprefix("'") == name.removeprefix("'"))  # else CSV holds a harmless one
+        assume(escape(name).removeprefix("'") == name.removeprefix("'"))  # else CSV holds a harmless one
         went.append(kept(name, dict(zip(FEATURE_NAMES, values, strict=True)), coverage, version))
     content = write(went)
     came = read_scenarios(content if isinstance(content, bytes) else content.encode())
@@ -99,7 +100,7 @@ def test_what_is_downloaded_is_what_is_loaded(write, listed):
 
 
 def test_a_name_in_a_file_is_no_formula():
-    assert b"'=1+1" in to_csv([kept("=1+1")])
+    assert b"'=1+1" in write_csv([kept("=1+1")])
 
 
 GOOD = {"name": "a", **DEFAULTS}
@@ -127,7 +128,7 @@ GOOD = {"name": "a", **DEFAULTS}
         (b"", "The file is empty"),
         (b"petrol_tax,average_income,paved_highways,driver_licence_share\nx,4300,4700,0.5", 'row 2, petrol_tax: "x"'),
         (b"\x00\x01", "The file is not text"),
-        (b" " * (MAX_BYTES + 1), "The file is larger than"),
+        (b" " * (MAX_FILE_BYTES + 1), "The file is larger than"),
     ],
 )  # fmt: skip
 def test_a_bad_file_is_refused_with_where_what_and_cure(content, expected):
@@ -145,12 +146,12 @@ def test_any_csv_with_the_inputs_can_be_loaded():
 
 def test_what_a_browser_stores_comes_back_and_anything_else_is_refused_with_a_reason():
     one = replace(kept("Ä \ud83d", TWO[1], 0.8, 3), id="x", place=4)
-    found, place = read_stored(to_stored(one))
+    found, place = read_stored(write_stored(one))
     assert (found.name, found.scenario, found.coverage, found.version, found.start) == (
         "Ä \ud83d", one.scenario, 0.8, 3, "OH",
     )  # fmt: skip
     assert place == 4
-    good = json.loads(to_stored(one))
+    good = json.loads(write_stored(one))
     for place in ("4", 1e400, 10**30, True, None, [1]):
         text = json.dumps(good | {"place": place}).replace("Infinity", "1e999")
         assert read_stored(text)[1] in (0, 1)

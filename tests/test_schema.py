@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from data.schema import COLUMNS, FEATURES, ROW_NAMES, TARGET, DataError, row_name
+from data.errors import DataError
+from data.schema import COLUMNS, FEATURES, ROW_NAMES, TARGET, row_name
 
 
 @pytest.mark.parametrize("column", FEATURES, ids=lambda column: column.name)

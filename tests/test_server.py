@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from bench import addresses
 from bench.visit import Visit
 from data.schema import FEATURES
-from model.answering.predict import predict
+from model.answering.prediction import predict
 from tests.conftest import run_aside, running_server
 from tests.test_explore_browser import drawn_page, picture
 

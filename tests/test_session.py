@@ -12,7 +12,8 @@ import pytest
 from playwright.sync_api import expect
 from streamlit.testing.v1 import AppTest
 
-from data.schema import FEATURES, Column, DataError
+from data.errors import DataError
+from data.schema import FEATURES, Column
 from pages.shared import session
 from tests.conftest import ROOT, running_server
 from tests.what_if_page import DEFAULTS, number, slider, type_into
@@ -192,7 +193,7 @@ def run(project, *lines):
     imports = (
         "from data.load import load_rows", "from model.answering import scenarios",
         "from model.fitting import artifact", "from model.__main__ import main",
-        "from model.answering.predict import Scenario", "from model.fitting.train import train",
+        "from model.answering.prediction import Scenario", "from model.fitting.train import train",
     )  # fmt: skip
     code = [sys.executable, "-c", "\n".join([*imports, *lines])]
     environment = os.environ | {"PETROL_STORE_URL": store_of(project)}
@@ -251,7 +252,7 @@ def test_a_file_of_scenarios_keeps_inputs_apart_from_what_stands_beside_them(ren
     told = run(
         renamed,
         f"kept = scenarios.KeptScenario('A', Scenario({values}), 0.8, 3, 'OH', 601.4, 475.0, 727.7, -46.0, None, None)",
-        "for content in (scenarios.to_csv([kept]), scenarios.to_json([kept]).encode()):",
+        "for content in (scenarios.write_csv([kept]), scenarios.write_json([kept]).encode()):",
         "    (read,) = scenarios.read_scenarios(content)",
         "    print(read[:5] == ('A', kept.scenario, 0.8, 3, 'OH'))",
         "(read,) = scenarios.read_scenarios(b'coverage,version,job,tray\\n9,3571,1976,0.525\\n')",

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from model.answering.change import find_row, start_figures
-from model.answering.predict import predict
+from model.answering.prediction import predict
 from tests.conftest import free_port
 from tests.test_explore_browser import assert_selected, click_point, picture
 from tests.test_explore_browser import place_of as place_of_row

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench import addresses, crowd, faults, files, kills
+from data.errors import DataError
 from data.inputs import load_inputs
-from data.schema import DataError
 from model.answering.scoring import score_file
 from tests import programs
 from tests.conftest import running_server
@@ -78,7 +78,7 @@ def try_cells(model, n):
         assert files.wrong_rows(content) == 0 or SPELT.fullmatch(text)
         with contextlib.suppress(DataError):
             scored = score_file(model, load_inputs(io.BytesIO(content)))
-            assert len(scored.rows) == 48
+            assert len(scored.table) == 48
             assert scored.n_problems <= 1
 
     try_cell()

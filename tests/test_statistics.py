@@ -8,15 +8,15 @@ import pytest
 from scipy import stats
 
 from data.load import fingerprint
-from data.notes import notes_on
+from data.notes import find_notes
 from data.schema import COLUMNS, FEATURE_NAMES, ROW, TARGET
-from data.statistics import NAMES, choose, commonest, correlations, describe, histogram, variance_inflation
+from data.statistics import NAMES, commonest, correlations, describe_columns, filter_rows, histogram, variance_inflation
 
 TAX = FEATURE_NAMES[0]
 
 
 def test_a_column_in_figures_is_the_standard_librarys(rows):
-    table = describe(rows)
+    table = describe_columns(rows)
     for name in NAMES:
         values = rows[name].tolist()
         lower, median, upper = statistics.quantiles(values, n=4, method="inclusive")
@@ -61,19 +61,19 @@ def test_nineteen_states_share_a_tax_of_exactly_seven(rows):
 
 
 def test_a_choice_keeps_the_places_of_its_rows(rows):
-    chosen = choose(rows, [(TAX, 7.0, 7.0), (TARGET.name, 500, 600)])
+    chosen = filter_rows(rows, [(TAX, 7.0, 7.0), (TARGET.name, 500, 600)])
     assert (chosen[TAX] == 7).all()
     assert chosen[TARGET.name].between(500, 600).all()
     expected = [i for i, row in enumerate(rows.to_dict("records")) if row[TAX] == 7 and 500 <= row[TARGET.name] <= 600]
     assert chosen.index.tolist() == expected
-    assert choose(rows, names=["WY", "Texas", "nowhere"])[ROW].tolist() == ["TX", "WY"]
-    assert choose(rows).equals(rows)
+    assert filter_rows(rows, names=["WY", "Texas", "nowhere"])[ROW].tolist() == ["TX", "WY"]
+    assert filter_rows(rows).equals(rows)
 
 
 @pytest.mark.parametrize("n", [0, 1, 2])
 def test_few_rows_have_figures_or_none_but_never_an_error(rows, n):
     few = rows.iloc[:n]
-    assert describe(few).shape == (5, 8)
+    assert describe_columns(few).shape == (5, 8)
     pearson, spearman = correlations(few)
     assert pearson.shape == spearman.shape == (5, 5)
 
@@ -101,19 +101,19 @@ def test_a_column_that_never_varies_has_no_correlation(rows):
 
 
 def test_notes_belong_to_one_file_and_point_at_its_cells(rows):
-    notes = notes_on(fingerprint(rows))
+    notes = find_notes(fingerprint(rows))
     assert {suspicion.row for suspicion in notes.suspicious} == {"SD", "WV"}
     columns = {column.name: column for column in COLUMNS}
     for suspicion in notes.suspicious:
         published = rows.set_index(ROW).loc[suspicion.row, suspicion.column]
         assert published > suspicion.likely
         assert columns[suspicion.column].check(suspicion.likely)
-    assert notes_on(fingerprint(rows.iloc[1:])) is None
+    assert find_notes(fingerprint(rows.iloc[1:])) is None
 
 
 def test_the_misprinted_population_explains_both_suspicious_figures_of_south_dakota(rows):
     """Licensed drivers and fuel were divided by the same number: both must shrink alike."""
     published = rows.set_index(ROW).loc["SD"]
-    shrunk = [s.likely / published[s.column] for s in notes_on(fingerprint(rows)).suspicious if "population" in s.why]
+    shrunk = [s.likely / published[s.column] for s in find_notes(fingerprint(rows)).suspicious if "population" in s.why]
     assert len(shrunk) == 2
     assert shrunk[0] == pytest.approx(shrunk[1], abs=0.002)

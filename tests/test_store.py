@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from model.answering.predict import predict_rows
+from model.answering.prediction import predict_rows
 from model.fitting import artifact
 from model.judging.card import export_version
 from model.queue import jobs

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from data.schema import FEATURES, ROW, TARGET
-from model.answering.predict import average_response, predict
+from model.answering.prediction import average_response, predict
 from model.fitting.recipe import make_recipe
 from model.fitting.train import N_BACKGROUND, N_SAMPLED, train
 from model.judging.survey import N_DRAWN, Survey

@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from model.answering.predict import predict_rows
+from model.answering.prediction import predict_rows
 from model.queue import jobs, transfer
 from model.store import history, tables, versions
 from model.store.database import Store, StoreError

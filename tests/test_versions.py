@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 from sqlalchemy import select
 
+from data.errors import DataError
 from data.load import fingerprint, load_rows
-from data.schema import DataError
-from model.answering.predict import predict_rows
+from model.answering.prediction import predict_rows
 from model.fitting.errors import DamagedError, ModelError
 from model.fitting.recipe import Recipe
 from model.store import history, versions

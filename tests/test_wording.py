@@ -9,7 +9,7 @@ import pytest
 
 from data.schema import FEATURES
 from data.statistics import correlations
-from model.answering.predict import predict
+from model.answering.prediction import predict
 from model.fitting.importance import KINDS, importances
 from model.fitting.recipe import make_recipe
 from model.fitting.scores import Difference

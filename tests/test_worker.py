@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from model.answering.predict import predict_rows
+from model.answering.prediction import predict_rows
 from model.fitting import evaluate
 from model.fitting.recipe import build_pipeline, make_recipe
 from model.fitting.train import features, train

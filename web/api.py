@@ -18,10 +18,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from data.errors import DataError, Problem
 from data.inputs import load_json
-from data.schema import FEATURE_NAMES, FEATURES, ROW, TARGET, DataError, Problem, row_name
+from data.schema import FEATURE_NAMES, FEATURES, ROW, TARGET, row_name
 from model.answering.change import find_row, predict_change, start_figures
-from model.answering.predict import Scenario, predict, predict_rows
+from model.answering.prediction import Scenario, predict, predict_rows
 from model.answering.scoring import score_scenarios
 from model.fitting.errors import ModelError
 from model.fitting.interval import possible_levels

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from data.schema import FEATURES, PERIOD, QUESTION, ROW, ROWS, TARGET, Column
-from model.answering.neighbours import LEVELS
+from model.answering.neighbours import SUPPORT_LEVELS
 
 MAX_SCENARIOS = 10_000
 MAX_BYTES = 4 * 2**20  # of a request
@@ -37,7 +37,7 @@ def _schemas(levels: Iterable[float]) -> dict[str, Any]:
     whole = {"type": "integer", "minimum": 0}
     amount = {"type": "number", "description": TARGET.unit}
     near = _object({"name": text, "distance_sd": number | {"description": "standard deviations of the inputs"}})
-    support = {"enum": list(LEVELS), "description": f"how far from every {ROW}"}
+    support = {"enum": list(SUPPORT_LEVELS), "description": f"how far from every {ROW}"}
     inputs = {
         column.name: {
             "type": "number",

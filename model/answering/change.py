@@ -7,14 +7,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from data.schema import FEATURE_NAMES, FEATURES, ROW, ROWS, TARGET, DataError, Problem, row_name
-from model.answering.explain import coalition_rows, shapley
-from model.answering.predict import Scenario, curve_rows, predict_many
+from data.errors import DataError, Problem
+from data.schema import FEATURE_NAMES, FEATURES, ROW, ROWS, TARGET, row_name
+from model.answering.explain import coalition_rows, shapley_values
+from model.answering.prediction import Scenario, curve_rows, predict_many
 from model.fitting.algorithms import OTHERS
 from model.fitting.train import Model
 
 FloatArray = NDArray[np.float64]
-_BLOCK = 100  # scenarios of which all refits are asked at a time
+_SCENARIOS_PER_BLOCK = 100
 
 
 @dataclass(frozen=True)
@@ -82,8 +83,8 @@ class Change:
 
 def predict_change(
     model: Model,
-    start: Mapping[str, float],
-    values: Mapping[str, float],
+    start_values: Mapping[str, object],
+    values: Mapping[str, object],
     level: float = 0.9,
     observed: float | None = None,
 ) -> Change:
@@ -91,8 +92,7 @@ def predict_change(
 
     Parameters
     ----------
-    model
-    start, values
+    start_values, values
         Column name -> number in the stored unit.
     level
         Of the interval [1], in (0, 1).
@@ -109,45 +109,45 @@ def predict_change(
     The change is the model's own, the interval percentiles of what the refits say: see `model.fitting.refits`. Where it
     does not hold the model's own change it is stretched to it.
     """
-    start, scenario = Scenario(start), Scenario(values)
-    one, other = (np.array([each[name] for name in FEATURE_NAMES]) for each in (start, scenario))
-    predictions = predict_many(model, coalition_rows(other, one[None]))  # all 2**n ways to go from one to the other
-    first, contributions = shapley(predictions, len(one))
-    value = float(predictions[-1]) - first
-    known: dict[str, Any] = dict.fromkeys(("low", "high", "below", "above")) | {"is_stretched": False, "others": {}}
+    start, scenario = Scenario(start_values), Scenario(values)
+    before, after = (np.array([inputs[name] for name in FEATURE_NAMES]) for inputs in (start, scenario))
+    predictions = predict_many(model, coalition_rows(after, before[None]))  # every subset of the inputs moved
+    start_prediction, contributions = shapley_values(predictions, len(before))
+    value = float(predictions[-1]) - start_prediction
+    low = high = below = above = None
+    is_stretched, others = False, {}
     if model.refits:
-        refits = model.refits.changes(one[None], other[None])
-        low, high = (float(end[0]) for end in ends(refits, level))
-        others = model.refits.changes_of_others(one[None], other[None])[0].tolist()
-        known = {
-            "low": min(low, value),
-            "high": max(high, value),
-            "is_stretched": not low <= value <= high,
-            "below": float((refits < 0).mean()),
-            "above": float((refits > 0).mean()),
-            "others": dict(zip(OTHERS, others, strict=True)),
-        }
+        refit_changes = model.refits.changes(before[None], after[None])
+        first, last = (float(end[0]) for end in interval_ends(refit_changes, level))
+        low, high, is_stretched = min(first, value), max(last, value), not first <= value <= last
+        below, above = float((refit_changes < 0).mean()), float((refit_changes > 0).mean())
+        of_others = model.refits.changes_of_others(before[None], after[None])[0].tolist()
+        others = dict(zip(OTHERS, of_others, strict=True))
     return Change(
         start=start,
         scenario=scenario,
-        start_prediction=first,
+        start_prediction=start_prediction,
         prediction=float(predictions[-1]),
         value=value,
         level=level,
+        low=low,
+        high=high,
+        below=below,
+        above=above,
+        is_stretched=is_stretched,
         contributions=dict(zip(FEATURE_NAMES, contributions.tolist(), strict=True)),
+        others=others,
         observed=observed,
-        **known,
     )
 
 
 def predict_changes(
     model: Model, before: FloatArray, after: FloatArray, level: float = 0.9
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Say how the prediction changes from many scenarios to others, as `predict_change` does of one.
+    """Say how the prediction changes from many scenarios to others, as `predict_change` does for one.
 
     Parameters
     ----------
-    model
     before, after
         Of shape (n, n_features), in stored units.
     level
@@ -160,10 +160,10 @@ def predict_changes(
     """
     value = predict_many(model, after) - predict_many(model, before)
     low, high = np.full_like(value, np.nan), np.full_like(value, np.nan)
-    if refits := model.refits:
-        for start in range(0, len(value), _BLOCK):
-            part = slice(start, start + _BLOCK)
-            low[part], high[part] = ends(refits.changes(before[part], after[part]), level)
+    if model.refits:
+        for start in range(0, len(value), _SCENARIOS_PER_BLOCK):
+            part = slice(start, start + _SCENARIOS_PER_BLOCK)
+            low[part], high[part] = interval_ends(model.refits.changes(before[part], after[part]), level)
     return value, np.fmin(low, value), np.fmax(high, value)  # stretched to hold the model's own
 
 
@@ -175,30 +175,30 @@ def amount_in_words(amount: float) -> str:
 
 def agreement_in_words(change: Change) -> str:
     """Say how many of 100 refits say less and more: ``"94 of 100 refits say less, 4 more, 2 no change"``."""
-    counted = dict(
-        zip(("less", "more", "no change"), refits_either_side(change.below or 0.0, change.above or 0.0), strict=True)
-    )
-    first, *more = sorted((word for word in counted if counted[word]), key=lambda word: -counted[word])
-    says = f"{counted[first]} of 100 refits say {first}"
-    return ", ".join([says, *(f"{counted[word]} {word}" for word in more)])
+    if change.below is None or change.above is None:
+        raise ValueError("The model of this change has no refits.")
+    counts = dict(zip(("less", "more", "no change"), refits_either_side(change.below, change.above), strict=True))
+    first, *more = sorted((word for word in counts if counts[word]), key=lambda word: -counts[word])
+    says = f"{counts[first]} of 100 refits say {first}"
+    return ", ".join([says, *(f"{counts[word]} {word}" for word in more)])
 
 
 def refits_either_side(below: float, above: float) -> list[int]:
     """How many of 100 refits say less, more, and no change, so that they add up: largest remainders first."""
     exact = [100 * below, 100 * above, 100 * (1 - below - above)]
-    counted = [int(share + 1e-9) for share in exact]
-    for place in sorted(range(3), key=lambda place: counted[place] - exact[place])[: 100 - sum(counted)]:
-        counted[place] += 1
-    return counted
+    counts = [int(share + 1e-9) for share in exact]
+    for i in sorted(range(3), key=lambda i: counts[i] - exact[i])[: 100 - sum(counts)]:
+        counts[i] += 1
+    return counts
 
 
-class Band(NamedTuple):
+class ChangeBand(NamedTuple):
     """The interval of the change along a slider, at some of its steps.
 
     Attributes
     ----------
     steps
-        Places on the slider's grid, both ends among them.
+        Indices on the slider's grid, both ends among them.
     low, high
         Of shape (n_steps,) [unit of the target].
     counts
@@ -211,59 +211,54 @@ class Band(NamedTuple):
     counts: list[list[int]]
 
 
-def bands(model: Model, start: Scenario, scenario: Scenario, level: float, n_steps: int) -> dict[str, Band]:
+def bands(model: Model, start: Scenario, scenario: Scenario, level: float, n_steps: int) -> dict[str, ChangeBand]:
     """Say how sure the change from a start is along each slider, the other inputs held.
 
     Parameters
     ----------
     model
         With refits.
-    start, scenario
     level
         Of the interval [1].
     n_steps
         At how many steps of each slider, or at all where it has fewer.
-
-    Returns
-    -------
-    dict
-        Column name -> Band.
     """
-    x = np.array([scenario[name] for name in FEATURE_NAMES])
-    places = [np.unique(np.linspace(0, column.n_steps - 1, n_steps).round().astype(int)) for column in FEATURES]
-    rows = [block[steps] for block, steps in zip(curve_rows(x), places, strict=True)]
-    before = np.array([[start[name] for name in FEATURE_NAMES]])
     if not model.refits:
-        raise ValueError("without refits nothing is known of how sure a change is")
-    said = model.refits.changes(before, np.concatenate(rows))
-    found, first = {}, 0
-    for name, steps in zip(FEATURE_NAMES, places, strict=True):
-        of_input = said[first : first + len(steps)]
+        raise ValueError("The model has no refits.")
+    x = np.array([scenario[name] for name in FEATURE_NAMES])
+    steps_by_input = [np.unique(np.linspace(0, column.n_steps - 1, n_steps).round().astype(int)) for column in FEATURES]
+    rows = [block[steps] for block, steps in zip(curve_rows(x), steps_by_input, strict=True)]
+    before = np.array([[start[name] for name in FEATURE_NAMES]])
+    refit_changes = model.refits.changes(before, np.concatenate(rows))
+    band_by_input: dict[str, ChangeBand] = {}
+    first = 0
+    for name, steps in zip(FEATURE_NAMES, steps_by_input, strict=True):
+        of_input = refit_changes[first : first + len(steps)]
         below, above = (of_input < 0).mean(axis=1), (of_input > 0).mean(axis=1)
-        counted = [refits_either_side(*shares) for shares in zip(below.tolist(), above.tolist(), strict=True)]
-        found[name] = Band(steps.tolist(), *ends(of_input, level), counted)
+        counts = [refits_either_side(*shares) for shares in zip(below.tolist(), above.tolist(), strict=True)]
+        band_by_input[name] = ChangeBand(steps.tolist(), *interval_ends(of_input, level), counts)
         first += len(steps)
-    return found
+    return band_by_input
 
 
-def ends(changes: FloatArray, level: float) -> tuple[FloatArray, FloatArray]:
+def interval_ends(changes: FloatArray, level: float) -> tuple[FloatArray, FloatArray]:
     """Ends of the interval of each change, shape (n,), from what the refits say of it, shape (n, n_refits)."""
     low, high = np.quantile(changes, [(1 - level) / 2, (1 + level) / 2], axis=1)
     return low, high
 
 
-def places_by_name(model: Model) -> dict[str, int]:
-    """Place of each row by its name and by its code, both in small letters; of equal ones the first."""
+def index_rows(model: Model) -> dict[str, int]:
+    """Index of each row by its name and by its code, both in small letters; of equal ones the first."""
     codes = [str(code) for code in model.rows[ROW]]
-    places: dict[str, int] = {}
+    indices: dict[str, int] = {}
     for name_of in (str, row_name):
-        for place, code in enumerate(codes):
-            places.setdefault(name_of(code).casefold(), place)
-    return places
+        for index, code in enumerate(codes):
+            indices.setdefault(name_of(code).casefold(), index)
+    return indices
 
 
 def find_row(model: Model, name: str) -> int:
-    """Return the place of the row of a name, or of its code.
+    """Return the index of the row with a name or code.
 
     Raises
     ------
@@ -271,16 +266,16 @@ def find_row(model: Model, name: str) -> int:
         If there is none.
     """
     codes, wanted = model.rows[ROW].to_numpy(), str(name).strip()
-    if len(places := np.flatnonzero(codes == wanted)):
-        return int(places[0])
-    for place, code in enumerate(codes):
+    if len(exact := np.flatnonzero(codes == wanted)):
+        return int(exact[0])
+    for index, code in enumerate(codes):
         if wanted.casefold() in (str(code).casefold(), row_name(str(code)).casefold()):
-            return place
+            return index
     cure = f"Name one of its {len(model.rows):,} {ROWS}, such as {row_name(str(model.rows[ROW].iloc[0]))}."
     raise DataError([Problem(f"from: {str(name)[:60]!r} is no {ROW} of the active model. {cure}", "from", name, cure)])
 
 
-def start_figures(model: Model, place: int) -> tuple[dict[str, float], float]:
+def start_figures(model: Model, index: int) -> tuple[dict[str, float], float]:
     """Return the inputs of a row, and its target."""
-    row = model.records[place]
+    row = model.records[index]
     return {name: row[name] for name in FEATURE_NAMES}, row[TARGET.name]

@@ -6,6 +6,8 @@ from math import factorial
 import numpy as np
 from numpy.typing import NDArray
 
+FloatArray = NDArray[np.float64]
+
 
 @cache
 def _coalitions(n_features: int) -> NDArray[np.bool_]:
@@ -13,54 +15,52 @@ def _coalitions(n_features: int) -> NDArray[np.bool_]:
     return (np.arange(2**n_features)[:, None] >> np.arange(n_features) & 1).astype(bool)
 
 
-def coalition_rows(x: NDArray[np.float64], background: NDArray[np.float64]) -> NDArray[np.float64]:
+def coalition_rows(x: FloatArray, background: FloatArray) -> FloatArray:
     """Rows whose mean prediction, coalition by coalition, is what that coalition alone is worth.
 
     Parameters
     ----------
     x
-        Of shape (n_features,).
-        The scenario.
+        The scenario, of shape (n_features,).
     background
-        Of shape (n_rows, n_features).
-        The rows that stand for "not known".
+        The rows that stand for "not known", of shape (n_rows, n_features).
 
     Returns
     -------
-    ndarray of shape (2**n_features * n_rows, n_features)
-        Coalition by coalition: inputs in it from ``x``, the others from the background.
+    rows
+        Of shape (2**n_features * n_rows, n_features), coalition by coalition: inputs in it from ``x``, the others from
+        the background.
     """
     inside = _coalitions(len(x))
     rows = np.where(inside[:, None, :], x, background)
     return rows.reshape(-1, len(x))
 
 
-def shapley(predictions: NDArray[np.float64], n_features: int) -> tuple[float, NDArray[np.float64]]:
-    """Share the way from the average prediction to this one among the inputs.
+def shapley_values(predictions: FloatArray, n_features: int) -> tuple[float, FloatArray]:
+    """Share the difference between a prediction and the average one among the inputs.
 
     Parameters
     ----------
     predictions
-        Of shape (2**n_features * n_rows,).
-        Of `coalition_rows` [unit of the target].
+        Of `coalition_rows`, shape (2**n_features * n_rows,) [unit of the target].
 
     Returns
     -------
-    average : float
+    average
         Mean prediction over the background.
-    contributions : ndarray of shape (n_features,)
-        They add up to the scenario's prediction minus ``average``.
+    contributions
+        Of shape (n_features,); they add up to the scenario's prediction minus ``average``.
 
     Notes
     -----
     Exact, all 2**n coalitions: Shapley (1953); the interventional form of Lundberg and Lee (2017).
     """
-    worth = predictions.reshape(2**n_features, -1).mean(axis=1)
+    values = predictions.reshape(2**n_features, -1).mean(axis=1)
     inside = _coalitions(n_features)
     size = inside.sum(axis=1)
     contributions = np.zeros(n_features)
     for feature in range(n_features):
         without = np.flatnonzero(~inside[:, feature])
         weight = [factorial(s) * factorial(n_features - s - 1) / factorial(n_features) for s in size[without]]
-        contributions[feature] = np.dot(weight, worth[without + 2**feature] - worth[without])
-    return float(worth[0]), contributions
+        contributions[feature] = np.dot(weight, values[without + 2**feature] - values[without])
+    return float(values[0]), contributions

@@ -1,46 +1,51 @@
 """What would it take: the smallest change of the free sliders that brings the prediction to a goal."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from data.schema import FEATURE_NAMES, FEATURES, TARGET, DataError
-from model.answering.predict import Scenario, predict_many
+from data.errors import DataError
+from data.schema import FEATURE_NAMES, FEATURES, TARGET
+from model.answering.prediction import Scenario, predict_many
 from model.fitting.train import Model
 
-_WIDE = 150_000  # combinations at a look over the sliders: 0.2 s of the shipped forest
-_CLOSE = 15_000  # and at one around the best so far
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.intp]
+_GLOBAL_BUDGET = 150_000  # combinations of positions over the whole sliders: 0.2 s of the shipped forest
+_LOCAL_BUDGET = 15_000  # and around the best candidate
 
 
 @dataclass(frozen=True)
 class GoalResult:
-    """What a search for a goal has found.
+    """The nearest scenario that reaches a goal, or else the one that comes closest to it.
 
     Attributes
     ----------
-    start, scenario : Scenario
-        Where it began, and the nearest scenario that reaches the goal, or else comes closest to it.
-    goal : float
+    start, scenario
+        Where the search began and ended.
+    goal
         [unit of the target]
-    before, value : float
-        Predictions at both [unit of the target].
-    reached : bool
-    change : float
-        Length of the way from start to scenario [standard deviations of the inputs].
+    start_prediction, prediction
+        At both [unit of the target].
+    distance
+        From start to scenario [standard deviations of the inputs].
     """
 
     start: Scenario
     scenario: Scenario
     goal: float
-    before: float
-    value: float
-    reached: bool
-    change: float
+    start_prediction: float
+    prediction: float
+    is_reached: bool
+    distance: float
 
 
-def find_smallest_change(model: Model, values: dict[str, float], goal: float, held: Collection[str] = ()) -> GoalResult:
+def find_smallest_change(
+    model: Model, values: Mapping[str, object], goal: object, fixed: Collection[str] = ()
+) -> GoalResult:
     """Find the smallest change of the sliders that brings the prediction to a goal, or past it.
 
     Parameters
@@ -49,7 +54,7 @@ def find_smallest_change(model: Model, values: dict[str, float], goal: float, he
         Column name -> number in the stored unit: where to begin, also beyond the sliders.
     goal
         In whole units, as a prediction is shown [unit of the target].
-    held
+    fixed
         Names of the inputs that must not move.
 
     Raises
@@ -60,118 +65,115 @@ def find_smallest_change(model: Model, values: dict[str, float], goal: float, he
     Notes
     -----
     One or two free sliders are searched in full. With more, every so many steps of each are tried, then all steps
-    around the best, then finer ones nearer to the start, until nothing better turns up. What is found reaches the
+    around the best, then finer ones nearer to the start, until nothing better turns up. The result reaches the
     goal; that no smaller change does is not certain then.
     """
     start = Scenario(values)
-    goal = float(round(TARGET.check(goal)))
-    if unknown := [name for name in held if name not in FEATURE_NAMES]:
+    rounded_goal = float(round(TARGET.check(goal)))
+    if unknown := [name for name in fixed if name not in FEATURE_NAMES]:
         raise DataError([f"{unknown[0]!r} is not an input. The inputs are {', '.join(FEATURE_NAMES)}."])
-    if set(held) == set(FEATURE_NAMES):
+    if set(fixed) == set(FEATURE_NAMES):
         raise DataError(["Every input is kept fixed, so nothing can change. Let at least one move."])
-    search = _Search(model, start, goal, held)
-    shortfall, change, place = search.run()
-    row = search.rows(np.array([place]))[0]
+    search = _Search(model, start, rounded_goal, fixed)
+    best = search.run()
+    row = search.rows_at(np.array([best.positions]))[0]
     return GoalResult(
         start=start,
         scenario=Scenario(dict(zip(FEATURE_NAMES, row.tolist(), strict=True))),
-        goal=goal,
-        before=search.before,
-        value=float(predict_many(model, row[None])[0]),
-        reached=shortfall == 0,
-        change=change,
+        goal=rounded_goal,
+        start_prediction=search.start_prediction,
+        prediction=float(predict_many(model, row[None])[0]),
+        is_reached=best.shortfall == 0,
+        distance=best.distance,
     )
 
 
-Found = tuple[float, float, tuple[int, ...] | None]  # shortfall, length of the change, place on each slider
+class _Candidate(NamedTuple):
+    """A combination of slider positions; of two candidates the smaller is better."""
+
+    shortfall: float  # of the prediction from the goal
+    distance: float  # from the start
+    positions: tuple[int, ...]  # index on each slider's grid
 
 
 class _Search:
-    """Tries combinations of slider positions, the nearest to the start first.
+    """Tries combinations of slider positions, the nearest to the start first."""
 
-    What it has found is a tuple that sorts: how far the prediction stays short of the goal, the length of the
-    change, and the place on each slider.
-    """
-
-    def __init__(self, model: Model, start: Scenario, goal: float, held: Collection[str]) -> None:
+    def __init__(self, model: Model, start: Scenario, goal: float, fixed: Collection[str]) -> None:
         self.model, self.goal = model, goal
         self.x = np.array([start[name] for name in FEATURE_NAMES])
-        self.positions = [  # the start itself may lie between the steps
-            np.array([x]) if column.name in held else np.union1d(column.grid, x)
+        self.grids = [  # the start itself may lie between the steps
+            np.array([x]) if column.name in fixed else np.union1d(column.grid, x)
             for column, x in zip(FEATURES, self.x, strict=True)
         ]
-        self.sizes = np.array([len(grid) for grid in self.positions])
-        self.home = np.array([np.searchsorted(grid, x) for grid, x in zip(self.positions, self.x, strict=True)])
-        self.before = float(predict_many(model, self.x[None])[0])
-        self.side = 1 if goal > np.rint(self.before) else -1
+        self.sizes = np.array([len(grid) for grid in self.grids])
+        self.home = np.array([np.searchsorted(grid, x) for grid, x in zip(self.grids, self.x, strict=True)])
+        self.start_prediction = float(predict_many(model, self.x[None])[0])
+        self.direction = 1 if goal > np.rint(self.start_prediction) else -1
 
-    def run(self) -> Found:
-        """Return the best that was found."""
-        nothing = (np.inf, np.inf, None)
-        best = self.look(self.home, self.sizes, _WIDE, nothing)
-        if np.prod(self.sizes) <= _WIDE:
+    def run(self) -> _Candidate:
+        """Return the best candidate."""
+        none = _Candidate(np.inf, np.inf, ())
+        best = self.search_window(self.home, self.sizes, _GLOBAL_BUDGET, none)
+        if np.prod(self.sizes) <= _GLOBAL_BUDGET:
             return best
         while True:
             former = best
             best = self.climb(best)
-            if best[0] == 0:  # in the box around the start that a smaller change cannot leave
+            if best.shortfall == 0:  # in the box around the start that a smaller change cannot leave
                 steps = np.array([column.step for column in FEATURES])
-                box = np.where(self.sizes > 1, best[1] * self.model.scale / steps + 1, 0).astype(int)
-                best = self.look(self.home, box, _WIDE, best)
+                box = np.where(self.sizes > 1, best.distance * self.model.scale / steps + 1, 0).astype(int)
+                best = self.search_window(self.home, box, _GLOBAL_BUDGET, best)
             if best == former:
                 return best
 
-    def climb(self, best: Found) -> Found:
+    def climb(self, best: _Candidate) -> _Candidate:
         """Try all steps around the best until it stays the best."""
         while True:
             former = best
             for reach in (20, 5):
-                best = self.look(np.array(best[2]), np.minimum(self.sizes - 1, reach), _CLOSE, best)
+                window = np.minimum(self.sizes - 1, reach)
+                best = self.search_window(np.array(best.positions), window, _LOCAL_BUDGET, best)
             if best == former:
                 return best
 
-    def rows(self, places: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Turn places on the sliders, shape (n_rows, n_features), to inputs [stored units]."""
-        return np.stack([grid[places[:, i]] for i, grid in enumerate(self.positions)], axis=1)
+    def rows_at(self, positions: IntArray) -> FloatArray:
+        """Turn positions on the sliders, shape (n_rows, n_features), to inputs [stored units]."""
+        return np.stack([grid[positions[:, i]] for i, grid in enumerate(self.grids)], axis=1)
 
-    def look(
-        self,
-        centre: NDArray[np.float64],
-        reach: NDArray[np.float64],
-        budget: int,
-        best: Found,
-    ) -> Found:
-        """Try every so many places around a centre, and return the best of them and of what is known."""
-        windows = self.windows(centre, reach, budget)
-        places = np.stack([axis.ravel() for axis in np.meshgrid(*windows, indexing="ij")], axis=1)
-        rows = self.rows(places)
-        change = np.linalg.norm((rows - self.x) / self.model.scale, axis=1)
-        order = np.argsort(change, kind="stable")
-        if best[0] == 0:
-            order = order[change[order] < best[1]]
+    def search_window(self, centre: IntArray, reach: IntArray, budget: int, best: _Candidate) -> _Candidate:
+        """Try positions up to ``reach`` from a centre, as many as the budget allows; return the best, old or new."""
+        axes = self.thin_out(centre, reach, budget)
+        positions = np.stack([axis.ravel() for axis in np.meshgrid(*axes, indexing="ij")], axis=1)
+        rows = self.rows_at(positions)
+        distance = np.linalg.norm((rows - self.x) / self.model.scale, axis=1)
+        order = np.argsort(distance, kind="stable")
+        if best.shortfall == 0:
+            order = order[distance[order] < best.distance]
         for chunk in np.array_split(order, range(4_000, len(order), 4_000)):
             if not len(chunk):
                 break
             y = np.rint(predict_many(self.model, rows[chunk]))
-            shortfall = np.maximum(self.side * (self.goal - y), 0)
+            shortfall = np.maximum(self.direction * (self.goal - y), 0)
             first = int(np.argmin(shortfall))  # the nearest among equals
-            found = (float(shortfall[first]), float(change[chunk[first]]), tuple(places[chunk[first]].tolist()))
-            best = min(best, found)
-            if found[0] == 0:
-                break  # whatever follows is farther
+            nearest = chunk[first]
+            candidate = _Candidate(
+                float(shortfall[first]), float(distance[nearest]), tuple(positions[nearest].tolist())
+            )
+            best = min(best, candidate)
+            if candidate.shortfall == 0:
+                break  # all that follow are farther
         return best
 
-    def windows(
-        self, centre: NDArray[np.float64], reach: NDArray[np.float64], budget: int
-    ) -> list[NDArray[np.float64]]:
-        """Places on each slider, every so many, so that all combinations stay within a budget."""
+    def thin_out(self, centre: IntArray, reach: IntArray, budget: int) -> list[IntArray]:
+        """Positions on each slider, so few that their combinations stay within a budget."""
         stride = np.ones(len(centre), int)
         while True:
-            windows = [
+            axes = [
                 np.unique(np.clip(np.arange(-(far // step) * step, far + step, step) + at, 0, size - 1))
                 for at, far, step, size in zip(centre, reach, stride, self.sizes, strict=True)
             ]
-            lengths = np.array([len(window) for window in windows])
+            lengths = np.array([len(axis) for axis in axes])
             if lengths.prod() <= budget:
-                return windows
+                return axes
             stride[lengths.argmax()] += 1

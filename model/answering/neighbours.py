@@ -1,69 +1,62 @@
 """The rows nearest to scenarios, and how unusual their distance is."""
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from model.fitting.train import N_BACKGROUND, Model
 
-LEVELS = ("near", "far", "very far")  # from every row
-_PAIRS = 1_000_000  # distances at a time
+FloatArray = NDArray[np.float64]
+SUPPORT_LEVELS = ("near", "far", "very far")  # from every row
+_MAX_PAIRS = 1_000_000  # distances at a time
 
 
-def nearest(model: Model, X: NDArray[np.float64], k: int = 1) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Find the rows of a model nearest to scenarios.
+def nearest_rows(model: Model, X: FloatArray, k: int = 1) -> tuple[NDArray[np.intp], FloatArray]:
+    """Find the k rows of a model nearest to each scenario.
 
     Parameters
     ----------
     X
-        Of shape (n, n_features).
-        Scenarios in stored units.
-    k
-        How many rows for each.
+        Scenarios of shape (n, n_features) in stored units.
 
     Returns
     -------
-    places : ndarray of int, shape (n, k)
-        In the model's rows, the nearest first; of equals the first row, while they are few.
-    distances : ndarray of shape (n, k)
-        [standard deviations of the inputs]
+    indices
+        In the model's rows, of shape (n, k), the nearest first; of equals the first row, while they are few.
+    distances
+        Of shape (n, k) [standard deviations of the inputs].
     """
     if len(model.X) > N_BACKGROUND:
-        distances, places = model.tree.query(X / model.scale, k=range(1, k + 1))
-        return places, distances
-    places, distances = [], []
-    for start in range(0, len(X), _PAIRS // len(model.X)):
-        some = X[start : start + _PAIRS // len(model.X)]
-        each = np.linalg.norm((model.X - some[:, None]) / model.scale, axis=2)
-        places.append(each.argmin(axis=1)[:, None] if k == 1 else np.argsort(each, axis=1, kind="stable")[:, :k])
-        distances.append(np.take_along_axis(each, places[-1], axis=1))
-    return np.concatenate(places), np.concatenate(distances)
+        distances, indices = model.tree.query(X / model.scale, k=range(1, k + 1))
+        return indices, distances
+    index_blocks: list[NDArray[np.intp]] = []
+    distance_blocks: list[FloatArray] = []
+    for start in range(0, len(X), _MAX_PAIRS // len(model.X)):
+        block = X[start : start + _MAX_PAIRS // len(model.X)]
+        pairs = np.linalg.norm((model.X - block[:, None]) / model.scale, axis=2)
+        index_blocks.append(
+            pairs.argmin(axis=1)[:, None] if k == 1 else np.argsort(pairs, axis=1, kind="stable")[:, :k]
+        )
+        distance_blocks.append(np.take_along_axis(pairs, index_blocks[-1], axis=1))
+    return np.concatenate(index_blocks), np.concatenate(distance_blocks)
 
 
-def support(
-    model: Model,
-    X: NDArray[np.float64],
-    distances: tuple[int, float, float, float, float] | list[Any] | NDArray[np.float64],
-) -> NDArray[np.float64]:
+def classify_support(model: Model, X: FloatArray, distances: ArrayLike) -> NDArray[np.str_]:
     """Say how far from the rows scenarios are, by how far the rows are from each other, and from their middle.
 
     Parameters
     ----------
     X
-        Of shape (n, n_features).
-        Scenarios in stored units.
+        Scenarios of shape (n, n_features) in stored units.
     distances
-        Of shape (n,).
-        To the nearest row [standard deviations].
+        To the nearest row, of shape (n,) [standard deviations].
 
     Returns
     -------
-    ndarray of str
-        "near"; "far" above the 95th percentile of the rows' own distances; "very far" above the largest of them, or
-        where the leverage is above that of every row.
+    support
+        Of shape (n,): "near"; "far" above the 95th percentile of the rows' own distances; "very far" above the
+        largest of them, or where the leverage is above that of every row.
     """
     far, very_far = model.far
     distances = np.asarray(distances)
     is_very_far = (distances > very_far) | (model.leverage(X) > model.most_leverage * (1 + 1e-9))
-    return np.array(LEVELS)[np.where(is_very_far, 2, distances > far)]
+    return np.array(SUPPORT_LEVELS)[np.where(is_very_far, 2, distances > far)]

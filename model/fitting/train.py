@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from data.load import distinct, fingerprint
+from data.load import drop_copies, fingerprint
 from data.schema import FEATURE_NAMES, FEATURES, ROWS, TARGET, Column
 from model.fitting import evaluate, interval
 from model.fitting.algorithms import BASELINES
@@ -224,7 +224,7 @@ def require_usable(rows: "pd.DataFrame") -> None:
         If fewer than two to a fold are distinct, or one column never varies, or the target hardly.
     """
     least = 2 * N_SPLITS
-    if (n_distinct := len(distinct(rows.head(_MANY)))) < least and (n_distinct := len(distinct(rows))) < least:
+    if (n_distinct := len(drop_copies(rows.head(_MANY)))) < least and (n_distinct := len(drop_copies(rows))) < least:
         but_for = "" if n_distinct == len(rows) else f", not counting {len(rows) - n_distinct:,} copies,"
         raise ModelError(f"{n_distinct} {ROWS}{but_for} are too few for {N_SPLITS} folds. Give at least {least}.")
     if constant := [column for column in (*FEATURES, TARGET) if (rows[column.name] == rows[column.name].iloc[0]).all()]:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.schema import FEATURE_NAMES, FEATURES
-from model.answering.predict import predict_rows
+from model.answering.prediction import predict_rows
 from model.fitting.interval import half_width, possible_levels
 from model.fitting.scores import Difference, Scores, compare_mae, score_predictions
 from model.fitting.train import Model

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.schema import FEATURES, TARGET
-from data.statistics import correlations, describe
-from model.answering.predict import average_response
+from data.statistics import correlations, describe_columns
+from model.answering.prediction import average_response
 from model.fitting.errors import ModelError
 from model.judging.regression import Regression, fit_regression, line_with_band
 
@@ -40,8 +40,8 @@ class Survey:
 
     @cached_property
     def statistics(self) -> "pd.DataFrame":
-        """Each column in figures, as `data.statistics.describe` says."""
-        return describe(self.rows)
+        """Each column in figures, as `data.statistics.describe_columns` says."""
+        return describe_columns(self.rows)
 
     @cached_property
     def correlations(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -14,8 +14,8 @@ from typing import Any
 from sqlalchemy import Connection, exc, insert, inspect, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from data.errors import DataError
 from data.load import EXPECTED
-from data.schema import DataError
 from model.fitting.errors import ModelError
 from model.store.migrations import migrate
 from model.store.mounts import network_file_system

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Table, delete, func, insert, not_, select, update
 
+from data.errors import DataError
 from data.load import SHIPPED, load_rows
-from data.schema import DataError
 from model.fitting import artifact
 from model.fitting.errors import DamagedError, ModelError, explaining_trouble
 from model.fitting.train import Model

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 
 import streamlit as st
 
+from data.errors import DataError
 from data.numbers import read_number
-from data.schema import FEATURES, ROW, ROWS, TARGET, Column, DataError, row_name
+from data.schema import FEATURES, ROW, ROWS, TARGET, Column, row_name
 from model.answering.change import find_row, start_figures
 from model.fitting.interval import LEVELS, nearest_possible_level, possible_levels
 from model.fitting.train import Model

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 from streamlit.runtime import get_instance
 
-from data.schema import DataError
+from data.errors import DataError
 from model.cache import Backoff
 from model.fitting.errors import ModelError
 from model.queue import jobs

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import streamlit as st
 
-from data.schema import DataError
+from data.errors import DataError
 from model.active import ActiveModel
 from model.fitting.errors import ModelError
 from model.fitting.train import Model

@@ -90,7 +90,7 @@ GOAL_FITS = _own("goal_fits", "whether the sliders were where that begins or end
 GOAL_APPLIED = _own("goal_applied", "that the sliders were moved, until the page has run", "goal_form")
 
 # Kept scenarios
-TRAY = _own("tray", "list of model.answering.scenarios.Kept", "tray")
+TRAY = _own("tray", "list of model.answering.scenarios.KeptScenario", "tray")
 TRAY_CARD = _own("tray_card", "container", "tray")
 TRAY_TABLE = _own("tray_table", "container", "tray")
 TRAY_FORM = _own("tray_form", "form", "tray")

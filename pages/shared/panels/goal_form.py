@@ -4,10 +4,11 @@ from typing import Any
 
 import streamlit as st
 
-from data.schema import FEATURES, ROWS, TARGET, DataError
+from data.errors import DataError
+from data.schema import FEATURES, ROWS, TARGET
 from model.answering.change import Change, predict_change
 from model.answering.goal import GoalResult, find_smallest_change
-from model.answering.predict import Prediction, predict
+from model.answering.prediction import Prediction, predict
 from model.fitting.train import Model
 from pages.shared import controls, resources, session
 from pages.shared.panels.fields import read_field
@@ -106,13 +107,10 @@ def in_words(sought: GoalResult) -> str:
         for column in FEATURES
         if (old := sought.start[column.name]) != (new := sought.scenario[column.name])
     ]
-    way = (
-        f"{', '.join(moves)}. Total change from {sought.before:.0f}: {sought.change:.2f} standard deviations.".replace(
-            "$", r"\$"
-        )
-    )
-    if sought.reached:
-        side = "more" if sought.goal > sought.before else "less"
+    total = f"Total change from {sought.start_prediction:.0f}: {sought.distance:.2f} standard deviations."
+    way = f"{', '.join(moves)}. {total}".replace("$", r"\$")
+    if sought.is_reached:
+        side = "more" if sought.goal > sought.start_prediction else "less"
         return f"To reach {sought.goal:.0f} or {side}: {way}" if moves else f"It is {sought.goal:.0f} already."
-    closest = f"**{sought.goal:.0f} cannot be reached** within the sliders; the closest is {sought.value:.0f}"
+    closest = f"**{sought.goal:.0f} cannot be reached** within the sliders; the closest is {sought.prediction:.0f}"
     return f"{closest}: {way}" if moves else f"{closest}, which is where they are."

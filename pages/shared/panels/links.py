@@ -4,7 +4,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from model.answering.predict import Prediction, predict
+from model.answering.prediction import Prediction, predict
 from model.fitting.errors import ModelError
 from model.fitting.train import Model
 from model.store.database import StoreError

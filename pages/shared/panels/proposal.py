@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from data.cells import harmless
-from data.edit import from_shown, template, to_shown
-from data.load import distinct, fingerprint, load_rows, places_in_words
-from data.schema import COLUMNS, ROW, ROWS, DataError, row_name
+from data.cells import escape
+from data.edit import from_shown, to_shown, write_template
+from data.errors import DataError
+from data.load import drop_copies, fingerprint, list_row_numbers, load_rows
+from data.schema import COLUMNS, ROW, ROWS, row_name
 from data.text import MAX_BYTES, MAX_ROWS
 from model.fitting.algorithms import ALGORITHMS, OFFERED, Parameter
 from model.fitting.errors import ModelError
@@ -88,7 +89,7 @@ def _upload() -> "tuple[pd.DataFrame | None, str]":
         help=reading.HELP,
     )
     st.download_button(
-        "Download a template", lambda: template(load_rows()), "template.csv", "text/csv", type="tertiary",
+        "Download a template", lambda: write_template(load_rows()), "template.csv", "text/csv", type="tertiary",
         icon=":material/download:", on_click="ignore",
     )  # fmt: skip
     name, table, refusal, n_copies = st.session_state.get(session.RETRAIN_UPLOADED, ("", None, None, 0))
@@ -105,7 +106,7 @@ def _upload() -> "tuple[pd.DataFrame | None, str]":
                     name, refusal, "was rejected. Nothing was stored, and the active model is unchanged."
                 )
             return None, name
-        name = f"{name}, without {places_in_words(table.attrs.get('left_out'))}"
+        name = f"{name}, without {list_row_numbers(table.attrs.get('left_out'))}"
     elif table is not None:
         reading.draw_sheet_choice(table.attrs.get("sheets"), table.attrs.get("sheet"), session.RETRAIN_SHEET, _read)
         reading.draw_matched(name, session.RETRAIN_CHANGE, _read)
@@ -119,7 +120,7 @@ def _upload() -> "tuple[pd.DataFrame | None, str]":
             help=f"All figures are those of an earlier {ROW}. A copy that stays is never used to test what was fitted "
             "to the other, so scores do not rise by it.",
         ):
-            table, name = distinct(table), f"{name}, without copies"
+            table, name = drop_copies(table), f"{name}, without copies"
         with st.popover("Preview", type="tertiary", icon=":material/table_rows:"):
             st.dataframe(text_tables.of_rows(table.head(100), {}), hide_index=True, alt=f"The first {ROWS} of the file")
     return table, name
@@ -127,7 +128,7 @@ def _upload() -> "tuple[pd.DataFrame | None, str]":
 
 def _are_left_out(table: "pd.DataFrame") -> bool:
     """Offer to go on without the rows that cannot be used."""
-    n, places = len(table.attrs.get("left_out")), places_in_words(table.attrs.get("left_out"))
+    n, places = len(table.attrs.get("left_out")), list_row_numbers(table.attrs.get("left_out"))
     return st.checkbox(
         f"Leave out {places}, which cannot be used: {len(table):,} {ROWS} stay",
         key=session.RETRAIN_LEFT_OUT,
@@ -161,7 +162,7 @@ def _read() -> None:
     sheets = refusal.sheets if refusal else table.attrs.get("sheets")
     if not ((refusal and refusal.matching) or reading.is_by_hand(name) or len(sheets) > 1):
         del state[session.RETRAIN_SENT]  # nothing is to be asked about it
-    n_copies = 0 if table is None else len(table) - len(distinct(table))
+    n_copies = 0 if table is None else len(table) - len(drop_copies(table))
     state[session.RETRAIN_UPLOADED] = name, table, refusal, n_copies
 
 
@@ -183,7 +184,7 @@ def _edit(table: "pd.DataFrame", source: int, below: Any) -> "tuple[pd.DataFrame
             start = shown.assign(**{_USE: True})
         st.session_state[started] = start
     start = st.session_state[started]
-    shown_rows = start.assign(**{_NAME: [harmless(row_name(code)) for code in start[ROW]]})
+    shown_rows = start.assign(**{_NAME: [escape(row_name(code)) for code in start[ROW]]})
     edited = below.data_editor(
         shown_rows,
         key=key,

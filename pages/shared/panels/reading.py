@@ -7,8 +7,10 @@ from typing import Any, TypeVar
 
 import streamlit as st
 
-from data.matching import Matching, matching
-from data.schema import COLUMNS, ROW, DataError
+from data.errors import DataError
+from data.matching import Matching, match_columns
+from data.schema import COLUMNS, ROW
+from data.table import TableError
 from pages.shared import session
 from pages.shared.panels import uploads
 from pages.shared.words.wording import plain
@@ -68,7 +70,7 @@ def read_file(
         return load(content, **options)
     except DataError as error:
         refused = error
-    titles = tuple(map(str, refused.file.cells.columns)) if refused.file else ()
+    titles = tuple(map(str, refused.table.cells.columns)) if isinstance(refused, TableError) else ()
     st.session_state[session.READ_AS] = st.session_state.get(session.READ_AS, {}) | {name: titles}
     if known := st.session_state.get(session.MATCHED, {}).get(titles):
         try:
@@ -117,15 +119,15 @@ def _forget(titles: tuple[str, ...], then: Callable[[], None]) -> None:
 
 
 def _refusal(error: DataError, wanted: Collection[str]) -> Refusal:
-    table = error.file
-    if table is None:
+    if not isinstance(error, TableError):
         return Refusal(str(error), None, error.sheet, tuple(error.sheets))
     needed = [name for name in wanted if name != ROW]
-    is_of_header = any(row == 1 for row, _, _ in table.problems)
+    table = error.table
+    is_of_header = table.problems.is_of_header
     has_what_it_takes = len(table.cells) > 0 and table.cells.shape[1] >= len(needed)
     asked = None
-    if is_of_header and has_what_it_takes and not {*needed} <= {*table.places}:
-        asked = matching(table.cells, wanted, table.places)
+    if is_of_header and has_what_it_takes and not {*needed} <= {*table.positions}:
+        asked = match_columns(table.cells, wanted, table.positions)
     return Refusal(str(error), asked, table.sheet, tuple(table.sheets), not is_of_header)
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import streamlit as st
 
-from data.schema import DataError
-from model.answering.scenarios import MAX_KEPT, KeptScenario, ReadScenarios, clean_name, read_stored, to_stored
+from data.errors import DataError
+from model.answering.scenarios import MAX_KEPT, KeptScenario, ReadScenario, clean_name, read_stored, write_stored
 from pages.shared import session
 from pages.shared.words.wording import plain
 
@@ -29,7 +29,9 @@ def messages_to_browser() -> dict[str, Any]:
 
     def text(entry: KeptScenario) -> str:
         former, stored = as_read.get(entry.id, (None, ""))
-        return stored if former == entry else to_stored(entry)  # one that another version had to answer stays as it was
+        return (
+            stored if former == entry else write_stored(entry)
+        )  # one that another version had to answer stays as it was
 
     return {
         "session": state.setdefault(session.TRAY_SESSION, secrets.token_hex(8)),
@@ -44,7 +46,7 @@ def remove_stored(*ids: str) -> None:
 
 
 def take_from_browser(
-    told: Any, answered: Callable[[ReadScenarios, list[KeptScenario], set[int]], KeptScenario]
+    told: Any, answered: Callable[[ReadScenario, list[KeptScenario], set[int]], KeptScenario]
 ) -> None:
     """Restore what the browser stores and this session does not know yet, and follow what another tab has done.
 
@@ -84,7 +86,7 @@ def take_from_browser(
         state[session.TRAY_RESTORED] = kind, words, [entry.id for entry in state[session.TRAY]]
 
 
-def _read(changed: Mapping[str, Any], unreadable: dict[str, str]) -> list[tuple[str, tuple[ReadScenarios, int], str]]:
+def _read(changed: Mapping[str, Any], unreadable: dict[str, str]) -> list[tuple[str, tuple[ReadScenario, int], str]]:
     """Read entries, in their order; what cannot be read is noted."""
     removed, found = set(st.session_state.get(session.TRAY_REMOVED, [])), []
     for id_, text in changed.items():
@@ -100,7 +102,7 @@ def _read(changed: Mapping[str, Any], unreadable: dict[str, str]) -> list[tuple[
     return sorted(found, key=lambda entry: (entry[1][1], entry[0]))
 
 
-def _followed(entry: KeptScenario, read: ReadScenarios, place: int, kept: Mapping[str, KeptScenario]) -> KeptScenario:
+def _followed(entry: KeptScenario, read: ReadScenario, place: int, kept: Mapping[str, KeptScenario]) -> KeptScenario:
     """Take name and place from what another tab wrote of the same scenario; a name that another has stays with it."""
     taken = [session.NOW, *(other.name for other in kept.values() if other is not entry)]
     name = clean_name(read.name, taken, entry.name)

@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from data.schema import FEATURE_NAMES, FEATURES, ROW, ROWS, TARGET, DataError, row_name
+from data.errors import DataError
+from data.schema import FEATURE_NAMES, FEATURES, ROW, ROWS, TARGET, row_name
 from model.answering import scenarios
 from model.answering.change import predict_change
-from model.answering.predict import Prediction, predict
-from model.answering.scenarios import MAX_KEPT, MAX_NAME, KeptScenario, ReadScenarios
+from model.answering.prediction import Prediction, predict
+from model.answering.scenarios import MAX_KEPT, MAX_NAME, KeptScenario, ReadScenario
 from model.answering.scoring import score_scenarios
 from model.fitting.errors import ModelError
 from model.fitting.interval import nearest_possible_level
@@ -212,8 +213,8 @@ def _rename() -> None:
 def _draw_files(kept: list[KeptScenario]) -> None:
     with st.container(horizontal=True):
         for label, write, kind in (
-            ("CSV", scenarios.to_csv, "text/csv"),
-            ("JSON", scenarios.to_json, "application/json"),
+            ("CSV", scenarios.write_csv, "text/csv"),
+            ("JSON", scenarios.write_json, "application/json"),
         ):
             st.download_button(
                 f"Download {label}",
@@ -228,7 +229,7 @@ def _draw_files(kept: list[KeptScenario]) -> None:
     key = session.part(session.TRAY_FILE, generation)
     st.file_uploader(
         "Load scenarios",
-        max_upload_size=scenarios.MAX_BYTES // 2**20,
+        max_upload_size=scenarios.MAX_FILE_BYTES // 2**20,
         type=["csv", "json", "txt", "tsv"],
         key=key,
         on_change=_load,
@@ -245,7 +246,7 @@ def _load(key: str) -> None:
     if file is None:
         return
     try:
-        content = file.read(scenarios.MAX_BYTES + 1)
+        content = file.read(scenarios.MAX_FILE_BYTES + 1)
         uploads.require_room(content)
         found = scenarios.read_scenarios(content)
         if (room := MAX_KEPT - len(state[session.TRAY])) < len(found):
@@ -266,7 +267,7 @@ def _load(key: str) -> None:
         )  # fmt: skip
 
 
-def _answered(entry: ReadScenarios, others: list[KeptScenario], unknown: set[int]) -> KeptScenario:
+def _answered(entry: ReadScenario, others: list[KeptScenario], unknown: set[int]) -> KeptScenario:
     """Have a scenario that was read answered by the version that it names, or by the one that answers now."""
     model = resources.active_model()
     if entry.version not in (0, model.version):

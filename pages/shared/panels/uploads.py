@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.runtime import get_instance
 from streamlit.runtime.uploaded_file_manager import UploadedFileRec
 
-from data.schema import DataError
+from data.errors import DataError
 from data.text import MAX_BYTES
 from pages.shared import session
 from pages.shared.words.wording import plain

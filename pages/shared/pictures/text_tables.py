@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from data.cells import harmless
+from data.cells import escape
 from data.schema import COLUMNS, FEATURES, ROW, ROWS, TARGET, Column, row_name
 from data.statistics import histogram
 from model.fitting.scores import Estimate
@@ -51,7 +51,7 @@ def of_rows(rows: "pd.DataFrame", doubts: dict[int, list[str]]) -> "pd.DataFrame
     import pandas as pd
 
     # The page's table can be downloaded, too.
-    names = ((place, harmless(row_name(code))) for place, code in zip(rows.index, rows[ROW], strict=True))
+    names = ((place, escape(row_name(code))) for place, code in zip(rows.index, rows[ROW], strict=True))
     table = {ROW.capitalize(): [f"{name} *" if place in doubts else name for place, name in names]}
     table |= {SHORT[column.name]: rows[column.name] * column.scale for column in COLUMNS}
     if doubts:

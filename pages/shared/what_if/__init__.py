@@ -20,7 +20,7 @@ from starlette.routing import Route
 
 from data.schema import FEATURES, ROW, ROWS, TARGET, row_name
 from model.answering.change import Change, bands, refits_either_side
-from model.answering.predict import Neighbour, Prediction, curve_support
+from model.answering.prediction import Neighbour, Prediction, curve_support
 from model.fitting.algorithms import ALGORITHMS
 from model.fitting.interval import possible_levels
 from model.fitting.train import Model

@@ -12,7 +12,7 @@ from data.notes import Notes
 from data.schema import COLUMNS, FEATURES, PERIOD, ROW, ROWS, TARGET, Column, row_name
 from data.statistics import variance_inflation
 from model.answering.change import Change, agreement_in_words, amount_in_words
-from model.answering.predict import Prediction
+from model.answering.prediction import Prediction
 from model.fitting.algorithms import ALGORITHMS
 from model.fitting.errors import ModelError
 from model.fitting.scores import Estimate

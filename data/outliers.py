@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from data.schema import COLUMNS, ROW, ROWS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_LEAST = 8  # rows
+_MIN_ROWS = 8
 _FENCE = 3  # interquartile ranges beyond a quartile: "far out" in Tukey (1977), Exploratory Data Analysis, p. 44
 _RARE = 0.05  # of the rows; what occurs more often is how the column is
 _N_SHOWN = 5  # of a column
@@ -19,7 +20,7 @@ _SUMMARIES = {
 }  # fmt: skip
 
 
-def odd_values(rows: "pd.DataFrame") -> Iterator[str]:
+def describe_outliers(rows: "pd.DataFrame") -> Iterator[str]:
     """Say which values are far out, both as they are and, where a column is positive, in their logarithms.
 
     A long tail is far out as it is and not in its logarithms; nothing is said of it, nor of a column of which more
@@ -35,27 +36,27 @@ def odd_values(rows: "pd.DataFrame") -> Iterator[str]:
     str
         A sentence for each value, the first few of a column.
     """
-    if len(rows) < _LEAST:
+    if len(rows) < _MIN_ROWS:
         return
     for column in COLUMNS:
         values = rows[column.name].to_numpy(float)
         low, high = np.quantile(values, (0.25, 0.75))
-        is_far = _beyond(values, low, high)
+        is_far = _is_beyond(values, low, high)
         if low > 0:
             positive = values > 0
-            is_far[positive] &= _beyond(np.log(values[positive]), np.log(low), np.log(high))
+            is_far[positive] &= _is_beyond(np.log(values[positive]), np.log(low), np.log(high))
         if not 0 < is_far.sum() <= max(1, _RARE * len(rows)):
             continue
         usual = f"half of the {ROWS} have {column.text(low)} to {column.text_with_unit(high)}"
-        odd = np.flatnonzero(is_far)
-        for place in odd[:_N_SHOWN]:
-            value = column.text_with_unit(values[place])
-            yield f"row {rows.index[place]}, {column.name}: {value} is far from all others: {usual}. Taken; check it."
-        if len(odd) > _N_SHOWN:
-            yield f"{column.name}: {len(odd) - _N_SHOWN:,} more are as far."
+        outliers = np.flatnonzero(is_far)
+        for index in outliers[:_N_SHOWN]:
+            value = column.text_with_unit(values[index])
+            yield f"row {rows.index[index]}, {column.name}: {value} is far from all others: {usual}. Taken; check it."
+        if len(outliers) > _N_SHOWN:
+            yield f"{column.name}: {len(outliers) - _N_SHOWN:,} more are as far."
 
 
-def summary_rows(rows: "pd.DataFrame") -> Iterator[str]:
+def describe_summary_rows(rows: "pd.DataFrame") -> Iterator[str]:
     """Say which rows have the name of a summary, as spreadsheets have them below a table."""
     names = rows[ROW].str.strip().str.rstrip(".:").str.lower()
     for row in rows.index[names.isin(_SUMMARIES)][:_N_SHOWN]:
@@ -63,6 +64,6 @@ def summary_rows(rows: "pd.DataFrame") -> Iterator[str]:
         yield f'row {row}, {ROW}: "{name}" looks like a summary of the other rows. Kept; leave it out if it is.'
 
 
-def _beyond(values: np.ndarray, low: float, high: float) -> np.ndarray:
+def _is_beyond(values: NDArray[np.float64], low: float, high: float) -> NDArray[np.bool_]:
     reach = _FENCE * (high - low)
     return ((values < low - reach) | (values > high + reach)) & (high > low)

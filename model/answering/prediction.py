@@ -1,7 +1,7 @@
 """From a scenario to an answer: the number, its interval, its reasons, its neighbours and its response curves."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from threading import Lock
@@ -10,17 +10,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from data.schema import FEATURE_NAMES, FEATURES, ROW, TARGET, DataError, Problem, row_name
-from model.answering.explain import coalition_rows, shapley
-from model.answering.neighbours import nearest, support
+from data.errors import DataError, Problem
+from data.schema import FEATURE_NAMES, FEATURES, ROW, TARGET, row_name
+from model.answering.explain import coalition_rows, shapley_values
+from model.answering.neighbours import classify_support, nearest_rows
 from model.fitting.forest import ForestTables, is_forest
 from model.fitting.interval import Interval
 from model.fitting.train import Model
 
 FloatArray = NDArray[np.float64]
 N_NEAREST = 3
-_BLOCK = 8_000  # rows: a dozen milliseconds of the shipped forest
-_BATCH = Lock()  # threads that predict at once would fight for the interpreter and all be slower
+_ROWS_PER_BLOCK = 8_000  # a dozen milliseconds of the shipped forest
+_ONE_AT_A_TIME = Lock()  # threads that predict at once would fight for the interpreter and all be slower
 
 
 class Scenario(dict[str, float]):
@@ -28,7 +29,7 @@ class Scenario(dict[str, float]):
 
     Parameters
     ----------
-    values : mapping
+    values
         Must hold each input of the schema; other keys are refused.
 
     Raises
@@ -37,7 +38,7 @@ class Scenario(dict[str, float]):
         With every problem: what, the value received, and the cure.
     """
 
-    def __init__(self, values: Any) -> None:
+    def __init__(self, values: Mapping[str, object]) -> None:
         problems: list[str] = []
         checked: dict[str, float] = {}
         for column in FEATURES:
@@ -62,7 +63,7 @@ class Scenario(dict[str, float]):
 
 @dataclass(frozen=True)
 class Neighbour:
-    """A real row near a scenario: its place in the rows, its name, and how far away it is."""
+    """A real row near a scenario: its index in the rows, its name, and how far away it is."""
 
     index: int
     name: str
@@ -75,26 +76,25 @@ class Prediction:
 
     Attributes
     ----------
-    scenario : Scenario
-    value, low, high : float
+    value, low, high
         The prediction and the ends of its interval.
-    level : float
+    level
         Share of unseen rows that the interval is to hold [1].
-    intervals : list of model.fitting.interval.Interval
+    intervals
         Of all levels, what is promised and what was measured: see `model.fitting.interval.intervals`.
-    nearest : tuple of Neighbour
+    nearest
         The closest first.
-    support : str
+    support
         "near", "far" or "very far" from every row.
-    leverage : float
+    leverage
         In a straight line through the rows [1].
-    average : float
+    average
         Mean prediction over the model's background rows.
-    contributions : dict
+    contributions
         Column name -> Shapley value; they add up to ``value - average``.
-    curves : dict
-        Column name -> ndarray of shape (n_steps,): predictions at the slider's own steps,
-        the other inputs held.
+    curves
+        Column name -> response curve of shape (n_steps,): predictions at the slider's own steps, the other inputs
+        held.
     """
 
     scenario: Scenario
@@ -108,10 +108,10 @@ class Prediction:
     leverage: float
     average: float
     contributions: dict[str, float]
-    curves: dict[str, NDArray[np.float64]]
+    curves: dict[str, FloatArray]
 
     def to_record(self) -> dict[str, Any]:
-        """The answer without its curves, as plain values for JSON."""
+        """Write it without its curves, as plain values for JSON."""
         return {
             "scenario": dict(self.scenario),
             "value": self.value,
@@ -127,7 +127,7 @@ class Prediction:
         }
 
 
-def predict(model: Model, values: Any, level: float = 0.9) -> Prediction:
+def predict(model: Model, values: Mapping[str, object], level: float = 0.9) -> Prediction:
     """Answer a scenario in one batched call of the model.
 
     Parameters
@@ -146,15 +146,15 @@ def predict(model: Model, values: Any, level: float = 0.9) -> Prediction:
     """
     scenario = Scenario(values)
     x = np.array([scenario[name] for name in FEATURE_NAMES])
-    blocks = [x[None], *curve_rows(x), coalition_rows(x, model.background)]
-    with _BATCH:
+    blocks: list[FloatArray] = [x[None], *curve_rows(x), coalition_rows(x, model.background)]
+    with _ONE_AT_A_TIME:
         y = predict_rows(model, np.concatenate(blocks))
     point, *curves, coalitions = np.split(y, np.cumsum([len(block) for block in blocks])[:-1])
     value, width = float(point[0]), model.half_width(level)
-    average, contributions = shapley(coalitions, len(x))
-    places, distances = nearest(model, x[None], N_NEAREST)
+    average, contributions = shapley_values(coalitions, len(x))
+    indices, distances = nearest_rows(model, x[None], N_NEAREST)
     near = [
-        Neighbour(int(i), str(model.records[i][ROW]), float(d)) for i, d in zip(places[0], distances[0], strict=True)
+        Neighbour(int(i), str(model.records[i][ROW]), float(d)) for i, d in zip(indices[0], distances[0], strict=True)
     ]
     return Prediction(
         scenario=scenario,
@@ -164,7 +164,7 @@ def predict(model: Model, values: Any, level: float = 0.9) -> Prediction:
         level=level,
         intervals=model.intervals,
         nearest=tuple(near),
-        support=str(support(model, x[None], distances[:, 0])[0]),
+        support=str(classify_support(model, x[None], distances[:, 0])[0]),
         leverage=float(model.leverage(x[None])[0]),
         average=average,
         contributions=dict(zip(FEATURE_NAMES, contributions.tolist(), strict=True)),
@@ -177,76 +177,56 @@ def curve_support(model: Model, x: FloatArray) -> dict[str, NDArray[np.str_]]:
 
     Parameters
     ----------
-    model
     x
         The scenario, of shape (n_features,), in stored units.
 
     Returns
     -------
     dict
-        Column name -> what `support` says at its steps, shape (n_steps,).
+        Column name -> what `classify_support` says at its steps, shape (n_steps,).
     """
     blocks = list(curve_rows(x))
     X = np.concatenate(blocks)
-    levels = support(model, X, nearest(model, X)[1][:, 0])
+    levels = classify_support(model, X, nearest_rows(model, X)[1][:, 0])
     return dict(zip(FEATURE_NAMES, np.split(levels, np.cumsum([len(block) for block in blocks])[:-1]), strict=True))
 
 
-def predict_rows(model: Model, X: NDArray[np.float64]) -> NDArray[np.float64]:
+def predict_rows(model: Model, X: FloatArray) -> FloatArray:
     """Predict many rows at once, to the last bit as the pipeline's own ``predict``, but faster for forests.
 
     Parameters
     ----------
     X
-        Of shape (n_rows, n_features).
-        In the order of the schema and in its stored units.
-
-    Returns
-    -------
-    ndarray of shape (n_rows,)
+        Of shape (n_rows, n_features), in the order of the schema and in its stored units.
     """
-    return _quick(model.pipeline[-1])(model.pipeline[:-1].transform(X))
+    return _fastest_predict(model.pipeline[-1])(model.pipeline[:-1].transform(X))
 
 
-def predict_many(model: Model, X: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Predict many rows as `predict_rows` does, a block at a time, so that slider moves come in between.
-
-    Parameters
-    ----------
-    X
-        Of shape (n_rows, n_features).
-
-    Returns
-    -------
-    ndarray of shape (n_rows,)
-    """
+def predict_many(model: Model, X: FloatArray) -> FloatArray:
+    """Predict many rows as `predict_rows` does, a block at a time, so that slider moves come in between."""
     blocks = []
-    for start in range(0, len(X), _BLOCK):
-        with _BATCH:
-            blocks.append(predict_rows(model, X[start : start + _BLOCK]))
+    for start in range(0, len(X), _ROWS_PER_BLOCK):
+        with _ONE_AT_A_TIME:
+            blocks.append(predict_rows(model, X[start : start + _ROWS_PER_BLOCK]))
     return np.concatenate(blocks)
 
 
-def average_response(
-    model: Model, X: NDArray[np.float64], feature: int, values: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """What the model answers on average when one input of all rows is set to a value (partial dependence).
+def average_response(model: Model, X: FloatArray, feature: int, values: FloatArray) -> FloatArray:
+    """Mean prediction when one input of all rows is set to a value (partial dependence).
 
     Parameters
     ----------
     X
-        Of shape (n_rows, n_features).
-        The rows to average over.
+        The rows to average over, of shape (n_rows, n_features).
     feature
-        Which input to set.
+        Index of the input to set.
     values
-        Of shape (n_values,).
-        In the stored unit.
+        Of shape (n_values,) [stored unit].
 
     Returns
     -------
-    ndarray of shape (n_values,)
-        In the unit of the target.
+    response
+        Of shape (n_values,) [unit of the target].
 
     Notes
     -----
@@ -258,13 +238,13 @@ def average_response(
 
 
 @lru_cache(maxsize=8)
-def _quick(regressor: Any) -> Callable[..., Any]:
+def _fastest_predict(regressor: Any) -> Callable[[FloatArray], FloatArray]:
     """The fastest way to the predictions of a fitted regressor: for a forest its tables, while they can hold it."""
     from sklearn.ensemble import HistGradientBoostingRegressor, VotingRegressor
 
     if isinstance(regressor, VotingRegressor):
-        members = [_quick(member) for member in regressor.estimators_]
-        return lambda X: np.average(np.array([predict_one(X) for predict_one in members]).T, axis=1)
+        members = [_fastest_predict(member) for member in regressor.estimators_]
+        return lambda X: np.average(np.array([predict_member(X) for predict_member in members]).T, axis=1)
     if is_forest(regressor):
         with contextlib.suppress(ValueError):
             return ForestTables(regressor).predict
@@ -273,13 +253,13 @@ def _quick(regressor: Any) -> Callable[..., Any]:
     return regressor.predict
 
 
-def _on_one_thread(regressor: Any) -> Callable[..., Any]:
-    """Its predictions without the threads that it would start: for a slider move they cost twice what they do."""
+def _on_one_thread(regressor: Any) -> Callable[[FloatArray], FloatArray]:
+    """Predict without the threads that it would start: for a slider move they cost twice what they save."""
     from threadpoolctl import ThreadpoolController
 
     threads = ThreadpoolController()
 
-    def predict(X: NDArray[np.float64]) -> NDArray[np.float64]:
+    def predict(X: FloatArray) -> FloatArray:
         with threads.limit(limits=1, user_api="openmp"):
             return regressor.predict(X)
 
@@ -287,11 +267,11 @@ def _on_one_thread(regressor: Any) -> Callable[..., Any]:
 
 
 @lru_cache(maxsize=1)
-def _grids() -> list[NDArray[np.float64]]:
+def _grids() -> list[FloatArray]:
     return [np.array(column.grid) for column in FEATURES]
 
 
-def curve_rows(x: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
+def curve_rows(x: FloatArray) -> Iterator[FloatArray]:
     """For each input, the scenario with that input at each step of its slider."""
     for i, grid in enumerate(_grids()):
         rows = np.tile(x, (len(grid), 1))

@@ -1,4 +1,4 @@
-"""Read a file that others have made in a process of its own: what ends that process ends nobody else.
+"""Read a stranger's file in a process of its own: what ends that process ends nobody else.
 
 A library in C++ or Rust that unpacks a damaged file may end the process that it runs in, or ask for all memory.
 """
@@ -9,40 +9,38 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from data.schema import DataError
+from data.errors import DataError
 
-MAX_UNPACKED = 256 * 2**20  # [bytes] of what is read of a file
-_MOST = 4 * 2**30  # [bytes] of addresses for the process; a million rows take a part of it
-_PATIENCE = 60  # [s] for it
+MAX_UNPACKED = 256 * 2**20  # [bytes]
+_MAX_ADDRESS_SPACE = 4 * 2**30  # [bytes]; a million rows take a part of it
+_TIMEOUT = 60  # [s]
 
 
-def read(module: str, arguments: list[str], raw: bytes, what: str, cure: str) -> tuple[dict[str, Any], bytes]:
-    """Have a module of ours read a file, and return what `answer` says there.
+def read_isolated(module: str, arguments: list[str], raw: bytes, what: str, cure: str) -> tuple[dict[str, Any], bytes]:
+    """Run a module of ours on a file; return the summary and the content that its `serve_reader` writes.
 
     Parameters
     ----------
     module
-        Run as a program, it calls `answer`.
+        Run as a program, it calls `serve_reader`.
     arguments
-        For its command line.
-    raw
-        The file.
+        Of its command line.
     what, cure
         For the message: ``"The Parquet file"``, ``"Write it anew."``
 
     Raises
     ------
     DataError
-        What the module says, or that the process has ended or takes too long.
+        What the module refuses, or that the process has ended or takes too long.
     """
     command = [sys.executable, "-m", module, *arguments]
     options: dict[str, Any] = {"input": raw, "capture_output": True, "cwd": Path(__file__).parent.parent}
     try:
-        done = subprocess.run(command, check=False, timeout=_PATIENCE, **options)  # noqa: S603 - our own module
+        done = subprocess.run(command, check=False, timeout=_TIMEOUT, **options)  # noqa: S603 - our own module
     except subprocess.TimeoutExpired:
-        raise DataError([f"{what} takes more than {_PATIENCE} s to read. {cure}"]) from None
+        raise DataError([f"{what} takes more than {_TIMEOUT} s to read. {cure}"]) from None
     if done.returncode:
         raise DataError([f"{what} cannot be read (its reader broke off). {cure}"])
     head, _, content = done.stdout.partition(b"\n")
@@ -52,21 +50,21 @@ def read(module: str, arguments: list[str], raw: bytes, what: str, cure: str) ->
     return summary, content
 
 
-def answer(reading: Callable[[bytes], tuple[dict[str, Any], Callable[[Any], None]]]) -> None:
-    """Be that process: read the file from the input, and write a line of JSON and what follows it.
+def serve_reader(read: Callable[[bytes], tuple[dict[str, Any], Callable[[IO[bytes]], None]]]) -> None:
+    """Be that process: read the file from standard input, write the summary as a line of JSON, then the content.
 
     Parameters
     ----------
-    reading
-        Takes the file; returns what the line says, and a function that writes what follows. May raise DataError.
+    read
+        Takes the file; returns the summary, and a function that writes the content. May raise DataError.
     """
     with suppress(ImportError):  # not on Windows
         import resource
 
-        resource.setrlimit(resource.RLIMIT_AS, (_MOST, _MOST))
+        resource.setrlimit(resource.RLIMIT_AS, (_MAX_ADDRESS_SPACE, _MAX_ADDRESS_SPACE))
     out = sys.stdout.buffer
     try:
-        summary, write = reading(sys.stdin.buffer.read())
+        summary, write = read(sys.stdin.buffer.read())
     except DataError as error:
         out.write(json.dumps({"refused": error.problems}).encode() + b"\n")
     else:
@@ -75,17 +73,7 @@ def answer(reading: Callable[[bytes], tuple[dict[str, Any], Callable[[Any], None
 
 
 def require_small(size: int) -> None:
-    """Refuse what unpacks to too much.
-
-    Parameters
-    ----------
-    size
-        [bytes]
-
-    Raises
-    ------
-    DataError
-    """
+    """Raise DataError for a file that unpacks to too many bytes."""
     if size > MAX_UNPACKED:
         raise DataError(
             [f"The file unpacks to more than {MAX_UNPACKED // 2**20} MB. Send fewer rows, or shorter text."]
