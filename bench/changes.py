@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from data.load import load_rows
 from data.schema import TARGET
 from model.answering.change import interval_ends
-from model.fitting.recipe import OFFERED
+from model.fitting.algorithms import OFFERED
 from model.fitting.refits import N_REFITS, make_refits
 from model.fitting.train import features
 

@@ -19,7 +19,7 @@ from bench import addresses, crowd, faults, files, kills
 from bench.visit import Visit
 from data.load import load_rows
 from model.fitting import artifact
-from model.fitting.recipe import OFFERED
+from model.fitting.algorithms import OFFERED
 from model.judging.standings import comparable_versions, rank_versions
 from model.store import history, versions
 from model.store.database import Store
