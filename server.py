@@ -23,7 +23,7 @@ from streamlit import config
 
 from pages.shared import door, what_if
 from pages.shared.panels import uploads
-from web import api, metrics, origins, record
+from web import api, metrics_endpoint, origins, record
 from web.connections import Protocol
 from web.cookies import Embedded, Greeting, Return
 from web.downloads import Downloads
@@ -78,7 +78,7 @@ def _allow_hosts(others: list[str]) -> None:
             f"STREAMLIT_SERVER_ALLOWED_HOSTS: {wrong[0]!r} is no name. Write it like example.org or *.example.org."
         )
     if hosts:
-        config.set_option("server.allowedHosts", [*hosts, *origins.hosts(others), "localhost", "127.0.0.1", "::1"])
+        config.set_option("server.allowedHosts", [*hosts, *origins.host_names(others), "localhost", "127.0.0.1", "::1"])
 
 
 async def _failed(request: Request, error: Exception) -> PlainTextResponse:
@@ -107,7 +107,7 @@ app = st.App(_SCRIPT)  # from here on Streamlit knows where its configuration is
 _read_environment()
 if _problem := door.secrets_problem():
     sys.exit(_problem)  # Streamlit would start, and then answer nothing
-_others, _ancestors = origins.read(origins.ORIGINS), origins.read(origins.FRAME_ANCESTORS)
+_others, _ancestors = origins.read_sites(origins.ORIGINS), origins.read_sites(origins.FRAME_ANCESTORS)
 _allow_hosts(_others)
 app = st.App(
     _SCRIPT,
@@ -115,9 +115,9 @@ app = st.App(
     # Also without the base path: so the health check of the container asks.
     routes=[Mount(f"{path}/api", api.app) for path in {"", _base_path()}]
     + what_if.routes({"", _base_path()})
-    + [*metrics.routes()],
+    + [*metrics_endpoint.routes()],
     middleware=[
-        *record.middleware(_base_path()),
+        *record.log_middleware(_base_path()),
         Middleware(Guard, _others, _ancestors),
         *([Middleware(Embedded)] if _ancestors else []),
         Middleware(Greeting, _base_path()),

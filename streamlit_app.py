@@ -27,7 +27,7 @@ def answering() -> None:
     """Run alone on each move: the inputs give a scenario, the scenario an answer, the answer the pictures."""
     if resources.active_model() is not model:
         st.rerun()  # another version was promoted meanwhile
-    inputs, told, level = controls.read_inputs(), st.container(), controls.last_level(model)
+    inputs, told, level = controls.read_inputs(), st.container(), controls.read_level(model)
     start = controls.find_start(model, inputs.start)
     try:
         answer = predict(model, inputs.scenario, level)
@@ -52,7 +52,7 @@ tray.draw_tray(model)
 
 with st.container(border=True):
     st.markdown("## How far to trust it")
-    st.table(wording.trust_table(model), border="horizontal", hide_index=True)
-    st.caption(wording.trust_in_words(model))
+    st.table(wording.score_table(model), border="horizontal", hide_index=True)
+    st.caption(wording.scores_in_words(model))
     with st.popover("Facts about this model", type="tertiary"):
         st.markdown(wording.model_facts(model))

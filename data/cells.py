@@ -13,20 +13,20 @@ _FIGURE = re.compile(r"[0-9+\-\s.,;:()/%]*")  # numbers, coordinates, telephone 
 _EXPONENT = re.compile(r"[+-]?[0-9][0-9.,]*[eE][+-]?[0-9]+")
 
 
-def escape(cell: str) -> str:
+def escape_cell(cell: str) -> str:
     """Put an apostrophe before a cell that a spreadsheet would take for a formula."""
     return f"'{cell}" if _FORMULA.match(cell) and not (_FIGURE.fullmatch(cell) or _EXPONENT.fullmatch(cell)) else cell
 
 
-def unescape(cell: str) -> str:
-    """Take off the apostrophe that `escape` adds."""
+def unescape_cell(cell: str) -> str:
+    """Take off the apostrophe that `escape_cell` adds."""
     return _MARKED.sub("", cell, count=1) if cell.startswith("'") else cell
 
 
 def unescape_column(cells: "pd.Series") -> "pd.Series":
-    """Return a column of text without the apostrophes that `escape` adds."""
+    """Return a column of text without the apostrophes that `escape_cell` adds."""
     marked = cells.str.startswith("'").fillna(False).astype(bool)
-    return cells.where(~marked, cells[marked].map(unescape)) if marked.any() else cells
+    return cells.where(~marked, cells[marked].map(unescape_cell)) if marked.any() else cells
 
 
 def escape_column(cells: "pd.Series") -> "pd.Series":
@@ -34,7 +34,7 @@ def escape_column(cells: "pd.Series") -> "pd.Series":
     if cells.dtype.kind in "fiub":
         return cells
     suspects = cells.astype("str").str.match(_FORMULA.pattern).fillna(False).astype(bool)
-    return cells.where(~suspects, cells[suspects].map(escape)) if suspects.any() else cells
+    return cells.where(~suspects, cells[suspects].map(escape_cell)) if suspects.any() else cells
 
 
 def escape_table(table: "pd.DataFrame") -> "pd.DataFrame":
@@ -42,5 +42,5 @@ def escape_table(table: "pd.DataFrame") -> "pd.DataFrame":
     import pandas as pd
 
     columns = [escape_column(table.iloc[:, index]) for index in range(table.shape[1])]
-    titles = [escape(str(title)) for title in table.columns]
+    titles = [escape_cell(str(title)) for title in table.columns]
     return pd.concat(columns, axis=1).set_axis(titles, axis=1) if columns else table

@@ -16,8 +16,8 @@ from pages.shared import controls, resources, session
 from pages.shared.panels import choice
 from pages.shared.panels.frame import draw_frame
 from pages.shared.pictures import charts, text_tables
-from pages.shared.pictures.drawing import Points, blank
-from pages.shared.words import wording
+from pages.shared.pictures.drawing import Points, draw_blank
+from pages.shared.words import findings, wording
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -26,10 +26,10 @@ model = resources.active_model()
 draw_frame("Explore", model)
 n_all, data = len(model.rows), model.metadata.data.sha256
 notes = find_notes(data)
-doubts = wording.doubts(notes, model.rows)
+doubts = findings.list_doubts(notes, model.rows)
 
 st.title("Explore", anchor=False)
-st.markdown(f":gray[{wording.rows_in_words(n_all)}]")
+st.markdown(f":gray[{findings.rows_in_words(n_all)}]")
 told = st.container()
 bar = st.container(horizontal=True, vertical_alignment="center", key=session.EXPLORE_BAR)
 with bar:
@@ -55,7 +55,7 @@ def picture(key: str, figure: "go.Figure", alt: str, table: Any = None, *, can_s
     st.plotly_chart(figure, key=key, alt=alt, config={"displaylogo": False}, **pick)
     if table:
         with st.popover("Show as table", type="tertiary", icon=":material/table_rows:"):
-            st.markdown(text_tables.markdown(table))
+            st.markdown(text_tables.to_markdown(table))
 
 
 def one_input() -> None:
@@ -63,7 +63,7 @@ def one_input() -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         column = st.selectbox("Input", FEATURES, format_func=label, key=session.EXPLORE_INPUT, persist_state="session")
         with_names = st.toggle("Names", key=session.EXPLORE_WITH_NAMES, persist_state="session")
-    scenario = controls.last_scenario()
+    scenario = controls.read_scenario()
     answer = predict_rows(model, np.array([[scenario[feature.name] for feature in FEATURES]]))[0]
     curves, why = None, ""
     try:
@@ -73,36 +73,40 @@ def one_input() -> None:
     alt = (
         f"{TARGET.label} against {column.label.lower()} of {n:,} {ROWS}, with a straight line and the model's response"
     )
-    figure = charts.one_against_target(points, column, curves, (scenario[column.name], answer), with_names=with_names)
-    picture(session.EXPLORE_ONE, figure, alt, text_tables.of_curves(column, curves) if curves else None)
-    st.caption(why or wording.one_input(column))
+    figure = charts.draw_input_and_target(
+        points, column, curves, (scenario[column.name], answer), with_names=with_names
+    )
+    picture(session.EXPLORE_ONE, figure, alt, text_tables.tabulate_curves(column, curves) if curves else None)
+    st.caption(why or findings.curves_note(column))
 
 
 def columns() -> None:
     """What each column means and how it is spread."""
-    st.markdown(text_tables.markdown(text_tables.of_statistics(survey.statistics)))
-    st.caption(wording.meanings())
+    st.markdown(text_tables.to_markdown(text_tables.tabulate_statistics(survey.statistics)))
+    st.caption(findings.column_meanings())
     column = st.selectbox(
         "Distribution of", COLUMNS, format_func=label, key=session.EXPLORE_COLUMN, persist_state="session"
     )
     values = survey.rows[column.name]
-    figure = charts.distribution(points, column, values.to_numpy(float))
+    figure = charts.draw_distribution(points, column, values.to_numpy(float))
     alt = f"Histogram of {column.label.lower()} of {n:,} {ROWS}"
-    picture(session.EXPLORE_SPREAD, figure, alt, text_tables.of_bins(column, values.to_numpy(float)))
-    st.caption(f"{wording.spread(column, *commonest(values), n)} Whiskers reach the extremes.")
+    picture(session.EXPLORE_SPREAD, figure, alt, text_tables.tabulate_bins(column, values.to_numpy(float)))
+    st.caption(f"{findings.spread_in_words(column, *commonest(values), n)} Whiskers reach the extremes.")
 
 
 def pairs() -> None:
     """Each column against each other, and their correlations."""
-    st.markdown(wording.strongest(*survey.correlations, n))
+    st.markdown(findings.strongest_correlation(*survey.correlations, n))
     left, right = st.columns([0.58, 0.42], gap="medium")
     with left:
         alt = f"Each column against each other for {n:,} {ROWS}, histograms on the diagonal"
-        picture(session.EXPLORE_PAIRS, charts.matrix(points, survey.rows), alt)
+        picture(session.EXPLORE_PAIRS, charts.draw_matrix(points, survey.rows), alt)
     with right:
         alt = f"Correlations of {len(COLUMNS)} columns, Pearson and Spearman, of {n:,} {ROWS}"
-        figure = charts.heat_map(*survey.correlations, n)
-        picture(session.EXPLORE_HEAT, figure, alt, text_tables.of_correlations(*survey.correlations), can_select=False)
+        figure = charts.draw_correlations(*survey.correlations, n)
+        picture(
+            session.EXPLORE_HEAT, figure, alt, text_tables.tabulate_correlations(*survey.correlations), can_select=False
+        )
 
 
 def pull() -> None:
@@ -110,62 +114,68 @@ def pull() -> None:
     try:
         regression = survey.regression
     except ModelError as error:
-        st.plotly_chart(blank(str(error)), key=session.EXPLORE_INFLUENCE, alt="No regression of these rows")
+        st.plotly_chart(draw_blank(str(error)), key=session.EXPLORE_INFLUENCE, alt="No regression of these rows")
         return
     codes = survey.rows[ROW].tolist()
     positions = survey.rows.index.get_indexer(points.rows.index)
     left, right = st.columns([0.46, 0.54], gap="medium")
     with left:
         alt = f"Leverage against studentised residual of {n:,} {ROWS}, larger for a larger Cook's distance"
-        table = text_tables.of_influence(codes, regression, positions)
-        picture(session.EXPLORE_INFLUENCE, charts.influence(points, regression, positions), alt, table)
-        st.caption(wording.thresholds(regression))
+        table = text_tables.tabulate_influence(codes, regression, positions)
+        picture(session.EXPLORE_INFLUENCE, charts.draw_influence(points, regression, positions), alt, table)
+        st.caption(findings.influence_thresholds(regression))
     with right:
-        st.markdown(wording.influence(codes, regression))
+        st.markdown(findings.influential_rows(codes, regression))
         if shown:
             without(shown)
         else:
             st.caption(f"Select a {ROW} to see the line without it.")
     st.markdown(f"**The line through all {len(FEATURES)} inputs at once**")
-    st.markdown(text_tables.markdown(text_tables.of_regression(regression)))
-    st.caption(wording.fit(regression))
+    st.markdown(text_tables.to_markdown(text_tables.tabulate_regression(regression)))
+    st.caption(findings.fit_in_words(regression))
 
 
 def without(places: list[int]) -> None:
     """Compare the line of these rows with the line without some of them."""
-    what = f"Without {wording.names(model, places)}"
+    what = f"Without {findings.name_rows(model, places)}"
     try:
-        table = text_tables.of_change(survey.regression, survey.without(places), what)
+        table = text_tables.tabulate_regression_change(survey.regression, survey.without(places), what)
     except ModelError as error:
         st.info(f"{what}: {error}")
     else:
-        st.markdown(text_tables.markdown(table))
+        st.markdown(text_tables.to_markdown(table))
 
 
 def matters() -> None:
     """What the active model leans on."""
-    st.markdown(wording.importance(model))
+    st.markdown(findings.importance_note(model))
     if n < 2:
-        st.plotly_chart(blank(f"One {ROW} cannot say what matters."), key=session.EXPLORE_IMPORTANCE, alt="No figures")
+        st.plotly_chart(
+            draw_blank(f"One {ROW} cannot say what matters."), key=session.EXPLORE_IMPORTANCE, alt="No figures"
+        )
         return
     rises = [importances(model.importance[kind], survey.rows.index) for kind in KINDS]
     alt = f"Rise of the model's error with each input exchanged, judged by {n:,} {ROWS}"
     picture(
-        session.EXPLORE_IMPORTANCE, charts.importances(*rises), alt, text_tables.of_importance(*rises), can_select=False
+        session.EXPLORE_IMPORTANCE,
+        charts.draw_importances(*rises),
+        alt,
+        text_tables.tabulate_importance(*rises),
+        can_select=False,
     )
-    for told in (wording.sharing(survey.correlations[0]), wording.misleading(*rises)):
+    for told in (findings.shared_importance(survey.correlations[0]), findings.misleading_importance(*rises)):
         if told:
             st.caption(told)
 
 
 def about() -> None:
     """Where the rows come from, and which figures to doubt."""
-    st.markdown(wording.provenance(notes, model))
+    st.markdown(findings.provenance(notes, model))
     if not notes:
         return
     st.markdown("\n".join(f"- {fact}" for fact in notes.facts))
     st.markdown(f"**Doubtful figures.** They stay as published; a star or a diamond marks their {ROWS}.")
-    st.markdown(wording.suspicions(notes, model.rows))
+    st.markdown(findings.suspicious_figures(notes, model.rows))
     if doubtful := [place for place in doubts if place in survey.rows.index]:
         st.markdown(f"The straight line through all {len(FEATURES)} inputs, with and without these {ROWS}:")
         without(doubtful)
@@ -186,11 +196,11 @@ with bar:
     st.markdown(f"**{n:,} of {n_all:,} {ROWS}**" if limits or names else f"**All {n_all:,} {ROWS}**", width="content")
     if limits or names:
         st.button("Show all", on_click=choice.show_all)
-    st.markdown(wording.selection(model, selected, shown), width="content")
+    st.markdown(findings.selection_in_words(model, selected, shown), width="content")
     if selected:
         st.button("Clear selection", on_click=choice.clear_selection)
-    if len(selected) == 1 and (start := controls.link_to(model.records[selected[0]])):
-        name = wording.plain(row_name(model.records[selected[0]][ROW]))
+    if len(selected) == 1 and (start := controls.link_from_row(model.records[selected[0]])):
+        name = wording.escape(row_name(model.records[selected[0]][ROW]))
         st.page_link(
             "streamlit_app.py", label=f"Start a what-if from {name}", query_params=start, icon=":material/tune:"
         )
@@ -211,8 +221,8 @@ with left:
         "Colour by", COLUMNS[::-1], format_func=label, key=session.EXPLORE_SHADE, persist_state="session"
     )
     alt = f"Tile map of {n:,} {ROWS}, darker for more {shade.label.lower()}"
-    picture(session.EXPLORE_MAP, charts.tile_map(points, shade), alt)
-st.caption(wording.at_a_glance(survey, doubts))
+    picture(session.EXPLORE_MAP, charts.draw_tile_map(points, shade), alt)
+st.caption(findings.rows_to_notice(survey, doubts))
 for tab, draw in zip(choice.draw_views(list(VIEWS)), VIEWS.values(), strict=True):
     if tab.open:
         with tab:

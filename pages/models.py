@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from data.cells import escape
+from data.cells import escape_cell
 from data.schema import ROWS, TARGET
 from model.fitting.errors import ModelError
 from model.fitting.train import Model
@@ -22,7 +22,7 @@ from pages.shared.panels import evidence_panel
 from pages.shared.panels.frame import choice_of_address, draw_frame
 from pages.shared.pictures import evidence_charts, text_tables
 from pages.shared.words import verdicts
-from pages.shared.words.wording import plain
+from pages.shared.words.wording import escape
 
 
 def status(version: Version, promoted: dict[int, Promotion]) -> str:
@@ -40,15 +40,15 @@ def row(version: Version, promoted: dict[int, Promotion]) -> dict[str, object]:
     return {
         "Version": version.id,
         "Status": status(version, promoted),
-        "Algorithm": verdicts.capital(version.recipe.label),
+        "Algorithm": verdicts.capitalise(version.recipe.label),
         "MAE": scores.mae.value,
         "±": scores.mae.standard_error,
         "RMSE": scores.rmse.value,
         "R²": scores.r2.value,
-        "Data": escape(verdicts.trained_on(version)),
+        "Data": escape_cell(verdicts.training_data(version)),
         "Promoted (UTC)": f"{last.at:%Y-%m-%d %H:%M}" if last else "–",
-        "By": escape(last.by) if last else "–",  # the table can be downloaded
-        "Why": escape(last.reason) if last else "–",
+        "By": escape_cell(last.by) if last else "–",  # the table can be downloaded
+        "Why": escape_cell(last.reason) if last else "–",
         "Trained (UTC)": f"{version.created_at:%Y-%m-%d %H:%M}",
     }
 
@@ -57,7 +57,7 @@ def record(promotions: list[Promotion]) -> None:
     """What was active when: a picture, and behind it the table."""
     st.markdown("## What was active when")
     st.plotly_chart(
-        evidence_charts.timeline(promotions, now()),
+        evidence_charts.draw_timeline(promotions, now()),
         key=session.MODELS_TIMELINE,
         alt=f"Which version answered when: {len(promotions)} promotions",
         config={"displaylogo": False},
@@ -67,13 +67,13 @@ def record(promotions: list[Promotion]) -> None:
             {
                 "From (UTC)": f"{promotion.at:%Y-%m-%d %H:%M:%S}",
                 "Version": str(promotion.version_id),
-                "By": plain(promotion.by),
-                "Why": plain(promotion.reason),
+                "By": escape(promotion.by),
+                "Why": escape(promotion.reason),
             }
             for promotion in reversed(promotions)
         ]
         if lines:
-            st.markdown(text_tables.markdown(lines))
+            st.markdown(text_tables.to_markdown(lines))
 
 
 def overview(found: list[Version], promoted: dict[int, Promotion]) -> None:
@@ -175,7 +175,7 @@ def data_sets(store: Store) -> None:
     st.caption("No version that was ever promoted was trained on them.")
     for data_set, using in removable:
         goes = f", and with it version{'s' if len(using) > 1 else ''} {', '.join(map(str, using))}" if using else ""
-        name = f"Data set {data_set.id}, {plain(data_set.origin)} ({data_set.n_rows:,} {ROWS}){goes}"
+        name = f"Data set {data_set.id}, {escape(data_set.origin)} ({data_set.n_rows:,} {ROWS}){goes}"
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(name, width="stretch")
             with st.popover("Remove", key=session.part(session.MODELS_REMOVE_SET, data_set.id)):
@@ -194,7 +194,7 @@ def page(store: Store) -> None:
     found = {version.id: version for version in reversed(versions.list_versions(store))}
     record(promotions)
     if store.is_new:
-        st.caption(f"There was no store {plain(store.location)} when the app was started, so it made this one.")
+        st.caption(f"There was no store {escape(store.location)} when the app was started, so it made this one.")
     if not found:
         st.info("There is no version yet.")
         return
@@ -209,4 +209,4 @@ draw_frame("Models", model)
 st.title("Models", anchor=False)
 st.markdown(":gray[Every version that was trained, what was active when and why, and how to roll back.]")
 door.draw_door()
-resources.with_store(page, "There is no history to show.")
+resources.run_with_store(page, "There is no history to show.")

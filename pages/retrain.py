@@ -43,7 +43,7 @@ def submit(
 ) -> None:
     """Put a training into the queue, or say what stands against it."""
     try:
-        options = {"parameters": parameters, "seed": seed, "excluded": excluded, "by": door.author("a visitor")}
+        options = {"parameters": parameters, "seed": seed, "excluded": excluded, "by": door.author_name("a visitor")}
         number = door.change(jobs.submit, store, visitors.visitor_of_session(), data, algorithms, **options)
         st.query_params[session.JOB] = str(number)
     except (DataError, ModelError, StoreError) as error:
@@ -99,7 +99,7 @@ def choose(found: dict[int, Version]) -> int:
         list(found),
         format_func=lambda number: (
             f"{found[number].label}{', active' if number == model.version else ''}: "
-            f"{verdicts.trained_on(found[number])}"
+            f"{verdicts.training_data(found[number])}"
         ),
         key=session.RETRAIN_CANDIDATE,
         on_change=lambda: st.query_params.update({session.CANDIDATE: str(st.session_state[session.RETRAIN_CANDIDATE])}),
@@ -142,4 +142,4 @@ model = resources.active_model()
 draw_frame("Retrain", model)
 st.title("Retrain", anchor=False)
 st.markdown(":gray[A retraining is a proposal: nobody’s predictions change until a candidate is promoted.]")
-resources.with_store(page, "Retraining is off.")
+resources.run_with_store(page, "Retraining is off.")

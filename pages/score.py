@@ -17,8 +17,8 @@ from model.answering.scoring import START_COLUMN, ScoredFile, ScoredRows, count_
 from pages.shared import controls, resources, session
 from pages.shared.panels import reading, uploads
 from pages.shared.panels.frame import draw_frame
-from pages.shared.pictures.drawing import ACCENT, LEGEND, MUTED, POINT, figure, ticks
-from pages.shared.words.wording import plain
+from pages.shared.pictures.drawing import ACCENT, LEGEND, MUTED, POINT, lay_out, round_ticks
+from pages.shared.words.wording import escape
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -44,7 +44,7 @@ def scored(name: str, content: bytes, file: str, coverage: float) -> ScoredFile 
     wanted = file, sheet, model, coverage
     done, result = st.session_state.get(session.SCORE_DONE, (None, None))
     if done != wanted:
-        bar = st.progress(0.0, f"Reading {plain(name)}")
+        bar = st.progress(0.0, f"Reading {escape(name)}")
         result = reading.read_file(load_inputs, name, content, FEATURE_NAMES, sheet=sheet)
         if not isinstance(result, reading.Refusal):
             bar.progress(0.5, f"Scoring {len(result.X):,} rows")  # reading is half of the work
@@ -75,10 +75,10 @@ def picture(answers: ScoredRows) -> "go.Figure":
             "name": f"{level} ({len(inside):,})", "marker": {"color": colour},
             "hovertemplate": f"%{{y:,}} rows {level}, about %{{x:.0f}} {TARGET.unit}<extra></extra>",
         })  # fmt: skip
-    xaxis = {"title": {"text": f"Prediction ({TARGET.unit})"}, "tickformat": ".0f"} | ticks(edges)
+    xaxis = {"title": {"text": f"Prediction ({TARGET.unit})"}, "tickformat": ".0f"} | round_ticks(edges)
     legend = LEGEND | {"title": {"text": f"From every real {ROW}:"}}
     yaxis = {"title": {"text": "Rows"}} | ({"dtick": 1} if len(answers.value) < 10 else {})
-    return figure(bars, 300, xaxis, yaxis, barmode="stack", legend=legend)
+    return lay_out(bars, 300, xaxis, yaxis, barmode="stack", legend=legend)
 
 
 def summary(name: str, result: ScoredFile, coverage: float) -> None:
@@ -88,7 +88,7 @@ def summary(name: str, result: ScoredFile, coverage: float) -> None:
     by = f"version {model.version} ({model.label})" if model.version else f"the shipped {model.label}"
     far = " and ".join(f"{counts[level]:,} {level}" for level in SUPPORT_LEVELS[1:] if counts[level])
     far = f"; {far} from every real {ROW}" if far else ""
-    st.markdown(f"**{n:,} of {n_all:,} rows scored** of {plain(name)} by {by}{far}.")
+    st.markdown(f"**{n:,} of {n_all:,} rows scored** of {escape(name)} by {by}{far}.")
     if result.n_problems:
         places = result.table[result.added[-1]] != ""
         listed = [f"row {row}: {why}" for row, why in result.table.loc[places, result.added[-1]].head(20).items()]
@@ -101,7 +101,7 @@ def summary(name: str, result: ScoredFile, coverage: float) -> None:
             height=min(280, 40 + 24 * sum(1 + len(line) // 100 for line in listed)),
         )
     for remark in result.remarks:
-        st.info(plain(remark))
+        st.info(escape(remark))
     st.download_button(
         "Download with predictions",
         lambda: write_csv(result),
@@ -114,8 +114,8 @@ def summary(name: str, result: ScoredFile, coverage: float) -> None:
     names = ", ".join(f"`{title}`" for title in result.added)
     st.caption(
         f"Added columns: {names}. Predictions, changes and intervals in {TARGET.unit}, the intervals at "
-        f"{controls.level_text(coverage)}; distance in s.d. of the inputs. Cells that look like formulas start with an "
-        "apostrophe."
+        f"{controls.format_level(coverage)}; distance in s.d. of the inputs. Cells that look like formulas start "
+        "with an apostrophe."
     )
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from data.schema import FEATURES
 from pages.shared import controls
-from pages.shared.controls import level_text
+from pages.shared.controls import format_level
 from tests.javascript import RANDOM, scenarios
 
 BY_NAME = {column.name: column for column in FEATURES}
@@ -38,7 +38,7 @@ def test_an_address_brings_back_start_values_and_level_and_python_reads_the_same
         assert came == one
         told = {name: texts[0] for name, texts in parse_qs(text).items()}
         assert told.pop("from", "") == one["start"]["code"]
-        assert told.pop("coverage", None if is_whole else "90 %") == level_text(one["level"])
+        assert told.pop("coverage", None if is_whole else "90 %") == format_level(one["level"])
         expected = zip(rows_told["inputs"], one["values"], one["start"]["values"], strict=True)
         moved = {told["key"]: value for told, value, own in expected if is_whole or value != own}
         assert {name: float(value) for name, value in told.items()} == moved
@@ -68,7 +68,7 @@ def test_what_an_address_cannot_ask_for_stays_as_the_start_has_it(js, rows_told,
 def test_a_link_is_read_alike_in_the_page_and_behind_it(js, rows_told, name, text, value):
     came = js("readAddress(model, address)", model=rows_told, address=f"?{name}={text.replace(' ', '%20')}")
     assert came["values"][list(BY_NAME).index(name)] == (BY_NAME[name].default if value is None else value)
-    assert controls._in_link(BY_NAME[name], text) == value
+    assert controls._read_in_link(BY_NAME[name], text) == value
 
 
 @pytest.mark.parametrize("code", ["", "oh no", "nobody", "__proto__", "0", "undefined", "%00"])

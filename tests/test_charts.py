@@ -7,7 +7,7 @@ from data.schema import COLUMNS, FEATURES, ROW, TARGET
 from model.fitting.importance import KINDS, importances
 from model.judging.survey import Survey
 from pages.shared.pictures import charts
-from pages.shared.pictures.drawing import Points, blank
+from pages.shared.pictures.drawing import Points, draw_blank
 from tests.explore_page import decoded
 
 HOSTILE = '<a href="javascript:alert(1)">x</a> & <b>|'
@@ -20,17 +20,19 @@ def pictures(model):
     points = Points(rows)
     rises = [importances(model.importance[kind], range(48)) for kind in KINDS]
     found = {
-        "heat_map": charts.heat_map(*survey.correlations, 48),
-        "matrix": charts.matrix(points, rows),
-        "influence": charts.influence(points, survey.regression, np.arange(48)),
-        "importances": charts.importances(*rises),
+        "heat_map": charts.draw_correlations(*survey.correlations, 48),
+        "matrix": charts.draw_matrix(points, rows),
+        "influence": charts.draw_influence(points, survey.regression, np.arange(48)),
+        "importances": charts.draw_importances(*rises),
     }
     for column in COLUMNS:
-        found[f"tile_map {column.name}"] = charts.tile_map(points, column)
-        found[f"distribution {column.name}"] = charts.distribution(points, column, rows[column.name].to_numpy(float))
+        found[f"tile_map {column.name}"] = charts.draw_tile_map(points, column)
+        found[f"distribution {column.name}"] = charts.draw_distribution(
+            points, column, rows[column.name].to_numpy(float)
+        )
     for column in FEATURES:
         curves = survey.curves(column.name)
-        found[f"one {column.name}"] = charts.one_against_target(points, column, curves, (column.default, 500))
+        found[f"one {column.name}"] = charts.draw_input_and_target(points, column, curves, (column.default, 500))
     return {name: figure.to_plotly_json() for name, figure in found.items()}
 
 
@@ -91,19 +93,19 @@ def test_a_name_from_a_file_is_never_markup(model):
     points = Points(rows, frozenset(), {0: [HOSTILE]})
     survey = Survey(model, rows)
     figures = [
-        charts.one_against_target(points, FEATURES[0], None, (7.5, 500), with_names=True),
-        charts.matrix(points, rows),
-        charts.influence(points, survey.regression, np.arange(48)),
-        charts.distribution(points, TARGET, rows[TARGET.name].to_numpy(float)),
-        charts.tile_map(points, TARGET),
-        blank(HOSTILE),
+        charts.draw_input_and_target(points, FEATURES[0], None, (7.5, 500), with_names=True),
+        charts.draw_matrix(points, rows),
+        charts.draw_influence(points, survey.regression, np.arange(48)),
+        charts.draw_distribution(points, TARGET, rows[TARGET.name].to_numpy(float)),
+        charts.draw_tile_map(points, TARGET),
+        draw_blank(HOSTILE),
     ]
     for figure in figures:
         assert "<a href" not in figure.to_json().replace("\\u003c", "<")
 
 
 def test_rows_without_a_place_on_the_map_are_told(model):
-    figure = charts.tile_map(Points(model.rows.assign(**{ROW: "R1"})), TARGET)
+    figure = charts.draw_tile_map(Points(model.rows.assign(**{ROW: "R1"})), TARGET)
     assert [note.text for note in figure.layout.annotations] == ["None of these states has a place on the map."]
 
 

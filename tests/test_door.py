@@ -180,7 +180,7 @@ WHOLE = dict.fromkeys(("client_id", "client_secret", "server_metadata_url"), "x"
     ids=str,
 )
 def test_with_settings_that_cannot_work_or_that_others_could_sign_for_the_door_is_shut(auth, said, monkeypatch):
-    monkeypatch.setattr(door, "_section", lambda: auth)
+    monkeypatch.setattr(door, "_sign_in_settings", lambda: auth)
     assert said in door.configuration_problem()
     assert bool(door.configuration_problem()) == bool(said)
     monkeypatch.setenv("PETROL_RETRAIN", "login")

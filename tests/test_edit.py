@@ -83,7 +83,7 @@ def test_rows_in_a_file_are_no_formulas_and_are_read_as_they_were(rows, name):
 
 def test_the_pages_tables_can_be_downloaded_without_a_formula(rows):
     named = rows.assign(state=["=1+1", "@x", *rows["state"][2:]])
-    assert text_tables.of_rows(named, {1: ["odd"]})["State"].head(3).tolist() == ["'=1+1", "'@x *", "Vermont"]
+    assert text_tables.tabulate_rows(named, {1: ["odd"]})["State"].head(3).tolist() == ["'=1+1", "'@x *", "Vermont"]
 
 
 def test_the_template_is_a_file_that_is_read(rows):

@@ -57,7 +57,7 @@ def test_on_other_rows_nothing_is_compared_that_was_not_evaluated_on_them(store)
     assert other.rival is None
     assert list(other.scores) == ["candidate", "least_squares", "mean"]
     assert "was not evaluated on these 45 states" in verdicts.headline(other)
-    assert verdicts.conditions(other) == [
+    assert verdicts.list_objections(other) == [
         "it was never compared with the active model",
         "it was trained on other data, 45 states instead of 48",
     ]
@@ -93,7 +93,7 @@ def test_the_headline_and_the_tick_follow_the_interval(found, shift, words, agai
     candidate = replace(found.candidate, predictions=y + np.abs(errors) if shift else found.rival)
     judged = Evidence(candidate, found.active, found.rival)
     assert words in verdicts.headline(judged)
-    assert len(verdicts.conditions(judged)) == against
+    assert len(verdicts.list_objections(judged)) == against
     assert "gallons per person per year, 90 % interval" in verdicts.headline(judged)
 
 
@@ -107,13 +107,15 @@ def test_candidates_stand_in_the_order_of_their_miss_and_the_first_ties_with_its
     assert errors == sorted(errors)
     assert table[0].is_tied
     assert table[0].difference.value == 0
-    assert verdicts.tie(judged, 48).startswith("No clear winner: on 48 states the differences are within chance.")
+    assert verdicts.tie_in_words(judged, 48).startswith(
+        "No clear winner: on 48 states the differences are within chance."
+    )
     assert (
         f"Chosen as the best of 3, {ALGORITHMS[table[0].algorithm].label} can be expected to miss by"
-        in verdicts.tie(judged, 48)
+        in verdicts.tie_in_words(judged, 48)
     )
     assert judged.preferred(active=1) == 1  # which ties with the best
-    figure = evidence_charts.standings(table)
+    figure = evidence_charts.draw_standings(table)
     assert list(figure.data[0].x) == errors
     assert len(figure.layout.shapes) == 3
     lines = verdicts.standings_table(judged, 1, versions.read_version(store, 2).metadata.scores["mean"])
@@ -122,17 +124,17 @@ def test_candidates_stand_in_the_order_of_their_miss_and_the_first_ties_with_its
 
 
 def test_pictures_show_every_row_by_name_with_units(found, rows):
-    observed = evidence_charts.observed_against_predicted(found)
+    observed = evidence_charts.draw_observed(found)
     assert [trace.name for trace in observed.data] == ["Version 1 (active)", "Version 2"]
     assert list(observed.data[1].y) == rows["petrol_consumption"].tolist()
     np.testing.assert_allclose(observed.data[1].x, found.own.mean(axis=0))
     assert list(observed.data[1].customdata[:2]) == ["Maine", "New Hampshire"]
     assert sum(bool(text) for text in observed.data[1].text) == 4
-    errors = evidence_charts.residuals(found)
+    errors = evidence_charts.draw_residuals(found)
     np.testing.assert_allclose(errors.data[1].y, found.residuals["candidate"])
-    panels = evidence_charts.curves(found, DEFAULTS)
+    panels = evidence_charts.draw_curves(found, DEFAULTS)
     assert len(panels.data) == 3 * len(FEATURE_NAMES)
-    moved = evidence_charts.moves(found)
+    moved = evidence_charts.draw_moves(found)
     np.testing.assert_allclose(sorted(moved.data[0].y), sorted(found.moves[1] - found.moves[0]))
     for picture in (observed, errors, panels, moved):
         assert "gallons per person per year" in picture.to_json()
@@ -172,7 +174,7 @@ def test_what_is_exported_is_loaded_elsewhere_with_the_same_answers(store, found
 
 
 def test_times_and_sizes_are_said_as_people_say_them():
-    assert [verdicts.duration(s) for s in (0.2, 8.4, 89, 100, 3600, 7200)] == [
+    assert [verdicts.format_duration(s) for s in (0.2, 8.4, 89, 100, 3600, 7200)] == [
         "1 s",
         "8 s",
         "89 s",
@@ -180,11 +182,11 @@ def test_times_and_sizes_are_said_as_people_say_them():
         "60 min",
         "2.0 h",
     ]
-    assert [verdicts.memory(b) for b in (1000, 5e6, 2.7e9)] == ["1 MB", "5 MB", "2.7 GB"]
+    assert [verdicts.format_memory(b) for b in (1000, 5e6, 2.7e9)] == ["1 MB", "5 MB", "2.7 GB"]
 
 
 def test_the_shipped_model_without_a_store_is_a_yardstick_too(model):
     own = Evidence(model, model, None)
     assert verdicts.scores_table(own)[0]["Model"] == "**Shipped model**, random forest"
-    (dots,) = evidence_charts.observed_against_predicted(own).data
+    (dots,) = evidence_charts.draw_observed(own).data
     assert dots.name == "Shipped model"

@@ -16,7 +16,7 @@ from model.answering.neighbours import nearest_rows
 from model.answering.prediction import predict
 from model.fitting.interval import LEVELS
 from pages.shared import what_if
-from pages.shared.controls import level_text
+from pages.shared.controls import format_level
 from tests.javascript import MODULES, NODE, RANDOM, scenarios, somewhere
 from tests.test_numbers import ASKED, READ, WRONG
 
@@ -203,7 +203,7 @@ def test_algorithms_agree_or_the_most_are_named_first(js):
 
 
 def test_a_level_and_a_start_are_named_as_elsewhere(js, rows_told):
-    assert js("levels.map(percent)", levels=LEVELS) == [level_text(level).replace(" ", "\xa0") for level in LEVELS]
+    assert js("levels.map(percent)", levels=LEVELS) == [format_level(level).replace(" ", "\xa0") for level in LEVELS]
     names = js("model.starts.map(startName)", model=rows_told)
     assert names[0] == "the typical state"
     assert names[1:] == [f"{start['name']} as it is" for start in rows_told["starts"][1:]]
@@ -211,7 +211,7 @@ def test_a_level_and_a_start_are_named_as_elsewhere(js, rows_told):
 
 def test_the_script_is_one_module_that_an_engine_accepts(tmp_path):
     """With one name declared twice it would not be."""
-    (tmp_path / "script.mjs").write_text(what_if.script(), encoding="utf-8")
+    (tmp_path / "script.mjs").write_text(what_if.bundle_script(), encoding="utf-8")
     (tmp_path / "main.mjs").write_text('import it from "./script.mjs"; console.log(typeof it);', encoding="utf-8")
     for command in (["--check", "script.mjs"], ["main.mjs"]):
         done = subprocess.run([NODE, *command], cwd=tmp_path, capture_output=True, text=True, check=False)

@@ -40,13 +40,13 @@ def test_a_page_is_this_apps_own_under_the_host_that_was_asked_and_under_sites_t
 
 def test_a_setting_names_sites_and_says_what_is_none(monkeypatch):
     monkeypatch.delenv(origins.ORIGINS, raising=False)
-    assert origins.read(origins.ORIGINS) == []
+    assert origins.read_sites(origins.ORIGINS) == []
     monkeypatch.setenv(origins.ORIGINS, "https://a-8501.app.github.dev/, http://LOCALHOST:80,https://*.example.org")
-    sites = origins.read(origins.ORIGINS)
+    sites = origins.read_sites(origins.ORIGINS)
     assert sites == ["https://a-8501.app.github.dev", "http://localhost:80", "https://*.example.org"]
-    assert origins.hosts(sites) == ["a-8501.app.github.dev", "localhost", "*.example.org"]
+    assert origins.host_names(sites) == ["a-8501.app.github.dev", "localhost", "*.example.org"]
     for wrong in ("example.org", "*", "https://", "https://*", "https://a.org/path", "https://a.org;", "ftp://a.org"):
         monkeypatch.setenv(origins.FRAME_ANCESTORS, f"https://b.org {wrong}")
         with pytest.raises(SystemExit) as ended:
-            origins.read(origins.FRAME_ANCESTORS)
+            origins.read_sites(origins.FRAME_ANCESTORS)
         assert str(ended.value).startswith(f"PETROL_FRAME_ANCESTORS: {wrong!r} is no site. Write it like https://")

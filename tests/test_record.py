@@ -18,7 +18,7 @@ from tests.conftest import running_server
 from tests.stores import wait_until
 from tests.test_guard import ask
 from web import record
-from web.metrics import METRICS_SETTING, routes
+from web.metrics_endpoint import METRICS_SETTING, routes
 
 KEY = "0123456789abcdef"
 TAX = FEATURES[0]
@@ -190,14 +190,14 @@ def test_a_setting_that_cannot_be_understood_is_told(monkeypatch):
         routes()
     monkeypatch.setenv(record.LOG_SETTING, "xml")
     with pytest.raises(SystemExit, match=r"PETROL_LOG: 'xml' is no form of the log. Write json, or text"):
-        record.middleware("")
+        record.log_middleware("")
 
 
 @pytest.mark.parametrize("told", ["", "off"])
 def test_by_itself_nothing_is_counted(monkeypatch, told):
     monkeypatch.setenv(METRICS_SETTING, told)
     assert routes() == []
-    assert record.middleware("") == []
+    assert record.log_middleware("") == []
 
 
 @pytest.mark.sqlite

@@ -11,7 +11,7 @@ from data.load import drop_copies
 from data.schema import FEATURES, TARGET, row_name
 from model.fitting.algorithms import ALGORITHMS, DEFAULT, OFFERED
 from pages.shared.panels.reading import Refusal
-from pages.shared.words.wording import plain
+from pages.shared.words.wording import escape
 from tests.conftest import ROOT
 from tests.explore_page import figure
 
@@ -66,7 +66,7 @@ def test_what_a_field_cannot_be_is_told_and_nothing_else_is_trained(app, key, ty
     """Streamlit's own number field, red with 1000000 in it, went on to say 3.0, and that was trained."""
     app.selectbox(key="app.retrain_algorithm").set_value("ridge").run()
     app.text_input(key=f"app.retrain_{key}").set_value(typed).run()
-    assert [one.value for one in app.markdown if one.value.startswith(f":red[{plain(said)}")]
+    assert [one.value for one in app.markdown if one.value.startswith(f":red[{escape(said)}")]
     assert button(app, "Retrain").disabled
     assert button(app, "Compare all").disabled == (key == "seed")
     app.text_input(key=f"app.retrain_{key}").set_value("2").run()

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as some
 
-from data.cells import escape
+from data.cells import escape_cell
 from data.errors import DataError
 from data.schema import FEATURE_NAMES, FEATURES
 from model.answering.prediction import Scenario
@@ -89,7 +89,7 @@ def test_what_is_downloaded_is_what_is_loaded(write, listed):
     went = []
     for text, coverage, version, values in listed:
         name = clean_name(text, [one.name for one in went])
-        assume(escape(name).removeprefix("'") == name.removeprefix("'"))  # else CSV holds a harmless one
+        assume(escape_cell(name).removeprefix("'") == name.removeprefix("'"))  # else CSV holds a harmless one
         went.append(kept(name, dict(zip(FEATURE_NAMES, values, strict=True)), coverage, version))
     content = write(went)
     came = read_scenarios(content if isinstance(content, bytes) else content.encode())

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from data.cells import escape, unescape
+from data.cells import escape_cell, unescape_cell
 from data.errors import DataError
 from data.inputs import load_inputs
 from data.schema import FEATURE_NAMES, FEATURES
@@ -149,15 +149,15 @@ def test_a_cell_that_a_spreadsheet_would_calculate_is_neutralised(model, cell):
     ],
 )
 def test_a_number_and_a_word_stay_as_they_are(cell):
-    assert escape(cell) == cell
+    assert escape_cell(cell) == cell
 
 
 @given(some.one_of(some.text(max_size=30), some.text("=@+-;,\t '1a", max_size=8)))
 def test_whatever_the_text_it_is_kept_and_begins_no_formula(text):
-    made = escape(text)
+    made = escape_cell(text)
     assert made in (text, f"'{text}")
     assert made.lstrip()[:1] not in tuple("=@＝＠")
-    assert unescape(made) == unescape(text)
+    assert unescape_cell(made) == unescape_cell(text)
 
 
 @pytest.mark.parametrize(

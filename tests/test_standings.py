@@ -109,6 +109,6 @@ def test_a_winner_is_named_only_where_the_intervals_say_so(is_tied, expected):
     scores = Scores(*[Estimate(48.5, 1.0)] * 3)
     others = [RankedVersion(number, "ridge", scores, {}, tied) for number, tied in enumerate(is_tied, 2)]
     judged = Ranking([RankedVersion(1, "gaussian_process", scores, {}, True), *others], 51.7)
-    told = verdicts.tie(judged, 48)
+    told = verdicts.tie_in_words(judged, 48)
     assert told.startswith(expected)
     assert "Gaussian process can be expected to miss by 51.7 on new states, not by 48.5 (gallons" in told

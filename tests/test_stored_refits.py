@@ -75,8 +75,8 @@ def test_a_version_without_refits_gets_them_by_a_job_that_gives_way(store, model
     monkeypatch.setattr(resources, "dispatch_jobs", lambda _: None)  # nothing begins before all have asked
     without = owner.current()
     assert without.refits is None
-    resources.ask_for_refits(without)
-    resources.ask_for_refits(without)
+    resources.request_refits(without)
+    resources.request_refits(without)
     asked = jobs.submit(store, "Ann", 1, ["mean"])
     mine, apps = jobs.list_open_jobs(store)
     assert (mine.id, apps.visitor, apps.request.algorithms) == (asked, THE_APP, ())

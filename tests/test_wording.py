@@ -14,7 +14,7 @@ from model.fitting.importance import KINDS, importances
 from model.fitting.recipe import make_recipe
 from model.fitting.scores import Difference
 from model.fitting.train import train
-from pages.shared.words import wording
+from pages.shared.words import findings, wording
 from tests.conftest import ROOT
 
 DEFAULTS = {column.name: column.default for column in FEATURES}
@@ -64,8 +64,8 @@ def test_a_line_goes_beyond_the_rows_and_nothing_is_said_of_an_edge(model, rows)
     words = wording.answer_in_words(line, predict(line, DEFAULTS | {"paved_highways": 18000, "petrol_tax": 10}))
     assert "very far from every state" in words
     assert "cannot go beyond" not in words
-    assert "Assumed" not in wording.limits_of(line)
-    assert "the prediction never rises with petrol tax; the prediction never falls with" in wording.limits_of(model)
+    assert "Assumed" not in wording.model_limits(line)
+    assert "the prediction never rises with petrol tax; the prediction never falls with" in wording.model_limits(model)
 
 
 def test_what_was_not_measured_is_said_not_to_be(model):
@@ -81,16 +81,16 @@ def test_the_strongest_input_is_named_only_where_chance_is_no_explanation(rows, 
     drivers = rows["driver_licence_share"].to_numpy()
     noise = generator.permutation(rows["petrol_consumption"].to_numpy())
     table = rows.assign(petrol_consumption=noise + is_related * 5000 * drivers)
-    words = wording.strongest(*correlations(table), len(table))
+    words = findings.strongest_correlation(*correlations(table), len(table))
     assert ("is most closely related to licensed drivers" in words) == is_related
     assert ("No input is clearly related" in words) != is_related
 
 
 def test_inputs_that_follow_from_each_other_are_said_to_share_their_importance(rows):
-    assert wording.sharing(correlations(rows)[0]) == ""
+    assert findings.shared_importance(correlations(rows)[0]) == ""
     noise = np.random.default_rng(0).normal(size=48)
     table = rows.assign(paved_highways=rows["average_income"] * 2 + noise)
-    told = wording.sharing(correlations(table)[0])
+    told = findings.shared_importance(correlations(table)[0])
     assert told.startswith(
         "Average income and paved highways nearly follow from each other (variance inflation above 10). Such inputs"
     )
@@ -102,27 +102,28 @@ def test_one_input_that_follows_from_several_is_named_alone():
     parts = generator.normal(size=(5000, 3))
     total = parts.sum(axis=1) + generator.normal(size=5000) * 0.5
     pearson = np.corrcoef(np.column_stack([total, parts, generator.normal(size=5000)]).T)
-    assert wording.sharing(pearson).startswith("Petrol tax nearly follows from the other inputs (variance")
+    assert findings.shared_importance(pearson).startswith("Petrol tax nearly follows from the other inputs (variance")
 
 
 def test_grey_bars_mislead_only_where_own_and_unseen_are_two_standard_errors_apart(model, rows):
     line = train(rows, make_recipe("least_squares"))
     forest, straight = (
-        wording.misleading(*(importances(one.importance[kind], rows.index) for kind in KINDS)) for one in (model, line)
+        findings.misleading_importance(*(importances(one.importance[kind], rows.index) for kind in KINDS))
+        for one in (model, line)
     )
     assert forest.startswith("The grey bars mislead")
     assert straight == ""
 
 
 def test_every_score_stands_beside_its_baselines(model):
-    labels = [row["Model"] for row in wording.trust_table(model)]
+    labels = [row["Model"] for row in wording.score_table(model)]
     assert labels == ["This random forest, cross-validated", "Least squares", "Always the average"]
-    assert all("±" in row["Typical miss"] for row in wording.trust_table(model))
+    assert all("±" in row["Typical miss"] for row in wording.score_table(model))
 
 
 def test_no_winner_is_claimed_where_the_difference_may_be_chance(model):
-    assert "cannot be told apart" in wording.trust_in_words(model)
-    assert "It misses by less than always answering the average" in wording.trust_in_words(model)
+    assert "cannot be told apart" in wording.scores_in_words(model)
+    assert "It misses by less than always answering the average" in wording.scores_in_words(model)
 
 
 @pytest.mark.parametrize(
@@ -140,9 +141,9 @@ def test_the_verdict_follows_the_differences(model, line, mean, expected):
     }
     judged = replace(model, metadata=replace(model.metadata, mae_difference=differences))
     for part in expected:
-        assert part in wording.trust_in_words(judged)
+        assert part in wording.scores_in_words(judged)
     itself = replace(model, metadata=replace(judged.metadata, recipe=make_recipe("least_squares")))
-    assert wording.trust_in_words(itself).startswith("This model is the straight line. ")
+    assert wording.scores_in_words(itself).startswith("This model is the straight line. ")
 
 
 def test_the_facts_tell_where_the_model_comes_from(model):
@@ -153,7 +154,7 @@ def test_the_facts_tell_where_the_model_comes_from(model):
 
 def test_text_from_a_file_is_never_read_as_markdown():
     hostile = "![x](http://evil.example/a.png) **b** :red[c] $d$ <script>"
-    escaped = wording.plain(hostile)
+    escaped = wording.escape(hostile)
     for sign in "![]()*:$<>":
         assert escaped.count(f"\\{sign}") == hostile.count(sign)
 
@@ -163,13 +164,13 @@ def test_text_from_a_file_is_never_read_as_markdown():
 )
 def test_nothing_in_a_text_is_left_for_the_browsers_part_to_find(text):
     """It looks for addresses, icons and arrows after Markdown: something invisible must stand in between."""
-    shown = wording.plain(text).replace("\\", "")
+    shown = wording.escape(text).replace("\\", "")
     assert shown.replace("\N{WORD JOINER}", "") == text
     assert text not in shown
 
 
 def test_a_line_break_in_a_name_does_not_break_a_table():
-    assert wording.plain("two\nlines | x") == r"two lines \| x"
+    assert wording.escape("two\nlines | x") == r"two lines \| x"
 
 
 RETIRED = (

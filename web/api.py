@@ -3,14 +3,14 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from functools import wraps
 from itertools import chain
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -28,11 +28,13 @@ from model.fitting.errors import ModelError
 from model.fitting.interval import possible_levels
 from model.fitting.train import Model
 from pages.shared import resources
-from web.openapi import MAX_BYTES, MAX_SCENARIOS, document, feature
-from web.share import FullError, Share, in_pieces
+from web.openapi import MAX_BYTES, MAX_SCENARIOS, describe_api, describe_input
+from web.share import FullError, Share, cut_with_rests
 
+Located = tuple[int | None, Problem]  # place in the list that was sent, None where there is none
 _LOG = logging.getLogger(__name__)
 _SHORT = 8 * 2**10  # bytes of a request: some 70 scenarios, answered within milliseconds
+_USUAL_LEVEL = 0.9
 SHORT_ONES = Share("requests", 64, seconds=1)
 LONG_ONES = Share("long lists", 5, seconds=2)
 _CHECKED, _ANSWERED = 250, 50  # scenarios in about a millisecond
@@ -41,64 +43,61 @@ _HOLD = 1.0  # [s] for which a refusal is kept back: who asks again at once does
 _FROM_TO = 'Send {"from": name of a row or a scenario, "to": a scenario, or only the inputs that change}.'
 
 
-def _refuse(
-    status: int,
-    error: str,
-    problems: Sequence[tuple[int | None, Problem]] = (),
-    headers: Mapping[str, str] | None = None,
-) -> "_Answer":
+def _refusal(
+    status: int, error: str, problems: Sequence[Located] = (), headers: Mapping[str, str] | None = None
+) -> Response:
     shown = [
-        {"scenario": number, "field": problem.field, "value": _shown(problem.value), "problem": str(problem)}
+        {"scenario": number, "field": problem.field, "value": _shortened(problem.value), "problem": str(problem)}
         | {"cure": problem.cure}
         for number, problem in problems[: DataError.SHOWN]
     ]
     body = {"error": error} | ({"problems": shown} if problems else {})
-    return _Answer(body, status, dict(headers or {}))
+    return _Answer(body, status, headers)
 
 
-def _written(content: Any) -> bytes:
+def _to_json(content: Any) -> bytes:
     """Write with ASCII alone: what was received may hold halves of characters, which no encoding can write."""
     return json.dumps(content, allow_nan=False, separators=(",", ":")).encode()
 
 
 class _Answer(JSONResponse):
     def render(self, content: Any) -> bytes:
-        return content if isinstance(content, bytes) else _written(content)
+        return content if isinstance(content, bytes) else _to_json(content)
 
 
-def _shown(value: object) -> bool | str | None:
+def _shortened(value: object) -> str | bool | None:
     """What was received, in a form and a length that can be sent back."""
     if isinstance(value, bool) or value is None:
         return value
     return str(value)[:60] if isinstance(value, (int, float, str)) else f"a {type(value).__name__}"
 
 
-def _guarded(endpoint: Callable[[Request, Any], "_Answer"]) -> Any:
+def _answering_in_json(endpoint: Callable[[Request, Any], Response]) -> Callable[[Request], Awaitable[Response]]:
     """Answer in JSON whatever happens, off the event loop, and keep what went wrong inside for the log."""
 
     @wraps(endpoint)
     async def answer(request: Request) -> Response:
         try:
-            async with _asked(request) as content:
+            async with _admit(request) as content:
                 return await run_in_threadpool(endpoint, request, content)
         except ClientDisconnect:
             return Response(status_code=499)  # to nobody
         except FullError as error:
             await asyncio.sleep(_HOLD)
-            return _refuse(429, str(error), headers={"Retry-After": str(error.seconds)})
+            return _refusal(429, str(error), headers={"Retry-After": str(error.seconds)})
         except HTTPException as error:
-            return _refuse(error.status_code, error.detail)
+            return _refusal(error.status_code, error.detail)
         except (DataError, ModelError) as error:
-            return _refuse(503, f"There is no model that could answer: {error}")
+            return _refusal(503, f"There is no model that could answer: {error}")
         except Exception:  # noqa: BLE001 - whatever it is, a caller must not see it, and the log must
             _LOG.exception("%s %s", request.method, request.url.path)
-            return _refuse(500, "Something is wrong with this program. Its log says what.")
+            return _refusal(500, "Something is wrong with this program. Its log says what.")
 
     return answer
 
 
 @asynccontextmanager
-async def _asked(request: Request) -> AsyncIterator[Any]:
+async def _admit(request: Request) -> AsyncIterator[bytes | None]:
     """Read the body of a request, if it has one, and wait until it is its turn."""
     if request.method != "POST":
         yield None
@@ -107,16 +106,17 @@ async def _asked(request: Request) -> AsyncIterator[Any]:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise HTTPException(415, "The content is not declared as JSON. Send the header Content-Type: application/json.")
     with ExitStack() as places:
-        share, content = await _content(request, places)
+        share, content = await _read_body(request, places)
         async with share.turn:
             if await request.is_disconnected():
                 raise ClientDisconnect
             yield content
 
 
-async def _content(request: Request, places: Any) -> tuple[Share, bytes]:
+async def _read_body(request: Request, places: ExitStack) -> tuple[Share, bytes]:
     """Read a body, but not more than is allowed; a long one has its place before its end, for it is kept until then."""
-    share, content, refusal = SHORT_ONES, bytearray(), None
+    share, content = SHORT_ONES, bytearray()
+    refusal: FullError | None = None
     try:
         async with asyncio.timeout(_ARRIVAL):
             async for chunk in request.stream():
@@ -124,8 +124,8 @@ async def _content(request: Request, places: Any) -> tuple[Share, bytes]:
                     continue  # read past: who is still sending might not hear the answer
                 content += chunk
                 if len(content) > MAX_BYTES:
-                    text = f"The content is larger than {MAX_BYTES:,} bytes. Send fewer scenarios at once."
-                    raise HTTPException(413, text)
+                    message = f"The content is larger than {MAX_BYTES:,} bytes. Send fewer scenarios at once."
+                    raise HTTPException(413, message)
                 if share is SHORT_ONES and len(content) > _SHORT:
                     share = LONG_ONES
                     try:
@@ -133,8 +133,8 @@ async def _content(request: Request, places: Any) -> tuple[Share, bytes]:
                     except FullError as error:
                         content, refusal = bytearray(), error
     except TimeoutError:
-        text = f"The content has not arrived within {_ARRIVAL} s. Send fewer scenarios at once."
-        raise HTTPException(408, text) from None
+        message = f"The content has not arrived within {_ARRIVAL} s. Send fewer scenarios at once."
+        raise HTTPException(408, message) from None
     if refusal:
         raise refusal
     if share is SHORT_ONES:
@@ -142,25 +142,29 @@ async def _content(request: Request, places: Any) -> tuple[Share, bytes]:
     return share, bytes(content)
 
 
-def _level(request: Request, model: Model) -> Any:
+def _read_level(request: Request, model: Model) -> tuple[float, list[Located]]:
     """Read the level of the interval from the address, which may hold nothing else."""
     if unknown := [name for name in request.query_params if name != "coverage"]:
         cure = "The only parameter is coverage."
         text = f"{unknown[0][:60]!r} is not a parameter. {cure}"
-        return None, [(None, Problem(text, unknown[0][:60], request.query_params[unknown[0]], cure))]
+        return _USUAL_LEVEL, [(None, Problem(text, unknown[0][:60], request.query_params[unknown[0]], cure))]
     possible, asked = possible_levels(len(model.distinct)), request.query_params.getlist("coverage")
     try:
-        (level,) = [float(one) for one in asked] or [0.9]
+        (level,) = [float(text) for text in asked] or [_USUAL_LEVEL]
     except ValueError:
-        level = None
+        level = math.nan
     if level not in possible:
-        cure = f"Give one of {', '.join(f'{one:g}' for one in possible)}."
+        cure = f"Give one of {', '.join(f'{level:g}' for level in possible)}."
         text = f"coverage: {', '.join(asked)[:60]!r} is not a level of the interval. {cure}"
-        return None, [(None, Problem(text, "coverage", ", ".join(asked), cure))]
+        return _USUAL_LEVEL, [(None, Problem(text, "coverage", ", ".join(asked), cure))]
     return level, []
 
 
-def _scenario(values: NDArray[np.float64]) -> Any:
+def _problems_of(error: DataError) -> list[Problem]:
+    return cast("list[Problem]", error.problems)  # all that is wrong with a scenario says which input is meant
+
+
+def _read_scenario(values: Any) -> Scenario:
     """Check one scenario as the pages do; here a number must be sent as a number."""
     if not isinstance(values, dict):
         cure = f"Give an object with {', '.join(FEATURE_NAMES)}."
@@ -175,109 +179,111 @@ def _scenario(values: NDArray[np.float64]) -> Any:
     try:
         scenario = Scenario(values | {column.name: column.default for column in text})
     except DataError as error:
-        problems += error.problems
+        problems += _problems_of(error)
     if problems:
         raise DataError(problems)
     return scenario
 
 
-@_guarded
-def _predict(request: Request, content: bytes) -> "_Answer":
+@_answering_in_json
+def _predict(request: Request, content: bytes) -> Response:
     model = resources.owner.current()
     try:
         sent = load_json(content)
     except DataError as error:
-        return _refuse(400, f"{error} Send a scenario, or a list of them.")
+        return _refusal(400, f"{error} Send a scenario, or a list of them.")
     is_list = isinstance(sent, list)
     if is_list and not 1 <= len(sent) <= MAX_SCENARIOS:
         cure = f"Send from 1 to {MAX_SCENARIOS:,} scenarios at once."
-        return _refuse(422, cure, [(None, Problem(f"{len(sent):,} scenarios. {cure}", "", len(sent), cure))])
-    coverage, problems = _level(request, model)
+        return _refusal(422, cure, [(None, Problem(f"{len(sent):,} scenarios. {cure}", "", len(sent), cure))])
+    coverage, problems = _read_level(request, model)
     scenarios = []
-    for number, values in enumerate(chain.from_iterable(in_pieces(sent if is_list else [sent], _CHECKED))):
+    for number, values in enumerate(chain.from_iterable(cut_with_rests(sent if is_list else [sent], _CHECKED))):
         try:
-            scenarios.append(_scenario(values))
+            scenarios.append(_read_scenario(values))
         except DataError as error:
-            problems += [(number if is_list else None, problem) for problem in error.problems]
+            problems += [(number if is_list else None, problem) for problem in _problems_of(error)]
     if problems:
         more = f" The first {DataError.SHOWN} are listed." if len(problems) > DataError.SHOWN else ""
-        return _refuse(422, f"{len(problems):,} problem{'s' * (len(problems) > 1)}.{more}", problems)
+        return _refusal(422, f"{len(problems):,} problem{'s' * (len(problems) > 1)}.{more}", problems)
     if not is_list:
         answer = predict(model, scenarios[0], coverage).to_record()
         return _Answer(answer | {"version": model.version, "notice": model.notice})
-    told = {"version": model.version, "notice": model.notice, "unit": TARGET.unit, "coverage": coverage}
-    listed = b",".join(_written(_listed(model, some, coverage))[1:-1] for some in in_pieces(scenarios, _ANSWERED))
-    return _Answer(_written(told)[:-1] + b',"predictions":[' + listed + b"]}")
+    head = {"version": model.version, "notice": model.notice, "unit": TARGET.unit, "coverage": coverage}
+    listed = b",".join(
+        _to_json(_answer_list(model, piece, coverage))[1:-1] for piece in cut_with_rests(scenarios, _ANSWERED)
+    )
+    return _Answer(_to_json(head)[:-1] + b',"predictions":[' + listed + b"]}")
 
 
-def _listed(model: Model, scenarios: Sequence[Scenario], coverage: float) -> list[dict[str, Any]]:
+def _answer_list(model: Model, scenarios: Sequence[Scenario], coverage: float) -> list[dict[str, Any]]:
     """Answer scenarios of a list."""
     answers = score_scenarios(
         model, np.array([[scenario[name] for name in FEATURE_NAMES] for scenario in scenarios]), coverage
     )
-    names = {place: row_name(str(model.records[place][ROW])) for place in set(answers.nearest.tolist())}
+    names = {index: row_name(str(model.records[index][ROW])) for index in set(answers.nearest.tolist())}
     parts = (answers.value, answers.low, answers.high, answers.nearest, answers.distance, answers.support)
     return [
         {
             "value": value,
             "low": low,
             "high": high,
-            "nearest": {"name": names[place], "distance_sd": distance},
+            "nearest": {"name": names[index], "distance_sd": distance},
             "support": level,
         }
-        for value, low, high, place, distance, level in zip(*(part.tolist() for part in parts), strict=True)
+        for value, low, high, index, distance, level in zip(*(part.tolist() for part in parts), strict=True)
     ]
 
 
-def _start(model: Model, sent: Any) -> Any:
+def _read_start(model: Model, sent: Any) -> tuple[dict[str, float], float | None]:
     """Read where a change starts: figures, and the target where it is a row."""
     if isinstance(sent, str):
         return start_figures(model, find_row(model, sent))
-    return _scenario(sent), None
+    return _read_scenario(sent), None
 
 
-@_guarded
-def _change(request: Request, content: bytes) -> "_Answer":
+@_answering_in_json
+def _change(request: Request, content: bytes) -> Response:
     model = resources.owner.current()
     try:
         sent = load_json(content)
     except DataError as error:
-        return _refuse(400, f"{error} {_FROM_TO}")
+        return _refusal(400, f"{error} {_FROM_TO}")
     if not isinstance(sent, dict) or not {"from"} <= sent.keys() <= {"from", "to"}:
-        return _refuse(422, _FROM_TO)
-    level, problems = _level(request, model)
+        return _refusal(422, _FROM_TO)
+    level, problems = _read_level(request, model)
     try:
-        start, observed = _start(model, sent["from"])
+        start, observed = _read_start(model, sent["from"])
         to = sent.get("to", {})
-        scenario = _scenario(start | to if isinstance(to, dict) else to)
+        scenario = _read_scenario(start | to if isinstance(to, dict) else to)
     except DataError as error:
-        problems += [(None, problem) for problem in error.problems]
+        problems += [(None, problem) for problem in _problems_of(error)]
     if problems:
-        return _refuse(422, f"{len(problems):,} problem{'s' * (len(problems) > 1)}.", problems)
+        return _refusal(422, f"{len(problems):,} problem{'s' * (len(problems) > 1)}.", problems)
     answer = predict_change(model, start, scenario, level, observed).to_record()
     return _Answer(answer | {"version": model.version, "notice": model.notice})
 
 
-@_guarded
-def _model(request: Request, content: bytes) -> "_Answer":
+@_answering_in_json
+def _model(request: Request, content: None) -> Response:
     model = resources.owner.current()
     record = model.metadata.to_record()
-    kept = ("algorithm", "parameters", "seed", "data", "scores", "folds", "trained_at", "libraries")
+    shown = ("algorithm", "parameters", "seed", "data", "scores", "folds", "trained_at", "libraries")
     return _Answer(
         {
             "version": model.version,
             "label": model.label,
             "notice": model.notice,
-            "features": [feature(column) for column in FEATURES],
+            "features": [describe_input(column) for column in FEATURES],
             "target": {"name": TARGET.name, "label": TARGET.label, "unit": TARGET.unit},
             "intervals": [interval.to_record() for interval in model.intervals],
         }
-        | {name: record[name] for name in kept}
+        | {name: record[name] for name in shown}
     )
 
 
-@_guarded
-def _ready(request: Request, content: bytes) -> "_Answer":
+@_answering_in_json
+def _ready(request: Request, content: None) -> Response:
     """Say whether the model that answers still answers as when it was kept, the way that the pages ask it.
 
     Also where something is not in order, such as a store that is gone: it is told, and a replica that answers stays.
@@ -286,21 +292,22 @@ def _ready(request: Request, content: bytes) -> "_Answer":
     probes = model.metadata.probes
     off = np.abs(predict_rows(model, np.array(probes.inputs)) - probes.predictions).max()
     if not off <= 1e-6:  # also where it is no number
-        return _refuse(503, f"The model is off by {off:.3g} {TARGET.unit} on rows whose predictions were kept with it.")
+        return _refusal(
+            503, f"The model is off by {off:.3g} {TARGET.unit} on rows whose predictions were kept with it."
+        )
     answers = {"ready": True, "version": model.version, "notice": model.notice}
     return _Answer(answers | {"n_probes": len(probes.predictions)})
 
 
-@_guarded
-def _openapi(request: Request, content: bytes) -> "_Answer":
+@_answering_in_json
+def _openapi(request: Request, content: None) -> Response:
     outer = request.scope.get("root_path", "").removesuffix("/api")
-    return _Answer(document(possible_levels(len(resources.owner.current().distinct)), outer))
+    return _Answer(describe_api(possible_levels(len(resources.owner.current().distinct)), outer))
 
 
 async def _not_here(request: Request, error: Exception) -> Response:
-    if not isinstance(error, HTTPException):
-        raise error
-    return _refuse(error.status_code, f"{error.detail}. See openapi.json for what there is.", headers=error.headers)
+    assert isinstance(error, HTTPException)  # noqa: S101 (what it is registered for)
+    return _refusal(error.status_code, f"{error.detail}. See openapi.json for what there is.", headers=error.headers)
 
 
 routes = [

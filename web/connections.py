@@ -21,7 +21,7 @@ _BODY_TIME = 20  # [s] from one look at a body to the next
 _BODY_RATE = 500  # bytes a second of it at least; Apache's mod_reqtimeout asks for as many
 
 # However the app is started: uvicorn takes 64 kB and websockets lines of 8 kB by themselves.
-vars(h11_impl)["DEFAULT_MAX_INCOMPLETE_EVENT_SIZE"] = HEAD
+h11_impl.DEFAULT_MAX_INCOMPLETE_EVENT_SIZE = HEAD  # type: ignore[attr-defined]  # uvicorn's import of h11's
 http11.MAX_LINE_LENGTH = 2 * HEAD  # never less than what came through the door before it
 
 

@@ -25,9 +25,9 @@ async def _write_what_is_used(response: Response, user_info: dict[str, Any], tok
 
     The identity token serves to sign out at the provider, which asks its user where it gets none.
     """
-    said = {name: value for name, value in user_info.items() if name in _CLAIMS}
-    kept = {name: token for name, token in tokens.items() if name == "id_token" and len(token) <= _TOKEN}
-    await _write(response, said, kept)
+    claims = {name: value for name, value in user_info.items() if name in _CLAIMS}
+    short_tokens = {name: token for name, token in tokens.items() if name == "id_token" and len(token) <= _TOKEN}
+    await _write(response, claims, short_tokens)
 
 
 starlette_auth_routes._set_auth_cookie = _write_what_is_used  # noqa: SLF001

@@ -41,7 +41,7 @@ def security_headers(ancestors: list[str]) -> dict[str, str]:
     """
     index = (Path(st.__file__).parent / "static" / "index.html").read_bytes()
     inline = re.findall(rb"<script>(.*?)</script>", index, re.DOTALL)
-    hashes = " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(each).digest()).decode()}'" for each in inline)
+    hashes = " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(script).digest()).decode()}'" for script in inline)
     return {
         "Content-Security-Policy": (
             f"default-src 'none'; base-uri 'none'; form-action 'self'; connect-src 'self'; "
@@ -97,10 +97,10 @@ class Guard:
         """Return a request as it would be without a proxy that calls the app by another name: Streamlit compares."""
         origin, host = headers.get("origin"), headers.get("host", "")
         opened = origins.own_host(origin, host, self._others) if origin is not None else host
-        if opened == host:
+        if opened is None or opened == host:
             return scope
         rest = [(name, value) for name, value in scope["headers"] if name != b"host"]
-        return {**scope, "headers": [*rest, (b"host", str(opened).encode())]}
+        return {**scope, "headers": [*rest, (b"host", opened.encode())]}
 
     def _refusal_of_origin(self, scope: Scope, headers: Headers) -> Response | None:
         origin, host = headers.get("origin"), headers.get("host", "")
@@ -114,8 +114,8 @@ class Guard:
         if len(self._refused) > _REMEMBERED:
             del self._refused[next(iter(self._refused))]
         if re.search(r"/static/js/[^/]+\.js$", scope["path"]):  # the page has come; without its script it stays white
-            said = _WRITE.replace("TEXT", json.dumps(_other_address(origin, host)))
-            return Response(said, media_type="text/javascript", headers={"Cache-Control": "no-store"})
+            script = _WRITE.replace("TEXT", json.dumps(_other_address(origin, host)))
+            return Response(script, media_type="text/javascript", headers={"Cache-Control": "no-store"})
         return PlainTextResponse("This is for pages of this app alone.\n", 403)
 
     def _reminder(self, scope: Scope, headers: Headers, host: str) -> Response | None:

@@ -1,16 +1,17 @@
 """The description of the JSON interface, derived from the schema of the data: OpenAPI 3.1."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from data.schema import FEATURES, PERIOD, QUESTION, ROW, ROWS, TARGET, Column
 from model.answering.neighbours import SUPPORT_LEVELS
 
+Json = dict[str, Any]
 MAX_SCENARIOS = 10_000
 MAX_BYTES = 4 * 2**20  # of a request
 
 
-def feature(column: Column) -> dict[str, Any]:
+def describe_input(column: Column) -> Json:
     """Describe an input: its meaning, its unit as it is sent, and what it may be."""
     return {
         "name": column.name,
@@ -23,27 +24,28 @@ def feature(column: Column) -> dict[str, Any]:
     }
 
 
-def _object(properties: dict[str, Any], optional: Iterable[str] = ()) -> dict[str, Any]:
+def _object_schema(properties: Json, optional: Iterable[str] = ()) -> Json:
     required = [name for name in properties if name not in optional]
     return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
 
 
-def _reference(name: str) -> dict[str, str]:
+def _reference(name: str) -> Json:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def _schemas(levels: Iterable[float]) -> dict[str, Any]:
-    number, text = {"type": "number"}, {"type": "string"}
-    whole = {"type": "integer", "minimum": 0}
+def _schemas(levels: Sequence[float]) -> Json:
+    number: Json = {"type": "number"}
+    text: Json = {"type": "string"}
+    whole: Json = {"type": "integer", "minimum": 0}
     amount = {"type": "number", "description": TARGET.unit}
-    near = _object({"name": text, "distance_sd": number | {"description": "standard deviations of the inputs"}})
+    near = _object_schema({"name": text, "distance_sd": number | {"description": "standard deviations of the inputs"}})
     support = {"enum": list(SUPPORT_LEVELS), "description": f"how far from every {ROW}"}
-    inputs = {
+    inputs: Json = {
         column.name: {
             "type": "number",
             "minimum": column.minimum,
             "maximum": column.maximum,
-            "description": f"{column.help} Unit: {feature(column)['unit']}.",
+            "description": f"{column.help} Unit: {describe_input(column)['unit']}.",
             "examples": [column.default],
         }
         for column in FEATURES
@@ -60,7 +62,7 @@ def _schemas(levels: Iterable[float]) -> dict[str, Any]:
         "held_expected": counted,
         "held_by_chance": {"type": ["array", "null"], "items": whole, "minItems": 2, "maxItems": 2},
     }
-    intervals = {"type": "array", "items": _object(of_level)}
+    intervals = {"type": "array", "items": _object_schema(of_level)}
     ends = {"value": amount, "low": amount, "high": amount}
     contributions = {column.name: amount for column in FEATURES}
     problem = {
@@ -89,34 +91,36 @@ def _schemas(levels: Iterable[float]) -> dict[str, Any]:
     share = {"type": ["number", "null"], "minimum": 0, "maximum": 1}
     end = {"type": ["number", "null"], "description": f"{TARGET.unit}; null while the model has no refits"}
     return {
-        "Scenario": _object(inputs),
-        "Inputs": _object(inputs, optional=inputs),
-        "Change": _object(
+        "Scenario": _object_schema(inputs),
+        "Inputs": _object_schema(inputs, optional=inputs),
+        "Change": _object_schema(
             {"from": _reference("Scenario"), "to": _reference("Scenario")}
             | {"from_prediction": amount, "to_prediction": amount, "change": amount, "low": end, "high": end}
             | {"level": level, "is_stretched": {"type": "boolean", "description": "whether to hold the change"}}
-            | {"share_below_zero": share, "share_above_zero": share, "contributions": _object(contributions)}
+            | {"share_below_zero": share, "share_above_zero": share, "contributions": _object_schema(contributions)}
             | {"others": {"type": "object", "additionalProperties": amount, "description": "algorithm -> its change"}}
             | {"observed": {"type": ["number", "null"], "description": f"of the {ROW} it starts from"}, "unit": text}
             | {"version": version, "notice": notice}
         ),
-        "Prediction": _object(
+        "Prediction": _object_schema(
             {"scenario": _reference("Scenario"), **ends, "coverage": level, "intervals": intervals, "unit": text}
             | {"nearest": {"type": "array", "items": near}, "support": support, "average": amount}
-            | {"contributions": _object(contributions), "version": version, "notice": notice}
+            | {"contributions": _object_schema(contributions), "version": version, "notice": notice}
         ),
-        "Predictions": _object(
+        "Predictions": _object_schema(
             {"version": version, "notice": notice, "unit": text, "coverage": level}
-            | {"predictions": {"type": "array", "items": _object({**ends, "nearest": near, "support": support})}}
+            | {"predictions": {"type": "array", "items": _object_schema({**ends, "nearest": near, "support": support})}}
         ),
-        "Model": _object(described),
-        "Ready": _object({"ready": {"const": True}, "version": version, "notice": notice, "n_probes": whole}),
-        "Error": _object({"error": text, "problems": {"type": "array", "items": _object(problem)}}, ("problems",)),
+        "Model": _object_schema(described),
+        "Ready": _object_schema({"ready": {"const": True}, "version": version, "notice": notice, "n_probes": whole}),
+        "Error": _object_schema(
+            {"error": text, "problems": {"type": "array", "items": _object_schema(problem)}}, ("problems",)
+        ),
     }
 
 
-def _answers(schema: dict[str, Any], *errors: Any) -> dict[str, Any]:
-    told = {
+def _describe_answers(schema: Json, *errors: int) -> Json:
+    meanings = {
         400: "not JSON",
         408: "the content has not arrived within 30 seconds",
         413: f"more than {MAX_BYTES:,} bytes",
@@ -126,33 +130,21 @@ def _answers(schema: dict[str, Any], *errors: Any) -> dict[str, Any]:
         500: "a mistake of this program",
         503: "no model that could answer, with the reason",
     }
-    error = {"content": {"application/json": {"schema": _reference("Error")}}}
-    answers: dict[str, dict[str, Any]] = {str(status): {"description": told[status], **error} for status in errors}
+    error: Json = {"content": {"application/json": {"schema": _reference("Error")}}}
+    answers: Json = {str(status): {"description": meanings[status]} | error for status in errors}
     if "429" in answers:
         after = {"description": "seconds to wait", "required": True, "schema": {"type": "integer", "minimum": 1}}
         answers["429"] |= {"headers": {"Retry-After": after}}
     return {"200": {"description": "the answer", "content": {"application/json": {"schema": schema}}}} | answers
 
 
-def document(levels: Iterable[float], base: str = "") -> dict[str, Any]:
-    """Describe the interface.
-
-    Parameters
-    ----------
-    levels
-        Levels that the interval can have [1].
-    base
-        Path below which the app is served.
-
-    Returns
-    -------
-    dict
-        An OpenAPI 3.1 document.
-    """
-    one, many = _reference("Scenario"), {"type": "array", "items": _reference("Scenario")}
-    body = {"oneOf": [one, many | {"minItems": 1, "maxItems": MAX_SCENARIOS}]}
+def describe_api(levels: Sequence[float], base: str = "") -> Json:
+    """Describe the interface below the path `base` of a site, with the levels that the interval can have [1]."""
+    scenario = _reference("Scenario")
+    many: Json = {"type": "array", "items": scenario}
+    body = {"oneOf": [scenario, many | {"minItems": 1, "maxItems": MAX_SCENARIOS}]}
     either = {"oneOf": [_reference("Prediction"), _reference("Predictions")]}
-    level = {
+    level: Json = {
         "name": "coverage",
         "in": "query",
         "description": "Level of the interval.",
@@ -163,20 +155,26 @@ def document(levels: Iterable[float], base: str = "") -> dict[str, Any]:
         "summary": "Predict one scenario, or many at once",
         "parameters": [level],
         "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
-        "responses": _answers(either, 400, 408, 413, 415, 422, 429, 500, 503),
+        "responses": _describe_answers(either, 400, 408, 413, 415, 422, 429, 500, 503),
     }
-    start = {"oneOf": [{"type": "string", "description": f"name or code of a {ROW}"}, one]}
-    between = _object({"from": start, "to": _reference("Inputs")}, optional=("to",))
+    start = {"oneOf": [{"type": "string", "description": f"name or code of a {ROW}"}, scenario]}
+    between = _object_schema({"from": start, "to": _reference("Inputs")}, optional=("to",))
     changing = {
         "operationId": "change",
         "summary": "Say what changes from one scenario to another, and how sure that is",
         "parameters": [level],
         "requestBody": {"required": True, "content": {"application/json": {"schema": between}}},
-        "responses": _answers(_reference("Change"), 400, 408, 413, 415, 422, 429, 500, 503),
+        "responses": _describe_answers(_reference("Change"), 400, 408, 413, 415, 422, 429, 500, 503),
     }
 
-    def reading(name: str, summary: str, schema: str) -> dict[str, Any]:
-        return {"get": {"operationId": name, "summary": summary, "responses": _answers(_reference(schema), 500, 503)}}
+    def reading(name: str, summary: str, schema: str) -> Json:
+        return {
+            "get": {
+                "operationId": name,
+                "summary": summary,
+                "responses": _describe_answers(_reference(schema), 500, 503),
+            }
+        }
 
     return {
         "openapi": "3.1.0",

@@ -11,7 +11,7 @@ _PORTS = {"http": ":80", "https": ":443"}  # that a browser leaves out
 _ORIGIN = re.compile(r"https?://(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*(:\d{1,5})?/?")
 
 
-def read(variable: str) -> list[str]:
+def read_sites(variable: str) -> list[str]:
     """Return the sites that a setting names, each like https://example.org; end the program where one is none."""
     sites = re.findall(r"[^\s,]+", os.environ.get(variable, ""))
     if wrong := [site for site in sites if not _ORIGIN.fullmatch(site.lower())]:
@@ -22,7 +22,7 @@ def read(variable: str) -> list[str]:
     return [site.lower().removesuffix("/") for site in sites]
 
 
-def hosts(sites: list[str]) -> list[str]:
+def host_names(sites: list[str]) -> list[str]:
     """Return the names of the hosts of some sites."""
     return [re.sub(r":\d+$", "", site.partition("://")[2]) for site in sites]
 

@@ -35,7 +35,7 @@ _HUNG_UP = 499  # as nginx writes it: there was nobody left to answer
 _id: ContextVar[str] = ContextVar("id", default="")
 
 
-def middleware(base: str) -> Sequence[Middleware]:
+def log_middleware(base: str) -> Sequence[Middleware]:
     """Return what stands around everything else, where anything is to be written down.
 
     Parameters
@@ -48,7 +48,7 @@ def middleware(base: str) -> Sequence[Middleware]:
         sys.exit(f"{LOG_SETTING}: {form[:40]!r} is no form of the log. Write json, or text, which it has by itself.")
     if form == "json":
         _write_json()
-    return [Middleware(Record, base, form == "json")] if form == "json" or metrics.figures else []
+    return [Middleware(Record, base, form == "json")] if form == "json" or metrics.counters else []
 
 
 def _write_json() -> None:
@@ -98,8 +98,10 @@ class Record:
             await self._app(scope, receive, send)
             return
         begun, status, n_bytes = time.perf_counter(), 0, 0
-        told = Headers(scope=scope).get("x-request-id", "")
-        _id.set(told if _ID.fullmatch(told) else secrets.token_hex(8))  # each request is a task, with values of its own
+        sent_id = Headers(scope=scope).get("x-request-id", "")
+        _id.set(
+            sent_id if _ID.fullmatch(sent_id) else secrets.token_hex(8)
+        )  # each request is a task, with values of its own
 
         async def sending(message: Message) -> None:
             nonlocal status, n_bytes
@@ -123,9 +125,9 @@ class Record:
             seconds = time.perf_counter() - begun
             status = status or _HUNG_UP
             is_socket = scope["type"] == "websocket"
-            if metrics.figures and not is_socket and scope["path"].startswith(self._api):
+            if metrics.counters and not is_socket and scope["path"].startswith(self._api):
                 path = self._paths.get(scope["path"], "other")
-                metrics.figures.requests.labels(path, status).observe(seconds)
+                metrics.counters.requests.labels(path, status).observe(seconds)
             level = logging.ERROR if status >= 500 else logging.INFO
             figures = {"status": status, "duration": round(seconds, 4), "bytes": n_bytes}
             self._log(scope, "websocket closed" if is_socket else "request", level, figures)

@@ -61,7 +61,7 @@ class Share:
             self._n_taken -= 1
 
 
-def in_pieces(things: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
+def cut_with_rests(things: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
     """Cut what takes long into pieces, with a rest of a millisecond after each.
 
     Python changes threads every 5 ms at best, and an answer to a slider does so a dozen times: beside work without

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from data.cells import escape
+from data.cells import escape_cell
 from data.errors import DataError
 from data.inputs import load_inputs, load_json
 from data.schema import FEATURE_NAMES, FEATURES
@@ -115,7 +115,7 @@ def write_csv(tray: Sequence[KeptScenario]) -> bytes:
 
     # What begins with an apostrophe itself gets one, too: one is taken off when it is read.
     records = [
-        record | {"name": "'" * record["name"].startswith("'") + escape(record["name"])}
+        record | {"name": "'" * record["name"].startswith("'") + escape_cell(record["name"])}
         for record in map(_to_record, tray)
     ]
     text = pd.DataFrame(records).to_csv(index=False, lineterminator="\n")

@@ -56,11 +56,11 @@ def find_start(model: Model, code: str) -> Start:
         Of a row, or its name; empty for the typical one.
     """
     try:
-        place = find_row(model, code)
+        index = find_row(model, code)
     except DataError:
         return Start("", TYPICAL, DEFAULTS, None)
-    scenario, observed = start_figures(model, place)
-    code = str(model.records[place][ROW])
+    scenario, observed = start_figures(model, index)
+    code = str(model.records[index][ROW])
     return Start(code, row_name(code), scenario, observed) if _fits(scenario) else Start("", TYPICAL, DEFAULTS, None)
 
 
@@ -69,14 +69,14 @@ def list_starts(model: Model) -> list[Start]:
     """List the typical start, and of the rows those that the sliders can show, a part of many, by their names."""
     rows = sorted(model.some_records, key=lambda row: row_name(str(row[ROW])))
     listed = {
-        str(row[ROW]): Start(str(row[ROW]), row_name(str(row[ROW])), _inputs_of(row), row[TARGET.name])
+        str(row[ROW]): Start(str(row[ROW]), row_name(str(row[ROW])), _scenario_of(row), row[TARGET.name])
         for row in reversed(rows)
-        if _fits(_inputs_of(row))
+        if _fits(_scenario_of(row))
     }
     return [Start("", TYPICAL, DEFAULTS, None), *reversed(listed.values())]
 
 
-def _inputs_of(row: Mapping[str, Any]) -> dict[str, float]:
+def _scenario_of(row: Mapping[str, Any]) -> dict[str, float]:
     return {column.name: row[column.name] for column in FEATURES}
 
 
@@ -96,87 +96,85 @@ def read_address_on_entry(model: Model) -> None:
         return
     start, problems = find_start(model, code := asked.get(session.FROM, "")), []
     if code and not start.code:
-        problems.append(
-            f"The link starts from ` {_harmless(code)} `, which is no {ROW} here that the sliders can show."
-        )
+        problems.append(f"The link starts from ` {_as_code(code)} `, which is no {ROW} here that the sliders can show.")
     scenario = dict(start.scenario)
     for column in FEATURES:
         if (text := asked.get(session.INPUT_KEYS[column.name])) is None:
             continue
-        if (value := _in_link(column, text)) is None:
-            problems.append(_beyond(column, text))
+        if (value := _read_in_link(column, text)) is None:
+            problems.append(_out_of_range(column, text))
         else:
             scenario[column.name] = value
-    text = asked.get(session.COVERAGE, level_text(DEFAULT_LEVEL))
+    text = asked.get(session.COVERAGE, format_level(DEFAULT_LEVEL))
     spellings = {spelled: level for level in LEVELS for spelled in (f"{level * 100:g}%", f"{level:g}")}
     if (level := spellings.get(text.replace(" ", ""))) is None:
-        named = ", ".join(map(level_text, LEVELS))
-        problems.append(
-            f"The link asks for the level ` {_harmless(text)} `, which there is not. Choose one of {named}."
-        )
+        named = ", ".join(map(format_level, LEVELS))
+        problems.append(f"The link asks for the level ` {_as_code(text)} `, which there is not. Choose one of {named}.")
     write_inputs(scenario, start.code, level or DEFAULT_LEVEL)
     state[session.PROBLEM] = problems, scenario
 
 
-def _in_link(column: Column, text: str) -> float | None:
+def _read_in_link(column: Column, text: str) -> float | None:
     """Read an input in a link, in the stored unit or the shown one; None where the slider cannot show it."""
     try:
         value = read_number(text)
     except ValueError:
         return None
     readings = (value, round(value / column.scale, 12))
-    return next((each for each in readings if column.low <= each <= column.high), None)
+    return next((reading for reading in readings if column.low <= reading <= column.high), None)
 
 
-def _beyond(column: Column, text: str) -> str:
+def _out_of_range(column: Column, text: str) -> str:
     low, high = (column.text(end) for end in (column.low, column.high))
     return (
-        f"{column.label}: the link asks for ` {_harmless(text)} `, which the slider cannot show. Choose a number from "
+        f"{column.label}: the link asks for ` {_as_code(text)} `, which the slider cannot show. Choose a number from "
         f"{low} to {high} ({column.unit})."
     )
 
 
-def _harmless(text: str) -> str:
+def _as_code(text: str) -> str:
     return re.sub(r"[`\s]+", " ", text[:60])  # as code, in which nothing is a link
 
 
 def find_problems(scenario: Mapping[str, float]) -> list[str]:
     """What was wrong with the link, in Markdown, until the scenario changes."""
-    told, opened_at = st.session_state.get(session.PROBLEM, ([], None))
-    return told if opened_at == scenario else []
+    problems, opened_at = st.session_state.get(session.PROBLEM, ([], None))
+    return problems if opened_at == scenario else []
 
 
 def read_inputs() -> Inputs:
     """Return the newest of what the browser sent and the server wrote."""
     state = st.session_state
     written = Inputs(*state.get(session.INPUTS) or (0, 0, dict(DEFAULTS), "", DEFAULT_LEVEL))
-    sent = _sent()
+    sent = _read_sent()
     if sent and sent.epoch == written.epoch and sent.seq > written.seq:
         state[session.INPUTS] = tuple(sent)
         return sent
     return written
 
 
-def _sent() -> Inputs | None:
+def _read_sent() -> Inputs | None:
     """What the browser sent last, if that can be; a browser may send anything."""
-    told = _told()
+    message = _last_message()
     try:
-        scenario = dict(zip(DEFAULTS, map(float, told["values"]), strict=True))
-        sent = Inputs(int(told["epoch"]), int(told["seq"]), scenario, str(told["start"])[:200], float(told["level"]))
+        scenario = dict(zip(DEFAULTS, map(float, message["values"]), strict=True))
+        sent = Inputs(
+            int(message["epoch"]), int(message["seq"]), scenario, str(message["start"])[:200], float(message["level"])
+        )
     except (KeyError, TypeError, ValueError, OverflowError):
         return None
     return sent if _fits(scenario) and sent.level in LEVELS else None
 
 
-def _told() -> dict[str, Any]:
+def _last_message() -> dict[str, Any]:
     """The last message of the browser, whatever may be in it."""
-    told = (st.session_state.get(session.WHAT_IF) or {}).get("scenario")
-    return told if isinstance(told, dict) else {}
+    message = (st.session_state.get(session.WHAT_IF) or {}).get("scenario")
+    return message if isinstance(message, dict) else {}
 
 
 def rows_known_to_browser() -> str:
     """Which rows the browser has already, by the identity that it was sent."""
-    return str(_told().get("has", ""))
+    return str(_last_message().get("has", ""))
 
 
 def write_inputs(scenario: Mapping[str, float], start: str | None = None, level: float | None = None) -> None:
@@ -201,29 +199,29 @@ def take_over_start(drawn: Inputs) -> bool:
 
     It is where the session was lost with the connection, or with the server: a new one hears of it no sooner.
     """
-    sent = _sent()
+    sent = _read_sent()
     if not sent or (sent.epoch, sent.seq) <= (drawn.epoch, drawn.seq):
         return False
     st.session_state[session.INPUTS] = tuple(sent)
     return True
 
 
-def last_scenario() -> dict[str, float]:
+def read_scenario() -> dict[str, float]:
     """Return where the sliders are, or were when the What-if page was left, or their defaults."""
     return read_inputs().scenario
 
 
-def link_to(row: Mapping[str, Any]) -> dict[str, str] | None:
+def link_from_row(row: Mapping[str, Any]) -> dict[str, str] | None:
     """Parameters of a link to the What-if page that starts from a row; None where a slider cannot show it."""
-    return {session.FROM: str(row[ROW])} if _fits(_inputs_of(row)) else None
+    return {session.FROM: str(row[ROW])} if _fits(_scenario_of(row)) else None
 
 
-def last_level(model: Model) -> float:
+def read_level(model: Model) -> float:
     """Return the level of the intervals that was chosen, or the highest below it that a model's rows can set."""
     return nearest_possible_level(len(model.distinct), read_inputs().level)
 
 
-def level_text(level: float) -> str:
+def format_level(level: float) -> str:
     """Write a level of the interval as the pages and their addresses do: ``0.9`` -> ``"90 %"``."""
     return f"{level * 100:g} %"
 
@@ -234,7 +232,7 @@ def draw_level(model: Model, key: str) -> float:
         "Level of the interval",
         possible_levels(len(model.distinct)),
         default=DEFAULT_LEVEL,
-        format_func=level_text,
+        format_func=format_level,
         key=key,
         required=True,
         bind="query-params",

@@ -8,15 +8,15 @@ import time
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import streamlit as st
 
 from model.store import sign_ins
 from model.store.database import StoreError
 from pages.shared import resources, session
-from pages.shared.mode import RETRAIN_SETTING, mode
-from pages.shared.words.wording import plain
+from pages.shared.mode import RETRAIN_SETTING, retrain_mode
+from pages.shared.words.wording import escape
 
 ALLOWED = "PETROL_ALLOWED"  # addresses, and domains whose every address is meant
 _LOG = logging.getLogger(__name__)
@@ -25,6 +25,8 @@ _SECRET = 32  # characters of a secret that nobody guesses
 _EXPIRED = "Your sign-in has expired. Sign in again."
 _TOKENS = {"id", "access"}
 _SMALL = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+_T = TypeVar("_T")
+Claims = Mapping[str, Any]  # what a provider says of somebody
 _unkept: set[tuple[str, str]] = (
     set()
 )  # sign-ins that were ended while the store could not be written: this server knows them alone
@@ -34,18 +36,8 @@ class NotAllowedError(StoreError):
     """Whoever asks may not change the model; the message says why, and what to do."""
 
 
-def change(function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+def change(function: Callable[..., _T], *arguments: Any, **options: Any) -> _T:
     """Do what changes the store, if this visitor may at this moment.
-
-    Parameters
-    ----------
-    function
-        Of the model, with its arguments and options.
-
-    Returns
-    -------
-    object
-        What the function returns.
 
     Raises
     ------
@@ -59,7 +51,7 @@ def change(function: Callable[..., Any], *arguments: Any, **options: Any) -> Any
 
 def refusal() -> str:
     """Say why this visitor may change nothing; empty where they may."""
-    if (setting := mode()) == "login":
+    if (setting := retrain_mode()) == "login":
         user = st.user.to_dict()
         reason = configuration_problem() or _refusal_of(user, os.environ.get(ALLOWED, ""), time.time())
         return reason or _refusal_of_ended(user)
@@ -70,7 +62,7 @@ def refusal() -> str:
     return ""
 
 
-def _refusal_of(user: Any, allowed: str, now: float) -> str:
+def _refusal_of(user: Claims, allowed: str, now: float) -> str:
     """Say what keeps somebody out, by what the provider says of them."""
     if not user.get("is_logged_in"):
         return "Sign in to train, promote, roll back or remove."
@@ -83,11 +75,11 @@ def _refusal_of(user: Any, allowed: str, now: float) -> str:
         return "Your sign-in vouches for no mail address, so nobody here can tell who you are."
     known = {entry.strip().lstrip("@").translate(_SMALL) for entry in allowed.split(",")}
     if not {address, address.partition("@")[2]} & known:
-        return f"{plain(address)} may not change the model here. Whoever runs this app can allow it in {ALLOWED}."
+        return f"{escape(address)} may not change the model here. Whoever runs this app can allow it in {ALLOWED}."
     return ""
 
 
-def _refusal_of_ended(user: Mapping[str, Any]) -> str:
+def _refusal_of_ended(user: Claims) -> str:
     """Say that somebody has signed out, here or at another server, with a cookie that somebody has copied."""
     sign_in = _sign_in_of(user)
     try:
@@ -96,21 +88,21 @@ def _refusal_of_ended(user: Mapping[str, Any]) -> str:
         return str(error)
 
 
-def _address(user: Mapping[str, Any]) -> str:
+def _address(user: Claims) -> str:
     # Only A to Z: other letters have small forms that make one domain look like another.
     return str(user.get("email") or "").translate(_SMALL)
 
 
-def _sign_in_of(user: Mapping[str, Any]) -> tuple[str, str]:
+def _sign_in_of(user: Claims) -> tuple[str, str]:
     return str(user.get("sub")), str(user.get("iat"))
 
 
-def author(typed: str) -> str:
+def author_name(typed: str) -> str:
     """Return the name for the record: who has signed in, where that is asked for, else what was typed."""
-    return _address(st.user.to_dict()) if mode() == "login" else typed
+    return _address(st.user.to_dict()) if retrain_mode() == "login" else typed
 
 
-def _section() -> Any:
+def _sign_in_settings() -> Mapping[str, Any] | None:
     """Return the settings of the sign-in, or None where there are none."""
     return st.secrets.get("auth") if st.secrets.load_if_toml_exists() else None
 
@@ -121,7 +113,7 @@ def secrets_problem() -> str:
         for path in map(Path, st.get_option("secrets.files")):
             if path.is_file():
                 tomllib.loads(path.read_text(encoding="utf-8"))  # Streamlit takes a broken file for none
-        section = _section()
+        section = _sign_in_settings()
         given = section.get("expose_tokens", []) if section is not None else []
         is_usable = {given} <= _TOKENS if isinstance(given, str) else set(given) <= _TOKENS
         reason = "" if is_usable else "expose_tokens may name id and access alone"
@@ -130,27 +122,27 @@ def secrets_problem() -> str:
     return reason and f".streamlit/secrets.toml cannot be used ({reason}). Mend it, or take it away."
 
 
-def _base() -> str:
+def _base_path() -> str:
     base = st.get_option("server.baseUrlPath").strip("/")
     return base and f"/{base}"
 
 
-def _home(section: dict[str, str]) -> str | None:
+def _host_of_app(section: Mapping[str, Any]) -> str | None:
     """Return the host to which the provider sends people back, or nothing where that is not this app."""
-    found = re.fullmatch(rf"https?://([^/\s]+){re.escape(_base())}/oauth2callback", section["redirect_uri"])
-    return found and found[1]
+    match = re.fullmatch(rf"https?://([^/\s]+){re.escape(_base_path())}/oauth2callback", section["redirect_uri"])
+    return match and match[1]
 
 
 def configuration_problem() -> str:
     """Say what the settings of the sign-in lack; empty where it can work, and nobody else can sign for it."""
-    section = _section()
+    section = _sign_in_settings()
     if section is None:
         return f"Nobody can sign in here: there is no .streamlit/secrets.toml with a section [auth]. {_CURE}"
     for name in ("redirect_uri", "cookie_secret", "client_id", "client_secret", "server_metadata_url"):
         if not (isinstance(section.get(name), str) and section[name]):
             return f"Nobody can sign in here: {name} is missing in the section [auth] of the secrets. {_CURE}"
-    if not _home(section):
-        path = f"{_base()}/oauth2callback"
+    if not _host_of_app(section):
+        path = f"{_base_path()}/oauth2callback"
         return f"Nobody can sign in here: redirect_uri is not like https://example.org{path}. {_CURE}"
     if len(section["cookie_secret"]) < _SECRET:
         return f"Nobody can sign in here: cookie_secret is shorter than {_SECRET} characters. {_CURE}"
@@ -158,15 +150,9 @@ def configuration_problem() -> str:
 
 
 def draw_door() -> bool:
-    """Say who may change the model, with what this visitor can do about it.
-
-    Returns
-    -------
-    bool
-        Whether they may.
-    """
+    """Draw who may change the model, and what this visitor can do about it; return whether they may."""
     reason = refusal()
-    if mode() != "login":
+    if retrain_mode() != "login":
         if reason:
             st.info(reason, icon=":material/lock:")
         else:
@@ -181,16 +167,16 @@ def draw_door() -> bool:
         if reason:
             st.info(reason, icon=":material/lock:")
         else:
-            st.caption(f"Signed in as {plain(author(''))}.", width="content")
+            st.caption(f"Signed in as {escape(author_name(''))}.", width="content")
         with st.container(horizontal=True, width="content"):
             if is_signed_in:
                 st.button("Sign out", on_click=_sign_out, key=session.DOOR_OUT)
             elif not problem:
                 st.button("Sign in", type="primary", on_click=_sign_in, key=session.DOOR_IN)
     if reason and not is_signed_in and not problem:
-        home = _home(_section())
+        home = _host_of_app(_sign_in_settings() or {})
         if home != st.context.headers.get("Host"):
-            st.caption(f"Signing in leads to this app at {plain(home or '')}: open it there.")
+            st.caption(f"Signing in leads to this app at {escape(home)}: open it there.")
         if st.session_state.get(session.TRAY) and st.session_state.get(session.TRAY_REFUSED):
             st.caption("Signing in opens the page anew: download the scenarios that you keep first.")
     return not reason
@@ -208,7 +194,8 @@ def _sign_out() -> None:
     user = st.user.to_dict()
     sign_in, expires = _sign_in_of(user), user.get("exp")
     try:
-        sign_ins.end_sign_in(resources.owner.store(), *sign_in, expires if isinstance(expires, (int, float)) else 0)
+        end = expires if isinstance(expires, (int, float)) else 0
+        sign_ins.end_sign_in(resources.owner.store(), sign_in[0], sign_in[1], end)
     except StoreError as error:
         _unkept.add(sign_in)
         _LOG.warning("Until it expires, a copy of a cookie that has signed out counts at other servers. %s", error)

@@ -18,7 +18,7 @@ from pages.shared import resources, session
 _BUCKETS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1, 2, 5, 10)  # [s]; an answer to a slider takes 0.02
 
 
-class Figures:
+class Counters:
     """What is counted in this process, and what is asked for when somebody reads it; it holds no names."""
 
     def __init__(self) -> None:
@@ -34,12 +34,12 @@ class Figures:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         GCCollector(registry=self.registry)
-        self.registry.register(_State())
+        self.registry.register(_CurrentState())
         options: Any = {"buckets": _BUCKETS, "registry": self.registry}
-        text = "Time from a slider's move reaching its page to the answer [s]"
-        self.moves = Histogram("petrol_move_seconds", text, **options)
-        text = "Time of a request of the JSON interface [s]"
-        self.requests = Histogram("petrol_api_request_seconds", text, ["path", "status"], **options)
+        help_text = "Time from a slider's move reaching its page to the answer [s]"
+        self.moves = Histogram("petrol_move_seconds", help_text, **options)
+        help_text = "Time of a request of the JSON interface [s]"
+        self.requests = Histogram("petrol_api_request_seconds", help_text, ["path", "status"], **options)
 
     def text(self) -> bytes:
         """Write all figures."""
@@ -48,7 +48,7 @@ class Figures:
         return generate_latest(self.registry)
 
 
-class _State:
+class _CurrentState:
     """What is asked for when somebody reads the figures."""
 
     def __init__(self) -> None:
@@ -62,8 +62,8 @@ class _State:
         """Look at sessions, model and store."""
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-        def gauge(name: str, told: str, value: float) -> Any:
-            return GaugeMetricFamily(f"petrol_{name}", told, value=value)
+        def gauge(name: str, help_text: str, value: float) -> Any:
+            return GaugeMetricFamily(f"petrol_{name}", help_text, value=value)
 
         n_sessions = get_instance()._session_mgr.num_active_sessions()  # noqa: SLF001 (there is no other way)
         yield gauge("sessions", "Open windows", n_sessions)
@@ -80,30 +80,30 @@ class _State:
             states = None
         yield gauge("store_up", "Whether the store can be read", states is not None)
         if states is not None:
-            counted = GaugeMetricFamily("petrol_jobs", "Trainings in the store", labels=["state"])
+            n_jobs = GaugeMetricFamily("petrol_jobs", "Trainings in the store", labels=["state"])
             for state in STATES:
-                counted.add_metric([state], states.get(state, 0))
-            yield counted
+                n_jobs.add_metric([state], states.get(state, 0))
+            yield n_jobs
         yield CounterMetricFamily("petrol_store_errors", "Failures to use the store", value=FAILURES.total())
 
 
-figures: Figures | None = None  # of this process, where they are asked for
+counters: Counters | None = None  # of this process, where they are asked for
 
 
-def start() -> Figures:
+def start_counting() -> Counters:
     """Begin to count."""
-    global figures  # noqa: PLW0603 - one a process, and none where nobody asks
-    figures = figures or Figures()
-    return figures
+    global counters  # noqa: PLW0603 - one a process, and none where nobody asks
+    counters = counters or Counters()
+    return counters
 
 
 def begin_move() -> None:
     """Note that a message of the browser has arrived, before its page runs."""
-    if figures:
+    if counters:
         st.session_state[session.MOVED] = time.perf_counter()
 
 
 def end_move() -> None:
     """Count a move whose answer has been written; nothing where the page ran for another reason."""
-    if figures and (begun := st.session_state.pop(session.MOVED, None)):
-        figures.moves.observe(time.perf_counter() - begun)
+    if counters and (begun := st.session_state.pop(session.MOVED, None)):
+        counters.moves.observe(time.perf_counter() - begun)

@@ -16,7 +16,7 @@ from model.queue import jobs
 from model.queue.dispatcher import AGAIN
 from model.store import versions
 from model.store.database import Store, StoreError
-from pages.shared.mode import is_shut
+from pages.shared.mode import is_read_only
 
 _LOG = logging.getLogger(__name__)
 owner = ActiveModel()  # opens the store when it is first asked
@@ -32,7 +32,7 @@ def active_model() -> Model:
         st.error("The shipped data cannot be used, so there is no model to ask.", icon=":material/error:")
         st.code(str(error), language=None)
         st.stop()
-    ask_for_refits(model)
+    request_refits(model)
     return model
 
 
@@ -46,7 +46,7 @@ def showing_problems() -> Iterator[None]:
         st.error(str(error), icon=":material/error:")
 
 
-def with_store(page: Callable[[Store], None], without: str) -> None:
+def run_with_store(page: Callable[[Store], None], without: str) -> None:
     """Run what needs the store, or say why it cannot.
 
     Parameters
@@ -58,21 +58,21 @@ def with_store(page: Callable[[Store], None], without: str) -> None:
     """
     with showing_problems():
         try:
-            opened = owner.store()
+            store = owner.store()
         except StoreError as error:
             st.error(f"{without} {error}", icon=":material/cloud_off:")
         else:
-            page(opened)
+            page(store)
 
 
 def dispatch_jobs(store: Store) -> None:
     """Have the queue looked after by this server; it begins nothing where nobody may change anything."""
-    owner.dispatcher.dispatch(store, starting=not is_shut())
+    owner.dispatcher.dispatch(store, starting=not is_read_only())
 
 
-def ask_for_refits(model: Model) -> None:
+def request_refits(model: Model) -> None:
     """Have the refits of a version made that an older release has trained; once for as long as it answers."""
-    if model.refits or not model.version or model in _asked or is_shut():
+    if model.refits or not model.version or model in _asked or is_read_only():
         return
     _asked.add(model)
     with contextlib.suppress(StoreError):
@@ -85,7 +85,7 @@ def ask_for_refits(model: Model) -> None:
 def warm_up() -> None:
     """Load the model before the first visitor comes, and go on with the queue; the page will say what fails, too."""
     try:
-        ask_for_refits(owner.current())
+        request_refits(owner.current())
     except (DataError, ModelError) as error:
         _LOG.error("no model: %s", error)
     try:
@@ -101,9 +101,9 @@ def warm_up() -> None:
 
         go_on()
         if jobs.list_open_jobs(store):  # one may have lost its worker, which two looks tell
-            again = threading.Timer(AGAIN + 1, go_on)
-            again.daemon = True
-            again.start()
+            second_look = threading.Timer(AGAIN + 1, go_on)
+            second_look.daemon = True
+            second_look.start()
 
 
 def shut_down() -> None:

@@ -17,7 +17,7 @@ from data.schema import COLUMNS, FEATURES, ROW, ROWS, Column, row_name
 from model.judging.survey import Survey
 from pages.shared import session
 from pages.shared.pictures import text_tables
-from pages.shared.words.wording import plain
+from pages.shared.words.wording import escape
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -139,7 +139,7 @@ def _open(rows: "pd.DataFrame", asked: Mapping[str, list[str]]) -> None:
         state[_key(session.EXPLORE_NAMES)] = only
     missing += [name for name in dict.fromkeys(asked[session.ONLY][:_LONGEST]) if name not in known]
     if missing:
-        shown = ", ".join(plain(name[:40]) for name in missing[:3])
+        shown = ", ".join(escape(name[:40]) for name in missing[:3])
         more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
         problems.append(f"The link names {shown}{more}, which {'are' if len(missing) > 1 else 'is'} no {ROW} here.")
     columns = {column.name: column for column in COLUMNS}
@@ -151,7 +151,7 @@ def _open(rows: "pd.DataFrame", asked: Mapping[str, list[str]]) -> None:
             if not bottom <= low <= high <= top:
                 raise ValueError
         except (KeyError, ValueError):
-            problems.append(f"The link asks for the range {plain(text[:60])}, which the filter does not have.")
+            problems.append(f"The link asks for the range {escape(text[:60])}, which the filter does not have.")
         else:
             state[_key(session.EXPLORE_RANGE, name)] = (low, high)
     state[session.EXPLORE_PROBLEMS] = problems, state[session.EXPLORE_SELECTED]
@@ -261,10 +261,10 @@ def draw_rows_table(survey: Survey, selected: list[int], doubts: Any) -> None:
     rows = survey.rows
     if len(first := rows.index.intersection(st.session_state[session.EXPLORE_FIRST])):
         rows = rows.loc[first.append(rows.index.difference(first))]
-        table = text_tables.of_rows(rows, doubts)
+        table = text_tables.tabulate_rows(rows, doubts)
     else:
         if survey not in _drawn:
-            _drawn[survey] = text_tables.of_rows(rows, doubts)
+            _drawn[survey] = text_tables.tabulate_rows(rows, doubts)
         table = _drawn[survey]
     numbers = zip(table.columns[1:], COLUMNS, strict=False)
     options: dict[str, Any] = {

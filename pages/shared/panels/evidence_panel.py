@@ -13,7 +13,7 @@ from model.store.database import Store, StoreError
 from pages.shared import controls, door, session
 from pages.shared.pictures import evidence_charts, text_tables
 from pages.shared.words import verdicts
-from pages.shared.words.wording import standard_error
+from pages.shared.words.wording import standard_error_note
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -50,13 +50,13 @@ def _draw_picture(key: str, figure: "go.Figure", alt: str) -> None:
 
 
 def _draw_ranking(evidence: Evidence, standings: Ranking) -> None:
-    st.markdown(verdicts.tie(standings, evidence.n_rows))
+    st.markdown(verdicts.tie_in_words(standings, evidence.n_rows))
     _draw_picture(
-        session.EVIDENCE_STANDINGS, evidence_charts.standings(standings.table), "Typical miss of each candidate"
+        session.EVIDENCE_STANDINGS, evidence_charts.draw_standings(standings.table), "Typical miss of each candidate"
     )
     baseline = evidence.candidate.metadata.scores["mean"]
-    st.markdown(text_tables.markdown(verdicts.standings_table(standings, evidence.active.version, baseline)))
-    st.caption(f"Shaded: cannot be told apart from the best. MAE and RMSE in {TARGET.unit}. {standard_error()}")
+    st.markdown(text_tables.to_markdown(verdicts.standings_table(standings, evidence.active.version, baseline)))
+    st.caption(f"Shaded: cannot be told apart from the best. MAE and RMSE in {TARGET.unit}. {standard_error_note()}")
 
 
 def draw_yardstick(evidence: Evidence) -> None:
@@ -70,14 +70,14 @@ def draw_yardstick(evidence: Evidence) -> None:
     st.markdown("## What a candidate is compared with")
     _table_of_scores(evidence)
     _draw_observed(evidence)
-    st.markdown(verdicts.misses(evidence))
+    st.markdown(verdicts.largest_misses(evidence))
     st.caption(_UNSEEN)
 
 
 def _draw_scores(evidence: Evidence) -> None:
     _table_of_scores(evidence)
     st.markdown("**Intervals**")
-    st.markdown(text_tables.markdown(verdicts.intervals_table(evidence)))
+    st.markdown(text_tables.to_markdown(verdicts.intervals_table(evidence)))
     st.caption(
         f"Half the width in {TARGET.unit}. Held: {ROWS} inside, of those that set neither fit nor width. What was held "
         "ranks no model: chance alone moves it by more."
@@ -86,7 +86,7 @@ def _draw_scores(evidence: Evidence) -> None:
 
 
 def _table_of_scores(evidence: Evidence) -> None:
-    st.markdown(text_tables.markdown(verdicts.scores_table(evidence)))
+    st.markdown(text_tables.to_markdown(verdicts.scores_table(evidence)))
     folds = evidence.candidate.metadata.folds
     of_difference = (
         ""
@@ -95,13 +95,13 @@ def _table_of_scores(evidence: Evidence) -> None:
     )
     st.caption(
         f"All on the same {evidence.n_rows:,} {ROWS} and the same {folds.n_repeats} × {folds.n_splits} folds. "
-        f"MAE and RMSE in {TARGET.unit}. {standard_error()}{of_difference}"
+        f"MAE and RMSE in {TARGET.unit}. {standard_error_note()}{of_difference}"
     )
 
 
 def _draw_observed(evidence: Evidence) -> None:
     alt = f"Observed against out-of-fold predicted {TARGET.label.lower()} of {evidence.n_rows:,} {ROWS}"
-    _draw_picture(session.EVIDENCE_OBSERVED, evidence_charts.observed_against_predicted(evidence), alt)
+    _draw_picture(session.EVIDENCE_OBSERVED, evidence_charts.draw_observed(evidence), alt)
 
 
 def _draw_predictions(evidence: Evidence) -> None:
@@ -110,7 +110,7 @@ def _draw_predictions(evidence: Evidence) -> None:
         _draw_observed(evidence)
     with right:
         alt = f"Residuals over predictions of {evidence.n_rows:,} {ROWS}"
-        _draw_picture(session.EVIDENCE_RESIDUALS, evidence_charts.residuals(evidence), alt)
+        _draw_picture(session.EVIDENCE_RESIDUALS, evidence_charts.draw_residuals(evidence), alt)
     caption = _UNSEEN
     if len(evidence.shown) < evidence.n_rows:
         caption += (
@@ -120,24 +120,26 @@ def _draw_predictions(evidence: Evidence) -> None:
 
 
 def _draw_curves(evidence: Evidence) -> None:
-    scenario = controls.last_scenario()
+    scenario = controls.read_scenario()
     now, then = evidence.answers(scenario)
     st.markdown(
         f"Your what-if scenario: **{now:.0f}** now, **{then:.0f}** with version {evidence.candidate.version} "
         f"({TARGET.unit})."
     )
     alt = "Response curves of both models through your what-if scenario, a panel an input"
-    _draw_picture(session.EVIDENCE_CURVES, evidence_charts.curves(evidence, scenario), alt)
+    _draw_picture(session.EVIDENCE_CURVES, evidence_charts.draw_curves(evidence, scenario), alt)
 
 
 def _draw_moves(evidence: Evidence) -> None:
-    now, then = evidence.answers(controls.last_scenario())
+    now, then = evidence.answers(controls.read_scenario())
     change = f"{then - now:+z.1f}".replace("-", "−")
-    st.markdown(f"{verdicts.moves(evidence)} Your what-if scenario would move by {change}.")
-    _draw_picture(session.EVIDENCE_MOVES, evidence_charts.moves(evidence), f"Change of the prediction of each {ROW}")
+    st.markdown(f"{verdicts.moves_in_words(evidence)} Your what-if scenario would move by {change}.")
+    _draw_picture(
+        session.EVIDENCE_MOVES, evidence_charts.draw_moves(evidence), f"Change of the prediction of each {ROW}"
+    )
     names = [row_name(str(code)) for code in np.asarray(evidence.active.rows[ROW])]
     with st.popover("Show as table", type="tertiary", icon=":material/table_rows:"):
-        st.markdown(text_tables.markdown(verdicts.moves_table(evidence, names)))
+        st.markdown(text_tables.to_markdown(verdicts.moves_table(evidence, names)))
 
 
 def draw_promotion(store: Store, evidence: Evidence) -> None:
@@ -155,12 +157,12 @@ def draw_promotion(store: Store, evidence: Evidence) -> None:
             f"**{verb} version {number}** :gray[Everybody’s predictions change at once. "
             "You can roll back on the Models page.]"
         )
-        by = door.author("")
+        by = door.author_name("")
         left, right = (st, st) if by else st.columns([0.7, 0.3])
         reason = left.text_input("Reason", key=session.part(session.PROMOTE_REASON, number))
         if not by:
             by = right.text_input("Your name", key=session.PROMOTE_BY, persist_state="session")
-        against = verdicts.conditions(evidence)
+        against = verdicts.list_objections(evidence)
         agreed = True
         if against:
             text = f"I have seen that {' and that '.join(against)}."

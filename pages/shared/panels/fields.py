@@ -3,7 +3,7 @@
 from typing import Any
 
 from data.numbers import read_number
-from pages.shared.words.wording import plain
+from pages.shared.words.wording import escape
 
 
 def draw_number_field(
@@ -40,7 +40,7 @@ def draw_number_field(
     typed = cell.text_input(label, f"{default:.10g}", key=key, **options)
     value, problem = read_field(typed, limits, is_whole=isinstance(default, int))
     if problem:
-        cell.markdown(f":red[{plain(problem)}]")
+        cell.markdown(f":red[{escape(problem)}]")
     return value
 
 

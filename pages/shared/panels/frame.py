@@ -11,7 +11,7 @@ import streamlit as st
 from data.schema import PERIOD, ROWS
 from model.fitting.train import Model
 from pages.shared import session
-from pages.shared.words.wording import plain
+from pages.shared.words.wording import escape
 
 PAGES = (
     ("streamlit_app.py", "What if"),
@@ -40,7 +40,7 @@ def choice_of_address(what: str, known: Iterable[int], default: int) -> int:
     asked = st.query_params.get(what)
     found = next((number for number in known if str(number) == asked), None)
     if found is None and asked is not None:
-        st.info(f"There is no {what} {plain(asked[:20])} here, or no longer. Shown is {default}.")
+        st.info(f"There is no {what} {escape(asked[:20])} here, or no longer. Shown is {default}.")
         st.query_params[what] = str(default)
     return default if found is None else found
 

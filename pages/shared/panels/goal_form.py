@@ -52,11 +52,11 @@ def _seek() -> None:
     """Search from where the sliders are; called back, so that the page shows it at once."""
     model, state = resources.active_model(), st.session_state
     try:
-        level = controls.last_level(model)
+        level = controls.read_level(model)
         goal, problem = read_field(state[session.GOAL_VALUE], (TARGET.minimum, TARGET.maximum), is_whole=True)
         if goal is None:
             raise DataError([problem])
-        sought = find_smallest_change(model, controls.last_scenario(), goal, state[session.GOAL_HELD])
+        sought = find_smallest_change(model, controls.read_scenario(), goal, state[session.GOAL_HELD])
         answer, moved = (
             predict(model, sought.scenario, level),
             predict_change(model, sought.start, sought.scenario, level),
@@ -69,7 +69,7 @@ def _seek() -> None:
 def is_current() -> bool:
     """Whether the sliders are where the search began, or where its answer is; a result belongs to its start."""
     found, _ = st.session_state.get(session.GOAL_FOUND, (None, ""))
-    return found is None or controls.last_scenario() in (found[0].start, found[0].scenario)
+    return found is None or controls.read_scenario() in (found[0].start, found[0].scenario)
 
 
 def note_inputs() -> None:

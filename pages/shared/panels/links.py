@@ -9,7 +9,7 @@ from model.fitting.errors import ModelError
 from model.fitting.train import Model
 from model.store.database import StoreError
 from pages.shared import resources, session
-from pages.shared.words.wording import plain
+from pages.shared.words.wording import escape
 
 
 def link_parameters(model: Model) -> str:
@@ -39,7 +39,7 @@ def note_of_link(model: Model, answer: Prediction) -> str:
             raise StoreError("that is not a number")
         then = predict(resources.owner.version(number), answer.scenario).value
     except (ModelError, StoreError):
-        return f"The link was made with version {plain(asked[:20])}, which is not known here or cannot be used. {now}."
+        return f"The link was made with version {escape(asked[:20])}, which is not known here or cannot be used. {now}."
     return f"The link was made with version {number}, which said **{then:.0f}**. {now}."
 
 

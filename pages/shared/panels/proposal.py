@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from data.cells import escape
+from data.cells import escape_cell
 from data.edit import from_shown, to_shown, write_template
 from data.errors import DataError
 from data.load import drop_copies, fingerprint, list_row_numbers, load_rows
@@ -23,7 +23,7 @@ from pages.shared.panels import reading, uploads
 from pages.shared.panels.fields import draw_number_field
 from pages.shared.pictures import text_tables
 from pages.shared.words import verdicts
-from pages.shared.words.wording import plain
+from pages.shared.words.wording import escape
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -111,9 +111,9 @@ def _upload() -> "tuple[pd.DataFrame | None, str]":
         reading.draw_sheet_choice(table.attrs.get("sheets"), table.attrs.get("sheet"), session.RETRAIN_SHEET, _read)
         reading.draw_matched(name, session.RETRAIN_CHANGE, _read)
     if table is not None:
-        st.success(f"{plain(name)}: {len(table):,} {ROWS}, every cell checked.", icon=":material/check:")
+        st.success(f"{escape(name)}: {len(table):,} {ROWS}, every cell checked.", icon=":material/check:")
         if remarks := table.attrs.get("warnings"):
-            st.warning("Odd, yet usable:\n" + "\n".join(f"- {plain(remark)}" for remark in remarks))
+            st.warning("Odd, yet usable:\n" + "\n".join(f"- {escape(remark)}" for remark in remarks))
         if n_copies and st.checkbox(
             f"Leave out {n_copies:,} {'copies' if n_copies > 1 else 'copy'}: {len(table) - n_copies:,} {ROWS} stay",
             key=session.RETRAIN_DISTINCT,
@@ -122,7 +122,9 @@ def _upload() -> "tuple[pd.DataFrame | None, str]":
         ):
             table, name = drop_copies(table), f"{name}, without copies"
         with st.popover("Preview", type="tertiary", icon=":material/table_rows:"):
-            st.dataframe(text_tables.of_rows(table.head(100), {}), hide_index=True, alt=f"The first {ROWS} of the file")
+            st.dataframe(
+                text_tables.tabulate_rows(table.head(100), {}), hide_index=True, alt=f"The first {ROWS} of the file"
+            )
     return table, name
 
 
@@ -184,7 +186,7 @@ def _edit(table: "pd.DataFrame", source: int, below: Any) -> "tuple[pd.DataFrame
             start = shown.assign(**{_USE: True})
         st.session_state[started] = start
     start = st.session_state[started]
-    shown_rows = start.assign(**{_NAME: [escape(row_name(code)) for code in start[ROW]]})
+    shown_rows = start.assign(**{_NAME: [escape_cell(row_name(code)) for code in start[ROW]]})
     edited = below.data_editor(
         shown_rows,
         key=key,
@@ -198,7 +200,7 @@ def _edit(table: "pd.DataFrame", source: int, below: Any) -> "tuple[pd.DataFrame
         }
         | {  # text: the numbers of Streamlit's own editor are read otherwise than they are written, 4,5 as 45
             column.name: st.column_config.TextColumn(
-                text_tables.SHORT[column.name], help=column.help, alignment="right"
+                text_tables.SHORT_TITLES[column.name], help=column.help, alignment="right"
             )
             for column in COLUMNS
         },
@@ -217,9 +219,9 @@ def _edit(table: "pd.DataFrame", source: int, below: Any) -> "tuple[pd.DataFrame
     except DataError as error:
         st.error(str(error))
         return None, excluded
-    st.markdown(text_tables.markdown(text_tables.of_edits(table, changed)))
+    st.markdown(text_tables.to_markdown(text_tables.tabulate_edits(table, changed)))
     if remarks := changed.attrs.get("warnings"):
-        st.warning("Odd, yet usable:\n" + "\n".join(f"- {plain(remark)}" for remark in remarks))
+        st.warning("Odd, yet usable:\n" + "\n".join(f"- {escape(remark)}" for remark in remarks))
     return changed, excluded
 
 
@@ -228,7 +230,7 @@ def draw_recipe() -> tuple[str, dict[str, float] | None, int | None]:
     name = st.selectbox(
         "Algorithm",
         OFFERED,
-        format_func=lambda one: verdicts.capital(ALGORITHMS[one].label),
+        format_func=lambda one: verdicts.capitalise(ALGORITHMS[one].label),
         key=session.RETRAIN_ALGORITHM,
         persist_state="session",
     )
@@ -282,7 +284,7 @@ def draw_cost(recipe: Recipe, n_rows: int) -> bool:
             smaller = replace(recipe, parameters={**recipe.parameters, parameter.name: value})
             seconds = duration.estimate_duration(smaller, n_rows)
             st.button(
-                f"Take {parameter.label.lower()} {value:g}, about {verdicts.duration(seconds)}",
+                f"Take {parameter.label.lower()} {value:g}, about {verdicts.format_duration(seconds)}",
                 icon=":material/fit_screen:",
                 on_click=_take,
                 args=(_key(recipe.algorithm, parameter), value),
@@ -290,9 +292,9 @@ def draw_cost(recipe: Recipe, n_rows: int) -> bool:
         return False
     seconds = duration.estimate_duration(recipe, n_rows)
     if seconds > _SLOW:
-        needed = verdicts.memory(4 * cost.memory + _BYTES_A_ROW * n_rows + 4e8)
+        needed = verdicts.format_memory(4 * cost.memory + _BYTES_A_ROW * n_rows + 4e8)
         st.warning(
-            f"This takes about {verdicts.duration(seconds)} and {needed} of memory on "
+            f"This takes about {verdicts.format_duration(seconds)} and {needed} of memory on "
             f"{n_rows:,} {ROWS}. Histogram boosting, fewer trees or a smaller share of rows per tree are faster.",
             icon=":material/hourglass_top:",
         )

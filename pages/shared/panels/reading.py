@@ -13,7 +13,7 @@ from data.schema import COLUMNS, ROW
 from data.table import TableError
 from pages.shared import session
 from pages.shared.panels import uploads
-from pages.shared.words.wording import plain
+from pages.shared.words.wording import escape
 
 T = TypeVar("T")
 KINDS = ["csv", "txt", "tsv", "xlsx", "parquet"]
@@ -104,7 +104,7 @@ def draw_matched(name: str, key: str, then: Callable[[], None]) -> None:
     known = st.session_state[session.MATCHED][titles]
     labels = {ROW: ROW.capitalize()} | {column.name: column.label for column in COLUMNS}
     told = (
-        f"{labels[of]} is {plain(title if isinstance(title, str) else f'column {title + 1}')}"
+        f"{labels[of]} is {escape(title if isinstance(title, str) else f'column {title + 1}')}"
         for of, title in known.items()
     )
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -147,7 +147,7 @@ def draw_sheet_choice(sheets: Collection[str], sheet: str, key: str, on_change: 
 
 def draw_refusal(name: str, refusal: Refusal, what: str) -> None:
     """Say that a file was not read, and why."""
-    st.error(f"{plain(name)} {what}")
+    st.error(f"{escape(name)} {what}")
     st.code(refusal.text, language=None, wrap_lines=True, height="content" if refusal.text.count("\n") < 5 else 400)
 
 
@@ -169,7 +169,7 @@ def draw_columns_form(name: str, asked: Matching, key: str, then: Callable[[], N
     places = range(len(asked.titles))
     key = session.part(key, f"{zlib.crc32(repr(asked).encode()):x}")  # another question has lists of its own
     with st.form(key):
-        st.markdown(f"**Which column of {plain(name)} is which?**")
+        st.markdown(f"**Which column of {escape(name)} is which?**")
         st.caption("Its header does not say. The likeliest are chosen: look at the first values, and correct them.")
         for wanted, likeliest in asked.likeliest.items():
             column, is_optional = columns.get(wanted), wanted in asked.optional
@@ -207,7 +207,7 @@ def _problem(chosen: Mapping[str, int | None], asked: Matching, columns: Mapping
         return f"Choose a column for {', '.join(open_)}."
     taken = [place for place in chosen.values() if place is not None and place != _NONE]
     twice = [asked.titles[place] for place in dict.fromkeys(taken) if taken.count(place) > 1]
-    return f"Chosen twice: {', '.join(map(plain, twice))}. Choose another column for one of them." if twice else ""
+    return f"Chosen twice: {', '.join(map(escape, twice))}. Choose another column for one of them." if twice else ""
 
 
 def _remember(asked: Matching, chosen: Mapping[str, int | None]) -> None:

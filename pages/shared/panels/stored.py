@@ -10,7 +10,7 @@ import streamlit as st
 from data.errors import DataError
 from model.answering.scenarios import MAX_KEPT, KeptScenario, ReadScenario, clean_name, read_stored, write_stored
 from pages.shared import session
-from pages.shared.words.wording import plain
+from pages.shared.words.wording import escape
 
 _MAX_ID = 64  # characters
 _SHOWN = 3  # of what cannot be read
@@ -133,7 +133,7 @@ def draw_messages() -> None:
     if not unreadable:
         return
     n = len(unreadable)
-    listed = "\n".join(f"- {plain(why[:200])}" for why in list(unreadable.values())[:_SHOWN])
+    listed = "\n".join(f"- {escape(why[:200])}" for why in list(unreadable.values())[:_SHOWN])
     what = f"{n} scenarios that this browser stores" if n > 1 else "One scenario that this browser stores"
     st.warning(f"{what} cannot be read here. Nothing of it was removed.\n{listed}")
     st.button("Remove what cannot be read", key=session.TRAY_FORGET, on_click=_forget)

@@ -42,11 +42,11 @@ def _poll(store: Store, former: list[int]) -> None:
 
 def _draw_job(store: Store, job: Job, place: int) -> None:
     left, right = st.columns([0.8, 0.2], vertical_alignment="center")
-    title = f"**Job {job.id}: {verdicts.asked(job)}**, {_whose(job)}"
+    title = f"**Job {job.id}: {verdicts.requested_training(job)}**, {_whose(job)}"
     with left:
         if job.state == "running":
             st.markdown(title)
-            st.progress(job.done / job.total if job.total else 0.0, text=verdicts.progress(job, now()))
+            st.progress(job.done / job.total if job.total else 0.0, text=verdicts.progress_in_words(job, now()))
         else:
             st.markdown(f"{title}  \n:gray[waits, {place} before it]")
     with right:
@@ -58,7 +58,7 @@ def _draw_job(store: Store, job: Job, place: int) -> None:
 def _whose(job: Job) -> str:
     if job.visitor == THE_APP:
         return "started by the app"
-    is_mine = visitors.visitor_of_session() == job.visitor or door.author("") == job.request.by
+    is_mine = visitors.visitor_of_session() == job.visitor or door.author_name("") == job.request.by
     return "started by you" if is_mine else "started by another visitor"
 
 
@@ -71,7 +71,7 @@ def _train_here(store: Store, failed: Job) -> None:
     """Ask for the same training once more, without the cluster."""
     request = failed.request
     same = {"parameters": request.parameters, "seed": request.seed, "excluded": request.excluded}
-    by = door.author(request.by)
+    by = door.author_name(request.by)
     with resources.showing_problems():
         data, algorithms = request.data_set_id, list(request.algorithms)
         number = door.change(
@@ -85,7 +85,7 @@ def draw_outcome(store: Store) -> None:
     ended = jobs.find_last_ended(store)
     if not ended or not ended.ended_at or now() - ended.ended_at > _RECENT:
         return
-    about = f"Job {ended.id} ({verdicts.asked(ended)}, {_whose(ended)})"
+    about = f"Job {ended.id} ({verdicts.requested_training(ended)}, {_whose(ended)})"
     if ended.state == "failed":
         st.error(f"{about} failed at {ended.ended_at:%H:%M} UTC.", icon=":material/error:")
         st.code(ended.message, language=None, wrap_lines=True)

@@ -23,7 +23,7 @@ from pages.shared.panels import stored, uploads
 from pages.shared.pictures import text_tables
 from pages.shared.what_if.details import draw_comparison
 from pages.shared.what_if.kept import draw_kept
-from pages.shared.words.wording import change_in_words, plain
+from pages.shared.words.wording import change_in_words, escape
 
 
 @st.fragment
@@ -88,7 +88,7 @@ def _draw_keep() -> None:
         text = f"{MAX_KEPT} scenarios are kept, which is all there is room for. Remove one first."
         state[session.TRAY_TOLD] = "error", text
         return
-    inputs, level = controls.read_inputs(), controls.last_level(model)
+    inputs, level = controls.read_inputs(), controls.read_level(model)
     taken = [session.NOW, *(entry.name for entry in kept)]
     name = scenarios.clean_name(state[session.TRAY_NAME], taken, f"Scenario {len(kept) + 1}")
     state[session.TRAY_NAME] = ""
@@ -117,7 +117,7 @@ def _now(model: Model, kept: list[KeptScenario]) -> Any:
 def _interval(answer: KeptScenario | Prediction, level: float) -> str:
     """Both ends, which stay on one line, and the level."""
     ends = f"{answer.low:.0f} –\N{WORD JOINER} {answer.high:.0f}".replace(" ", "\N{NO-BREAK SPACE}")
-    return f"{ends} ({controls.level_text(level)})".replace(" %", "\N{NO-BREAK SPACE}%")
+    return f"{ends} ({controls.format_level(level)})".replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 def _changed(entry: KeptScenario) -> str:
@@ -148,7 +148,7 @@ def _comparison_rows(model: Model, kept: list[KeptScenario]) -> list[dict[str, s
         if is_mixed:
             line["By"] = _version(one.version)
             line[f"Now, {_version(model.version)}"] = f"{answers.value[i]:.0f}"
-        line |= {text_tables.SHORT[column.name]: column.text(one.scenario[column.name]) for column in FEATURES}
+        line |= {text_tables.SHORT_TITLES[column.name]: column.text(one.scenario[column.name]) for column in FEATURES}
         near = row_name(str(model.records[answers.nearest[i]][ROW]))
         line[f"Nearest {ROW}"] = f"{near}, {answers.distance[i]:.1f}\N{NO-BREAK SPACE}s.d."
         lines.append(line)
@@ -189,7 +189,7 @@ def _put_on_sliders(entry: KeptScenario) -> None:
         if not column.low <= (value := entry.scenario[column.name]) <= column.high
     ]
     if beyond:
-        text = f"{plain(entry.name)} is beyond the sliders: {plain('; '.join(beyond))}. Compare it here instead."
+        text = f"{escape(entry.name)} is beyond the sliders: {escape('; '.join(beyond))}. Compare it here instead."
         state[session.TRAY_TOLD] = "error", text
         return
     controls.write_inputs(entry.scenario, entry.start)
@@ -256,8 +256,8 @@ def _load(key: str) -> None:
             more.append(_answered(one, [*state[session.TRAY], *more], unknown))
         _add(more)
     except DataError as error:
-        problems = "\n".join(f"- {plain(problem)}" for problem in error.problems[: DataError.SHOWN])
-        state[session.TRAY_TOLD] = "error", f"{plain(file.name)} was not loaded:\n{problems}"
+        problems = "\n".join(f"- {escape(problem)}" for problem in error.problems[: DataError.SHOWN])
+        state[session.TRAY_TOLD] = "error", f"{escape(file.name)} was not loaded:\n{problems}"
         return
     state[session.TRAY_TOLD] = "success", f"{len(more)} scenario{'s' * (len(more) > 1)} loaded."
     if unknown:
@@ -289,7 +289,7 @@ def _answered(entry: ReadScenario, others: list[KeptScenario], unknown: set[int]
 def _draw_comparison(model: Model, kept: list[KeptScenario]) -> None:
     """Two scenarios side by side, and why the prediction moves from one to the other."""
     inputs, state = controls.read_inputs(), st.session_state
-    begin, level = controls.find_start(model, inputs.start), controls.last_level(model)
+    begin, level = controls.find_start(model, inputs.start), controls.read_level(model)
     choices = {entry.name: entry for entry in kept}
     choices[session.NOW] = _made(model, session.NOW, inputs.scenario, level, begin)
     st.markdown("### Compare two")
@@ -316,5 +316,5 @@ def _draw_comparison(model: Model, kept: list[KeptScenario]) -> None:
         *([c.label, *(c.text_with_unit(entry.scenario[c.name]) for entry in pair)] for c in FEATURES),
         [f"Nearest {ROW}", *(f"{row_name(a.nearest[0].name)}, {a.nearest[0].distance:.1f} s.d." for a in answers)],
     ]
-    st.markdown(f"{plain(after.name)}: {change_in_words(moved, plain(before.name))}")
+    st.markdown(f"{escape(after.name)}: {change_in_words(moved, escape(before.name))}")
     draw_comparison(moved, table)

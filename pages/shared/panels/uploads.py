@@ -20,7 +20,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFileRec
 from data.errors import DataError
 from data.text import MAX_BYTES
 from pages.shared import session
-from pages.shared.words.wording import plain
+from pages.shared.words.wording import escape
 
 ROOM = 8 * MAX_BYTES  # for the files of all visitors
 ROOM_OF_ONE = 3 * MAX_BYTES  # of one session: Score's, Retrain's, and one that takes the place of another
@@ -74,7 +74,7 @@ def remember(page: str, name: str, way: str = "") -> None:
     _component()(key=key, data=json.dumps(data), on_former_change=lambda: None)
     if former and not state[seen]:
         st.info(
-            f"{plain(str(former)[:200])} was here before this page was loaded anew. {way}Choose it again.",
+            f"{escape(str(former)[:200])} was here before this page was loaded anew. {way}Choose it again.",
             icon=":material/upload_file:",
         )
 

@@ -3,21 +3,35 @@
 Text, grid and background take their colours from the theme; the rest are middle tones that both themes can show.
 """
 
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from data.schema import COLUMNS, FEATURES, ROW, ROWS, TARGET, TILES, Column
 from data.statistics import histogram
 from model.fitting.scores import Estimate
 from model.judging.regression import Regression
-from pages.shared.pictures.drawing import ACCENT, LEGEND, MUTED, POINT, Points, axis_title, blank, figure, ticks
+from pages.shared.pictures.drawing import (
+    ACCENT,
+    LEGEND,
+    MUTED,
+    POINT,
+    Points,
+    Trace,
+    axis_title,
+    draw_blank,
+    lay_out,
+    round_ticks,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
-    import plotly.graph_objects as go
+
+FloatArray = NDArray[np.float64]
 
 _BAND = "rgba(138, 151, 165, 0.25)"
 _SHADES = ["#c9e4ec", "#9fd0df", "#76b9cd", "#56a4bb", "#3f93ac"]  # seen on white and on dark, with dark text
@@ -27,38 +41,33 @@ _INK = "#06202a"
 _FAINT = "#7a8794"  # of what is not selected; the page writes it in its own colour, which both themes can show
 
 
-def tile_map(points: Points, column: Column) -> "go.Figure":
+def draw_tile_map(points: Points, column: Column) -> go.Figure:
     """One square a row at its usual place, coloured by a column."""
     known = [code in TILES for code in points.rows[ROW]]
     if not any(known):
-        return blank(f"None of these {ROWS} has a place on the map.")
-    there = Points(points.rows[known], points.selected, points.doubts)
-    codes, values = there.rows[ROW], there.values(column)
+        return draw_blank(f"None of these {ROWS} has a place on the map.")
+    on_map = Points(points.rows[known], points.selected, points.doubts)
+    codes, values = on_map.rows[ROW], on_map.values(column)
     low, high = float(values.min()), float(values.max())
     across, down = zip(*TILES.values(), strict=True)
     bar = {"title": {"text": axis_title(column), "side": "bottom"}, "orientation": "h", "thickness": 10}
     marker = {"symbol": "square", "size": 28, "color": values, "cmin": low, "cmax": high, "colorscale": _SHADES}
-    tiles = there.scatter(
+    tiles = on_map.scatter(
         x=[TILES[code][0] for code in codes],
         y=[TILES[code][1] for code in codes],
         mode="markers+text",
-        text=[f"{code}*" if is_doubted else code for code, is_doubted in zip(codes, there.is_doubted, strict=True)],
-        textfont={"size": 11, "color": [_INK if opacity == 1 else _FAINT for opacity in there.opacity]},
+        text=[f"{code}*" if is_doubted else code for code, is_doubted in zip(codes, on_map.is_doubted, strict=True)],
+        textfont={"size": 11, "color": [_INK if opacity == 1 else _FAINT for opacity in on_map.opacity]},
         marker=marker | {"colorbar": bar | {"y": 0, "yanchor": "top"}},
     )
     xaxis = {"visible": False, "range": [-0.6, max(across) + 0.6]}
     yaxis = {"visible": False, "range": [max(down) + 0.6, -0.6]}
-    return figure([tiles], 370, xaxis, yaxis, margin={"l": 8, "r": 8, "t": 28, "b": 8})
+    return lay_out([tiles], 370, xaxis, yaxis, margin={"l": 8, "r": 8, "t": 28, "b": 8})
 
 
-def one_against_target(
-    points: Points,
-    column: Column,
-    curves: dict[str, NDArray[np.float64]] | None,
-    here: tuple[float, int],
-    *,
-    with_names: bool = False,
-) -> "go.Figure":
+def draw_input_and_target(
+    points: Points, column: Column, curves: Any, here: tuple[float, float], *, with_names: bool = False
+) -> go.Figure:
     """Scatter of one input and the target, the straight line, the model's average response, and a scenario.
 
     Parameters
@@ -72,7 +81,7 @@ def one_against_target(
     with_names
         Whether each row bears its name.
     """
-    data = []
+    data: list[Trace] = []
     if curves:
         at, fitted, half_width = curves["at"] * column.scale, curves["fitted"], curves["half_width"]
         low, high = fitted - half_width, fitted + half_width
@@ -100,10 +109,10 @@ def one_against_target(
         f"Predicted {y:.0f} {TARGET.unit}<extra></extra>",
     })  # fmt: skip
     titles = {"title": {"text": axis_title(column)}}, {"title": {"text": axis_title(TARGET)}}
-    return figure(data, 420, *titles, legend=LEGEND)
+    return lay_out(data, 420, *titles, legend=LEGEND)
 
 
-def distribution(points: Points, column: Column, values: NDArray[np.float64]) -> "go.Figure":
+def draw_distribution(points: Points, column: Column, values: FloatArray) -> go.Figure:
     """Histogram of one column; below it a box and a rug with a mark a row.
 
     Parameters
@@ -111,7 +120,6 @@ def distribution(points: Points, column: Column, values: NDArray[np.float64]) ->
     points
         For the rug.
     values
-        Of shape (n_rows,).
         All rows [stored unit].
     """
     low, lower, middle, upper, high = np.quantile(values * column.scale, [0, 0.25, 0.5, 0.75, 1])
@@ -125,11 +133,11 @@ def distribution(points: Points, column: Column, values: NDArray[np.float64]) ->
     rug = points.scatter(points.values(column), [0] * len(points.rows), marker=marker, yaxis="y2")
     yaxis = {"title": {"text": f"Number of {ROWS}"}, "domain": [0.31, 1]}
     lower_axis = {"visible": False, "range": [-0.6, 1.6], "domain": [0, 0.28]}
-    xaxis = {"title": {"text": axis_title(column)}, "anchor": "y2"} | ticks(histogram(values)[1] * column.scale)
-    return figure([_bars(values, column), box, rug], 420, xaxis, yaxis, yaxis2=lower_axis)
+    xaxis = {"title": {"text": axis_title(column)}, "anchor": "y2"} | round_ticks(histogram(values)[1] * column.scale)
+    return lay_out([_bars(values, column), box, rug], 420, xaxis, yaxis, yaxis2=lower_axis)
 
 
-def _bars(values: NDArray[np.float64], column: Column) -> dict[str, Any]:
+def _bars(values: FloatArray, column: Column) -> Trace:
     """A histogram with the bins of the table behind it."""
     counts, edges = histogram(values)
     spans = [f"{column.text(low)} to {column.text(high)} {column.unit}" for low, high in pairwise(edges)]
@@ -141,7 +149,7 @@ def _bars(values: NDArray[np.float64], column: Column) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def matrix(points: Points, rows: "pd.DataFrame") -> "go.Figure":
+def draw_matrix(points: Points, rows: "pd.DataFrame") -> go.Figure:
     """Each column against each other, with histograms on the diagonal.
 
     Parameters
@@ -152,7 +160,8 @@ def matrix(points: Points, rows: "pd.DataFrame") -> "go.Figure":
     n, gap = len(COLUMNS), 0.02
     size = (1 - (n - 1) * gap) / n
     spans = [[i * (size + gap), i * (size + gap) + size] for i in range(n)]
-    data, axes = [], {}
+    data: list[Trace] = []
+    axes: dict[str, Trace] = {}
     for i, column in enumerate(COLUMNS):
         title = {"text": f"{column.short_label.capitalize()}<br>({column.short_unit})", "font": {"size": 11}}
         ends = {"title": title, "tickfont": {"size": 10}, "nticks": 3, "tickangle": 0, "tickformat": "~s"}
@@ -176,17 +185,11 @@ def matrix(points: Points, rows: "pd.DataFrame") -> "go.Figure":
                     yaxis=f"y{i + 1}",
                 )
             )
-    return figure(data, 600, axes.pop("xaxis1"), axes.pop("yaxis1"), **axes)
+    return lay_out(data, 600, axes.pop("xaxis1"), axes.pop("yaxis1"), **axes)
 
 
-def heat_map(pearson: NDArray[np.float64], spearman: NDArray[np.float64], n_rows: int) -> "go.Figure":
-    """Pearson's correlations below the diagonal, Spearman's above, with the numbers in the cells.
-
-    Parameters
-    ----------
-    pearson, spearman
-        Of shape (n_columns, n_columns).
-    """
+def draw_correlations(pearson: FloatArray, spearman: FloatArray, n_rows: int) -> go.Figure:
+    """Pearson's correlations below the diagonal, Spearman's above, with the numbers in the cells."""
     is_below = np.tri(len(COLUMNS), k=-1, dtype=bool)
     both = np.where(is_below, pearson, spearman)
     np.fill_diagonal(both, np.nan)
@@ -207,16 +210,15 @@ def heat_map(pearson: NDArray[np.float64], spearman: NDArray[np.float64], n_rows
         "font": {"size": 12},
     }
     xaxis = {"title": title, "showgrid": False, "tickangle": 0}
-    return figure([cells], 420, xaxis, {"autorange": "reversed", "showgrid": False})
+    return lay_out([cells], 420, xaxis, {"autorange": "reversed", "showgrid": False})
 
 
-def influence(points: Points, regression: Regression, positions: NDArray[np.float64]) -> "go.Figure":
+def draw_influence(points: Points, regression: Regression, positions: NDArray[np.intp]) -> go.Figure:
     """Leverage against studentised residual, Cook's distance as size, with the thresholds.
 
     Parameters
     ----------
     positions
-        Of shape (n_drawn,).
         Which of the regression's rows the points are.
     """
     leverage, residual, cook = (
@@ -228,34 +230,34 @@ def influence(points: Points, regression: Regression, positions: NDArray[np.floa
     names = np.full(len(cook), "", dtype=object)
     names[named] = np.array(points.names, dtype=object)[named]
     # A name stands above its point, but below it where another name is close above.
-    place = np.full(len(cook), "top center", dtype=object)
+    text_position = np.full(len(cook), "top center", dtype=object)
     for i in named:
         if any(0 < residual[j] - residual[i] < 0.5 and abs(leverage[j] - leverage[i]) < 0.03 for j in named):
-            place[i] = "bottom center"
+            text_position[i] = "bottom center"
     dots = points.scatter(
         leverage, residual, mode="markers+text",
-        textposition=place, text=names,
+        textposition=text_position, text=names,
         hovertext=[
             f"{hover}<br>Leverage {h:.3f}, studentised residual {r:.2f}<br>Cook’s distance {c:.3f}"
             for hover, h, r, c in zip(points.hover, leverage, residual, cook, strict=True)
         ],
         marker={"size": 7 + 28 * np.sqrt(np.nan_to_num(cook).clip(max=2))},
     )  # fmt: skip
-    dotted = {"type": "line", "line": {"color": ACCENT, "dash": "dot", "width": 1.5}}
-    across = {"xref": "paper", "x0": 0, "x1": 1}
+    dotted: Trace = {"type": "line", "line": {"color": ACCENT, "dash": "dot", "width": 1.5}}
+    across: Trace = {"xref": "paper", "x0": 0, "x1": 1}
     lines = [{"yref": "paper", "y0": 0, "y1": 1, "x0": high, "x1": high}] if high < 1 else []
     lines += [across | {"y0": level, "y1": level} for level in (far, -far)]
-    note = {"showarrow": False, "font": {"size": 11}, "xanchor": "left", "yanchor": "bottom"}
+    note: Trace = {"showarrow": False, "font": {"size": 11}, "xanchor": "left", "yanchor": "bottom"}
     notes = [note | {"x": 0.01, "xref": "paper", "y": far, "text": f"outlier beyond ±{far:.1f}"}]
     if high < 1:
         notes.append(note | {"x": high, "y": 0, "yref": "paper", "text": f" twice the average ({high:.2g})"})
     xaxis = {"title": {"text": "Leverage (0 to 1, no unit)"}, "rangemode": "tozero"}
     reach = 1.25 * max(far, np.nanmax(np.abs(residual)))
     yaxis = {"title": {"text": "Studentised residual (standard deviations)"}, "range": [-reach, reach]}
-    return figure([dots], 430, xaxis, yaxis, shapes=[dotted | line for line in lines], annotations=notes)
+    return lay_out([dots], 430, xaxis, yaxis, shapes=[dotted | line for line in lines], annotations=notes)
 
 
-def importances(held_out: dict[str, Estimate], in_sample: dict[str, Estimate]) -> "go.Figure":
+def draw_importances(held_out: Mapping[str, Estimate], in_sample: Mapping[str, Estimate]) -> go.Figure:
     """Rise of the root mean square error with each input exchanged, on unseen rows and on the model's own.
 
     Parameters
@@ -274,4 +276,4 @@ def importances(held_out: dict[str, Estimate], in_sample: dict[str, Estimate]) -
             "hovertemplate": f"%{{y}}: %{{x:.1f}} ± %{{customdata:.1f}} {TARGET.unit}<extra>{name}</extra>",
         })  # fmt: skip
     xaxis = {"title": {"text": f"Rise of the root mean square error<br>({TARGET.unit})"}}
-    return figure(data, 360, xaxis, {"autorange": "reversed"}, barmode="group", bargap=0.3, legend=LEGEND)
+    return lay_out(data, 360, xaxis, {"autorange": "reversed"}, barmode="group", bargap=0.3, legend=LEGEND)

@@ -1,9 +1,10 @@
 """What all pictures have in common: their layout, and how a row looks in each of them."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -11,6 +12,11 @@ from numpy.typing import NDArray
 
 from data.schema import COLUMNS, ROW, Column, row_name
 from data.statistics import NAMES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Trace = dict[str, Any]  # a part of a figure as plotly.js reads it
 
 # Middle tones of Okabe and Ito's palette, seen on white and on the dark theme alike.
 POINT, ACCENT, MUTED = "#1b8ba8", "#d55e00", "#8a97a5"
@@ -24,16 +30,15 @@ class Points:
 
     Attributes
     ----------
-    rows : pandas.DataFrame
-    selected : frozenset of int
+    selected
         Places (index of the rows) that are selected.
-    doubts : dict
-        Place -> list of what to know about its figures.
+    doubts
+        Place -> what to know about its figures.
     """
 
-    rows: Any
+    rows: "pd.DataFrame"
     selected: frozenset[int] = frozenset()
-    doubts: dict[int, list[str]] = field(default_factory=dict)
+    doubts: Mapping[int, Sequence[str]] = field(default_factory=dict)
 
     @cached_property
     def opacity(self) -> list[float]:
@@ -81,12 +86,10 @@ class Points:
         """One column in its shown unit."""
         return self.rows[column.name].to_numpy(float) * column.scale
 
-    def scatter(
-        self, x: list[int] | NDArray[np.float64], y: list[int] | NDArray[np.float64], **options: Any
-    ) -> dict[str, Any]:
+    def scatter(self, x: Any, y: Any, **options: Any) -> Trace:
         """One marker a row; ``marker`` and other options replace what is usual."""
         marker = {"color": POINT, "size": 9, "opacity": self.opacity, "symbol": self.symbol} | options.pop("marker", {})
-        usual = {
+        usual: Trace = {
             "type": "scatter",
             "mode": "markers",
             "showlegend": False,
@@ -96,7 +99,7 @@ class Points:
         return usual | {"x": x, "y": y, "customdata": self.rows.index.tolist(), "marker": marker} | options
 
 
-def figure(data: list[Any], height: int, xaxis: Any, yaxis: Any, **layout: Any) -> "go.Figure":
+def lay_out(data: Sequence[Trace], height: int, xaxis: Trace, yaxis: Trace, **layout: Any) -> go.Figure:
     """Lay out traces as every picture is.
 
     Built from one dictionary: plotly's own methods check the whole anew with each trace and axis, ten times slower.
@@ -107,6 +110,7 @@ def figure(data: list[Any], height: int, xaxis: Any, yaxis: Any, **layout: Any) 
         Traces.
     height
         [px]
+    xaxis, yaxis
     **layout
         Other axes, and whatever replaces what is usual.
     """
@@ -115,7 +119,7 @@ def figure(data: list[Any], height: int, xaxis: Any, yaxis: Any, **layout: Any) 
     axes = {name: {"fixedrange": True, "zeroline": False} | axis for name, axis in axes.items()}
     margin = {"l": 8, "r": 8, "t": 8, "b": 8}
     # What Streamlit would set for pictures that select, and draw once more for it.
-    usual: dict[str, Any] = {"clickmode": "event+select", "dragmode": "pan", "hovermode": "closest"}
+    usual: Trace = {"clickmode": "event+select", "dragmode": "pan", "hovermode": "closest"}
     usual |= {"height": height, "margin": margin, "hoverlabel": {"align": "left"}, "bargap": 0.04}
     return go.Figure({"data": data, "layout": usual | layout | axes})
 
@@ -125,13 +129,13 @@ def axis_title(column: Column) -> str:
     return f"{column.label} ({column.unit})"
 
 
-def blank(why: str) -> "go.Figure":
+def draw_blank(why: str) -> go.Figure:
     """Say in a picture's place why there is none."""
     words = {"text": escape(why), "showarrow": False, "x": 0.5, "y": 0.5, "xref": "paper", "yref": "paper"}
-    return figure([], 140, {"visible": False}, {"visible": False}, annotations=[words])
+    return lay_out([], 140, {"visible": False}, {"visible": False}, annotations=[words])
 
 
-def ticks(edges: NDArray[np.float64]) -> dict[str, float]:
+def round_ticks(edges: NDArray[np.float64]) -> Trace:
     """Put the ticks of an axis at ends of bins, which are round: left alone, plotly begins in the middle of one."""
     if len(edges) == 2:  # of values that never vary, whose ends are not round
         return {}

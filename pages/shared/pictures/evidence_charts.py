@@ -1,21 +1,19 @@
 """Evidence -> plotly figures: a candidate beside the active model, several candidates, and who was active when."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from html import escape
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import plotly.graph_objects as go
 
 from data.schema import FEATURES, ROW, TARGET, row_name
 from model.fitting.algorithms import ALGORITHMS
 from model.judging.evidence import Evidence
 from model.judging.standings import RankedVersion
 from model.store.history import Promotion
-from pages.shared.pictures.drawing import ACCENT, LEGEND, MUTED, POINT, axis_title, figure
-from pages.shared.words.verdicts import named
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
+from pages.shared.pictures.drawing import ACCENT, LEGEND, MUTED, POINT, Trace, axis_title, lay_out
+from pages.shared.words.verdicts import model_name
 
 _N_NAMED = 4
 _BAND = "rgba(138, 151, 165, 0.16)"
@@ -29,11 +27,11 @@ def _names(evidence: Evidence) -> list[str]:
 def _both(evidence: Evidence) -> list[tuple[str, str, str, str]]:
     """Who to draw, the active one first and below: key, label, colour, symbol."""
     active = ("active", f"Version {evidence.active.version} (active)", MUTED, "circle-open")
-    candidate = ("candidate", named(evidence.candidate), POINT, "circle")
-    return [one for one in (active, candidate) if one[0] in evidence.residuals]
+    candidate = ("candidate", model_name(evidence.candidate), POINT, "circle")
+    return [drawn for drawn in (active, candidate) if drawn[0] in evidence.residuals]
 
 
-def observed_against_predicted(evidence: Evidence) -> "go.Figure":
+def draw_observed(evidence: Evidence) -> go.Figure:
     """Scatter of what was observed and what was predicted without having seen it, with the line of equality."""
     observed, names = evidence.candidate.y[evidence.shown], _names(evidence)
     data, everything = [], [observed]
@@ -55,10 +53,10 @@ def observed_against_predicted(evidence: Evidence) -> "go.Figure":
     line = {"type": "line", "x0": low, "x1": high, "y0": low, "y1": high, "line": {"color": ACCENT, "dash": "dot"}}
     xaxis = {"title": {"text": f"Predicted out of fold ({TARGET.unit})"}}
     yaxis = {"title": {"text": f"Observed ({TARGET.unit})"}}
-    return figure(data, 400, xaxis, yaxis, shapes=[line], legend=LEGEND)
+    return lay_out(data, 400, xaxis, yaxis, shapes=[line], legend=LEGEND)
 
 
-def residuals(evidence: Evidence) -> "go.Figure":
+def draw_residuals(evidence: Evidence) -> go.Figure:
     """Out-of-fold errors over what was predicted."""
     observed, names, data = evidence.candidate.y[evidence.shown], _names(evidence), []
     for who, label, colour, symbol in _both(evidence):
@@ -70,10 +68,10 @@ def residuals(evidence: Evidence) -> "go.Figure":
         })  # fmt: skip
     xaxis = {"title": {"text": f"Predicted out of fold ({TARGET.unit})"}}
     yaxis = {"title": {"text": f"Residual: observed minus predicted<br>({TARGET.unit})"}, "zeroline": True}
-    return figure(data, 400, xaxis, yaxis, legend=LEGEND)
+    return lay_out(data, 400, xaxis, yaxis, legend=LEGEND)
 
 
-def curves(evidence: Evidence, scenario: dict[str, float]) -> "go.Figure":
+def draw_curves(evidence: Evidence, scenario: dict[str, float]) -> go.Figure:
     """Response curves through a scenario, the candidate's over the active one's, a panel an input.
 
     Parameters
@@ -81,13 +79,14 @@ def curves(evidence: Evidence, scenario: dict[str, float]) -> "go.Figure":
     scenario
         Column name -> number in the stored unit.
     """
-    found, data, axes = evidence.curves(scenario), [], {}
-    values = np.concatenate([np.concatenate(pair) for _, *pair in found.values()])
+    curves, data = evidence.curves(scenario), []
+    axes: dict[str, Trace] = {}
+    values = np.concatenate([np.concatenate(pair) for _, *pair in curves.values()])
     margin = 0.06 * (values.max() - values.min() or 1)
     span, n = [float(values.min() - margin), float(values.max() + margin)], len(FEATURES)
     for i, column in enumerate(FEATURES):
         across, down, end = i % 2, i // 2, "" if i == 0 else str(i + 1)
-        grid, *pair = found[column.name]
+        grid, *pair = curves[column.name]
         whose = (f"Version {evidence.active.version} (active)", MUTED, "dash"), (
             f"Version {evidence.candidate.version}", POINT, "solid",
         )  # fmt: skip
@@ -97,12 +96,7 @@ def curves(evidence: Evidence, scenario: dict[str, float]) -> "go.Figure":
                 "line": {"color": colour, "dash": dash, "width": 2.5}, "xaxis": f"x{end}", "yaxis": f"y{end}",
                 "hovertemplate": f"%{{x}} {column.unit}: %{{y:.0f}} {TARGET.unit}<extra>{label}</extra>",
             })  # fmt: skip
-        here: dict[str, Any] = {
-            "x": [scenario[column.name] * column.scale] * 2,
-            "y": span,
-            "mode": "lines",
-            "hoverinfo": "skip",
-        }
+        here: Trace = {"x": [scenario[column.name] * column.scale] * 2, "y": span, "mode": "lines", "hoverinfo": "skip"}
         here |= {"line": {"color": ACCENT, "dash": "dot", "width": 1.5}, "showlegend": i == 0}
         data.append(here | {"name": "Your what-if scenario", "xaxis": f"x{end}", "yaxis": f"y{end}"})
         height = 1 / -(-n // 2)
@@ -112,10 +106,10 @@ def curves(evidence: Evidence, scenario: dict[str, float]) -> "go.Figure":
         }  # fmt: skip
         axes[f"yaxis{end}"] = {"anchor": f"x{end}", "range": span, "domain": [max(0, top - height + 0.16), top]}
     axes["yaxis"]["title"] = {"text": TARGET.unit}
-    return figure(data, 560, axes.pop("xaxis"), axes.pop("yaxis"), legend=LEGEND | {"y": 1.03}, **axes)
+    return lay_out(data, 560, axes.pop("xaxis"), axes.pop("yaxis"), legend=LEGEND | {"y": 1.03}, **axes)
 
 
-def moves(evidence: Evidence) -> "go.Figure":
+def draw_moves(evidence: Evidence) -> go.Figure:
     """How each row's prediction would move, in the order of today's prediction."""
     before, after = evidence.moves
     names = [escape(row_name(str(code))) for code in evidence.active.rows[ROW]]
@@ -129,10 +123,10 @@ def moves(evidence: Evidence) -> "go.Figure":
     }  # fmt: skip
     xaxis = {"title": {"text": f"Prediction now ({TARGET.unit})"}}
     yaxis = {"title": {"text": f"Change with the candidate<br>({TARGET.unit})"}, "zeroline": True}
-    return figure([dots], 380, xaxis, yaxis)
+    return lay_out([dots], 380, xaxis, yaxis)
 
 
-def standings(table: list[RankedVersion]) -> "go.Figure":
+def draw_standings(table: Sequence[RankedVersion]) -> go.Figure:
     """Several candidates by their typical miss with its standard error; those within the tie are shaded."""
     labels = [f"{ALGORITHMS[ranked.algorithm].label}<br>version {ranked.version}" for ranked in table]
     values, errors = ([getattr(ranked.scores.mae, part) for ranked in table] for part in ("value", "standard_error"))
@@ -142,7 +136,7 @@ def standings(table: list[RankedVersion]) -> "go.Figure":
         "error_x": {"array": errors, "thickness": 1.5, "color": MUTED}, "customdata": errors,
         "hovertemplate": f"%{{y}}: %{{x:.1f}} ± %{{customdata:.1f}} {TARGET.unit}<extra></extra>",
     }  # fmt: skip
-    tied = [i for i, one in enumerate(table) if one.is_tied]
+    tied = [i for i, candidate in enumerate(table) if candidate.is_tied]
     shades = [
         {"type": "rect", "xref": "paper", "x0": 0, "x1": 1, "y0": i - 0.5, "y1": i + 0.5, "fillcolor": _BAND,
          "line": {"width": 0}, "layer": "below"}
@@ -150,10 +144,10 @@ def standings(table: list[RankedVersion]) -> "go.Figure":
     ]  # fmt: skip
     xaxis = {"title": {"text": f"Typical miss: mean absolute error, ± one standard error<br>({TARGET.unit})"}}
     yaxis = {"autorange": "reversed", "type": "category"}
-    return figure([dots], 90 + 48 * len(table), xaxis, yaxis, shapes=shades)
+    return lay_out([dots], 90 + 48 * len(table), xaxis, yaxis, shapes=shades)
 
 
-def timeline(promotions: list[Promotion], now: datetime) -> "go.Figure":
+def draw_timeline(promotions: Sequence[Promotion], now: datetime) -> go.Figure:
     """Which version answered when: a bar for each time that one was active.
 
     Parameters
@@ -166,15 +160,16 @@ def timeline(promotions: list[Promotion], now: datetime) -> "go.Figure":
     ends = [*(promotion.at for promotion in promotions[1:]), now]
     data = [
         {
-            "x": [one.at.isoformat(), end.isoformat()], "y": [f"Version {one.version_id}"] * 2, "mode": "lines+markers",
+            "x": [promotion.at.isoformat(), end.isoformat()], "y": [f"Version {promotion.version_id}"] * 2,
+            "mode": "lines+markers",
             "marker": {"size": 14, "symbol": "line-ns", "line": {"width": 3, "color": POINT if end is now else MUTED}},
             "line": {"width": 16, "color": POINT if end is now else MUTED}, "showlegend": False,
             "hoverinfo": "text",
-            "hovertext": f"Version {one.version_id}, from {one.at:%Y-%m-%d %H:%M} UTC<br>"
-            f"{escape(one.by)}: {escape(one.reason[:80])}",
+            "hovertext": f"Version {promotion.version_id}, from {promotion.at:%Y-%m-%d %H:%M} UTC<br>"
+            f"{escape(promotion.by)}: {escape(promotion.reason[:80])}",
         }
-        for one, end in zip(promotions, ends, strict=True)
+        for promotion, end in zip(promotions, ends, strict=True)
     ]  # fmt: skip
     n = len({promotion.version_id for promotion in promotions})
     yaxis = {"type": "category", "range": [-0.6, n - 0.4]}
-    return figure(data, 90 + 34 * n, {"title": {"text": "Time (UTC)"}, "type": "date"}, yaxis)
+    return lay_out(data, 90 + 34 * n, {"title": {"text": "Time (UTC)"}, "type": "date"}, yaxis)

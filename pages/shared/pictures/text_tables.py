@@ -2,29 +2,32 @@
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations, pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from data.cells import escape
+from data.cells import escape_cell
 from data.schema import COLUMNS, FEATURES, ROW, ROWS, TARGET, Column, row_name
 from data.statistics import histogram
 from model.fitting.scores import Estimate
-from model.judging.regression import Regression
 from pages.shared.pictures.drawing import axis_title
-from pages.shared.words.wording import plain
+from pages.shared.words.wording import escape
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from model.judging.regression import Regression
+
+Rows = list[dict[str, str]]  # heading -> Markdown
+FloatArray = NDArray[np.float64]
 _NEGATIVE = re.compile(r"(?<![\w\\−-])-(?=\d)")
-SHORT = {column.name: f"{column.short_label.capitalize()} ({column.short_unit})" for column in COLUMNS}
+SHORT_TITLES = {column.name: f"{column.short_label.capitalize()} ({column.short_unit})" for column in COLUMNS}
 
 
-def markdown(table: Any) -> str:
+def to_markdown(table: Rows) -> str:
     """One Markdown table: drawn at once, where ``st.table`` draws each of its cells as Markdown of its own.
 
     Parameters
@@ -40,30 +43,24 @@ def markdown(table: Any) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def of_rows(rows: "pd.DataFrame", doubts: dict[int, list[str]]) -> "pd.DataFrame":
-    """All figures in their shown units, and what is to be doubted, for a sortable table.
-
-    Parameters
-    ----------
-    doubts
-        Place -> list of texts.
-    """
+def tabulate_rows(rows: "pd.DataFrame", doubts: Mapping[int, Sequence[str]]) -> "pd.DataFrame":
+    """All figures in their shown units, and what is to be doubted, for a sortable table."""
     import pandas as pd
 
-    # The page's table can be downloaded, too.
-    names = ((place, escape(row_name(code))) for place, code in zip(rows.index, rows[ROW], strict=True))
+    codes = zip(rows.index, rows[ROW], strict=True)
+    names = ((place, escape_cell(row_name(code))) for place, code in codes)  # the page's table can be downloaded, too
     table = {ROW.capitalize(): [f"{name} *" if place in doubts else name for place, name in names]}
-    table |= {SHORT[column.name]: rows[column.name] * column.scale for column in COLUMNS}
+    table |= {SHORT_TITLES[column.name]: rows[column.name] * column.scale for column in COLUMNS}
     if doubts:
         table["Doubtful"] = ["; ".join(doubts.get(place, ())) for place in rows.index]
     return pd.DataFrame(table, index=rows.index)
 
 
-def of_edits(before: "pd.DataFrame", after: "pd.DataFrame", n_rows: int = 20) -> list[dict[str, str]]:
+def tabulate_edits(before: "pd.DataFrame", after: "pd.DataFrame", n_rows: int = 20) -> Rows:
     """Each figure that was changed, as it was and as it was read; the first of many."""
     edits = [
         {
-            ROW.capitalize(): plain(row_name(before[ROW].iloc[i])),
+            ROW.capitalize(): escape(row_name(before[ROW].iloc[i])),
             "Changed": column.label,
             "Before": column.text_with_unit(before[column.name].iloc[i]),
             "Now": column.text_with_unit(after[column.name].iloc[i]),
@@ -75,7 +72,7 @@ def of_edits(before: "pd.DataFrame", after: "pd.DataFrame", n_rows: int = 20) ->
     return edits[:n_rows] + ([more] if len(edits) > n_rows else [])
 
 
-def of_statistics(statistics: "pd.DataFrame") -> list[dict[str, str]]:
+def tabulate_statistics(statistics: "pd.DataFrame") -> Rows:
     """Each column in figures: a row each."""
     table = []
     for column in COLUMNS:
@@ -93,7 +90,7 @@ def of_statistics(statistics: "pd.DataFrame") -> list[dict[str, str]]:
     return table
 
 
-def of_curves(column: Column, curves: dict[str, NDArray[np.float64]], n_rows: int = 9) -> list[dict[str, str]]:
+def tabulate_curves(column: Column, curves: Any, n_rows: int = 9) -> Rows:
     """The straight line with its band, and the model's average response, at a few values of an input."""
     table = []
     for i in np.linspace(0, len(curves["at"]) - 1, n_rows).round().astype(int):
@@ -107,7 +104,7 @@ def of_curves(column: Column, curves: dict[str, NDArray[np.float64]], n_rows: in
     return table
 
 
-def of_bins(column: Column, values: NDArray[np.float64]) -> list[dict[str, str]]:
+def tabulate_bins(column: Column, values: FloatArray) -> Rows:
     """A histogram, bin by bin."""
     counts, edges = histogram(values)
     return [
@@ -119,7 +116,7 @@ def of_bins(column: Column, values: NDArray[np.float64]) -> list[dict[str, str]]
     ]
 
 
-def of_correlations(pearson: NDArray[np.float64], spearman: NDArray[np.float64]) -> list[dict[str, str]]:
+def tabulate_correlations(pearson: FloatArray, spearman: FloatArray) -> Rows:
     """Each pair of columns once, the strongest first."""
     pairs = sorted(combinations(range(len(COLUMNS)), 2), key=lambda pair: -np.nan_to_num(abs(pearson[pair])))
     return [
@@ -132,7 +129,7 @@ def of_correlations(pearson: NDArray[np.float64], spearman: NDArray[np.float64])
     ]
 
 
-def of_regression(regression: Regression) -> list[dict[str, str]]:
+def tabulate_regression(regression: "Regression") -> Rows:
     """The reference line, coefficient by coefficient."""
     inflation = [None, *regression.vif]
     return [
@@ -163,7 +160,7 @@ _TERMS = [
 ]
 
 
-def of_change(before: Regression, after: Regression, what: str) -> list[dict[str, str]]:
+def tabulate_regression_change(before: "Regression", after: "Regression", what: str) -> Rows:
     """How the coefficients move when some rows are left out."""
     table = [
         {
@@ -184,14 +181,14 @@ def of_change(before: Regression, after: Regression, what: str) -> list[dict[str
     return table
 
 
-def of_influence(
-    names: Sequence[str], regression: Regression, positions: Iterable[int], n_rows: int = 10
-) -> list[dict[str, str]]:
+def tabulate_influence(
+    names: Sequence[str], regression: "Regression", positions: Iterable[int], n_rows: int = 10
+) -> Rows:
     """The rows that pull the line hardest, by Cook's distance."""
     hardest = sorted(positions, key=lambda i: -np.nan_to_num(regression.cook[i]))[:n_rows]
     return [
         {
-            ROW.capitalize(): plain(row_name(names[i])),
+            ROW.capitalize(): escape(row_name(names[i])),
             "Cook’s distance": _or_dash(regression.cook[i], "z.3f"),
             "Studentised residual (s.d.)": _or_dash(regression.studentised[i], "z.2f"),
             "Leverage": f"{regression.leverage[i]:.3g}",
@@ -200,7 +197,7 @@ def of_influence(
     ]
 
 
-def of_importance(held_out: dict[str, Estimate], in_sample: dict[str, Estimate]) -> list[dict[str, str]]:
+def tabulate_importance(held_out: Mapping[str, Estimate], in_sample: Mapping[str, Estimate]) -> Rows:
     """Both importances, input by input."""
 
     def text(rise: Estimate) -> str:
@@ -224,5 +221,5 @@ def _significant(value: float, n_digits: int) -> str:
     return f"{value:,.{n_decimals}f}"
 
 
-def _or_dash(value: float, form: Any) -> str:
+def _or_dash(value: float, form: str) -> str:
     return "–" if np.isnan(value) else f"{value:{form}}"

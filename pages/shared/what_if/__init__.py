@@ -34,21 +34,21 @@ _COARSE = 9  # steps of a slider at which the interval of the change is known wh
 
 
 @cache
-def script() -> str:
+def bundle_script() -> str:
     """Write all modules as one: what each exports has a name of its own."""
     text = "\n".join((_HERE / f"{name}.js").read_text(encoding="utf-8") for name in _MODULES)
     lines = (line.strip() for line in text.splitlines())
-    kept = [line for line in lines if line and not line.startswith(("//", "import "))]
-    return "\n".join(re.sub(r"^export (?!default)", "", line) for line in kept) + "\n"
+    code = [line for line in lines if line and not line.startswith(("//", "import "))]
+    return "\n".join(re.sub(r"^export (?!default)", "", line) for line in code) + "\n"
 
 
 def _address() -> str:
-    return f"parts/what_if-{hashlib.sha256(script().encode()).hexdigest()[:16]}.js"
+    return f"parts/what_if-{hashlib.sha256(bundle_script().encode()).hexdigest()[:16]}.js"
 
 
 async def _send(request: Request) -> Response:
     headers = {"Cache-Control": "public, max-age=31536000, immutable"}  # another script has another address
-    return Response(script(), media_type="text/javascript", headers=headers)
+    return Response(bundle_script(), media_type="text/javascript", headers=headers)
 
 
 def routes(bases: set[str]) -> list[Route]:
@@ -66,7 +66,7 @@ _LOADER = "const part = await import(new URL('{address}', document.baseURI));\ne
 
 @cache
 def _component() -> Any:
-    text = _LOADER.format(address=_address()) if _served else script()
+    text = _LOADER.format(address=_address()) if _served else bundle_script()
     return st.components.v2.component("what_if", js=text, isolate_styles=False)
 
 
@@ -110,8 +110,8 @@ def draw_what_if(model: Model, inputs: Inputs, answer: Prediction, moved: Change
 
 
 def _start(start: Start) -> dict[str, Any]:
-    told: dict[str, Any] = {"code": start.code, "name": start.name, "values": list(start.scenario.values())}
-    return told if start.observed is None else told | {"observed": start.observed}
+    start_data: dict[str, Any] = {"code": start.code, "name": start.name, "values": list(start.scenario.values())}
+    return start_data if start.observed is None else start_data | {"observed": start.observed}
 
 
 def _sample(model: Model) -> str:
@@ -172,10 +172,10 @@ def _answer(model: Model, answer: Prediction, moved: Change, link: str) -> dict[
             curve["band"]["counts"] = band.counts
         curves.append(curve)
     now = {"value": answer.value, "change": moved.value, "support": answer.support}
-    if moved.low is not None:
+    if moved.below is not None and moved.above is not None:
         now |= {"low": moved.low, "high": moved.high, "isStretched": moved.is_stretched}
-        now["counts"] = refits_either_side(moved.below or 0.0, moved.above or 0.0)
-    told = {
+        now["counts"] = refits_either_side(moved.below, moved.above)
+    data = {
         "now": now,
         "before": moved.start_prediction,
         "width": width,
@@ -186,12 +186,12 @@ def _answer(model: Model, answer: Prediction, moved: Change, link: str) -> dict[
         "closest": [_closest(model, near) for near in answer.nearest],
         "average": answer.average,
         "reasons": list(answer.contributions.values()),
-        "note": wording.note(model, answer),
+        "note": wording.card_note(model, answer),
         "link": link,
     }
     if moved.others:
-        told["others"] = {ALGORITHMS[name].label: change for name, change in moved.others.items()}
-    return told
+        data["others"] = {ALGORITHMS[name].label: change for name, change in moved.others.items()}
+    return data
 
 
 def _closest(model: Model, near: Neighbour) -> dict[str, Any]:
@@ -209,7 +209,7 @@ def _domain(answer: Prediction, moved: Change, known: dict[str, Any]) -> list[fl
     ends = [*answer.curves.values()]
     for band in known.values():
         ends += [moved.start_prediction + band.low, moved.start_prediction + band.high]
-    low, high = min(each.min() for each in ends), max(each.max() for each in ends)
+    low, high = min(values.min() for values in ends), max(values.max() for values in ends)
     return [float(low - 0.04 * (high - low)), float(high + 0.04 * (high - low))]
 
 

@@ -43,8 +43,14 @@ def draw_kept(
     """
     low, high = min((entry.low for entry in kept), default=0), max((entry.high for entry in kept), default=0)
     rows = [
-        {"name": one.name, "cells": list(line.values()), "value": one.value, "low": one.low, "high": one.high}
-        for line, one in zip(lines, kept, strict=True)
+        {
+            "name": scenario.name,
+            "cells": list(line.values()),
+            "value": scenario.value,
+            "low": scenario.low,
+            "high": scenario.high,
+        }
+        for line, scenario in zip(lines, kept, strict=True)
     ]
     data = {"columns": list(lines[0]) if lines else [], "rows": rows, "scale": [low, max(high, low + 1)]} | storage
 

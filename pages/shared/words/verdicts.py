@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,36 +11,40 @@ from model.fitting.algorithms import ALGORITHMS
 from model.fitting.interval import Interval
 from model.fitting.scores import Difference, Scores
 from model.fitting.train import Model
-from model.judging.evidence import Evidence
-from model.judging.standings import Ranking
-from model.queue.jobs import Job
-from model.store.versions import Version
-from pages.shared.words.wording import plain
+from pages.shared.words.wording import escape
+
+if TYPE_CHECKING:
+    from model.judging.evidence import Evidence
+    from model.judging.standings import Ranking
+    from model.queue.jobs import Job
+    from model.store.versions import Version
+
+Rows = list[dict[str, str]]  # heading -> Markdown
 
 _TIE = "cannot be told apart"
 _PM = "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}"
 
 
-def capital(text: str) -> str:
+def capitalise(text: str) -> str:
     """With a capital letter first and the others as they are."""
     return text[:1].upper() + text[1:]
 
 
-def trained_on(version: Version) -> str:
+def training_data(version: "Version") -> str:
     """Name the data of a version: ``"shipped, 47 of 48 states"``."""
     n_all, n = version.data_set.n_rows, version.metadata.data.n_rows
     count = f"{n:,} of {n_all:,} {ROWS}" if version.excluded else f"{n_all:,} {ROWS}"
     return f"{version.data_set.origin}, {count}"
 
 
-def interval(difference: Difference) -> str:
+def difference_in_words(difference: Difference) -> str:
     """A difference of typical misses with its interval and its unit."""
     return (
         f"{difference.value:+z.1f} {TARGET.unit}, 90 % interval {difference.low:+z.1f} to {difference.high:+z.1f}"
     ).replace("-", "−")
 
 
-def headline(evidence: Evidence) -> str:
+def headline(evidence: "Evidence") -> str:
     """Say whether the candidate is better than the active recipe, and how sure that is."""
     n, number = evidence.n_rows, evidence.active.version
     active = f"version {number}, which is active" if number else "the shipped model, which is active"
@@ -53,7 +57,7 @@ def headline(evidence: Evidence) -> str:
         )
     if evidence.has_same_rows and evidence.is_same_model:
         return f"It answers exactly as {active}: the same recipe on the same {ROWS}. Nothing would change."
-    told = interval(evidence.difference)
+    size = difference_in_words(evidence.difference)
     outcome = {
         -1: f"**misses by less** than {active}",
         0: f"and {active}, **{_TIE}** on {n:,} {ROWS}",
@@ -61,43 +65,43 @@ def headline(evidence: Evidence) -> str:
     }[evidence.difference.verdict]
     subject = "It" if evidence.difference.verdict else "This candidate"
     end = "" if evidence.difference.verdict == 0 else f", on {n:,} {ROWS}"
-    return f"{subject} {outcome}{end}. Difference of the typical miss: {told}."
+    return f"{subject} {outcome}{end}. Difference of the typical miss: {size}."
 
 
-def conditions(evidence: Evidence) -> list[Any]:
+def list_objections(evidence: "Evidence") -> list[str]:
     """What somebody must have seen before promoting; empty where nothing stands against it."""
-    found = []
+    objections = []
     if evidence.is_worse:
-        found.append("it misses by clearly more than the active recipe")
+        objections.append("it misses by clearly more than the active recipe")
     if evidence.difference is None:
-        found.append("it was never compared with the active model")
+        objections.append("it was never compared with the active model")
     if not evidence.has_same_rows:
-        found.append(
+        objections.append(
             f"it was trained on other data, {evidence.n_rows:,} {ROWS} instead of {len(evidence.active.rows):,}"
         )
-    return found
+    return objections
 
 
-def named(model: Model) -> str:
+def model_name(model: Model) -> str:
     """What a model is called: that which came with the app has a number in a store alone."""
     return f"Version {model.version}" if model.version else "Shipped model"
 
 
-def misses(evidence: Evidence, n: int = 4) -> str:
+def largest_misses(evidence: "Evidence", n: int = 4) -> str:
     """Name the rows that a candidate misses by most, out of fold, with what was observed and what predicted."""
     errors, observed = evidence.residuals["candidate"], evidence.candidate.y
     codes = evidence.candidate.rows[ROW].to_numpy()
-    told = [
-        f"{plain(row_name(str(codes[i])))} used {observed[i]:,.0f} ({observed[i] - errors[i]:,.0f} predicted)"
+    misses = [
+        f"{escape(row_name(str(codes[i])))} used {observed[i]:,.0f} ({observed[i] - errors[i]:,.0f} predicted)"
         for i in np.argsort(-np.abs(errors))[:n]
     ]
-    return f"Largest misses: {', '.join(told)}."
+    return f"Largest misses: {', '.join(misses)}."
 
 
-def scores_table(evidence: Evidence) -> list[dict[str, str]]:
+def scores_table(evidence: "Evidence") -> Rows:
     """Everybody's scores on the candidate's rows: a row each, column heading -> Markdown."""
     labels = {
-        "candidate": f"**{named(evidence.candidate)}**, {evidence.candidate.label}",
+        "candidate": f"**{model_name(evidence.candidate)}**, {evidence.candidate.label}",
         "active": f"Version {evidence.active.version} (active), {evidence.active.label}",
     }
     table = []
@@ -106,12 +110,12 @@ def scores_table(evidence: Evidence) -> list[dict[str, str]]:
             f"{estimate.value:z.{digits}f}{_PM}{estimate.standard_error:.{digits}f}"
             for estimate, digits in ((score.mae, 1), (score.rmse, 1), (score.r2, 2))
         )
-        label = labels.get(who) or capital(ALGORITHMS[who].label)
+        label = labels.get(who) or capitalise(ALGORITHMS[who].label)
         table.append({"Model": label} | dict(zip((f"MAE ({TARGET.unit})", "RMSE", "R² (no unit)"), texts, strict=True)))
     return table
 
 
-def intervals_table(evidence: Evidence) -> list[dict[str, str]]:
+def intervals_table(evidence: "Evidence") -> Rows:
     """Half the width of both intervals, level by level."""
     names = {
         "candidate": f"Version {evidence.candidate.version}",
@@ -121,8 +125,8 @@ def intervals_table(evidence: Evidence) -> list[dict[str, str]]:
     return [
         {"Interval": f"{level * 100:g} %"}
         | {names[who]: f"± {widths[level]:.0f}" for who, widths in both.items()}
-        | {f"Version {evidence.candidate.version} held": _held(each)}
-        for level, each in zip(both["candidate"], evidence.candidate.intervals, strict=True)
+        | {f"Version {evidence.candidate.version} held": _held(interval)}
+        for level, interval in zip(both["candidate"], evidence.candidate.intervals, strict=True)
     ]
 
 
@@ -137,13 +141,13 @@ def _held(of_level: Interval) -> str:
     )
 
 
-def moves_table(evidence: Evidence, names: Sequence[str], n_rows: int = 60) -> list[dict[str, str]]:
+def moves_table(evidence: "Evidence", names: Sequence[str], n_rows: int = 60) -> Rows:
     """What would move: each row's prediction before and after, the largest change first."""
     before, after = evidence.moves
     order = abs(after - before).argsort()[::-1][:n_rows]
     return [
         {
-            ROW.capitalize(): plain(names[i]),
+            ROW.capitalize(): escape(names[i]),
             "Now": f"{before[i]:.0f}",
             "With the candidate": f"{after[i]:.0f}",
             f"Change ({TARGET.unit})": f"{after[i] - before[i]:+z.1f}",
@@ -152,7 +156,7 @@ def moves_table(evidence: Evidence, names: Sequence[str], n_rows: int = 60) -> l
     ]
 
 
-def moves(evidence: Evidence) -> str:
+def moves_in_words(evidence: "Evidence") -> str:
     """Say how far the predictions would move."""
     before, after = evidence.moves
     change = abs(after - before)
@@ -162,10 +166,10 @@ def moves(evidence: Evidence) -> str:
     )
 
 
-def tie(standings: Ranking, n_rows: int) -> str:
+def tie_in_words(standings: "Ranking", n_rows: int) -> str:
     """Say who cannot be told from the best of several, and what being chosen as the best is worth."""
     best, *others = standings.table
-    n_tied = sum(each.is_tied for each in others)
+    n_tied = sum(candidate.is_tied for candidate in others)
     name = ALGORITHMS[best.algorithm].label
     chosen = (
         f"Chosen as the best of {len(standings.table)}, {name} can be expected to miss by "
@@ -174,23 +178,23 @@ def tie(standings: Ranking, n_rows: int) -> str:
     if n_tied == len(others):
         return f"No clear winner: on {n_rows:,} {ROWS} the differences are within chance. {chosen}"
     rest = len(others) - n_tied
-    text = f"{rest} of the others miss{'es' if rest == 1 else ''} by more than {name}"
+    sentence = f"{rest} of the others miss{'es' if rest == 1 else ''} by more than {name}"
     ties = f"; {n_tied} cannot be told apart from it" if n_tied else ""
-    return f"On {n_rows:,} {ROWS} {text}{ties} (90 % intervals that hold for all pairs at once). {chosen}"
+    return f"On {n_rows:,} {ROWS} {sentence}{ties} (90 % intervals that hold for all pairs at once). {chosen}"
 
 
-def standings_table(standings: Ranking, active: int, baseline: Scores) -> list[dict[str, str]]:
+def standings_table(standings: "Ranking", active: int, baseline: Scores) -> Rows:
     """Several candidates, the best first, and at the end what any of them must beat."""
     table = []
-    for each in standings.table:
-        name = f"**Version {each.version}**{' (active)' if each.version == active else ''}"
-        interval = f"{each.difference.low:+z.1f} to {each.difference.high:+z.1f}"
-        distance = "the best" if each is standings.table[0] else interval + (", tied" if each.is_tied else "")
-        table.append(_line(f"{name}, {ALGORITHMS[each.algorithm].label}", each.scores, distance))
-    return [*table, _line(capital(ALGORITHMS["mean"].label), baseline, "–")]
+    for candidate in standings.table:
+        name = f"**Version {candidate.version}**{' (active)' if candidate.version == active else ''}"
+        interval = f"{candidate.difference.low:+z.1f} to {candidate.difference.high:+z.1f}"
+        distance = "the best" if candidate is standings.table[0] else interval + (", tied" if candidate.is_tied else "")
+        table.append(_standing_line(f"{name}, {ALGORITHMS[candidate.algorithm].label}", candidate.scores, distance))
+    return [*table, _standing_line(capitalise(ALGORITHMS["mean"].label), baseline, "–")]
 
 
-def _line(name: str, scores: Scores, distance: str) -> dict[str, str]:
+def _standing_line(name: str, scores: Scores, distance: str) -> dict[str, str]:
     texts = (
         f"{estimate.value:z.{digits}f}{_PM}{estimate.standard_error:.{digits}f}"
         for estimate, digits in ((scores.mae, 1), (scores.rmse, 1), (scores.r2, 2))
@@ -199,28 +203,28 @@ def _line(name: str, scores: Scores, distance: str) -> dict[str, str]:
     return {"Version": name} | dict(named) | {"Extra MAE over the best, 90 % interval": distance}
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """A length of time as people say it: ``"8 s"``, ``"2 min"``."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def memory(n_bytes: float) -> str:
+def format_memory(n_bytes: float) -> str:
     """A size as people say it."""
     return f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 1e9 else f"{max(1, round(n_bytes / 1e6)):,} MB"
 
 
-def progress(job: Job, now: datetime) -> str:
+def progress_in_words(job: "Job", now: datetime) -> str:
     """What a running job is at, how long it has run, and how long it may still."""
     elapsed = (now - (job.started_at or now)).total_seconds()
-    text = f"{job.message or 'Starting'} · {duration(elapsed)}"
+    text = f"{job.message or 'Starting'} · {format_duration(elapsed)}"
     if job.done >= 3 and job.total:
-        text += f", about {duration(elapsed * (job.total - job.done) / job.done)} to go"
+        text += f", about {format_duration(elapsed * (job.total - job.done) / job.done)} to go"
     return text
 
 
-def asked(job: Job) -> str:
+def requested_training(job: "Job") -> str:
     """What a job is to train."""
     algorithms = job.request.algorithms
     if not algorithms:

@@ -27,13 +27,13 @@ def routes() -> Sequence[Route]:
             f"{METRICS_SETTING}: {key[:3]!r}... is neither off nor open nor a key of at least 16 characters. "
             "openssl rand -hex 16 writes one."
         )
-    figures = metrics.start()
+    figures = metrics.start_counting()
 
     async def send(request: Request) -> Response:
         sent = request.headers.get("authorization", "").encode()
         if key != "open" and not hmac.compare_digest(sent, f"Bearer {key}".encode()):
-            text = f"Send the header Authorization: Bearer KEY, with the key that {METRICS_SETTING} has.\n"
-            return PlainTextResponse(text, 401, {"WWW-Authenticate": "Bearer"})
+            message = f"Send the header Authorization: Bearer KEY, with the key that {METRICS_SETTING} has.\n"
+            return PlainTextResponse(message, 401, {"WWW-Authenticate": "Bearer"})
         return Response(await run_in_threadpool(figures.text), media_type="text/plain; version=0.0.4")
 
     return [Route("/metrics", send)]
