@@ -31,6 +31,8 @@ from model.fitting.train import Model, require_usable, train
 from model.judging.card import export_version, write_card
 from model.queue import jobs
 from model.queue.dispatcher import Dispatcher
+from model.queue.duration import estimate_duration
+from model.queue.processes import worthwhile_processes
 from model.store import history, versions
 from model.store.database import StoreError
 from model.store.history import Promotion
@@ -164,7 +166,8 @@ def _train(options: argparse.Namespace) -> int:
     else:
         if options.data != SHIPPED:
             raise ModelError(f"--data {options.data}: the shipped model is of the shipped rows. Add --store.")
-        model = train(rows, recipe, n_jobs=-1, progress=_FITS)
+        n_jobs = worthwhile_processes(estimate_duration(recipe, len(rows)), most=-1)
+        model = train(rows, recipe, n_jobs=n_jobs, progress=_FITS)
         try:
             kept = ", ".join(path.name for path in artifact.save(model))
         except OSError as error:

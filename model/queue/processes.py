@@ -10,6 +10,12 @@ from typing import Any
 from joblib import Parallel, delayed, parallel_config
 
 N_PROCESSES = min(4, os.cpu_count() or 1)
+_WORTH_THEM = 1.5  # [s] of fits; they take about as long to start
+
+
+def worthwhile_processes(seconds: float, most: int = N_PROCESSES) -> int:
+    """How many processes are worth their start for fits that take so long in all [s]."""
+    return most if seconds > _WORTH_THEM else 1
 
 
 def using_helpers() -> AbstractContextManager[Any]:

@@ -36,7 +36,6 @@ EvaluatedOn = tuple[str, Folds, dict[str, str]]  # rows, folds, libraries
 
 _BEAT = 0.5  # [s]
 _PERSISTS = 90  # [s] in keeping what was trained, while the store's server is away
-_WORTH_HELPERS = 1.5  # [s] of fits; helpers take about as long to start
 _N_TRIES = 5  # more where it is not; each waits as long as the store waits for another writer
 
 
@@ -227,7 +226,7 @@ def _is_new(known: dict[Recipe, tuple[int, Kept]], recipe: Recipe, notes: list[s
 def _n_jobs(recipes: list[Recipe], n_rows: int) -> int:
     """How many processes are worth their start for the fits of these recipes."""
     seconds = sum(duration.estimate_duration(recipe, n_rows) for recipe in recipes)
-    return processes.N_PROCESSES if seconds > _WORTH_HELPERS else 1
+    return processes.worthwhile_processes(seconds)
 
 
 def _start_helpers_early(store: Store, request: JobRequest) -> threading.Thread | None:
