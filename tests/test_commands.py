@@ -33,7 +33,7 @@ def test_train_promote_predict_export_and_card_by_command(store_url, rows, tmp_p
     before = json.loads(called("predict", "--json", *flags(MAINE)).stdout)["value"]
     done = called("promote", 2, "--reason", "to try it", "--by", "Ann")
     assert (done.returncode, done.stdout) == (0, "Version 2 (ridge) is now active.\n")
-    after = json.loads(run("predict", "--json", *flags(MAINE)).stdout)["value"]
+    after = json.loads(called("predict", "--json", *flags(MAINE)).stdout)["value"]
     assert after == predict(kept, MAINE).value != before
     assert [(one.by, one.reason) for one in history.list_promotions(store)][1:] == [("Ann", "to try it")]
 

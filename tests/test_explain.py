@@ -1,5 +1,8 @@
 """Contributions: the axioms of Shapley values, a closed form, and an independent oracle."""
 
+from functools import cache
+from itertools import permutations
+
 import numpy as np
 import pytest
 
@@ -50,7 +53,26 @@ def test_contributions_of_a_sum_of_models_are_the_sums():
     assert both == pytest.approx(first + second)
 
 
+def test_the_shipped_models_contributions_are_the_average_over_all_orders(model):
+    """Of learning the inputs one after another, which is what defines a Shapley value."""
+    x, orders = np.array([9.0, 3571.0, 1976.0, 0.525]), list(permutations(range(4)))
+
+    @cache
+    def value(known):
+        return model.pipeline.predict(np.where([column in known for column in range(4)], x, model.X)).mean()
+
+    expected = np.zeros(4)
+    for order in orders:
+        for place, column in enumerate(order):
+            before, after = frozenset(order[:place]), frozenset(order[: place + 1])
+            expected[column] += (value(after) - value(before)) / len(orders)
+    average, contributions = shapley_values(predict_rows(model, coalition_rows(x, model.X)), 4)
+    assert average == pytest.approx(value(frozenset()))
+    assert contributions == pytest.approx(expected, abs=1e-9)
+
+
 @pytest.mark.slow
+@pytest.mark.soak
 def test_the_shipped_models_contributions_are_shaps(model):
     """Oracle: shap's exact explainer with the same 48 rows as background."""
     shap = pytest.importorskip("shap", reason="shap has no wheels for this platform")

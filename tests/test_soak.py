@@ -20,12 +20,20 @@ from tests.conftest import running_server
 pytestmark = pytest.mark.slow
 
 
-@contextlib.contextmanager
-def server_of(folder):
-    """Start a server with a store of its own, and look into its log afterwards."""
+@pytest.fixture(scope="module")
+def logged(tmp_path_factory):
+    """Return the address of a server with a store of its own, and its log."""
+    folder = tmp_path_factory.mktemp("soak")
     with running_server(log=folder / "log", PETROL_STORE_URL=f"sqlite:///{folder}/store.db") as url:
-        yield url
-    assert "Traceback" not in (folder / "log").read_text(encoding="utf-8")
+        yield url, folder / "log"
+
+
+@pytest.fixture
+def url(logged):
+    """Return the address of that server, and look into its log afterwards."""
+    url, log = logged
+    yield url
+    assert "Traceback" not in log.read_text(encoding="utf-8")
 
 
 def test_whoever_is_killed_whenever_nothing_acknowledged_is_lost(tmp_path):
@@ -58,10 +66,9 @@ def test_damaged_bytes_of_a_kept_model_are_always_noticed_and_served_right(tmp_p
     assert (detected, served) == (n, n)
 
 
-def test_malformed_files_cost_neither_an_exception_nor_a_wrong_number(tmp_path):
-    with server_of(tmp_path) as url:
-        n, complaints, n_wrong = files.run(url, 20, 100)
-    assert n >= 20
+def test_malformed_files_cost_neither_an_exception_nor_a_wrong_number(url):
+    n, complaints, n_wrong = files.run(url, 12, 40)
+    assert n >= 12
     assert (complaints, n_wrong) == ([], 0)
 
 
@@ -85,18 +92,16 @@ def try_cells(model, n):
 
 
 def test_whatever_stands_in_a_cell_is_read_as_it_stands_or_refused(model):
-    try_cells(model, 60)  # a thousand in `make soak`
+    try_cells(model, 30)  # a thousand in `make soak`
 
 
-def test_hostile_addresses_of_every_page_show_the_page(tmp_path):
-    with server_of(tmp_path) as url:
-        n, complaints = addresses.run(url, step=17)
+def test_hostile_addresses_of_every_page_show_the_page(url):
+    n, complaints = addresses.run(url, step=17)
     assert n > 25
     assert complaints == []
 
 
-def test_a_crowd_sees_no_error(tmp_path):
-    with server_of(tmp_path) as url:
-        found = crowd.run(url, 12, 5, "Ridge")
+def test_a_crowd_sees_no_error(url):
+    found = crowd.run(url, 12, 5, "Ridge")
     assert (found.errors, found.trained) == ([], True)
     assert len(found.waits) > 10
