@@ -120,9 +120,12 @@ def _let_go_of_the_store(request):
 
 
 @pytest.fixture
-def store_url(databases, tmp_path, monkeypatch):
+def store_url(request, databases, tmp_path, monkeypatch):
     """Name a new store of its own for a test and the processes that it starts."""
-    url = databases.new() if databases else f"sqlite:///{tmp_path}/store.db"
+    if databases:  # at once what `store` opens, for a database costs more than many a test
+        url = databases.new(request.getfixturevalue("filled") if "store" in request.fixturenames else "template1")
+    else:
+        url = f"sqlite:///{tmp_path}/store.db"
     monkeypatch.setenv("PETROL_STORE_URL", url)
     yield url
     if databases:
@@ -154,14 +157,11 @@ def filled(databases):
 
 
 @pytest.fixture
-def store(databases, filled, template, store_url, tmp_path):
+def store(databases, template, store_url, tmp_path):
     """Return an open store of its own for a test, which the processes that it starts open too."""
     from model.store import history
 
-    if databases:
-        databases.drop(store_url)
-        databases.new(like=filled, name=store_url.rpartition("/")[2])
-    else:
+    if not databases:
         shutil.copy(template, tmp_path / "store.db")
     return history.open_store(store_url)
 

@@ -93,9 +93,9 @@ class PostgreSQL:
         parts = {"username": NAME, "password": PASSWORD, "host": "127.0.0.1", "port": self.port, "database": database}
         return URL.create("postgresql+psycopg", **parts).render_as_string(hide_password=False)
 
-    def new(self, like="template1", name=None):
+    def new(self, like="template1"):
         """Make a database, empty or as another one, and return its address."""
-        name = name or f"petrol_{next(self._numbers)}"
+        name = f"petrol_{next(self._numbers)}"
         self.ask(f"CREATE DATABASE {name} TEMPLATE {like}")
         return self.url(name)
 

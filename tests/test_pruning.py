@@ -17,6 +17,7 @@ from model.judging.card import export_version
 from model.queue import jobs
 from model.store import history, pruning, tables, versions
 from model.store.database import Store, StoreError
+from model.store.stored_refits import add_refits
 from tests.conftest import ROOT
 from tests.stores import add_quick, change, output_of, python
 from tests.test_cli import called
@@ -65,7 +66,9 @@ def answered(store, model):
 def test_every_promotion_answers_as_before_and_to_prune_twice_is_to_prune_once(store, rows, model, seed):
     chance = random.Random(seed)  # noqa: S311 - the same each time
     for shift in range(1, 6):
-        upload(store, rows, shift / 4, chance.choice([1, 89, 91, 400]), promoted=chance.random() < 0.4)
+        number, _ = upload(store, rows, shift / 4, chance.choice([1, 89, 91, 400]), promoted=chance.random() < 0.4)
+        with store.writing() as connection:  # as a training does; or each card would make them anew
+            add_refits(connection, versions.version(store, number).record["data"]["sha256"], model.refits)
     history.promote(store, 1, "Bob", "back")
     before, active = answered(store, model), history.find_active(store)
     expected = pruning.find_prunable(store, MONTHS)
