@@ -6,6 +6,7 @@ import shlex
 import subprocess
 import sys
 import tomllib
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -160,7 +161,7 @@ def test_streamlit_is_set_to_tell_nobody_anything():
 
 
 @pytest.mark.slow
-def test_the_health_check_asks_for_a_prediction_and_fails_where_there_is_none(tmp_path, project):
+def test_the_health_check_asks_for_a_prediction_and_fails_where_there_is_none(server, tmp_path, project):
     command, code = health_check()[0], health_check()[2]
     assert command == "python"
 
@@ -169,10 +170,8 @@ def test_the_health_check_asks_for_a_prediction_and_fails_where_there_is_none(tm
         return subprocess.run([sys.executable, "-c", code], env=told, capture_output=True, check=False).returncode
 
     assert check(free_port()) != 0
-    port = free_port()
-    with running_server(log=tmp_path / "log", port=port):
-        assert check(port) == 0
+    assert check(urlsplit(server).port) == 0
     (project / "data" / "petrol_consumption.csv").unlink()
-    empty = f"sqlite:///{tmp_path}/empty.db"
+    empty, port = f"sqlite:///{tmp_path}/empty.db", free_port()
     with running_server(log=tmp_path / "log", port=port, cwd=project, PETROL_STORE_URL=empty):
         assert check(port) != 0

@@ -68,7 +68,7 @@ def test_every_promotion_answers_as_before_and_to_prune_twice_is_to_prune_once(s
     for shift in range(1, 6):
         number, _ = upload(store, rows, shift / 4, chance.choice([1, 89, 91, 400]), promoted=chance.random() < 0.4)
         with store.writing() as connection:  # as a training does; or each card would make them anew
-            add_refits(connection, versions.version(store, number).record["data"]["sha256"], model.refits)
+            add_refits(connection, versions.read_version(store, number).metadata.data.sha256, model.refits)
     history.promote(store, 1, "Bob", "back")
     before, active = answered(store, model), history.find_active(store)
     expected = pruning.find_prunable(store, MONTHS)

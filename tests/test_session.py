@@ -184,7 +184,11 @@ def renamed(project_of, tmp_path_factory):
         for old, new in RENAMED.items():
             text = text.replace(f'name="{old}"', f'name="{new}"') if path.suffix == ".py" else text.replace(old, new, 1)
         path.write_text(text, encoding="utf-8")
-    run(project, "artifact.save(train(load_rows(), make_recipe('ridge'), n_repeats=1))")
+    run(
+        project,
+        "refits = Refits.from_bytes((artifact.FOLDER / artifact.REFITS).read_bytes())",  # which know no names
+        "artifact.save(replace(train(load_rows(), make_recipe('ridge'), n_repeats=1), refits=refits))",
+    )
     return project
 
 
@@ -194,6 +198,7 @@ def run(project, *lines):
         "from data.load import load_rows", "from model.answering import scenarios",
         "from model.fitting import artifact", "from model.__main__ import main",
         "from model.answering.prediction import Scenario", "from model.fitting.train import train",
+        "from dataclasses import replace", "from model.fitting.refits import Refits",
     )  # fmt: skip
     code = [sys.executable, "-c", "\n".join([*imports, *lines])]
     environment = os.environ | {"PETROL_STORE_URL": store_of(project)}
