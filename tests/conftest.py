@@ -25,6 +25,12 @@ KIND = os.environ.get("PETROL_TEST_STORE", "sqlite")  # or "postgresql": what ke
 assert KIND in ("sqlite", "postgresql"), f"PETROL_TEST_STORE={KIND}: neither sqlite nor postgresql"
 
 
+def pytest_ignore_collect(collection_path, config):
+    """Where browser tests alone are asked for, do not even import a file that has none."""
+    is_aside = config.option.markexpr.startswith("browser") and collection_path.name.startswith("test_")
+    return (is_aside and "mark.browser" not in collection_path.read_text(encoding="utf-8")) or None
+
+
 def pytest_collection_modifyitems(config, items):
     """Begin with what takes long; of PostgreSQL ask what reaches its SQL, once."""
 
