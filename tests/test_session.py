@@ -198,7 +198,8 @@ def run(project, *lines):
         "from data.load import load_rows", "from model.answering import scenarios",
         "from model.fitting import artifact", "from model.__main__ import main",
         "from model.answering.prediction import Scenario", "from model.fitting.train import train",
-        "from dataclasses import replace", "from model.fitting.refits import Refits",
+        "from dataclasses import replace", "from model.fitting.recipe import make_recipe",
+        "from model.fitting.refits import Refits",
     )  # fmt: skip
     code = [sys.executable, "-c", "\n".join([*imports, *lines])]
     environment = os.environ | {"PETROL_STORE_URL": store_of(project)}
