@@ -238,6 +238,7 @@ def test_a_step_that_fails_changes_nothing(old_url, monkeypatch):
 def test_a_store_of_the_release_before_gets_the_table_of_ended_sign_ins_and_keeps_the_rest(store):
     before, shape = [sql(store, f"SELECT * FROM {name}") for name in ("promotion", "model_version")], described(store)  # noqa: S608
     sql(store, "DROP TABLE ended_sign_in")
+    sql(store, "ALTER TABLE job DROP COLUMN failure")
     sql(store, "UPDATE schema_version SET version = 5")
     opened = Store(store.url)
     assert described(opened) == shape

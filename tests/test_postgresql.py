@@ -34,8 +34,8 @@ def test_not_even_the_whole_record_of_promotions_can_be_emptied(store):
 
 
 def test_a_database_of_another_program_is_left_alone(url):
-    sql(Store(url), "UPDATE schema_version SET version = 7")
-    with pytest.raises(StoreError, match="has schema version 7; this program knows schema version 6"):
+    sql(Store(url), "UPDATE schema_version SET version = 8")
+    with pytest.raises(StoreError, match="has schema version 8; this program knows schema version 7"):
         history.open_store(url)
 
 

@@ -171,7 +171,7 @@ def test_an_error_inside_a_transaction_undoes_all_of_it(store):
 
 def test_a_store_of_another_program_or_version_is_left_alone(kept, tmp_path):
     path = kept[0]
-    sql(path, "UPDATE schema_version SET version = 7")
+    sql(path, "UPDATE schema_version SET version = 8")
     assert "has schema version 8; this program knows schema version 7" in refused(path)
     sql(path, "UPDATE schema_version SET version = 7, columns = 'speed, weight'")
     assert "has speed, weight; this program knows" in refused(path)

@@ -161,13 +161,13 @@ JOB = Table(
     Column("done", Integer, nullable=False, default=0),  # folds
     Column("total", Integer, nullable=False, default=0),
     Column("message", String, nullable=False, default=""),
-    Column("failure", String),  # why it failed, where that has a cure of its own: see model.queue.jobs
     Column("worker", String, nullable=False, default=""),  # host and process, "host:" until it has begun
     Column("created_at", UTCDateTime, nullable=False, default=now),
     Column("started_at", UTCDateTime),
     Column("heartbeat", UTCDateTime),
     Column("ended_at", UTCDateTime),
     Column("end_number", Number),  # in the order of their ends, which a clock that was set back does not tell
+    Column("failure", String),  # why it failed, where that has a cure of its own: see model.queue.jobs
     sqlite_autoincrement=True,
 )
 
