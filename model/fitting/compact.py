@@ -111,7 +111,7 @@ class Parts:
 
 
 def take_apart(pipeline: Any) -> Parts:
-    """Keep of a fitted `model.fitting.recipe.pipeline` what it adds up, its scaling folded in.
+    """Keep of a fitted `model.fitting.recipe.build_pipeline` what it adds up, its scaling folded in.
 
     Raises
     ------

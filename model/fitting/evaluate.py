@@ -106,7 +106,7 @@ def out_of_fold(
         its predictions unless told otherwise.
     fits
         Number of each fold and what was kept of it, in any order, where they are fitted elsewhere, as by
-        `model.cluster`; else they are fitted here, in ``n_jobs`` processes.
+        `model.queue.cluster`; else they are fitted here, in ``n_jobs`` processes.
 
     Returns
     -------

@@ -145,7 +145,7 @@ def make_refits(X: FloatArray, y: FloatArray, *, n_jobs: int = 1) -> Refits:
 
     Notes
     -----
-    Copies of a row are drawn together, as in `model.evaluate`.
+    Copies of a row are drawn together, as in `model.fitting.evaluate`.
     """
     from joblib import Parallel, delayed
 

@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import ArgumentError, DisconnectionError
 
-SCHEMA_VERSION = 7  # a change of it is a step of `model.migrations`
+SCHEMA_VERSION = 7  # a change of it is a step of `model.store.migrations`
 DRIVERS = "sqlite", "postgresql+psycopg"  # those whose transactions are understood here
 _PATIENCE = 15  # [s] to wait for another writer
 _REACH = 5  # [s] to wait for a database server to answer

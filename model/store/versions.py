@@ -210,7 +210,7 @@ def add_version(
     content
         The pickled model where it is a file already: one artifact has one checksum.
     **more
-        ``excluded``, ``rival_id``, ``job_id``, ``shipped``, ``notice``: see `model.tables`.
+        ``excluded``, ``rival_id``, ``job_id``, ``shipped``, ``notice``: see `model.store.tables`.
 
     Returns
     -------
