@@ -273,8 +273,8 @@ def test_a_list_that_does_not_arrive_gives_its_place_up(monkeypatch):
     assert sent[0]["status"] == 408
     assert b"The content has not arrived within" in sent[1]["body"]
     with contextlib.ExitStack() as places:
-        for _ in range(api.LONG_ONES.n_places):
-            places.enter_context(api.LONG_ONES.place())
+        for _ in range(api.LONG_REQUESTS.n_places):
+            places.enter_context(api.LONG_REQUESTS.place())
 
 
 @pytest.mark.slow

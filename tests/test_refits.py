@@ -120,3 +120,11 @@ def test_one_process_or_two_make_the_same_refits(model):
         patch.setattr(refits, "KINDS", {"least_squares": {}, "forest": {"n_estimators": 2}})
         patch.setattr(refits, "OTHERS", ("ridge",))
         assert make_refits(model.X, model.y).to_bytes() == make_refits(model.X, model.y, n_jobs=2).to_bytes()
+
+
+def test_refits_from_before_an_algorithm_was_added_are_refused_and_not_mislabelled(model, monkeypatch):
+    content = model.refits.to_bytes()
+    assert len(Refits.from_bytes(content).others.intercepts) == len(OTHERS) == len(refits.SETTINGS["others"])
+    monkeypatch.setattr(refits, "OTHERS", (*OTHERS, "one_more"))
+    with pytest.raises(ModelError, match="other algorithms"):
+        Refits.from_bytes(content)

@@ -39,7 +39,7 @@ def answers_until(server, status):
 
 def test_a_long_list_beside_as_many_as_there_may_be_is_refused_and_everything_else_is_answered(server):
     with contextlib.ExitStack() as coming:
-        rests = [coming.enter_context(half_sent(server)) for _ in range(api.LONG_ONES.n_places)]
+        rests = [coming.enter_context(half_sent(server)) for _ in range(api.LONG_REQUESTS.n_places)]
         _, head, content = answers_until(server, 429)
         assert int(head["Retry-After"]) >= 1
         assert content == {
@@ -58,7 +58,7 @@ def test_a_long_list_beside_as_many_as_there_may_be_is_refused_and_everything_el
 
 def test_a_program_that_hangs_up_leaves_its_place(server):
     with contextlib.ExitStack() as coming:
-        for _ in range(api.LONG_ONES.n_places):
+        for _ in range(api.LONG_REQUESTS.n_places):
             coming.enter_context(half_sent(server))
         answers_until(server, 429)
     assert answers_until(server, 200)[0] == 200

@@ -35,11 +35,11 @@ Located = tuple[int | None, Problem]  # place in the list that was sent, None wh
 _LOG = logging.getLogger(__name__)
 _SHORT = 8 * 2**10  # bytes of a request: some 70 scenarios, answered within milliseconds
 _USUAL_LEVEL = 0.9
-SHORT_ONES = Share("requests", 64, seconds=1)
-LONG_ONES = Share("long lists", 5, seconds=2)
+SHORT_REQUESTS = Share("requests", 64, seconds=1)
+LONG_REQUESTS = Share("long lists", 5, seconds=2)
 _CHECKED, _ANSWERED = 250, 50  # scenarios in about a millisecond
 _ARRIVAL = 30  # [s] for a body: a place is held for it
-_HOLD = 1.0  # [s] for which a refusal is kept back: who asks again at once does not keep the server busy with that
+_REFUSAL_DELAY = 1.0  # [s] before a 429, so that programs which retry at once cannot keep the server busy
 _FROM_TO = 'Send {"from": name of a row or a scenario, "to": a scenario, or only the inputs that change}.'
 
 
@@ -83,7 +83,7 @@ def _answering_in_json(endpoint: Callable[[Request, Any], Response]) -> Callable
         except ClientDisconnect:
             return Response(status_code=499)  # to nobody
         except FullError as error:
-            await asyncio.sleep(_HOLD)
+            await asyncio.sleep(_REFUSAL_DELAY)
             return _refusal(429, str(error), headers={"Retry-After": str(error.seconds)})
         except HTTPException as error:
             return _refusal(error.status_code, error.detail)
@@ -115,7 +115,7 @@ async def _admit(request: Request) -> AsyncIterator[bytes | None]:
 
 async def _read_body(request: Request, places: ExitStack) -> tuple[Share, bytes]:
     """Read a body, but not more than is allowed; a long one has its place before its end, for it is kept until then."""
-    share, content = SHORT_ONES, bytearray()
+    share, content = SHORT_REQUESTS, bytearray()
     refusal: FullError | None = None
     try:
         async with asyncio.timeout(_ARRIVAL):
@@ -126,8 +126,8 @@ async def _read_body(request: Request, places: ExitStack) -> tuple[Share, bytes]
                 if len(content) > MAX_BYTES:
                     message = f"The content is larger than {MAX_BYTES:,} bytes. Send fewer scenarios at once."
                     raise HTTPException(413, message)
-                if share is SHORT_ONES and len(content) > _SHORT:
-                    share = LONG_ONES
+                if share is SHORT_REQUESTS and len(content) > _SHORT:
+                    share = LONG_REQUESTS
                     try:
                         places.enter_context(share.place())
                     except FullError as error:
@@ -137,7 +137,7 @@ async def _read_body(request: Request, places: ExitStack) -> tuple[Share, bytes]
         raise HTTPException(408, message) from None
     if refusal:
         raise refusal
-    if share is SHORT_ONES:
+    if share is SHORT_REQUESTS:
         places.enter_context(share.place())
     return share, bytes(content)
 

@@ -21,7 +21,7 @@ from model.fitting.train import Model
 FloatArray = NDArray[np.float64]
 N_NEAREST = 3
 _ROWS_PER_BLOCK = 8_000  # a dozen milliseconds of the shipped forest
-_ONE_AT_A_TIME = Lock()  # threads that predict at once would fight for the interpreter and all be slower
+_PREDICT_LOCK = Lock()  # threads that predict at once would fight for the interpreter and all be slower
 
 
 class Scenario(dict[str, float]):
@@ -147,7 +147,7 @@ def predict(model: Model, values: Mapping[str, object], level: float = 0.9) -> P
     scenario = Scenario(values)
     x = np.array([scenario[name] for name in FEATURE_NAMES])
     blocks: list[FloatArray] = [x[None], *curve_rows(x), coalition_rows(x, model.background)]
-    with _ONE_AT_A_TIME:
+    with _PREDICT_LOCK:
         y = predict_rows(model, np.concatenate(blocks))
     point, *curves, coalitions = np.split(y, np.cumsum([len(block) for block in blocks])[:-1])
     value, width = float(point[0]), model.half_width(level)
@@ -206,7 +206,7 @@ def predict_many(model: Model, X: FloatArray) -> FloatArray:
     """Predict many rows as `predict_rows` does, a block at a time, so that slider moves come in between."""
     blocks = []
     for start in range(0, len(X), _ROWS_PER_BLOCK):
-        with _ONE_AT_A_TIME:
+        with _PREDICT_LOCK:
             blocks.append(predict_rows(model, X[start : start + _ROWS_PER_BLOCK]))
     return np.concatenate(blocks)
 

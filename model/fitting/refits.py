@@ -35,6 +35,7 @@ SETTINGS = {
     "n_drawn": N_DRAWN,
     "max_leaves": MAX_LEAVES,
     "seed": SEED,
+    "others": [*OTHERS],
 }  # equal ones, equal refits
 # Of 100 changes of a truth, those that 90 % intervals held: ``python -m bench.changes`` prints the table.
 SIMULATED = {
@@ -117,11 +118,14 @@ class Refits:
                     name: Compact(**{field.name: arrays[f"{name}/{field.name}"] for field in fields(Compact)})
                     for name in ("pool", "others")
                 }
-                return cls(**parts, n_rows=int(arrays["n_rows"]))
+                made = cls(**parts, n_rows=int(arrays["n_rows"]))
         except (OSError, MemoryError):
             raise
         except Exception as error:  # noqa: BLE001 - whatever is wrong with the bytes
             raise ModelError(f"The refits cannot be read ({type(error).__name__}).") from None
+        if len(made.others.intercepts) != len(OTHERS):
+            raise ModelError("they are of other algorithms than there are now")
+        return made
 
 
 def _differences(fits: Compact, before: NDArray[np.float64], after: NDArray[np.float64]) -> NDArray[np.float64]:

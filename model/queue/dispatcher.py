@@ -12,7 +12,7 @@ from threading import Lock
 from sqlalchemy import ColumnElement, and_, or_, update
 
 from model.queue.jobs import (
-    UNWRITTEN,
+    EXIT_NOT_SAVED,
     Job,
     change,
     ending_values,
@@ -107,7 +107,7 @@ class Dispatcher:
             ended = {process: number for process, number in self._started.items() if process.poll() is not None}
         for process, number in ended.items():  # of a job that it has taken, its heart tells
             _not_begun(store, number, f"Its worker ended before it began (exit code {process.returncode}).")
-            if process.returncode == UNWRITTEN:
+            if process.returncode == EXIT_NOT_SAVED:
                 why = "the disk is full, or another program held it. Start it again when that is over."
                 message = f"What was trained could not be written to the store: {why}"
                 change(store, _of(process), **ending_values("failed", message))

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MAX_WAITING = 20  # over all visitors
-IN_CLUSTER = "cluster"  # why a job failed where the same training would go on this machine
-UNWRITTEN = 3  # exit code of a worker that could not keep what it has trained
+CLUSTER_FAILED = "cluster"  # why a job failed where the same training would go on this machine
+EXIT_NOT_SAVED = 3  # exit code of a worker that could not keep what it has trained
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ def main(number: int) -> int:
             worker = jobs.claim_job(store, number) if number else ""
     except StoreError as error:
         print(f"Job {number}: {error}", file=sys.stderr)
-        return jobs.UNWRITTEN
+        return jobs.EXIT_NOT_SAVED
     return 0
 
 
@@ -78,7 +78,7 @@ def _run_job(store: Store, number: int, worker: str) -> None:
         if not isinstance(error, (ValueError, StoreError, ClusterError, MemoryError)):
             logging.getLogger(__name__).exception("job %d", number)
         ending.set()
-        failure = jobs.IN_CLUSTER if isinstance(error, ClusterError) else None
+        failure = jobs.CLUSTER_FAILED if isinstance(error, ClusterError) else None
         _finish(store, number, worker, "failed", _Done(notes=[_reason_of(error)], failure=failure))
     finally:
         over.set()

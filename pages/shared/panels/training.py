@@ -89,7 +89,7 @@ def draw_outcome(store: Store) -> None:
     if ended.state == "failed":
         st.error(f"{about} failed at {ended.ended_at:%H:%M} UTC.", icon=":material/error:")
         st.code(ended.message, language=None, wrap_lines=True)
-        if ended.failure == jobs.IN_CLUSTER and not door.refusal():
+        if ended.failure == jobs.CLUSTER_FAILED and not door.refusal():
             st.button("Train here instead", on_click=_train_here, args=(store, ended))
     elif ended.state == "cancelled":
         st.info(f"{about} was cancelled, and nothing of it was kept.", icon=":material/cancel:")

@@ -43,7 +43,7 @@ def draw_tray(model: Model) -> None:
                 max_chars=MAX_NAME,
                 placeholder="Optional name",
             )
-            right.form_submit_button("Keep this scenario", on_click=_draw_keep, width="stretch")
+            right.form_submit_button("Keep this scenario", on_click=_keep_scenario, width="stretch")
         # Always there: what follows stays in its place.
         message, table = st.container(), st.container(key=session.TRAY_TABLE)
         kind, told = state.pop(session.TRAY_TOLD, ("", ""))
@@ -57,7 +57,7 @@ def draw_tray(model: Model) -> None:
                 kept,
                 stored.messages_to_browser(),
                 _press,
-                lambda told: stored.take_from_browser(told, _answered),
+                lambda told: stored.take_from_browser(told, _answer_read),
             )
         st.caption(f"{'' if kept else 'Nothing is kept yet. '}{stored.where_kept()}")
         with st.expander("Download or load", key=session.TRAY_FILES):
@@ -81,7 +81,7 @@ def is_behind(inputs: Inputs) -> bool:
     return bool(is_compared) and state[session.TRAY_SEEN] != (inputs.epoch, inputs.seq)
 
 
-def _draw_keep() -> None:
+def _keep_scenario() -> None:
     model, state = resources.active_model(), st.session_state
     kept = state[session.TRAY]
     if len(kept) >= MAX_KEPT:
@@ -92,11 +92,11 @@ def _draw_keep() -> None:
     taken = [session.NOW, *(entry.name for entry in kept)]
     name = scenarios.clean_name(state[session.TRAY_NAME], taken, f"Scenario {len(kept) + 1}")
     state[session.TRAY_NAME] = ""
-    _add([_made(model, name, inputs.scenario, level, controls.find_start(model, inputs.start))])
+    _add([_to_kept(model, name, inputs.scenario, level, controls.find_start(model, inputs.start))])
 
 
-def _made(model: Model, name: str, scenario: dict[str, float], level: float, start: Start) -> KeptScenario:
-    """Have a scenario answered, and make of it what is kept."""
+def _to_kept(model: Model, name: str, scenario: dict[str, float], level: float, start: Start) -> KeptScenario:
+    """Predict a scenario and build the record to keep."""
     answer = predict(model, scenario, level)
     moved = predict_change(model, start.scenario, scenario, level)
     figures = (answer.value, answer.low, answer.high, moved.value, moved.low, moved.high)
@@ -108,8 +108,8 @@ def _add(more: list[KeptScenario]) -> None:
     st.session_state[session.TRAY] = [*kept, *stored.with_ids(more, kept)]
 
 
-def _now(model: Model, kept: list[KeptScenario]) -> Any:
-    """Have each answered by the model that answers now."""
+def _predict_kept(model: Model, kept: list[KeptScenario]) -> Any:
+    """Predict every kept scenario with the active model."""
     X = np.array([[entry.scenario[name] for name in FEATURE_NAMES] for entry in kept])
     return score_scenarios(model, X)
 
@@ -137,7 +137,7 @@ def _comparison_rows(model: Model, kept: list[KeptScenario]) -> list[dict[str, s
     """A line for each; where another version answers now, what was said then and what is said now."""
     if not kept:
         return []
-    answers, lines = _now(model, kept), []
+    answers, lines = _predict_kept(model, kept), []
     is_mixed = any(entry.version != model.version for entry in kept)
     for i, one in enumerate(kept):
         line = {"Scenario": one.name}
@@ -253,7 +253,7 @@ def _load(key: str) -> None:
             raise DataError([f"There is room for {room} more, the file has {len(found)}. Remove some first."])
         more, unknown = list[KeptScenario](), set[int]()
         for one in found:
-            more.append(_answered(one, [*state[session.TRAY], *more], unknown))
+            more.append(_answer_read(one, [*state[session.TRAY], *more], unknown))
         _add(more)
     except DataError as error:
         problems = "\n".join(f"- {escape(problem)}" for problem in error.problems[: DataError.SHOWN])
@@ -267,7 +267,7 @@ def _load(key: str) -> None:
         )  # fmt: skip
 
 
-def _answered(entry: ReadScenario, others: list[KeptScenario], unknown: set[int]) -> KeptScenario:
+def _answer_read(entry: ReadScenario, others: list[KeptScenario], unknown: set[int]) -> KeptScenario:
     """Have a scenario that was read answered by the version that it names, or by the one that answers now."""
     model = resources.active_model()
     if entry.version not in (0, model.version):
@@ -283,7 +283,7 @@ def _answered(entry: ReadScenario, others: list[KeptScenario], unknown: set[int]
     if entry.start and not start.code:
         cure = f"Name one of the model's {len(model.rows):,} {ROWS}, or leave it empty."
         raise DataError([f"{entry.where}, start: {entry.start[:60]!r} is no {ROW} that is known. {cure}"])
-    return _made(model, name, entry.scenario, level, start)
+    return _to_kept(model, name, entry.scenario, level, start)
 
 
 def _draw_comparison(model: Model, kept: list[KeptScenario]) -> None:
@@ -291,7 +291,7 @@ def _draw_comparison(model: Model, kept: list[KeptScenario]) -> None:
     inputs, state = controls.read_inputs(), st.session_state
     begin, level = controls.find_start(model, inputs.start), controls.read_level(model)
     choices = {entry.name: entry for entry in kept}
-    choices[session.NOW] = _made(model, session.NOW, inputs.scenario, level, begin)
+    choices[session.NOW] = _to_kept(model, session.NOW, inputs.scenario, level, begin)
     st.markdown("### Compare two")
     start, end = session.TRAY_FROM, session.TRAY_TO
     for key, other, order in ((start, end, list(choices)), (end, start, list(reversed(choices)))):
