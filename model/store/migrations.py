@@ -190,6 +190,9 @@ def _to_6(connection: Connection) -> None:
 def _to_7(connection: Connection) -> None:
     """Jobs say by a code why they failed, where that has a cure; until now a page looked at the end of the message."""
     connection.execute(DDL("ALTER TABLE job ADD COLUMN failure VARCHAR"))
+    job = table("job", *map(column, ("state", "message", "failure")))
+    is_of_cluster = job.c.state == "failed", job.c.message.like("%, or train here instead.")
+    connection.execute(update(job).where(*is_of_cluster).values(failure="cluster"))
 
 
 _STEPS = [_to_2, _to_3, _to_4, _to_5, _to_6, _to_7]

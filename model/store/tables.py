@@ -213,7 +213,7 @@ def _begin_log(cursor: Any) -> None:
         try:
             cursor.execute("PRAGMA journal_mode = WAL")
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode not in HELD or time.monotonic() > deadline:
+            if error.sqlite_errorcode & 0xFF not in HELD or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
         else:
