@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 _OPTIONS = ("help", "coverage", "json", "file", "out", "columns", "sheet", "from", "to")
 
 
-def main(arguments: list[Any] | None = None) -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Run a command; 0 when it worked, 1 when it found damage, 2 when the input was bad."""
     logging.basicConfig(format="%(message)s")
     options = _parser().parse_args(arguments)
@@ -276,7 +276,7 @@ def _active_model() -> Model:
         store = history.open_store()
         model, notice, _ = history.load_active_model(store, lambda number: versions.load_version(store, number))
     except StoreError as error:
-        model, notice = artifact.load(load_rows()), str(error) if error.hides else ""
+        model, notice = artifact.load(load_rows()), str(error) if error.may_hide_promotions else ""
     if notice:
         print(notice, file=sys.stderr)
     return model

@@ -106,8 +106,8 @@ class ActiveModel:
         except StoreError as error:
             if seen := self._seen:  # no reason to answer with another model meanwhile
                 return self._with(seen.model, f"{error} Until then the version answers that did before.")
-            hides = error.hides or not self._may_create
-            return self._with(self.shipped(), f"{error} Until then the shipped model answers." if hides else "")
+            may_hide = error.may_hide_promotions or not self._may_create
+            return self._with(self.shipped(), f"{error} Until then the shipped model answers." if may_hide else "")
 
     def _look(self, opened: _Opened) -> Model:
         """Ask the store which version answers."""
@@ -161,7 +161,7 @@ class ActiveModel:
             try:
                 self._opened = _Opened(self._asking.ask(_STORE, self._open_store))
             except StoreError as error:
-                self._may_create &= not error.hides
+                self._may_create &= not error.may_hide_promotions
                 raise
             self._may_create = False
             if (store := self._opened.store).is_new:

@@ -64,7 +64,7 @@ def test_a_store_there_is_refused_with_the_cure_and_nothing_is_written(is_there,
     ) as told:
         history.open_store(f"sqlite:///{path}")
     assert str(path) in str(told.value)
-    assert told.value.hides is is_there
+    assert told.value.may_hide_promotions is is_there
     assert sorted(tmp_path.iterdir()) == before
 
 

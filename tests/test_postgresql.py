@@ -69,7 +69,7 @@ def test_a_server_that_cannot_be_reached_or_refuses_is_told_without_the_password
             history.open_store(address)
         message = str(failure.value)
         assert message.endswith("Start its server, or correct PETROL_STORE_URL.")
-        assert failure.value.hides
+        assert failure.value.may_hide_promotions
         assert ":***@" in message
         assert quoted not in message
         assert PASSWORD not in message

@@ -7,8 +7,8 @@ import pytest
 
 from data.schema import FEATURE_NAMES, TARGET
 from model.fitting import artifact, evaluate, refits
-from model.fitting.algorithms import ALGORITHMS, OTHERS
-from model.fitting.compact import join_parts, take_apart
+from model.fitting.algorithms import ALGORITHMS, OTHERS, PARTS_OF
+from model.fitting.compact import join_parts, of_line, take_apart
 from model.fitting.errors import ModelError
 from model.fitting.recipe import make_recipe
 from model.fitting.refits import KINDS, N_DRAWN, N_REFITS, Refits, make_refits
@@ -36,7 +36,7 @@ def test_a_fit_kept_compactly_predicts_as_scikit_learn_does(rows, algorithm):
     with evaluate.fitting_on_one_thread():
         fitted, X = fit(make_recipe(algorithm, smaller, 0), rows), drawn()
     expected = fitted.predict(X)
-    few = join_parts([take_apart(fit(make_recipe("ridge"), rows)), take_apart(fitted)])
+    few = join_parts([take_apart(fit(make_recipe("ridge"), rows), of_line), take_apart(fitted, PARTS_OF[algorithm])])
     assert few.predict(X)[:, 1] == pytest.approx(expected, abs=1e-5 * np.ptp(expected))
 
 

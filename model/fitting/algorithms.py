@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from data.schema import FEATURES
+from model.fitting import compact
+from model.fitting.compact import PartsOf
 from model.fitting.errors import ModelError
 
 
@@ -67,7 +69,7 @@ class Algorithm:
     scales: bool = False  # whether it wants inputs of equal spread
     holds_directions: bool = False  # whether the schema's known directions are built in
     is_flat_beyond: bool = False  # whether it answers beyond the rows as at their edge
-    is_compact: bool = True  # whether `model.fitting.compact` knows what a fit of it adds up
+    parts_of: PartsOf | None = None  # what a fit adds up, where `compact` knows it: then it is asked what changes do
 
     @property
     def defaults(self) -> dict[str, float]:
@@ -238,6 +240,7 @@ ALGORITHMS: dict[str, Algorithm] = {
         (N_TREES, MAX_FEATURES, LEAF, SAMPLES),
         holds_directions=True,
         is_flat_beyond=True,
+        parts_of=compact.of_forest,
     ),
     "extra_trees": Algorithm(
         "extra trees",
@@ -247,6 +250,7 @@ ALGORITHMS: dict[str, Algorithm] = {
         (_but(N_TREES, 100), _but(MAX_FEATURES, len(FEATURES)), LEAF),
         holds_directions=True,
         is_flat_beyond=True,
+        parts_of=compact.of_forest,
     ),
     "gradient_boosting": Algorithm(
         "gradient boosting",
@@ -260,6 +264,7 @@ ALGORITHMS: dict[str, Algorithm] = {
             Parameter("subsample", "Share of rows per stage", 0.7, 0.2, 1.0, "Less than 1 guards against chance."),
         ),
         is_flat_beyond=True,
+        parts_of=compact.of_boosting,
     ),
     "histogram_boosting": Algorithm(
         "histogram boosting",
@@ -274,6 +279,7 @@ ALGORITHMS: dict[str, Algorithm] = {
         ),
         holds_directions=True,
         is_flat_beyond=True,
+        parts_of=compact.of_histograms,
     ),
     "least_squares": Algorithm(
         "least squares",
@@ -281,6 +287,7 @@ ALGORITHMS: dict[str, Algorithm] = {
         least_squares,
         cost_of_line,
         scales=True,
+        parts_of=compact.of_line,
     ),
     "ridge": Algorithm(
         "ridge",
@@ -293,6 +300,7 @@ ALGORITHMS: dict[str, Algorithm] = {
             ),
         ),
         scales=True,
+        parts_of=compact.of_line,
     ),
     "gaussian_process": Algorithm(
         "Gaussian process",
@@ -306,6 +314,7 @@ ALGORITHMS: dict[str, Algorithm] = {
             Parameter("noise", "Least noise", 0.1, 0.001, 1.0, "Share of the variance that is never explained."),
         ),
         scales=True,
+        parts_of=compact.of_process,
     ),
     "line_and_forest": Algorithm(
         "mean of least squares and forest",
@@ -313,10 +322,12 @@ ALGORITHMS: dict[str, Algorithm] = {
         line_and_forest,
         cost_of_trees,
         (_but(N_TREES, 100), MAX_FEATURES, LEAF),
+        parts_of=compact.of_line_and_forest,
     ),
     "mean": Algorithm("always the average", "Ignores all inputs: what any model must beat.", mean, cost_of_line),
 }
 DEFAULT = "forest"
 BASELINES = ("least_squares", "mean")
 OFFERED = tuple(name for name in ALGORITHMS if name != "mean")
-OTHERS = tuple(name for name in OFFERED if ALGORITHMS[name].is_compact)  # which are asked what a change does, too
+PARTS_OF = {name: entry.parts_of for name, entry in ALGORITHMS.items() if entry.parts_of}
+OTHERS = tuple(name for name in OFFERED if name in PARTS_OF)  # which are asked what a change does, too

@@ -6,7 +6,7 @@ side: coefficients as one matrix, trees as flat tables, weights of the rows.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -110,19 +110,23 @@ class Parts:
     surfaces: list[tuple[FloatArray, FloatArray, FloatArray]]
 
 
-def take_apart(pipeline: Any) -> Parts:
+PartsOf = Callable[[Any, int], Parts]  # from a fitted regressor and its number of inputs
+
+
+def take_apart(pipeline: Any, regressor_parts: PartsOf) -> Parts:
     """Keep of a fitted `model.fitting.recipe.build_pipeline` what it adds up, its scaling folded in.
 
-    Raises
-    ------
-    TypeError
-        If its regressor is of a kind that is not known here.
+    Parameters
+    ----------
+    pipeline
+    regressor_parts
+        Of its algorithm: the field ``parts_of`` of its entry.
     """
     prepare, regressor = pipeline.steps[0][1], pipeline[-1]
     n_features = regressor.n_features_in_
     mean = getattr(prepare, "mean_", np.zeros(n_features))
     scale = getattr(prepare, "scale_", np.ones(n_features))
-    part = _take_apart(regressor, n_features)
+    part = regressor_parts(regressor, n_features)
     slopes = part.slopes / scale
     surfaces = [
         (centres / lengths + mean / (scale * lengths), weights, scale * lengths)
@@ -131,21 +135,25 @@ def take_apart(pipeline: Any) -> Parts:
     return Parts(part.intercept - float(slopes @ mean), slopes, part.trees, surfaces)
 
 
-def _of_line(line: Any, n_features: int) -> Parts:
+def of_line(line: Any, n_features: int) -> Parts:
+    """Parts of a straight line."""
     return Parts(float(line.intercept_), np.ravel(line.coef_), [], [])
 
 
-def _of_forest(forest: Any, n_features: int) -> Parts:
+def of_forest(forest: Any, n_features: int) -> Parts:
+    """Parts of a mean of independent trees."""
     weight = 1 / len(forest.estimators_)
     return Parts(0.0, np.zeros(n_features), [_nodes(tree.tree_, weight) for tree in forest.estimators_], [])
 
 
-def _of_boosting(boosting: Any, n_features: int) -> Parts:
+def of_boosting(boosting: Any, n_features: int) -> Parts:
+    """Parts of gradient boosting."""
     trees = [_nodes(tree.tree_, boosting.learning_rate) for tree in boosting.estimators_[:, 0]]
     return Parts(float(boosting.init_.constant_.item()), np.zeros(n_features), trees, [])
 
 
-def _of_histograms(boosting: Any, n_features: int) -> Parts:
+def of_histograms(boosting: Any, n_features: int) -> Parts:
+    """Parts of boosting on binned inputs."""
     trees = []
     for (predictor,) in boosting._predictors:  # noqa: SLF001 - no other way to its trees
         nodes = predictor.nodes
@@ -155,8 +163,10 @@ def _of_histograms(boosting: Any, n_features: int) -> Parts:
     return Parts(float(np.ravel(boosting._baseline_prediction)[0]), np.zeros(n_features), trees, [])  # noqa: SLF001
 
 
-def _of_vote(vote: Any, n_features: int) -> Parts:
-    parts = [_take_apart(member, n_features) for member in vote.estimators_]
+def of_line_and_forest(vote: Any, n_features: int) -> Parts:
+    """Parts of the mean of a line and a forest: `model.fitting.algorithms.line_and_forest`."""
+    line, forest = vote.estimators_
+    parts = [of_line(line, n_features), of_forest(forest, n_features)]
     share = 1 / len(parts)
     return Parts(
         share * sum(part.intercept for part in parts),
@@ -170,37 +180,14 @@ def _of_vote(vote: Any, n_features: int) -> Parts:
     )
 
 
-def _of_process(process: Any, n_features: int) -> Parts:
-    """Its line and its smooth surface: the kernel is that of `model.fitting.algorithms.gaussian_process`."""
+def of_process(process: Any, n_features: int) -> Parts:
+    """Parts of a line with a smooth surface: the kernel is that of `model.fitting.algorithms.gaussian_process`."""
     line, smooth = process.kernel_.k1.k1, process.kernel_.k1.k2
     weights = process.alpha_ * process._y_train_std  # noqa: SLF001 - no other way to its scale
     intercept = float(process._y_train_mean + line.sigma_0**2 * weights.sum())  # noqa: SLF001
     lengths = np.full(n_features, smooth.k2.length_scale)
     surface = (process.X_train_, smooth.k1.constant_value * weights, lengths)
     return Parts(intercept, weights @ process.X_train_, [], [surface])
-
-
-@cache
-def _ways() -> tuple[tuple[type, Callable[[Any, int], Parts]], ...]:
-    from sklearn import ensemble, gaussian_process, linear_model
-
-    return (
-        (linear_model.LinearRegression, _of_line),
-        (linear_model.Ridge, _of_line),
-        (ensemble.RandomForestRegressor, _of_forest),
-        (ensemble.ExtraTreesRegressor, _of_forest),
-        (ensemble.GradientBoostingRegressor, _of_boosting),
-        (ensemble.HistGradientBoostingRegressor, _of_histograms),
-        (ensemble.VotingRegressor, _of_vote),
-        (gaussian_process.GaussianProcessRegressor, _of_process),
-    )
-
-
-def _take_apart(regressor: Any, n_features: int) -> Parts:
-    for kind, way in _ways():
-        if isinstance(regressor, kind):
-            return way(regressor, n_features)
-    raise TypeError(f"It is not known what a {type(regressor).__name__} adds up: see is_compact in the algorithms.")
 
 
 def _nodes(tree: Any, weight: float) -> tuple[Nodes, int]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.fitting import evaluate
-from model.fitting.algorithms import OTHERS
+from model.fitting.algorithms import OTHERS, PARTS_OF
 from model.fitting.compact import Compact, Parts, join_parts, take_apart
 from model.fitting.errors import ModelError
 from model.fitting.recipe import build_pipeline, make_recipe
@@ -158,14 +158,14 @@ def make_refits(X: FloatArray, y: FloatArray, *, n_jobs: int = 1) -> Refits:
     draws = [np.sort(generator.choice(once, n_drawn)) for _ in range(N_REFITS)]
     some = np.sort(generator.choice(once, n_drawn, replace=False))  # all, unless there are more
     tasks = [
-        (_unfitted(kind, parameters, n_drawn), list(enumerate(draws))[start : start + _AT_ONCE])
+        (kind, _unfitted(kind, parameters, n_drawn), list(enumerate(draws))[start : start + _AT_ONCE])
         for kind, parameters in KINDS.items()
         for start in range(0, N_REFITS, _AT_ONCE)
     ]
-    tasks += [(_bounded(build_pipeline(make_recipe(name)), n_drawn), [(SEED, some)]) for name in OTHERS]
+    tasks += [(name, _bounded(build_pipeline(make_recipe(name)), n_drawn), [(SEED, some)]) for name in OTHERS]
     fitted = Parallel(n_jobs=n_jobs)(
-        delayed(_fit_all)(unfitted, [(number, X[drawn], y[drawn]) for number, drawn in part])
-        for unfitted, part in tasks
+        delayed(_fit_all)(algorithm, unfitted, [(number, X[drawn], y[drawn]) for number, drawn in part])
+        for algorithm, unfitted, part in tasks
     )
     parts = [each for several in fitted for each in several]
     n_pool = N_REFITS * len(KINDS)
@@ -187,7 +187,7 @@ def _bounded(unfitted: Any, n_rows: int) -> Any:
     return unfitted
 
 
-def _fit_all(unfitted: Any, several: Iterable[tuple[int, FloatArray, FloatArray]]) -> list[Parts]:
+def _fit_all(algorithm: str, unfitted: Any, several: Iterable[tuple[int, FloatArray, FloatArray]]) -> list[Parts]:
     from sklearn.base import clone
 
     parts = []
@@ -200,5 +200,5 @@ def _fit_all(unfitted: Any, several: Iterable[tuple[int, FloatArray, FloatArray]
                 few = np.random.default_rng(seed).permutation(len(X))[:_N_SETTLING]
                 kernel = evaluate.fit_quietly(fresh, X[few], y[few])[-1].kernel_
                 fresh = clone(fresh).set_params(regressor__kernel=kernel, regressor__optimizer=None)
-            parts.append(take_apart(evaluate.fit_quietly(fresh, X, y)))
+            parts.append(take_apart(evaluate.fit_quietly(fresh, X, y), PARTS_OF[algorithm]))
     return parts

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Iterator
-from typing import Any
 
 from data.edit import write_rows
 from data.schema import COLUMNS, FEATURES, PERIOD, QUESTION, ROW, ROWS, TARGET
@@ -89,7 +88,7 @@ def _code(text: str) -> str:
     return f"`{' '.join(str(text).replace('`', chr(39)).split())}`"
 
 
-def _directions(entry: Algorithm) -> list[Any]:
+def _directions(entry: Algorithm) -> list[str]:
     known = [column for column in FEATURES if column.direction] if entry.holds_directions else []
     told = [f"{c.label.lower()} never {'lowers' if c.direction > 0 else 'raises'} the answer" for c in known]
     return [f"- Built in: {'; '.join(told)}"] if told else []
@@ -143,7 +142,7 @@ def _comparisons(metadata: Metadata) -> Iterator[str]:
         )
 
 
-def export_version(version: Version, model: Model, promotions: list[Any], content: bytes) -> dict[str, bytes]:
+def export_version(version: Version, model: Model, promotions: list[Promotion], content: bytes) -> dict[str, bytes]:
     """Everything that is needed to use a version elsewhere, as files.
 
     Parameters

@@ -23,11 +23,11 @@ class Evidence:
 
     Attributes
     ----------
-    candidate, active : model.fitting.train.Model
+    candidate, active
         As they would answer, each fitted on its own rows.
-    rival : ndarray of shape (n_repeats, n_rows) or None
-        Out-of-fold predictions of the active recipe, on the candidate's rows and folds [unit of the target];
-        None where it was never evaluated on them.
+    rival
+        Out-of-fold predictions of the active recipe on the candidate's rows and folds, of shape (n_repeats, n_rows)
+        [unit of the target]; None where it was never evaluated on them.
     """
 
     candidate: Model

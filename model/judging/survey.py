@@ -13,6 +13,7 @@ from data.schema import FEATURES, TARGET
 from data.statistics import correlations, describe_columns
 from model.answering.prediction import average_response
 from model.fitting.errors import ModelError
+from model.fitting.train import Model
 from model.judging.regression import Regression, fit_regression, line_with_band
 
 if TYPE_CHECKING:
@@ -29,14 +30,14 @@ class Survey:
 
     Attributes
     ----------
-    model : model.fitting.train.Model
+    model
         Whose rows they are.
-    rows : pandas.DataFrame
+    rows
         The chosen ones, with the index of ``model.rows``.
     """
 
-    model: Any
-    rows: Any
+    model: Model
+    rows: "pd.DataFrame"
 
     @cached_property
     def statistics(self) -> "pd.DataFrame":

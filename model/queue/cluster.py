@@ -279,7 +279,7 @@ def checksum_of(project: Path) -> str:
 
 
 def _call_within(seconds: float, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-    """Call what waits for ever where whoever is to answer has stopped; for so long and no longer."""
+    """Call a function that may block; give up after ``seconds``."""
     answer: Future[Any] = Future()
 
     def call() -> None:

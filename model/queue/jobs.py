@@ -13,7 +13,7 @@ from model.fitting.errors import ModelError
 from model.fitting.recipe import Recipe, estimate_cost, make_recipe
 from model.store.database import Store, StoreError
 from model.store.tables import DATA_SET, JOB, OPEN, THE_APP, now
-from model.store.versions import add_serialised, serialise_rows
+from model.store.versions import add_serialised, inserted_number, serialise_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -127,9 +127,9 @@ def submit(
     StoreError
         If the data are not there, or somebody has to wait first.
     """
-    values = None if isinstance(data, int) else serialise_rows(*data)
+    serialised = {} if isinstance(data, int) else serialise_rows(*data)
     with store.writing() as connection:
-        data_set_id = data if isinstance(data, int) else add_serialised(connection, values or {})
+        data_set_id = data if isinstance(data, int) else add_serialised(connection, serialised)
         n_rows = connection.execute(select(DATA_SET.c.n_rows).where(DATA_SET.c.id == data_set_id)).scalar()
         if n_rows is None:
             raise StoreError(f"Data set {data_set_id} is not in the store {store.location}. Choose another.")
@@ -155,7 +155,7 @@ def submit(
         if len(waiting) >= MAX_WAITING:
             raise StoreError(f"{len(waiting)} jobs are waiting already. Try again when some have ended.")
         values = {"request": request.to_record(), "visitor": visitor, "state": "waiting"}
-        return connection.execute(insert(JOB).values(values)).inserted_primary_key[0]
+        return inserted_number(connection.execute(insert(JOB).values(values)))
 
 
 def submit_refits(store: Store, data_set_id: int, excluded: tuple[int, ...]) -> None:
@@ -186,7 +186,7 @@ def read_jobs(connection: Connection, *conditions: ColumnElement[bool]) -> list[
     return [Job(**{**row, "request": JobRequest.from_record(row["request"])}) for row in rows]
 
 
-def list_open_jobs(store: Store) -> list[Any]:
+def list_open_jobs(store: Store) -> list[Job]:
     """List the running job and those that wait, in their turn."""
     return sort_by_turn(list_jobs(store, JOB.c.state.in_(OPEN)))
 
@@ -231,13 +231,13 @@ def cancel(store: Store, number: int) -> bool:
     return change(store, and_(JOB.c.id == number, JOB.c.state.in_(OPEN)), **ending_values("cancelled", "Cancelled."))
 
 
-def change(store: Store, condition: Any, **values: Any) -> bool:
+def change(store: Store, condition: ColumnElement[bool], **values: Any) -> bool:
     """Change the jobs that meet a condition on their table; whether there were any."""
     with store.writing() as connection:
         return connection.execute(update(JOB).where(condition).values(values)).rowcount > 0
 
 
-def is_owned_by(number: int, worker: str) -> Any:
+def is_owned_by(number: int, worker: str) -> ColumnElement[bool]:
     """Condition on the job table: this job is running, and this worker has it."""
     return and_(JOB.c.id == number, JOB.c.state == "running", JOB.c.worker == worker)
 

@@ -122,9 +122,9 @@ def _finish(store: Store, number: int, worker: str, state: str, done: "_Done") -
                     for model, more in done.trained:
                         add_version(connection, model, job_id=number, **more)
         except StoreError as error:
-            if time.monotonic() > deadline or (n_tries == _N_TRIES and not error.passes):
+            if time.monotonic() > deadline or (n_tries == _N_TRIES and not error.is_transient):
                 raise
-            time.sleep(1 if error.passes else 0)
+            time.sleep(1 if error.is_transient else 0)
         else:
             return
 

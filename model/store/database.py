@@ -7,7 +7,7 @@ import time
 import weakref
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,16 +36,16 @@ class StoreError(Exception):
 
     Parameters
     ----------
-    message : str
-    hides : bool, default=False
+    message
+    may_hide_promotions
         Whether there is a store that may hold promotions which are not being served.
-    passes : bool, default=False
+    is_transient
         Whether it may be over in a moment, with nothing done.
     """
 
-    def __init__(self, message: str, *, hides: bool = False, passes: bool = False) -> None:
+    def __init__(self, message: str, *, may_hide_promotions: bool = False, is_transient: bool = False) -> None:
         super().__init__(message)
-        self.hides, self.passes = hides, passes
+        self.may_hide_promotions, self.is_transient = may_hide_promotions, is_transient
 
 
 class Store:
@@ -108,7 +108,7 @@ class Store:
             raise StoreError(
                 f"The store {self.location} is on a network file system ({kind}), on which SQLite does not work. Move "
                 f"it to a disk of this machine while the app is stopped, or name a PostgreSQL in {STORE_SETTING}.",
-                hides=self._exists,
+                may_hide_promotions=self._exists,
             )
 
     @property
@@ -134,7 +134,7 @@ class Store:
                 f"The store {self.location} was moved or removed while it was open. Put it back, or a backup in its "
                 "place. (If the app is started anew instead, it makes a new store.)"
             )
-            raise StoreError(message, hides=True)
+            raise StoreError(message, may_hide_promotions=True)
         if self._was_lost:
             self._was_lost = False
             self._engine.dispose()  # they may have a log that is no longer beside it
@@ -163,8 +163,10 @@ class Store:
             raise
         except (SQLAlchemyError, ValueError, KeyError, TypeError, OverflowError) as error:
             FAILURES["database"] += 1
-            passes = not self.is_file and isinstance(error, _AWAY)
-            raise StoreError(self._explain(error), hides=self._exists, passes=passes) from error
+            is_transient = not self.is_file and isinstance(error, _AWAY)
+            raise StoreError(
+                self._explain(error), may_hide_promotions=self._exists, is_transient=is_transient
+            ) from error
 
     def stamp(self) -> tuple[tuple[int, int, int, int], ...] | None:
         """What changes with every commit of any process: times and sizes of the files, read without a query.
@@ -185,7 +187,7 @@ class Store:
             return None
         return tuple((one.st_dev, one.st_ino, one.st_mtime_ns, one.st_size) for one in found)
 
-    def writing(self) -> Any:
+    def writing(self) -> AbstractContextManager[Connection]:
         """Open a transaction that may write, and that no other writer can come between."""
         return self.reading(writes=True)
 
@@ -262,7 +264,7 @@ class Store:
         found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
         if found != "ok":
             told = [line for line in str(found).split("\n") if not line.startswith("***")]
-            raise StoreError(self._explain(ValueError(" ".join(told) or found)), hides=True)
+            raise StoreError(self._explain(ValueError(" ".join(told) or found)), may_hide_promotions=True)
 
     def _check_encoding(self, connection: Connection) -> None:
         if (found := connection.exec_driver_sql("SHOW server_encoding").scalar()) not in ("UTF8", b"UTF8"):
@@ -270,7 +272,7 @@ class Store:
             raise StoreError(
                 f"The store {self.location} keeps text as {found}, in which not all names can be written. Create its "
                 "database with ENCODING 'UTF8' TEMPLATE template0.",
-                hides=True,
+                may_hide_promotions=True,
             )
 
     def _check_schema(self, connection: Connection, create: bool) -> None:
@@ -293,7 +295,7 @@ class Store:
             except (OSError, ImportError, MemoryError) as error:
                 reason = f"{type(error).__name__}: {_first_line(error)}"
                 message = f"The store {self.location} cannot be brought up to this release at the moment ({reason})."
-                raise StoreError(f"{message} Try again.", hides=True) from error
+                raise StoreError(f"{message} Try again.", may_hide_promotions=True) from error
         elif found != [(SCHEMA_VERSION, EXPECTED)]:
             says = "tables of something else"
             if found:
@@ -302,7 +304,7 @@ class Store:
                 f"The store {self.location} has {says}; this program knows schema version {SCHEMA_VERSION} with the "
                 f"columns {EXPECTED}. Use the program that wrote it, or name another store in {STORE_SETTING}."
             )
-            raise StoreError(message, hides=True)
+            raise StoreError(message, may_hide_promotions=True)
 
 
 def _unusable(url: str, reason: str) -> StoreError:

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Table, delete, func, insert, not_, select, update
 
@@ -224,7 +224,7 @@ def remove_version(store: Store, number: int) -> None:
         _remove_versions(connection, {number})
 
 
-def _remove_versions(connection: Connection, numbers: set[int] | set[Any]) -> None:
+def _remove_versions(connection: Connection, numbers: set[int]) -> None:
     kept = set(connection.execute(select(PROMOTION.c.version_id)).scalars())
     kept |= set(connection.execute(select(MODEL_VERSION.c.id).where(MODEL_VERSION.c.shipped.is_not(None))).scalars())
     if staying := sorted(kept & numbers):
@@ -280,7 +280,7 @@ def list_removable_data_sets(store: Store) -> list[tuple[DataSet, list[int]]]:
     ]
 
 
-def list_unpromoted_shipped(store: Store) -> list[Any]:
+def list_unpromoted_shipped(store: Store) -> list[Version]:
     """Versions that came with the app after the first and were never promoted."""
     promoted = select(PROMOTION.c.version_id)
     return list_versions(store, MODEL_VERSION.c.shipped.is_not(None), MODEL_VERSION.c.id.not_in(promoted))

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sqlalchemy import Connection, CursorResult, func, insert, select
+from sqlalchemy import ColumnElement, Connection, CursorResult, func, insert, select
 
 from data.load import fingerprint
 from data.schema import FEATURE_NAMES, ROW
@@ -95,7 +95,7 @@ def reading_record(number: int) -> Iterator[None]:
 
 
 def serialise_rows(rows: "pd.DataFrame", origin: str) -> dict[str, Any]:
-    """Make of rows what `add_serialised` keeps: of a million it takes seconds, for which nobody should hold the store.
+    """Serialise rows before the write transaction begins: a million take seconds.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def add_serialised(connection: Connection, values: dict[str, Any]) -> int:
     connection
         From `model.store.database.Store.writing`.
     values
-        The rows, `serialise_rows`.
+        From `serialise_rows`.
 
     Returns
     -------
@@ -135,16 +135,17 @@ def add_serialised(connection: Connection, values: dict[str, Any]) -> int:
     known = select(DATA_SET.c.id).where(DATA_SET.c.sha256 == values["sha256"])
     if number := connection.execute(known).scalar():
         return number
-    return _inserted(connection.execute(insert(DATA_SET).values(values)))
+    return inserted_number(connection.execute(insert(DATA_SET).values(values)))
 
 
-def _inserted(result: CursorResult[Any]) -> int:
+def inserted_number(result: CursorResult[Any]) -> int:
+    """Return the number that a new row has got."""
     key = result.inserted_primary_key
     return key[0] if key else 0
 
 
 def add_data_set(connection: Connection, rows: "pd.DataFrame", origin: str) -> int:
-    """Pack rows and keep them; see `serialise_rows` and `add_serialised`."""
+    """Serialise rows and keep them; see `serialise_rows` and `add_serialised`."""
     return add_serialised(connection, serialise_rows(rows, origin))
 
 
@@ -232,7 +233,7 @@ def add_version(
     values |= {"arrays": arrays.getvalue(), "model": content, "sha256": hashlib.sha256(content).hexdigest()}
     values |= {"evaluation_sha256": evaluation, "created_at": trained_at}
     values["record_sha256"] = _checksum(values)
-    return _inserted(connection.execute(insert(MODEL_VERSION).values(values)))
+    return inserted_number(connection.execute(insert(MODEL_VERSION).values(values)))
 
 
 def _checksum(values: Any) -> str:
@@ -242,7 +243,7 @@ def _checksum(values: Any) -> str:
     return hashlib.sha256(text.encode() + values["arrays"]).hexdigest()
 
 
-def list_versions(store: Store, *conditions: Any) -> list[Any]:
+def list_versions(store: Store, *conditions: ColumnElement[bool]) -> list[Version]:
     """List the versions that meet all conditions on their table, the oldest first, without their bytes."""
     light = [column for column in MODEL_VERSION.c if column.name not in _HEAVY]
     query = select(*light, func.length(MODEL_VERSION.c.model).label("n_bytes")).where(*conditions)
