@@ -23,30 +23,30 @@ goal_form.note_inputs()
 
 
 @st.fragment
-def answering() -> None:
-    """Run alone on each move: the inputs give a scenario, the scenario an answer, the answer the pictures."""
+def draw_answer() -> None:
+    """Draw the answer; runs alone on each move: inputs -> scenario -> answer -> pictures."""
     if resources.active_model() is not model:
         st.rerun()  # another version was promoted meanwhile
-    inputs, told, level = controls.read_inputs(), st.container(), controls.read_level(model)
+    inputs, messages, level = controls.read_inputs(), st.container(), controls.read_level(model)
     start = controls.find_start(model, inputs.start)
     try:
         answer = predict(model, inputs.scenario, level)
-        moved = predict_change(model, start.scenario, inputs.scenario, level, start.observed)
+        change = predict_change(model, start.scenario, inputs.scenario, level, start.observed)
     except DataError as error:
-        told.error(str(error))
+        messages.error(str(error))
         return
     for problem in controls.find_problems(inputs.scenario):
-        told.error(problem)
-    if said := links.note_of_link(model, answer):
-        told.info(said, icon=":material/link:")
-    draw_what_if(model, inputs, answer, moved, links.link_parameters(model), controls.rows_known_to_browser())
+        messages.error(problem)
+    if note := links.note_of_link(model, answer):
+        messages.info(note, icon=":material/link:")
+    draw_what_if(model, inputs, answer, change, links.link_parameters(model), controls.rows_known_to_browser())
     controls.draw_method_link()
     metrics.end_move()
     if controls.take_over_start(inputs) or tray.is_behind(inputs) or goal_form.is_behind():
         st.rerun()  # the whole page
 
 
-answering()
+draw_answer()
 goal_form.draw_goal_form(model)
 tray.draw_tray(model)
 

@@ -1,6 +1,6 @@
 """The Explore page: the rows on a map and in a table, and below them one view at a time of what is in them."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
@@ -24,93 +24,97 @@ if TYPE_CHECKING:
 
 model = resources.active_model()
 draw_frame("Explore", model)
-n_all, data = len(model.rows), model.metadata.data.sha256
-notes = find_notes(data)
+n_all, sha256 = len(model.rows), model.metadata.data.sha256
+notes = find_notes(sha256)
 doubts = findings.list_doubts(notes, model.rows)
 
 st.title("Explore", anchor=False)
 st.markdown(f":gray[{findings.rows_in_words(n_all)}]")
-told = st.container()
+notices = st.container()
 bar = st.container(horizontal=True, vertical_alignment="center", key=session.EXPLORE_BAR)
 with bar:
-    limits, names = choice.draw_filters(model.rows, data)
-with told:
+    limits, names = choice.draw_filters(model.rows, sha256)
+with notices:
     for problem in choice.draw_problems():
         st.info(problem, icon=":material/link:")
 survey = resources.owner.survey(model, limits, names)
 n, selected = len(survey.rows), st.session_state[session.EXPLORE_SELECTED]
-shown = [place for place in selected if place in survey.rows.index]
-hidden = frozenset(selected).difference(shown)
+selected_shown = [index for index in selected if index in survey.rows.index]
+selected_hidden = frozenset(selected).difference(selected_shown)
 points = Points(survey.rows.loc[survey.sample], frozenset(selected), doubts)
 
 
-def label(column: Column) -> str:
-    """What a list of columns shows."""
+def column_label(column: Column) -> str:
+    """Name a column in a list of columns."""
     return column.label
 
 
-def picture(key: str, figure: "go.Figure", alt: str, table: Any = None, *, can_select: bool = True) -> None:
+def draw_picture(
+    key: str, figure: "go.Figure", alt: str, table: text_tables.Rows | None = None, *, can_select: bool = True
+) -> None:
     """Show a figure, and the table behind it."""
-    pick = {"on_select": choice.select_picked(key, hidden)} if can_select else {}
-    st.plotly_chart(figure, key=key, alt=alt, config={"displaylogo": False}, **pick)
+    options = {"on_select": choice.select_picked(key, selected_hidden)} if can_select else {}
+    st.plotly_chart(figure, key=key, alt=alt, config={"displaylogo": False}, **options)
     if table:
         with st.popover("Show as table", type="tertiary", icon=":material/table_rows:"):
             st.markdown(text_tables.to_markdown(table))
 
 
-def one_input() -> None:
-    """One input against the target, with the line, the model's average response, and the scenario."""
+def draw_one_input() -> None:
+    """Draw one input against the target, with the line, the model's average response, and the scenario."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        column = st.selectbox("Input", FEATURES, format_func=label, key=session.EXPLORE_INPUT, persist_state="session")
+        column = st.selectbox(
+            "Input", FEATURES, format_func=column_label, key=session.EXPLORE_INPUT, persist_state="session"
+        )
         with_names = st.toggle("Names", key=session.EXPLORE_WITH_NAMES, persist_state="session")
     scenario = controls.read_scenario()
     answer = predict_rows(model, np.array([[scenario[feature.name] for feature in FEATURES]]))[0]
-    curves, why = None, ""
+    curves, problem = None, ""
     try:
         curves = survey.curves(column.name)
     except ModelError as error:
-        why = str(error)
+        problem = str(error)
     alt = (
         f"{TARGET.label} against {column.label.lower()} of {n:,} {ROWS}, with a straight line and the model's response"
     )
     figure = charts.draw_input_and_target(
         points, column, curves, (scenario[column.name], answer), with_names=with_names
     )
-    picture(session.EXPLORE_ONE, figure, alt, text_tables.tabulate_curves(column, curves) if curves else None)
-    st.caption(why or findings.curves_note(column))
+    draw_picture(session.EXPLORE_ONE, figure, alt, text_tables.tabulate_curves(column, curves) if curves else None)
+    st.caption(problem or findings.curves_note(column))
 
 
-def columns() -> None:
-    """What each column means and how it is spread."""
+def draw_columns() -> None:
+    """Say what each column means, and draw how it is spread."""
     st.markdown(text_tables.to_markdown(text_tables.tabulate_statistics(survey.statistics)))
     st.caption(findings.column_meanings())
     column = st.selectbox(
-        "Distribution of", COLUMNS, format_func=label, key=session.EXPLORE_COLUMN, persist_state="session"
+        "Distribution of", COLUMNS, format_func=column_label, key=session.EXPLORE_COLUMN, persist_state="session"
     )
     values = survey.rows[column.name]
     figure = charts.draw_distribution(points, column, values.to_numpy(float))
     alt = f"Histogram of {column.label.lower()} of {n:,} {ROWS}"
-    picture(session.EXPLORE_SPREAD, figure, alt, text_tables.tabulate_bins(column, values.to_numpy(float)))
+    draw_picture(session.EXPLORE_SPREAD, figure, alt, text_tables.tabulate_bins(column, values.to_numpy(float)))
     st.caption(f"{findings.spread_in_words(column, *commonest(values), n)} Whiskers reach the extremes.")
 
 
-def pairs() -> None:
-    """Each column against each other, and their correlations."""
+def draw_pairs() -> None:
+    """Draw each column against each other, and their correlations."""
     st.markdown(findings.strongest_correlation(*survey.correlations, n))
     left, right = st.columns([0.58, 0.42], gap="medium")
     with left:
         alt = f"Each column against each other for {n:,} {ROWS}, histograms on the diagonal"
-        picture(session.EXPLORE_PAIRS, charts.draw_matrix(points, survey.rows), alt)
+        draw_picture(session.EXPLORE_PAIRS, charts.draw_matrix(points, survey.rows), alt)
     with right:
         alt = f"Correlations of {len(COLUMNS)} columns, Pearson and Spearman, of {n:,} {ROWS}"
         figure = charts.draw_correlations(*survey.correlations, n)
-        picture(
+        draw_picture(
             session.EXPLORE_HEAT, figure, alt, text_tables.tabulate_correlations(*survey.correlations), can_select=False
         )
 
 
-def pull() -> None:
-    """Which rows pull the straight line, and how it is without those selected."""
+def draw_influence() -> None:
+    """Draw which rows pull the straight line, and say how it is without those selected."""
     try:
         regression = survey.regression
     except ModelError as error:
@@ -122,12 +126,12 @@ def pull() -> None:
     with left:
         alt = f"Leverage against studentised residual of {n:,} {ROWS}, larger for a larger Cook's distance"
         table = text_tables.tabulate_influence(codes, regression, positions)
-        picture(session.EXPLORE_INFLUENCE, charts.draw_influence(points, regression, positions), alt, table)
+        draw_picture(session.EXPLORE_INFLUENCE, charts.draw_influence(points, regression, positions), alt, table)
         st.caption(findings.influence_thresholds(regression))
     with right:
         st.markdown(findings.influential_rows(codes, regression))
-        if shown:
-            without(shown)
+        if selected_shown:
+            draw_line_without(selected_shown)
         else:
             st.caption(f"Select a {ROW} to see the line without it.")
     st.markdown(f"**The line through all {len(FEATURES)} inputs at once**")
@@ -135,19 +139,19 @@ def pull() -> None:
     st.caption(findings.fit_in_words(regression))
 
 
-def without(places: list[int]) -> None:
+def draw_line_without(indexes: list[int]) -> None:
     """Compare the line of these rows with the line without some of them."""
-    what = f"Without {findings.name_rows(model, places)}"
+    what = f"Without {findings.name_rows(model, indexes)}"
     try:
-        table = text_tables.tabulate_regression_change(survey.regression, survey.without(places), what)
+        table = text_tables.tabulate_regression_change(survey.regression, survey.without(indexes), what)
     except ModelError as error:
         st.info(f"{what}: {error}")
     else:
         st.markdown(text_tables.to_markdown(table))
 
 
-def matters() -> None:
-    """What the active model leans on."""
+def draw_importance() -> None:
+    """Draw which inputs the active model relies on."""
     st.markdown(findings.importance_note(model))
     if n < 2:
         st.plotly_chart(
@@ -156,47 +160,47 @@ def matters() -> None:
         return
     rises = [importances(model.importance[kind], survey.rows.index) for kind in KINDS]
     alt = f"Rise of the model's error with each input exchanged, judged by {n:,} {ROWS}"
-    picture(
+    draw_picture(
         session.EXPLORE_IMPORTANCE,
         charts.draw_importances(*rises),
         alt,
         text_tables.tabulate_importance(*rises),
         can_select=False,
     )
-    for told in (findings.shared_importance(survey.correlations[0]), findings.misleading_importance(*rises)):
-        if told:
-            st.caption(told)
+    for warning in (findings.shared_importance(survey.correlations[0]), findings.misleading_importance(*rises)):
+        if warning:
+            st.caption(warning)
 
 
-def about() -> None:
-    """Where the rows come from, and which figures to doubt."""
+def draw_provenance() -> None:
+    """Say where the rows come from, and which figures to doubt."""
     st.markdown(findings.provenance(notes, model))
     if not notes:
         return
     st.markdown("\n".join(f"- {fact}" for fact in notes.facts))
     st.markdown(f"**Doubtful figures.** They stay as published; a star or a diamond marks their {ROWS}.")
     st.markdown(findings.suspicious_figures(notes, model.rows))
-    if doubtful := [place for place in doubts if place in survey.rows.index]:
+    if doubtful := [index for index in doubts if index in survey.rows.index]:
         st.markdown(f"The straight line through all {len(FEATURES)} inputs, with and without these {ROWS}:")
-        without(doubtful)
+        draw_line_without(doubtful)
 
 
 VIEWS = {
-    "One at a time": one_input,
-    "Columns": columns,
-    "All pairs": pairs,
-    f"Influential {ROWS}": pull,
-    "What matters": matters,
-    "About the data": about,
+    "One at a time": draw_one_input,
+    "Columns": draw_columns,
+    "All pairs": draw_pairs,
+    f"Influential {ROWS}": draw_influence,
+    "What matters": draw_importance,
+    "About the data": draw_provenance,
 }
 
-with told:
+with notices:
     choice.write_address(model.rows, limits, names, list(VIEWS))
 with bar:
     st.markdown(f"**{n:,} of {n_all:,} {ROWS}**" if limits or names else f"**All {n_all:,} {ROWS}**", width="content")
     if limits or names:
         st.button("Show all", on_click=choice.show_all)
-    st.markdown(findings.selection_in_words(model, selected, shown), width="content")
+    st.markdown(findings.selection_in_words(model, selected, selected_shown), width="content")
     if selected:
         st.button("Clear selection", on_click=choice.clear_selection)
     if len(selected) == 1 and (start := controls.link_from_row(model.records[selected[0]])):
@@ -218,15 +222,15 @@ if not n:
 left, right = st.columns([0.4, 0.6], gap="medium")
 with left:
     shade = st.selectbox(
-        "Colour by", COLUMNS[::-1], format_func=label, key=session.EXPLORE_SHADE, persist_state="session"
+        "Colour by", COLUMNS[::-1], format_func=column_label, key=session.EXPLORE_SHADE, persist_state="session"
     )
     alt = f"Tile map of {n:,} {ROWS}, darker for more {shade.label.lower()}"
-    picture(session.EXPLORE_MAP, charts.draw_tile_map(points, shade), alt)
+    draw_picture(session.EXPLORE_MAP, charts.draw_tile_map(points, shade), alt)
 st.caption(findings.rows_to_notice(survey, doubts))
-for tab, draw in zip(choice.draw_views(list(VIEWS)), VIEWS.values(), strict=True):
+for tab, draw_view in zip(choice.draw_views(list(VIEWS)), VIEWS.values(), strict=True):
     if tab.open:
         with tab:
-            draw()
+            draw_view()
 with right:  # last, for it keeps the browser busy: the pictures come first
     choice.draw_rows_table(survey, selected, doubts)
     st.download_button(

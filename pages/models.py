@@ -25,8 +25,8 @@ from pages.shared.words import verdicts
 from pages.shared.words.wording import escape
 
 
-def status(version: Version, promoted: dict[int, Promotion]) -> str:
-    """What a version is at the moment."""
+def version_status(version: Version, promoted: dict[int, Promotion]) -> str:
+    """Say what a version is at the moment."""
     if version.broken:
         return "broken"
     if version.id == model.version:
@@ -34,12 +34,12 @@ def status(version: Version, promoted: dict[int, Promotion]) -> str:
     return "was active" if version.id in promoted else "candidate"
 
 
-def row(version: Version, promoted: dict[int, Promotion]) -> dict[str, object]:
-    """A version's line in the history."""
+def history_row(version: Version, promoted: dict[int, Promotion]) -> dict[str, object]:
+    """A version's row in the table of all."""
     scores, last = version.metadata.scores["model"], promoted.get(version.id)
     return {
         "Version": version.id,
-        "Status": status(version, promoted),
+        "Status": version_status(version, promoted),
         "Algorithm": verdicts.capitalise(version.recipe.label),
         "MAE": scores.mae.value,
         "±": scores.mae.standard_error,
@@ -53,8 +53,8 @@ def row(version: Version, promoted: dict[int, Promotion]) -> dict[str, object]:
     }
 
 
-def record(promotions: list[Promotion]) -> None:
-    """What was active when: a picture, and behind it the table."""
+def draw_history(promotions: list[Promotion]) -> None:
+    """Draw what was active when: a picture, and behind it the table."""
     st.markdown("## What was active when")
     st.plotly_chart(
         evidence_charts.draw_timeline(promotions, now()),
@@ -63,7 +63,7 @@ def record(promotions: list[Promotion]) -> None:
         config={"displaylogo": False},
     )
     with st.popover("Show as table", type="tertiary", icon=":material/table_rows:"):
-        lines = [
+        table = [
             {
                 "From (UTC)": f"{promotion.at:%Y-%m-%d %H:%M:%S}",
                 "Version": str(promotion.version_id),
@@ -72,16 +72,16 @@ def record(promotions: list[Promotion]) -> None:
             }
             for promotion in reversed(promotions)
         ]
-        if lines:
-            st.markdown(text_tables.to_markdown(lines))
+        if table:
+            st.markdown(text_tables.to_markdown(table))
 
 
-def overview(found: list[Version], promoted: dict[int, Promotion]) -> None:
-    """Every version, the newest first."""
+def draw_versions(newest_first: list[Version], promoted: dict[int, Promotion]) -> None:
+    """Draw the table of all versions."""
     st.markdown("## Versions")
     figures = {
-        name: st.column_config.NumberColumn(format=form, help=told, width=62)
-        for name, form, told in (
+        name: st.column_config.NumberColumn(format=form, help=text, width=62)
+        for name, form, text in (
             ("MAE", "%.1f", f"Typical miss: mean absolute error, cross-validated on its own rows [{TARGET.unit}]."),
             ("±", "%.1f", f"One standard error of the MAE for these {ROWS} and folds [{TARGET.unit}]."),
             ("RMSE", "%.1f", f"Root mean square error [{TARGET.unit}]."),
@@ -90,10 +90,10 @@ def overview(found: list[Version], promoted: dict[int, Promotion]) -> None:
     }
     widths = {"Version": 64, "Status": 84, "Data": 160, "By": 80}
     st.dataframe(
-        [row(one, promoted) for one in found],
+        [history_row(version, promoted) for version in newest_first],
         hide_index=True,
         column_config=figures | {name: st.column_config.Column(width=width) for name, width in widths.items()},
-        alt=f"{len(found)} versions, the newest first",
+        alt=f"{len(newest_first)} versions, the newest first",
     )
     st.caption(
         f"MAE and RMSE in {TARGET.unit}. Scores of versions on other {ROWS} cannot be compared with each other: the "
@@ -101,18 +101,18 @@ def overview(found: list[Version], promoted: dict[int, Promotion]) -> None:
     )
 
 
-def archive(store: Store, version: Version, loaded: Model, promotions: list[Promotion]) -> bytes:
+def pack_archive(store: Store, version: Version, loaded: Model, promotions: list[Promotion]) -> bytes:
     """Pack everything that is needed to use the version elsewhere."""
-    stored = versions.read_pipeline(store, version.id)
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as into:
-        for name, content in export_version(version, loaded, promotions, stored).items():
-            into.writestr(name, content)
-    return packed.getvalue()
+    pipeline = versions.read_pipeline(store, version.id)
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as zipped:
+        for name, content in export_version(version, loaded, promotions, pipeline).items():
+            zipped.writestr(name, content)
+    return archive.getvalue()
 
 
-def remove(store: Store, what: str, function: Callable[[Store, int], None], number: int) -> None:
-    """Delete, and say what went or why it stays."""
+def remove_and_report(store: Store, what: str, function: Callable[[Store, int], None], number: int) -> None:
+    """Remove something from the store; the next run says that it is gone, or why it stays."""
     try:
         door.change(function, store, number)
         st.session_state[session.MODELS_REMOVED] = f"{what} was removed."
@@ -120,22 +120,24 @@ def remove(store: Store, what: str, function: Callable[[Store, int], None], numb
         st.session_state[session.MODELS_REMOVED] = str(error)
 
 
-def one_version(
-    store: Store, found: dict[int, Version], promoted: dict[int, Promotion], promotions: list[Promotion]
+def draw_version(
+    store: Store, versions_by_id: dict[int, Version], promoted: dict[int, Promotion], promotions: list[Promotion]
 ) -> None:
-    """Choose a version, read its card, take it away, promote it, roll back to it, or remove it."""
-    usual = model.version if model.version in found else next(iter(found))
-    chosen = choice_of_address(session.VERSION, found, usual)
+    """Draw one version: its card, and what can be done with it."""
+    default = model.version if model.version in versions_by_id else next(iter(versions_by_id))
+    chosen = choice_of_address(session.VERSION, versions_by_id, default)
     st.session_state[session.MODELS_VERSION] = chosen
     left, right = st.columns(2, gap="large")
     left.selectbox(
         "Version",
-        list(found),
-        format_func=lambda number: f"{found[number].label}, {status(found[number], promoted)}",
+        list(versions_by_id),
+        format_func=lambda number: (
+            f"{versions_by_id[number].label}, {version_status(versions_by_id[number], promoted)}"
+        ),
         key=session.MODELS_VERSION,
         on_change=lambda: st.query_params.update({session.VERSION: str(st.session_state[session.MODELS_VERSION])}),
     )
-    version, text = found[chosen], ""
+    version, text = versions_by_id[chosen], ""
     with left.container(horizontal=True):
         try:
             loaded = resources.owner.version(chosen)
@@ -145,11 +147,10 @@ def one_version(
             text = write_card(version, loaded, promotions)
             options: dict[str, Any] = {"icon": ":material/download:", "on_click": "ignore"}
             st.download_button("Model card", text, f"model_card_{chosen}.md", "text/markdown", **options)
-            packed = f"petrol_model_{chosen}.zip"
             st.download_button(
                 "Model with its record and rows",
-                lambda: archive(store, version, loaded, promotions),
-                packed,
+                lambda: pack_archive(store, version, loaded, promotions),
+                f"petrol_model_{chosen}.zip",
                 "application/zip",
                 **options,
             )
@@ -157,7 +158,7 @@ def one_version(
             with st.popover("Remove", icon=":material/delete:"):
                 st.markdown(f"Removes **{version.label}** with its scores. It was never promoted. It cannot be undone.")
                 arguments = store, version.label, history.remove_version, chosen
-                st.button("Remove it", on_click=remove, args=arguments, key=session.MODELS_REMOVE)
+                st.button("Remove it", on_click=remove_and_report, args=arguments, key=session.MODELS_REMOVE)
     if text:
         with right:
             evidence_panel.draw_promotion(store, resources.owner.evidence_on(chosen, model))
@@ -166,42 +167,44 @@ def one_version(
             st.markdown(text.replace("\n## ", "\n### ").replace("# Version", "## Version", 1))
 
 
-def data_sets(store: Store) -> None:
-    """Offer the removal of data that no version needs which must stay."""
+def draw_removable_data_sets(store: Store) -> None:
+    """Offer to remove data sets on which no version was trained that must stay."""
     removable = history.list_removable_data_sets(store)
     if not removable or door.refusal():
         return
     st.markdown("## Data sets that can be removed")
     st.caption("No version that was ever promoted was trained on them.")
     for data_set, using in removable:
-        goes = f", and with it version{'s' if len(using) > 1 else ''} {', '.join(map(str, using))}" if using else ""
-        name = f"Data set {data_set.id}, {escape(data_set.origin)} ({data_set.n_rows:,} {ROWS}){goes}"
+        consequence = (
+            f", and with it version{'s' if len(using) > 1 else ''} {', '.join(map(str, using))}" if using else ""
+        )
+        name = f"Data set {data_set.id}, {escape(data_set.origin)} ({data_set.n_rows:,} {ROWS}){consequence}"
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(name, width="stretch")
             with st.popover("Remove", key=session.part(session.MODELS_REMOVE_SET, data_set.id)):
                 st.markdown(f"Removes {name}. It cannot be undone.")
                 arguments = store, name, history.remove_data_set, data_set.id
                 key = session.part(session.MODELS_REMOVE_DATA, data_set.id)
-                st.button("Remove it", key=key, on_click=remove, args=arguments)
+                st.button("Remove it", key=key, on_click=remove_and_report, args=arguments)
 
 
-def page(store: Store) -> None:
-    """From the whole record to one version."""
-    if told := st.session_state.pop(session.MODELS_REMOVED, None):
-        st.info(told, icon=":material/delete:")
+def draw_page(store: Store) -> None:
+    """Draw the history, then one version."""
+    if message := st.session_state.pop(session.MODELS_REMOVED, None):
+        st.info(message, icon=":material/delete:")
     promotions = history.list_promotions(store)
     promoted = {promotion.version_id: promotion for promotion in promotions}
-    found = {version.id: version for version in reversed(versions.list_versions(store))}
-    record(promotions)
+    versions_by_id = {version.id: version for version in reversed(versions.list_versions(store))}
+    draw_history(promotions)
     if store.is_new:
         st.caption(f"There was no store {escape(store.location)} when the app was started, so it made this one.")
-    if not found:
+    if not versions_by_id:
         st.info("There is no version yet.")
         return
-    overview(list(found.values()), promoted)
+    draw_versions(list(versions_by_id.values()), promoted)
     st.caption(f"The store takes up {pruning.in_megabytes(pruning.size_of_store(store))}.")
-    one_version(store, found, promoted, promotions)
-    data_sets(store)
+    draw_version(store, versions_by_id, promoted, promotions)
+    draw_removable_data_sets(store)
 
 
 model = resources.active_model()
@@ -209,4 +212,4 @@ draw_frame("Models", model)
 st.title("Models", anchor=False)
 st.markdown(":gray[Every version that was trained, what was active when and why, and how to roll back.]")
 door.draw_door()
-resources.run_with_store(page, "There is no history to show.")
+resources.run_with_store(draw_page, "There is no history to show.")

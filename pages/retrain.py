@@ -33,7 +33,7 @@ HOW_TO = (
 )
 
 
-def submit(
+def submit_job(
     store: Store,
     data: "tuple[pd.DataFrame, str]",
     excluded: tuple[int, ...],
@@ -41,7 +41,7 @@ def submit(
     parameters: dict[str, float] | None,
     seed: int,
 ) -> None:
-    """Put a training into the queue, or say what stands against it."""
+    """Put a training into the queue, or say why not."""
     try:
         options = {"parameters": parameters, "seed": seed, "excluded": excluded, "by": door.author_name("a visitor")}
         number = door.change(jobs.submit, store, visitors.visitor_of_session(), data, algorithms, **options)
@@ -50,7 +50,7 @@ def submit(
         st.error(str(error))
 
 
-def propose(store: Store, below: DeltaGenerator) -> None:
+def draw_proposal(store: Store, below: DeltaGenerator) -> None:
     """Draw what can be trained, and the two buttons that do it."""
     st.markdown("## What to train")
     rows, excluded, origin = proposal.draw_rows(store, below)
@@ -65,81 +65,81 @@ def propose(store: Store, below: DeltaGenerator) -> None:
             problems["rows"] = True
             st.error(str(error))
     with st.container(horizontal=True):  # no callbacks: those would know the fields as they were drawn last
-        is_one = st.button("Retrain", type="primary", disabled=any(problems.values()))
-        are_all = st.button(
+        wants_one = st.button("Retrain", type="primary", disabled=any(problems.values()))
+        wants_all = st.button(
             "Compare all",
             disabled=problems["rows"],
             help=f"Train all {len(OFFERED)} algorithms with their usual settings on these {ROWS}. Left out, "
             f"with a word, is what makes too large a model or takes more than {duration.MOST_COMPARED // 60} minutes.",
         )
-    if is_one and not any(problems.values()):  # what was typed may be refused in the run in which it was pressed
-        submit(store, (rows, origin), excluded, [name], parameters, seed or 0)
-    elif are_all and not problems["rows"]:
-        submit(store, (rows, origin), excluded, OFFERED, None, seed or 0)
+    if wants_one and not any(problems.values()):  # what was typed may be refused in the run in which it was pressed
+        submit_job(store, (rows, origin), excluded, [name], parameters, seed or 0)
+    elif wants_all and not problems["rows"]:
+        submit_job(store, (rows, origin), excluded, OFFERED, None, seed or 0)
 
 
-def finish(store: Store, found: list[Version], current: list[Job]) -> None:
-    """Turn to the best of what the job in the address has trained, once it has ended; a reload keeps the address."""
-    mine = st.query_params.get(session.JOB)
-    if mine and mine not in [str(job.id) for job in current]:
+def show_best_of_finished_job(store: Store, usable: list[Version], open_jobs: list[Job]) -> None:
+    """Show the best version of the job in the address, once that has ended; a reload keeps the address."""
+    number = st.query_params.get(session.JOB)
+    if number and number not in [str(job.id) for job in open_jobs]:
         del st.query_params[session.JOB]
-        if trained := [one.id for one in found if str(one.job_id) == mine]:
-            same = comparable_versions(found, trained[-1], model.version)
+        if trained := [version.id for version in usable if str(version.job_id) == number]:
+            same = comparable_versions(usable, trained[-1], model.version)
             best = resources.owner.standings_of(same).preferred(model.version) if len(trained) > 1 else trained[-1]
             st.query_params[session.CANDIDATE] = str(best)
 
 
-def choose(found: dict[int, Version]) -> int:
-    """Draw the choice of the candidate and read it."""
-    usual = next((number for number in found if number != model.version), model.version)
-    chosen = choice_of_address(session.CANDIDATE, found, usual)
+def draw_candidate_choice(versions_by_id: dict[int, Version]) -> int:
+    """Draw the list of candidates, and return the number of the chosen one."""
+    default = next((number for number in versions_by_id if number != model.version), model.version)
+    chosen = choice_of_address(session.CANDIDATE, versions_by_id, default)
     st.session_state[session.RETRAIN_CANDIDATE] = chosen
     return st.selectbox(
         "Candidate",
-        list(found),
+        list(versions_by_id),
         format_func=lambda number: (
-            f"{found[number].label}{', active' if number == model.version else ''}: "
-            f"{verdicts.training_data(found[number])}"
+            f"{versions_by_id[number].label}{', active' if number == model.version else ''}: "
+            f"{verdicts.training_data(versions_by_id[number])}"
         ),
         key=session.RETRAIN_CANDIDATE,
         on_change=lambda: st.query_params.update({session.CANDIDATE: str(st.session_state[session.RETRAIN_CANDIDATE])}),
     )
 
 
-def page(store: Store) -> None:
-    """From the proposal to its evidence; without the proposal for those who may not change anything."""
+def draw_page(store: Store) -> None:
+    """Draw the proposal, for those who may change something, and the evidence on a candidate."""
     if may_change := door.draw_door():
         left, right = st.columns([0.46, 0.54], gap="large")
         below = st.container()
         with left, st.container(border=True):
-            propose(store, below)
+            draw_proposal(store, below)
     with right if may_change else st.container():
-        current = training.draw_queue(store)
-        found = [one for one in versions.list_versions(store) if not one.broken]
-        finish(store, found, current)
+        open_jobs = training.draw_queue(store)
+        usable = [version for version in versions.list_versions(store) if not version.broken]
+        show_best_of_finished_job(store, usable, open_jobs)
         training.draw_outcome(store)
-        for waiting in history.list_unpromoted_shipped(store):
-            st.info(f"{waiting.label} came with the app and was never promoted.", icon=":material/new_releases:")
-        if not [one for one in found if one.id != model.version]:
-            if not current:
+        for version in history.list_unpromoted_shipped(store):
+            st.info(f"{version.label} came with the app and was never promoted.", icon=":material/new_releases:")
+        if not [version for version in usable if version.id != model.version]:
+            if not open_jobs:
                 st.markdown("## No candidate yet")
                 st.markdown(HOW_TO if may_change else "Nothing but the model that answers was trained here so far.")
             evidence_panel.draw_yardstick(
                 resources.owner.evidence_on(model.version, model) if model.version else Evidence(model, model, None)
             )
             return
-        chosen = choose({one.id: one for one in reversed(found)})
-        shown = resources.owner.evidence_on(chosen, model)
-        evidence_panel.draw_promotion(store, shown)
-    (version,) = (one for one in found if one.id == chosen)
+        chosen = draw_candidate_choice({version.id: version for version in reversed(usable)})
+        evidence = resources.owner.evidence_on(chosen, model)
+        evidence_panel.draw_promotion(store, evidence)
+    version = next(version for version in usable if version.id == chosen)
     against = f"version {model.version}" if model.version else "the shipped model"
-    st.markdown(f"## {version.label}" + ("" if shown.is_active else f" against {against}"))
-    same = comparable_versions(found, chosen, model.version)
-    evidence_panel.draw_evidence(shown, resources.owner.standings_of(same) if len(same) > 1 else None)
+    st.markdown(f"## {version.label}" + ("" if evidence.is_active else f" against {against}"))
+    same = comparable_versions(usable, chosen, model.version)
+    evidence_panel.draw_evidence(evidence, resources.owner.standings_of(same) if len(same) > 1 else None)
 
 
 model = resources.active_model()
 draw_frame("Retrain", model)
 st.title("Retrain", anchor=False)
 st.markdown(":gray[A retraining is a proposal: nobody’s predictions change until a candidate is promoted.]")
-resources.run_with_store(page, "Retraining is off.")
+resources.run_with_store(draw_page, "Retraining is off.")

@@ -27,7 +27,7 @@ N_SHOWN = 100  # rows of the preview
 COLOURS = {"near": POINT, "far": MUTED, "very far": ACCENT}
 
 
-def take() -> None:
+def keep_file() -> None:
     """Keep what was sent for this session, also over a visit to another page."""
     file = st.session_state[session.SCORE_FILE]
     st.session_state[session.SCORE_SHEET] = ""
@@ -38,12 +38,12 @@ def take() -> None:
         st.session_state[session.SCORE_SENT] = file.name, file.getvalue(), file.file_id
 
 
-def scored(name: str, content: bytes, file: str, coverage: float) -> ScoredFile | reading.Refusal:
+def score_sent_file(name: str, content: bytes, file_id: str, coverage: float) -> ScoredFile | reading.Refusal:
     """Score the file, with a bar, unless this model has done so at this level; or say why not."""
     sheet = st.session_state.get(session.SCORE_SHEET, "")
-    wanted = file, sheet, model, coverage
-    done, result = st.session_state.get(session.SCORE_DONE, (None, None))
-    if done != wanted:
+    request = file_id, sheet, model, coverage
+    answered, result = st.session_state.get(session.SCORE_DONE, (None, None))
+    if answered != request:
         bar = st.progress(0.0, f"Reading {escape(name)}")
         result = reading.read_file(load_inputs, name, content, FEATURE_NAMES, sheet=sheet)
         if not isinstance(result, reading.Refusal):
@@ -54,22 +54,22 @@ def scored(name: str, content: bytes, file: str, coverage: float) -> ScoredFile 
 
             result = score_file(model, result, coverage, show_progress)
         bar.empty()
-        st.session_state[session.SCORE_DONE] = wanted, result
+        st.session_state[session.SCORE_DONE] = request, result
     return result
 
 
-def read_again() -> None:
-    """Forget what was made of the file: another sheet was chosen, or it was said which column is which."""
+def forget_result() -> None:
+    """Forget the result: another sheet was chosen, or it was said which column is which."""
     st.session_state.pop(session.SCORE_DONE, None)
 
 
-def picture(answers: ScoredRows) -> "go.Figure":
-    """How often each prediction occurs, by how far the scenarios are from every row."""
-    _, edges = histogram(answers.value)
+def draw_predictions(scored: ScoredRows) -> "go.Figure":
+    """Draw how often each prediction occurs, by how far the scenarios are from every row."""
+    _, edges = histogram(scored.value)
     centres, width = (edges[1:] + edges[:-1]) / 2, edges[1] - edges[0]
     bars = []
     for level, colour in COLOURS.items():
-        inside = answers.value[answers.support == level]
+        inside = scored.value[scored.support == level]
         bars.append({
             "type": "bar", "x": centres, "y": np.histogram(inside, edges)[0], "width": width,
             "name": f"{level} ({len(inside):,})", "marker": {"color": colour},
@@ -77,28 +77,28 @@ def picture(answers: ScoredRows) -> "go.Figure":
         })  # fmt: skip
     xaxis = {"title": {"text": f"Prediction ({TARGET.unit})"}, "tickformat": ".0f"} | round_ticks(edges)
     legend = LEGEND | {"title": {"text": f"From every real {ROW}:"}}
-    yaxis = {"title": {"text": "Rows"}} | ({"dtick": 1} if len(answers.value) < 10 else {})
+    yaxis = {"title": {"text": "Rows"}} | ({"dtick": 1} if len(scored.value) < 10 else {})
     return lay_out(bars, 300, xaxis, yaxis, barmode="stack", legend=legend)
 
 
-def summary(name: str, result: ScoredFile, coverage: float) -> None:
+def draw_summary(name: str, result: ScoredFile, coverage: float) -> None:
     """Say what became of the rows, and give the file back."""
     n, n_all = len(result.scored.value), len(result.table)
     counts = count_support(result.scored)
-    by = f"version {model.version} ({model.label})" if model.version else f"the shipped {model.label}"
+    scorer = f"version {model.version} ({model.label})" if model.version else f"the shipped {model.label}"
     far = " and ".join(f"{counts[level]:,} {level}" for level in SUPPORT_LEVELS[1:] if counts[level])
     far = f"; {far} from every real {ROW}" if far else ""
-    st.markdown(f"**{n:,} of {n_all:,} rows scored** of {escape(name)} by {by}{far}.")
+    st.markdown(f"**{n:,} of {n_all:,} rows scored** of {escape(name)} by {scorer}{far}.")
     if result.n_problems:
-        places = result.table[result.added[-1]] != ""
-        listed = [f"row {row}: {why}" for row, why in result.table.loc[places, result.added[-1]].head(20).items()]
+        reasons = result.table[result.added[-1]]
+        problems = [f"row {row}: {reason}" for row, reason in reasons[reasons != ""].head(20).items()]
         rows = f"{result.n_problems:,} rows" if result.n_problems > 1 else "One row"
         st.warning(f"{rows} could not be scored. The file has the reason in its last column.")
         st.code(
-            "\n".join(listed),
+            "\n".join(problems),
             language=None,
             wrap_lines=True,
-            height=min(280, 40 + 24 * sum(1 + len(line) // 100 for line in listed)),
+            height=min(280, 40 + 24 * sum(1 + len(line) // 100 for line in problems)),
         )
     for remark in result.remarks:
         st.info(escape(remark))
@@ -119,11 +119,11 @@ def summary(name: str, result: ScoredFile, coverage: float) -> None:
     )
 
 
-def preview(result: ScoredFile) -> None:
+def draw_preview(result: ScoredFile) -> None:
     """Show the first rows, or the first that could not be scored."""
-    ways = ["First rows"] + (["Not scored"] if result.n_problems else [])
-    way = st.segmented_control("Preview", ways, default=ways[0], key=session.SCORE_PREVIEW, required=True)
-    rows = result.table if way == ways[0] else result.table[result.table[result.added[-1]] != ""]
+    choices = ["First rows"] + (["Not scored"] if result.n_problems else [])
+    choice = st.segmented_control("Preview", choices, default=choices[0], key=session.SCORE_PREVIEW, required=True)
+    rows = result.table if choice == choices[0] else result.table[result.table[result.added[-1]] != ""]
     figures = {name: st.column_config.NumberColumn(format="%.1f") for name in result.figures}
     figures["_index"] = st.column_config.Column("Row")
     shown = rows.head(N_SHOWN)
@@ -140,7 +140,7 @@ left.file_uploader(
     f"CSV, Excel or Parquet file, at most {MAX_BYTES // 2**20} MB",
     type=reading.KINDS,
     key=session.SCORE_FILE,
-    on_change=take,
+    on_change=keep_file,
     help=f"{reading.HELP} Other columns are carried through.",
 )
 with right:
@@ -156,22 +156,22 @@ with right:
 sent = st.session_state.get(session.SCORE_SENT)
 uploads.remember("score", sent[0] if sent else "")
 if sent:
-    name, content, file = sent
-    result = scored(name, content, file, coverage)
-    reading.draw_sheet_choice(result.sheets, result.sheet, session.SCORE_SHEET, read_again)
-    reading.draw_matched(sent[0], session.SCORE_CHANGE, read_again)
+    name, content, file_id = sent
+    result = score_sent_file(name, content, file_id, coverage)
+    reading.draw_sheet_choice(result.sheets, result.sheet, session.SCORE_SHEET, forget_result)
+    reading.draw_matched(name, session.SCORE_CHANGE, forget_result)
     if isinstance(result, reading.Refusal):
         if result.matching:
-            reading.draw_columns_form(sent[0], result.matching, session.SCORE_MATCHING, read_again)
+            reading.draw_columns_form(name, result.matching, session.SCORE_MATCHING, forget_result)
         else:
-            reading.draw_refusal(sent[0], result, "was not scored.")
+            reading.draw_refusal(name, result, "was not scored.")
     else:
-        summary(sent[0], result, coverage)
+        draw_summary(name, result, coverage)
         if len(result.scored.value):
             st.plotly_chart(
-                picture(result.scored),
+                draw_predictions(result.scored),
                 key=session.SCORE_PICTURE,
                 alt=f"How often each prediction occurs among {len(result.scored.value):,} rows",
                 config={"displaylogo": False},
             )
-        preview(result)
+        draw_preview(result)
