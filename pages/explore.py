@@ -1,6 +1,6 @@
 """The Explore page: the rows on a map and in a table, and below them one view at a time of what is in them."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import streamlit as st
@@ -13,7 +13,7 @@ from model.answering.prediction import predict_rows
 from model.fitting.errors import ModelError
 from model.fitting.importance import KINDS, importances
 from pages.shared import controls, resources, session
-from pages.shared.panels import choice
+from pages.shared.panels import selection
 from pages.shared.panels.frame import draw_frame
 from pages.shared.pictures import charts, text_tables
 from pages.shared.pictures.drawing import Points, draw_blank
@@ -33,11 +33,11 @@ st.markdown(f":gray[{findings.rows_in_words(n_all)}]")
 notices = st.container()
 bar = st.container(horizontal=True, vertical_alignment="center", key=session.EXPLORE_BAR)
 with bar:
-    limits, names = choice.draw_filters(model.rows, sha256)
+    row_filter = selection.draw_filter(model.rows, sha256)
 with notices:
-    for problem in choice.draw_problems():
+    for problem in selection.list_link_problems():
         st.info(problem, icon=":material/link:")
-survey = resources.owner.survey(model, limits, names)
+survey = resources.owner.survey(model, row_filter.limits, row_filter.names)
 n, selected = len(survey.rows), st.session_state[session.EXPLORE_SELECTED]
 selected_shown = [index for index in selected if index in survey.rows.index]
 selected_hidden = frozenset(selected).difference(selected_shown)
@@ -53,7 +53,7 @@ def draw_picture(
     key: str, figure: "go.Figure", alt: str, table: text_tables.Rows | None = None, *, can_select: bool = True
 ) -> None:
     """Show a figure, and the table behind it."""
-    options = {"on_select": choice.select_picked(key, selected_hidden)} if can_select else {}
+    options: dict[str, Any] = {"on_select": selection.selecting_from(key, selected_hidden)} if can_select else {}
     st.plotly_chart(figure, key=key, alt=alt, config={"displaylogo": False}, **options)
     if table:
         with st.popover("Show as table", type="tertiary", icon=":material/table_rows:"):
@@ -195,14 +195,14 @@ VIEWS = {
 }
 
 with notices:
-    choice.write_address(model.rows, limits, names, list(VIEWS))
+    selection.write_address(model.rows, row_filter, list(VIEWS))
 with bar:
-    st.markdown(f"**{n:,} of {n_all:,} {ROWS}**" if limits or names else f"**All {n_all:,} {ROWS}**", width="content")
-    if limits or names:
-        st.button("Show all", on_click=choice.show_all)
+    st.markdown(f"**{n:,} of {n_all:,} {ROWS}**" if row_filter.is_on else f"**All {n_all:,} {ROWS}**", width="content")
+    if row_filter.is_on:
+        st.button("Show all", on_click=selection.show_all)
     st.markdown(findings.selection_in_words(model, selected, selected_shown), width="content")
     if selected:
-        st.button("Clear selection", on_click=choice.clear_selection)
+        st.button("Clear selection", on_click=selection.clear_selection)
     if len(selected) == 1 and (start := controls.link_from_row(model.records[selected[0]])):
         name = wording.escape(row_name(model.records[selected[0]][ROW]))
         st.page_link(
@@ -227,12 +227,12 @@ with left:
     alt = f"Tile map of {n:,} {ROWS}, darker for more {shade.label.lower()}"
     draw_picture(session.EXPLORE_MAP, charts.draw_tile_map(points, shade), alt)
 st.caption(findings.rows_to_notice(survey, doubts))
-for tab, draw_view in zip(choice.draw_views(list(VIEWS)), VIEWS.values(), strict=True):
+for tab, draw_view in zip(selection.draw_views(list(VIEWS)), VIEWS.values(), strict=True):
     if tab.open:
         with tab:
             draw_view()
 with right:  # last, for it keeps the browser busy: the pictures come first
-    choice.draw_rows_table(survey, selected, doubts)
+    selection.draw_rows_table(survey, selected, doubts)
     st.download_button(
         f"Download {n:,} of {n_all:,} {ROWS} as CSV",
         lambda: write_rows(survey.rows),

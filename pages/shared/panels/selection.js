@@ -1,5 +1,5 @@
-// What is chosen stands in the address, in the entry of the browser's history that is there: Back leads to where one came
-// from, and not through each choice.
+// Filter, selection and view stand in the address, in the present entry of the browser's history: Back leads to the page
+// before, and not through each choice.
 
 export default function ({ data }) {
   if (!/\/explore\/?$/.test(location.pathname)) return; // left meanwhile

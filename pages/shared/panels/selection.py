@@ -1,0 +1,304 @@
+"""Which rows the Explore page is about: a filter, and one list of selected rows for every picture and the table."""
+
+import json
+import math
+import weakref
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from data.schema import COLUMNS, FEATURES, ROW, ROWS, Column, row_name
+from model.judging.survey import Survey
+from pages.shared import session
+from pages.shared.pictures import text_tables
+from pages.shared.words.wording import escape
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from streamlit.elements.lib.mutable_tab_container import TabContainer
+
+_SCRIPT = Path(__file__).with_name("selection.js")
+_FILTER_AND_SELECTION = (session.SELECTED, session.BETWEEN, session.ONLY)  # in an address
+_MAX_CHARACTERS = 1500  # of an address for selection or filter; a line of a request has 8,000
+_N_LISTED = 1000  # names that a list can offer; above that they are typed
+_tables: "weakref.WeakKeyDictionary[Survey, pd.DataFrame]" = weakref.WeakKeyDictionary()  # of a million rows, 0.1 GB
+
+
+class Limit(NamedTuple):
+    """The range of a column that a filter keeps [stored unit]."""
+
+    column: str
+    low: float
+    high: float
+
+
+class Filter(NamedTuple):
+    """Which rows to keep: only columns that are narrowed have a limit, and no names are all names."""
+
+    limits: tuple[Limit, ...]
+    names: tuple[str, ...]
+
+    @property
+    def is_on(self) -> bool:
+        """Whether it may leave rows out."""
+        return bool(self.limits or self.names)
+
+
+def draw_filter(rows: "pd.DataFrame", sha256: str) -> Filter:
+    """Draw the filter and read it.
+
+    Parameters
+    ----------
+    rows
+        All rows.
+    sha256
+        Their fingerprint: other rows start with no filter and nothing selected.
+    """
+    state = st.session_state
+    if state.get(session.EXPLORE_OF) != sha256:
+        _reset()
+        state[session.EXPLORE_OF] = sha256
+    asked = {name: st.query_params.get_all(name) for name in _FILTER_AND_SELECTION}
+    if state.pop(session.ENTERED, False):
+        state[session.EXPLORE_NTH_VIEW] = state.get(session.EXPLORE_NTH_VIEW, 0) + 1
+        view = st.query_params.get(session.VIEW, "")
+        if view or any(asked.values()):
+            state[session.EXPLORE_VIEW] = view
+            _take_from_address(rows, asked)
+    with st.popover("Filter", icon=":material/filter_alt:", key=session.EXPLORE_FILTER):
+        cells = [cell for _ in range(3) for cell in st.columns(2, gap="medium")]
+        limits = [_draw_range(cell, column, rows[column.name]) for cell, column in zip(cells, COLUMNS, strict=False)]
+        known = sorted({row_name(code) for code in rows[ROW]}) if len(rows) <= _N_LISTED else []
+        names = cells[len(COLUMNS)].multiselect(
+            f"Only these {ROWS}",
+            known,
+            key=_filter_key(session.EXPLORE_NAMES),
+            placeholder=f"All {ROWS}",
+            accept_new_options=not known,
+            persist_state="session",
+        )
+    return Filter(tuple(limit for limit in limits if limit), tuple(names))
+
+
+@cache
+def _address_writer() -> Any:
+    return st.components.v2.component("selection", js=_SCRIPT.read_text(encoding="utf-8"))
+
+
+def draw_views(labels: Sequence[str]) -> "Sequence[TabContainer]":
+    """Draw the views as tabs; at first the one that the address asks for, or else that was open last.
+
+    Each visit has tabs of its own: those that Streamlit writes into the address open at the first one where Back leads
+    here from another page.
+    """
+    return st.tabs(labels, key=_tabs_key(), default=_open_view(labels), on_change="rerun")
+
+
+def _tabs_key() -> str:
+    return session.part(session.EXPLORE_VIEWS, st.session_state.get(session.EXPLORE_NTH_VIEW, 0))
+
+
+def _open_view(labels: Sequence[str]) -> str:
+    """Return the view that is open; the first where none of these is."""
+    state = st.session_state
+    view = state.get(_tabs_key()) or state.get(session.EXPLORE_VIEW)
+    state[session.EXPLORE_VIEW] = view if view in labels else labels[0]
+    return state[session.EXPLORE_VIEW]
+
+
+def write_address(rows: "pd.DataFrame", row_filter: Filter, labels: Sequence[str]) -> None:
+    """Have the browser write filter, selection and view into the address; what is too long for one is left out.
+
+    Parameters
+    ----------
+    rows
+        All rows.
+    labels
+        The views; an address leaves the first one out.
+    """
+    selected = rows.loc[st.session_state[session.EXPLORE_SELECTED], ROW].tolist()
+    between = [f"{limit.column}:{limit.low:.10g}:{limit.high:.10g}" for limit in row_filter.limits]
+    parameters = {session.SELECTED: selected, session.BETWEEN: between, session.ONLY: list(row_filter.names)}
+    parameters = {
+        name: values if sum(map(len, values)) <= _MAX_CHARACTERS else [] for name, values in parameters.items()
+    }
+    parameters[session.VIEW] = [view] if (view := _open_view(labels)) != labels[0] else []
+    _address_writer()(key=session.EXPLORE_ADDRESS, data=json.dumps(parameters))
+    st.session_state[session.EXPLORE_LINK] = {name: values for name, values in parameters.items() if values}
+
+
+def _take_from_address(rows: "pd.DataFrame", asked: Mapping[str, list[str]]) -> None:
+    """Set filter and selection as an address asks; what does not exist here is left out, and noted as a problem."""
+    state, problems = st.session_state, []
+    _reset()
+    codes = {code[:_MAX_CHARACTERS] for code in asked[session.SELECTED][:_MAX_CHARACTERS]}
+    select_rows(rows.index[rows[ROW].isin(codes)])
+    state[session.EXPLORE_FIRST] = state[session.EXPLORE_SELECTED]
+    missing = [code for code in sorted(codes.difference(rows[ROW])) if code]
+    known = {row_name(code) for code in rows[ROW]} if asked[session.ONLY] else set()
+    names = list(dict.fromkeys(asked[session.ONLY][:_MAX_CHARACTERS]))
+    if known_names := [name for name in names if name in known]:
+        state[_filter_key(session.EXPLORE_NAMES)] = known_names
+    missing += [name for name in names if name not in known]
+    if missing:
+        first = ", ".join(escape(name[:40]) for name in missing[:3])
+        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+        problems.append(f"The link names {first}{more}, which {'are' if len(missing) > 1 else 'is'} no {ROW} here.")
+    columns = {column.name: column for column in COLUMNS}
+    for text in asked[session.BETWEEN][: len(columns)]:
+        name, *ends = text.split(":")
+        try:
+            low, high = map(float, ends)
+            bottom, top, _ = _slider_ends(columns[name], rows[name])
+            if not bottom <= low <= high <= top:
+                raise ValueError
+        except (KeyError, ValueError):
+            problems.append(f"The link asks for the range {escape(text[:60])}, which the filter does not have.")
+        else:
+            state[_filter_key(session.EXPLORE_RANGE, name)] = (low, high)
+    state[session.EXPLORE_PROBLEMS] = problems, state[session.EXPLORE_SELECTED]
+
+
+def list_link_problems() -> list[str]:
+    """Return what was wrong with the link, in Markdown, until other rows are selected."""
+    problems, selected = st.session_state.get(session.EXPLORE_PROBLEMS, ([], None))
+    return problems if selected == st.session_state[session.EXPLORE_SELECTED] else []
+
+
+def _slider_ends(column: Column, values: "pd.Series[float]") -> tuple[float, float, float]:
+    """Both ends of a slider for a column, and its step."""
+    low, high = round(float(values.min()), 9), round(float(values.max()), 9)
+    step = column.step if column in FEATURES else 10.0**-column.decimals
+    return round(math.floor(low / step) * step, 9), round(math.ceil(high / step) * step, 9), step
+
+
+def _draw_range(cell: DeltaGenerator, column: Column, values: "pd.Series[float]") -> Limit | None:
+    """Draw a slider with two ends and read it; None while it keeps everything."""
+    low, high = round(float(values.min()), 9), round(float(values.max()), 9)
+    label = f"{column.label} ({column.unit})"
+    if low == high:
+        cell.markdown(f"{label}  \n:gray[{column.text(low)} in all {ROWS}]")
+        return None
+    bottom, top, step = _slider_ends(column, values)
+    ends = cell.slider(
+        label,
+        bottom,
+        top,
+        (bottom, top),
+        step,
+        format=column.slider_format if column in FEATURES else "%,.0f",
+        key=_filter_key(session.EXPLORE_RANGE, column.name),
+        persist_state="session",
+    )
+    return None if ends == (bottom, top) else Limit(column.name, *ends)
+
+
+def _filter_key(key: str, *parts: str) -> str:
+    return session.part(key, *parts, st.session_state.get(session.EXPLORE_NTH_FILTER, 0))
+
+
+def show_all() -> None:
+    """Take the filter away, by a new one: a browser that does not show the old one keeps what it held."""
+    st.session_state[session.EXPLORE_NTH_FILTER] = st.session_state.get(session.EXPLORE_NTH_FILTER, 0) + 1
+
+
+def _reset() -> None:
+    show_all()
+    clear_selection()
+
+
+def select_rows(indexes: Iterable[int]) -> None:
+    """Make these rows the selected ones, by their index."""
+    st.session_state[session.EXPLORE_SELECTED] = sorted(set(indexes))
+
+
+def clear_selection() -> None:
+    """Select nothing."""
+    select_rows(())
+    st.session_state[session.EXPLORE_FIRST] = []
+
+
+def selecting_from(key: str, hidden: frozenset[int]) -> Callable[[], None]:
+    """Make a callback that selects the rows that were picked in the chart of that key.
+
+    A click on the only row selected in sight lets it go; a box or a lasso selects what is in it. What the filter
+    hides stays selected, and where no row was picked nothing changes.
+    """
+
+    def select_picked() -> None:
+        picked = st.session_state[key].selection
+        indexes = {point["customdata"] for point in picked.points if point.get("customdata") is not None}
+        if not indexes:  # a bar, a star, or a picture that was drawn anew and has forgotten what was picked in it
+            return
+        selected = set(st.session_state[session.EXPLORE_SELECTED])
+        if len(indexes) == 1 and not (picked.box or picked.lasso) and indexes | hidden == selected:
+            indexes = set()
+        select_rows(indexes | hidden)
+        st.session_state[session.EXPLORE_FIRST] = sorted(indexes)
+
+    return select_picked
+
+
+def draw_rows_table(survey: Survey, selected: Sequence[int], doubts: Mapping[int, Sequence[str]]) -> None:
+    """Draw the table of rows; its ticks are the selected rows, and ticking selects.
+
+    Rows that were selected in a picture come first, else a tick may be out of sight.
+
+    Parameters
+    ----------
+    survey
+        Of the rows in sight.
+    selected
+        Index of each selected row, in sight or not.
+    doubts
+        Index of a row -> what is to be doubted in it.
+    """
+    rows: pd.DataFrame = survey.rows
+    if len(first := rows.index.intersection(st.session_state[session.EXPLORE_FIRST])):
+        rows = rows.loc[first.append(rows.index.difference(first))]
+        table = text_tables.tabulate_rows(rows, doubts)
+    else:
+        if survey not in _tables:  # for all sessions
+            _tables[survey] = text_tables.tabulate_rows(rows, doubts)
+        table = _tables[survey]
+    options: dict[str, Any] = {
+        "height": 430,
+        "column_config": {
+            title: st.column_config.NumberColumn(
+                format="%.1f" if column.is_share else "%.10g" if column.decimals else "localized",
+                help=f"{column.label}, {column.unit}. {column.help}",
+                width=min(6 * len(title) + 12, 90),  # all columns in sight beside the map
+            )
+            for title, column in zip(table.columns[1:], COLUMNS, strict=False)
+        },
+        "hide_index": True,
+        "alt": f"{len(rows):,} {ROWS} with all their figures",
+    }
+    if len(rows) > _N_LISTED:
+        st.dataframe(table, lazy=True, **options)  # sends what is in sight; such a table cannot be ticked
+        return
+    indexes = rows.index.tolist()
+    ticked = [line for line, index in enumerate(indexes) if index in set(selected)]
+
+    def table_key() -> str:
+        nth = st.session_state.get(session.EXPLORE_NTH_TABLE, 0)
+        return session.part(session.EXPLORE_TABLE, f"{hash(tuple(indexes)):x}", nth)
+
+    # Other rows, or ticks that were not made in it, are another table: whatever is still on its way from the former
+    # one, over a line however slow, must not count.
+    if st.session_state.get(table_key(), {}).get("selection", {}).get("rows", []) != ticked:
+        st.session_state[session.EXPLORE_NTH_TABLE] = st.session_state.get(session.EXPLORE_NTH_TABLE, 0) + 1
+        st.session_state[table_key()] = {"selection": {"rows": ticked}}
+    key = table_key()
+
+    def select_ticked() -> None:
+        lines = st.session_state[key].selection.rows
+        if lines != ticked:
+            select_rows([indexes[line] for line in lines] + [i for i in selected if i not in set(indexes)])
+
+    with st.container(key=session.EXPLORE_TABLE):
+        st.dataframe(table, key=key, on_select=select_ticked, selection_mode="multi-row", **options)
