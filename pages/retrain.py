@@ -20,7 +20,7 @@ from model.store import history, versions
 from model.store.database import Store, StoreError
 from model.store.versions import Version
 from pages.shared import door, resources, session, visitors
-from pages.shared.panels import evidence_panel, proposal, training
+from pages.shared.panels import evidence_panel, proposal, queue_panel
 from pages.shared.panels.frame import choice_of_address, draw_frame
 from pages.shared.words import verdicts
 
@@ -114,10 +114,10 @@ def draw_page(store: Store) -> None:
         with left, st.container(border=True):
             draw_proposal(store, below)
     with right if may_change else st.container():
-        open_jobs = training.draw_queue(store)
+        open_jobs = queue_panel.draw_queue(store)
         usable = [version for version in versions.list_versions(store) if not version.broken]
         show_best_of_finished_job(store, usable, open_jobs)
-        training.draw_outcome(store)
+        queue_panel.draw_outcome(store)
         for version in history.list_unpromoted_shipped(store):
             st.info(f"{version.label} came with the app and was never promoted.", icon=":material/new_releases:")
         if not [version for version in usable if version.id != model.version]:

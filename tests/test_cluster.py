@@ -298,7 +298,7 @@ train()
 del os.environ[sys.argv[1]], sys.modules["distributed"]
 train()
 import server
-from pages.shared.panels import training
+from pages.shared.panels import queue_panel
 assert not {"dask", "distributed"} & set(sys.modules)
 """
 

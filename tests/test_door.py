@@ -122,9 +122,9 @@ def test_no_page_changes_anything_but_through_the_door():
         ("evidence_panel.py", "history.promote", True),
         ("models.py", "history.remove_data_set", False),
         ("models.py", "history.remove_version", False),
+        ("queue_panel.py", "jobs.cancel", True),
+        ("queue_panel.py", "jobs.submit", True),
         ("retrain.py", "jobs.submit", True),
-        ("training.py", "jobs.cancel", True),
-        ("training.py", "jobs.submit", True),
     ]
     assert "door.change(function, store, number)" in (ROOT / "pages" / "models.py").read_text(encoding="utf-8")
 

@@ -47,7 +47,7 @@ ONLY = _parameter("only", "each name of a row that the filter keeps", "selection
 EVIDENCE = _parameter("evidence", "view of the evidence on the only candidate", "evidence_panel")
 EVIDENCE_OF_SEVERAL = _parameter("evidence_of_several", "view of the evidence on one of several", "evidence_panel")
 VERSION = _parameter("version", "version that gave a link's number; version on the Models page", "links, models")
-JOB = _parameter("job", "number of this visitor's job until it ends", "retrain, training")
+JOB = _parameter("job", "number of this visitor's job until it ends", "retrain, queue_panel")
 CANDIDATE = _parameter("candidate", "version on the Retrain page", "retrain")
 FROM = _parameter("from", "code of the row that a change starts from", "controls")
 SIGN_IN = _parameter("sign_in", "that signing in failed", "door")
@@ -100,13 +100,17 @@ TRAY_SHOWN = _own("tray_shown", "that the sliders were moved, until the page has
 TRAY_CHANGES = _own("tray_changes", "container", "tray")
 TRAY_CHOSEN = _own("tray_chosen", "name of the scenario to change", "tray")
 TRAY_ROWS = _own("tray_rows", "component, with what was pressed in it and what the browser stores", "what_if")
-TRAY_SESSION = _own("tray_session", "by which the browser knows that it speaks to another session", "stored")
-TRAY_REFUSED = _own("tray_refused", "whether the browser stores nothing for the page", "stored")
-TRAY_REMOVED = _own("tray_removed", "ids of the scenarios that the browser is to remove from its storage", "stored")
-TRAY_AS_READ = _own("tray_as_read", "id -> scenario as it was restored, and its text in the storage", "stored")
-TRAY_UNREADABLE = _own("tray_unreadable", "id -> what is wrong with it in the browser's storage", "stored")
-TRAY_RESTORED = _own("tray_restored", "kind and text of a word on what was restored; ids of which it is true", "stored")
-TRAY_FORGET = _own("tray_forget", "button", "stored")
+TRAY_SESSION = _own("tray_session", "by which the browser knows that it speaks to another session", "browser_storage")
+TRAY_REFUSED = _own("tray_refused", "whether the browser stores nothing for the page", "browser_storage")
+TRAY_REMOVED = _own(
+    "tray_removed", "ids of the scenarios that the browser is to remove from its storage", "browser_storage"
+)
+TRAY_AS_READ = _own("tray_as_read", "id -> scenario as it was restored, and its text in the storage", "browser_storage")
+TRAY_UNREADABLE = _own("tray_unreadable", "id -> what is wrong with it in the browser's storage", "browser_storage")
+TRAY_RESTORED = _own(
+    "tray_restored", "kind and text of a word on what was restored; ids of which it is true", "browser_storage"
+)
+TRAY_FORGET = _own("tray_forget", "button", "browser_storage")
 TRAY_SEEN = _own("tray_seen", "message after which the sliders were compared with", "tray")
 TRAY_UP = _own("tray_up", "button", "tray")
 TRAY_DOWN = _own("tray_down", "button", "tray")
@@ -167,7 +171,7 @@ RETRAIN_ALGORITHM = _own("retrain_algorithm", "name of the algorithm", "proposal
 RETRAIN_PARAMETER = _own("retrain_parameter", "each parameter of each algorithm, as typed", "proposal")
 RETRAIN_SEED = _own("retrain_seed", "seed, as typed", "proposal")
 RETRAIN_CANDIDATE = _own("retrain_candidate", "version to judge, as in the address", "retrain")
-RETRAIN_CANCEL = _own("retrain_cancel", "button of each job", "training")
+RETRAIN_CANCEL = _own("retrain_cancel", "button of each job", "queue_panel")
 
 # Evidence, on Retrain and Models
 EVIDENCE_STANDINGS = _own("evidence_standings", "picture", "evidence_panel")

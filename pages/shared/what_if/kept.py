@@ -35,7 +35,7 @@ def draw_kept(
     kept
         The same scenarios.
     storage
-        What the browser is to store and to remove, as `stored.told_to_browser` makes it.
+        What the browser is to store and to remove, as `browser_storage.message_to_browser` writes it.
     on_press
         Called back with what was pressed, ``"Show"`` or ``"Remove"``, and the name of the scenario.
     on_stored
