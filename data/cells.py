@@ -1,4 +1,4 @@
-"""Cells that leave the app in a file, so that a spreadsheet calculates none of them, and how they come back."""
+"""Escape cells that leave the app in a file, so that no spreadsheet takes one for a formula, and unescape them."""
 
 import re
 from typing import TYPE_CHECKING
@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
-# OWASP, CSV injection: what makes a cell a formula stands at its start.
+# OWASP, CSV injection: what makes a cell a formula is its first character.
 _FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]")
-_MARKED = re.compile(rf"'+(?={_FORMULA.pattern})")
-_FIGURE = re.compile(r"[0-9+\-\s.,;:()/%]*")  # numbers, coordinates, telephone numbers: nothing calls a function
+_ESCAPE = re.compile(rf"'+(?={_FORMULA.pattern})")
+_FIGURE = re.compile(r"[0-9+\-\s.,;:()/%]*")  # numbers, coordinates, telephone numbers: none can call a function
 _EXPONENT = re.compile(r"[+-]?[0-9][0-9.,]*[eE][+-]?[0-9]+")
 
 
@@ -20,25 +20,25 @@ def escape_cell(cell: str) -> str:
 
 def unescape_cell(cell: str) -> str:
     """Take off the apostrophe that `escape_cell` adds."""
-    return _MARKED.sub("", cell, count=1) if cell.startswith("'") else cell
+    return _ESCAPE.sub("", cell, count=1) if cell.startswith("'") else cell
 
 
 def unescape_column(cells: "pd.Series") -> "pd.Series":
     """Return a column of text without the apostrophes that `escape_cell` adds."""
-    marked = cells.str.startswith("'").fillna(False).astype(bool)
-    return cells.where(~marked, cells[marked].map(unescape_cell)) if marked.any() else cells
+    is_marked = cells.str.startswith("'").fillna(False).astype(bool)
+    return cells.where(~is_marked, cells[is_marked].map(unescape_cell)) if is_marked.any() else cells
 
 
 def escape_column(cells: "pd.Series") -> "pd.Series":
-    """Return a column of which no cell is a formula; numbers and what is missing stay as they are."""
+    """Return a column in which no cell is a formula; numbers and missing values stay as they are."""
     if cells.dtype.kind in "fiub":
         return cells
-    suspects = cells.astype("str").str.match(_FORMULA.pattern).fillna(False).astype(bool)
-    return cells.where(~suspects, cells[suspects].map(escape_cell)) if suspects.any() else cells
+    is_suspect = cells.astype("str").str.match(_FORMULA.pattern).fillna(False).astype(bool)
+    return cells.where(~is_suspect, cells[is_suspect].map(escape_cell)) if is_suspect.any() else cells
 
 
 def escape_table(table: "pd.DataFrame") -> "pd.DataFrame":
-    """Return a table of which neither a cell nor a title is a formula."""
+    """Return a table in which neither a cell nor a title is a formula."""
     import pandas as pd
 
     columns = [escape_column(table.iloc[:, index]) for index in range(table.shape[1])]

@@ -1,4 +1,4 @@
-"""Rows as people edit them: as text in shown units, and back; and as a file to download."""
+"""Turn rows into text in shown units for people to edit, and back; write rows as a file to download."""
 
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def to_shown(rows: "pd.DataFrame") -> "pd.DataFrame":
-    """Write rows as text in the shown units, every digit of each figure.
+    """Write rows as text in the shown units, with every digit.
 
     Parameters
     ----------
@@ -34,14 +34,14 @@ def to_shown(rows: "pd.DataFrame") -> "pd.DataFrame":
 
 
 def from_shown(table: "pd.DataFrame", rows: "pd.DataFrame") -> "pd.DataFrame":
-    """Read edited rows; what was not touched is the same to the last bit.
+    """Read edited rows; cells that were not edited keep their values to the last bit.
 
     Parameters
     ----------
     table
-        As from `to_shown`, with other text in it, and perhaps more columns.
+        From `to_shown`, then edited; it may have more columns.
     rows
-        The rows that it was made of.
+        The rows that the table was made from.
 
     Returns
     -------
@@ -58,9 +58,9 @@ def from_shown(table: "pd.DataFrame", rows: "pd.DataFrame") -> "pd.DataFrame":
     figures = rows[[column.name for column in COLUMNS]].set_axis(shown.index)
     for column in COLUMNS:
         for row in shown.index[table[column.name] != shown[column.name]]:
-            typed = table.loc[row, column.name]
+            cell = table.loc[row, column.name]
             try:
-                figures.loc[row, column.name] = _read_cell(column, typed)
+                figures.loc[row, column.name] = _read_cell(column, cell)
             except DataError as error:
                 problems.add(row, str(error), column.name)
     if problems:
@@ -68,9 +68,9 @@ def from_shown(table: "pd.DataFrame", rows: "pd.DataFrame") -> "pd.DataFrame":
     return assemble(rows[ROW].set_axis(shown.index), dict(figures.items()), [])
 
 
-def _read_cell(column: Column, typed: object) -> float:
-    """Read what was typed into a cell, in the shown unit."""
-    text = "" if typed is None else str(typed).strip()
+def _read_cell(column: Column, cell: object) -> float:
+    """Read an edited cell, which is in the shown unit, as a number in the stored unit."""
+    text = "" if cell is None else str(cell).strip()
     if column.is_share:
         text = text.removesuffix("%").strip()
     if not text:
@@ -86,10 +86,10 @@ def _read_cell(column: Column, typed: object) -> float:
 
 
 def write_rows(rows: "pd.DataFrame") -> str:
-    """Write rows as CSV of which a spreadsheet calculates nothing; `data.load.load_rows` reads them as they were."""
+    """Write rows as CSV without formulas; `data.load.load_rows` reads the same rows back."""
     return rows.assign(**{ROW: escape_column(rows[ROW])}).to_csv(index=False)
 
 
 def write_template(rows: "pd.DataFrame", n_rows: int = 3) -> str:
-    """Write a file to fill in: the header, and a few rows to show how it is meant."""
+    """Write a file to fill in: the header and a few rows as examples."""
     return write_rows(rows.head(n_rows))

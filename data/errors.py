@@ -1,11 +1,11 @@
-"""What is wrong with rows, a file or a scenario: the error that says it, and the collector of a file's problems."""
+"""The error for bad rows, files and scenarios, and the collector of a file's problems."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Self
 
 
 class Problem(str):
-    """One thing that is wrong, as a sentence, with its parts for programs: input, value received (or None), cure."""
+    """A problem as a sentence, with its parts for programs: input, value received (or None) and cure."""
 
     __slots__ = ("cure", "field", "value")
     field: str
@@ -13,7 +13,7 @@ class Problem(str):
     cure: str
 
     def __new__(cls, text: str, field: str, value: object, cure: str) -> Self:
-        """Make the sentence, and attach its parts."""
+        """Make the sentence and attach its parts."""
         problem = super().__new__(cls, text)
         problem.field, problem.value, problem.cure = field, value, cure
         return problem
@@ -29,12 +29,12 @@ class DataError(ValueError):
     problems
         Each says where, what was received and what to do about it.
     n_more
-        How many there are besides.
+        How many more there are.
 
     Attributes
     ----------
     sheet, sheets
-        Of an Excel file: the one that was looked at, and all that can be.
+        Of an Excel file: the sheet that was read, and all that can be read.
     """
 
     SHOWN = 50
@@ -44,12 +44,12 @@ class DataError(ValueError):
         self.sheet = ""
         self.sheets: list[str] = []
         shown = self.problems[: self.SHOWN]
-        more = len(self.problems) - len(shown) + n_more
-        super().__init__("\n".join(shown + ([f"... and {more:,} more problems."] if more else [])))
+        n_hidden = len(self.problems) - len(shown) + n_more
+        super().__init__("\n".join(shown + ([f"... and {n_hidden:,} more problems."] if n_hidden else [])))
 
 
 class FileProblem(NamedTuple):
-    """What is wrong in a row of a file; the header is row 1. The column is empty where the whole row is meant."""
+    """A problem in a row of a file; the header is row 1. The column is empty if the whole row is meant."""
 
     row: int
     column: str
@@ -57,7 +57,7 @@ class FileProblem(NamedTuple):
 
 
 class FileProblems(list[FileProblem]):
-    """The problems of a file: of each kind at most ``limit``, if there is one, and how many more."""
+    """The problems of a file: at most ``limit`` of each kind, if there is a limit, and how many more."""
 
     def __init__(self, limit: int | None = None) -> None:
         super().__init__()
@@ -78,7 +78,7 @@ class FileProblems(list[FileProblem]):
         return any(problem.row == 1 for problem in self)
 
     def sentences(self) -> list[str]:
-        """All of them by row, with their places; those of the header alone, if it has any."""
+        """The problems by row, each with its row and column; if the header has any, only those."""
         if self.is_of_header:
             return [problem.sentence for problem in self if problem.row == 1]
         return [

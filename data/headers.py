@@ -1,4 +1,4 @@
-"""Which column of the schema a header names, in any accepted spelling, with or without a unit in brackets."""
+"""Find the column that a header names, in any accepted spelling, with or without a unit in brackets."""
 
 import re
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ _UNIT = re.compile(r"\s*[(\[]([^()\[\]]*)[)\]]\s*$")
 
 
 def fold(header: object) -> str:
-    """Take case, spaces and signs out of a header, so that ``Paved_Roads`` and ``paved roads `` are one."""
+    """Take case, spaces and signs out of a header, so that ``Paved_Roads`` and ``paved roads `` are equal."""
     return re.sub(r"[^a-z0-9]+", "_", str(header).lower()).strip("_")
 
 
@@ -32,20 +32,20 @@ _ALIAS = {fold(alias): ROW for alias in ROW_ALIASES} | {
 _PREFIXED = {f"{INPUT_PREFIX}{column.name}".lower(): column.name for column in COLUMNS}
 
 
-def _find_spelling(title: str, spellings: dict[str, str]) -> str | None:
+def _find_name(title: str, spellings: dict[str, str]) -> str | None:
     return spellings.get(fold(title)) or spellings.get(fold(without_unit(title)))
 
 
 def match_headers(headers: Iterable[object]) -> list[str | None]:
     """Return the schema's name for each header, or None.
 
-    A column's own name beats another spelling: beside it, that is another column. Beside
-    ``input.version`` the header ``version`` is not that column: it is the app's, as in a file that it wrote.
+    A column's own name beats another spelling: where a file has both, the other is not that column. Beside
+    ``input.version``, the header ``version`` is the app's own column, as in a file that it wrote.
     """
     titles = [str(title).strip().lower() for title in headers]
     names = [_PREFIXED.get(title) for title in titles]
     for spellings in (_EXACT, _ALIAS):
-        taken = {*names}
-        others = [_find_spelling(title, spellings) for title in titles]
-        names = [name or (other if other not in taken else None) for name, other in zip(names, others, strict=True)]
+        known = {*names}
+        matches = [_find_name(title, spellings) for title in titles]
+        names = [name or (match if match not in known else None) for name, match in zip(names, matches, strict=True)]
     return names

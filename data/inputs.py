@@ -1,4 +1,4 @@
-"""Read a file of scenarios to be scored: every row that can be used, and for every other the reason."""
+"""Read a file of scenarios to be scored: every row that can be used, and why the others cannot."""
 
 import json
 from collections.abc import Mapping
@@ -24,12 +24,12 @@ class Inputs:
     Attributes
     ----------
     table
-        The file as it stands.
+        The file's cells as text.
     X
         Of shape (n_rows, n_features), in the order of the schema and in its stored units; NaN where a cell cannot be
         used.
     reasons
-        For each row why it cannot be used; empty where it can.
+        Why each row cannot be used; empty if it can.
     """
 
     table: Table
@@ -49,7 +49,7 @@ def load_inputs(
     sheet: str = "",
     max_bytes: int = MAX_BYTES,
 ) -> Inputs:
-    """Read the inputs of many rows, and let no bad row cost a good one.
+    """Read the inputs of many rows; a bad row does not affect good ones.
 
     Accepts what `data.load.load_rows` accepts; the target may be missing.
 
@@ -61,7 +61,7 @@ def load_inputs(
     Raises
     ------
     DataError
-        If the file as a whole cannot be used: it is no table, lacks an input, has no rows or too many.
+        If the file as a whole cannot be used: it is not a table, lacks an input, or has no rows or too many.
     """
     table = read_table(source, FEATURE_NAMES, columns=columns, sheet=sheet, max_bytes=max_bytes)
     if table.problems.is_of_header:
@@ -78,7 +78,7 @@ def load_inputs(
 
 
 def load_json(content: bytes) -> Any:
-    """Read JSON strictly, without NaN or doubled names; raise DataError with what is wrong."""
+    """Read JSON strictly, without NaN or repeated names; raise DataError with what is wrong."""
 
     def refuse_constant(name: str) -> None:
         raise ValueError(f"{name} is no number there")
@@ -86,16 +86,16 @@ def load_json(content: bytes) -> Any:
     def read_integer(digits: str) -> int:
         try:
             return int(digits)
-        except ValueError:  # from sys.get_int_max_str_digits() on
+        except ValueError:  # more digits than sys.get_int_max_str_digits()
             raise ValueError("a number has too many digits") from None
 
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    def make_dict(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         if len(values := dict(pairs)) < len(pairs):
             raise ValueError("a name is given twice")
         return values
 
     try:
-        return json.loads(content, parse_constant=refuse_constant, parse_int=read_integer, object_pairs_hook=unique)
+        return json.loads(content, parse_constant=refuse_constant, parse_int=read_integer, object_pairs_hook=make_dict)
     except RecursionError:
         raise DataError(["This is not JSON that can be read: it is nested too deeply."]) from None
     except ValueError as error:

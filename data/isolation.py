@@ -1,6 +1,6 @@
-"""Read a stranger's file in a process of its own: what ends that process ends nobody else.
+"""Read an untrusted file in a separate process, so that a crash there does not end the app.
 
-A library in C++ or Rust that unpacks a damaged file may end the process that it runs in, or ask for all memory.
+A C++ or Rust library that unpacks a damaged file may crash its process, or ask for all memory.
 """
 
 import json
@@ -14,44 +14,44 @@ from typing import IO, Any
 from data.errors import DataError
 
 MAX_UNPACKED = 256 * 2**20  # [bytes]
-_MAX_ADDRESS_SPACE = 4 * 2**30  # [bytes]; a million rows take a part of it
+_MAX_ADDRESS_SPACE = 4 * 2**30  # [bytes]; a million rows need a fraction of it
 _TIMEOUT = 60  # [s]
 
 
 def read_isolated(module: str, arguments: list[str], raw: bytes, what: str, cure: str) -> tuple[dict[str, Any], bytes]:
-    """Run a module of ours on a file; return the summary and the content that its `serve_reader` writes.
+    """Run one of our modules on a file; return the summary and the content that its `serve_reader` writes.
 
     Parameters
     ----------
     module
-        Run as a program, it calls `serve_reader`.
+        It calls `serve_reader` when it is run as a program.
     arguments
-        Of its command line.
+        For its command line.
     what, cure
-        For the message: ``"The Parquet file"``, ``"Write it anew."``
+        For messages: ``"The Parquet file"``, ``"Write it anew."``
 
     Raises
     ------
     DataError
-        What the module refuses, or that the process has ended or takes too long.
+        If the module refuses the file, or the process crashes or takes too long.
     """
     command = [sys.executable, "-m", module, *arguments]
     options: dict[str, Any] = {"input": raw, "capture_output": True, "cwd": Path(__file__).parent.parent}
     try:
-        done = subprocess.run(command, check=False, timeout=_TIMEOUT, **options)  # noqa: S603 - our own module
+        process = subprocess.run(command, check=False, timeout=_TIMEOUT, **options)  # noqa: S603 - our own module
     except subprocess.TimeoutExpired:
         raise DataError([f"{what} takes more than {_TIMEOUT} s to read. {cure}"]) from None
-    if done.returncode:
+    if process.returncode:
         raise DataError([f"{what} cannot be read (its reader broke off). {cure}"])
-    head, _, content = done.stdout.partition(b"\n")
-    summary = json.loads(head)
+    first_line, _, content = process.stdout.partition(b"\n")
+    summary = json.loads(first_line)
     if summary["refused"]:
         raise DataError(summary["refused"])
     return summary, content
 
 
 def serve_reader(read: Callable[[bytes], tuple[dict[str, Any], Callable[[IO[bytes]], None]]]) -> None:
-    """Be that process: read the file from standard input, write the summary as a line of JSON, then the content.
+    """Act as that process: read the file from standard input, write the summary as a line of JSON, then the content.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Where the table in a text begins, and what stands between its cells."""
+"""Find where the table in a text begins, and what separates its cells."""
 
 import csv
 import io
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     import _csv
 
 BLANK = " "  # between cells: any number of blanks and tabs
-_SIGNS = (",", ";", "\t", "|", BLANK)
-_SEPARATOR_LINE = re.compile(r"sep=([,;\t|])\s*(?:\n|\r|$)")  # as spreadsheets write it, in the first line
-_N_CHARACTERS = 2**16  # characters that are looked at
-_N_RECORDS, _N_ABOVE = 50, 20  # records that are looked at, and those among them that may be the header
+_SEPARATORS = (",", ";", "\t", "|", BLANK)
+_SEPARATOR_LINE = re.compile(r"sep=([,;\t|])\s*(?:\n|\r|$)")  # as spreadsheets write it in the first line
+_N_CHARACTERS = 2**16  # characters that are examined
+_N_RECORDS, _N_POSSIBLE_HEADERS = 50, 20  # records examined, and the first of them that may be the header
 _COMMENT = re.compile(r"\s*#.")
 _FIGURE = re.compile(r"[+-]?[0-9][0-9.,]*\s*%?")
 _OTHER_FORMATS = (
@@ -31,11 +31,11 @@ _OTHER_FORMATS = (
 
 
 class Layout(NamedTuple):
-    """How a table stands in a text."""
+    """How a table is laid out in a text."""
 
     separator: str
     header: int  # number of the record; the first is 1
-    above: tuple[str, ...]  # what stands before it
+    above: tuple[str, ...]  # the records before it
     has_row_names: bool = False  # whether each row begins with a cell that the header has no title for, as R writes it
 
 
@@ -50,7 +50,7 @@ def require_table(text: str) -> None:
 
 
 def require_header(header: list[str], expected: str) -> None:
-    """Raise DataError for a table whose first line is figures."""
+    """Raise DataError for a table whose first line is figures instead of titles."""
     cells = [cell.strip() for cell in header if cell.strip()]
     figures = [cell for cell in cells if _FIGURE.fullmatch(cell)]
     if len(figures) > len(cells) / 2 and not any(match_headers(header)):
@@ -61,37 +61,38 @@ def require_header(header: list[str], expected: str) -> None:
 
 
 def detect_layout(text: str) -> Layout:
-    """Find the separator that makes a table of the text, and the header in it.
+    """Find the separator that makes the text a table, and the header.
 
-    The header is the record with the most known names, rather one with as many cells as most have, and the first of
-    several. Blanks separate cells only where every line has as many of them.
+    The header is the record with the most known names, preferably one with the usual number of cells; of equals, the
+    first. Blanks separate cells only where every line has the same number of cells.
     """
     if match := _SEPARATOR_LINE.match(text):
         return Layout(match[1], 2, ())
-    best, most = Layout(",", 1, ()), (0, 0.0, 1)
-    for sign in _SIGNS:
-        records = _records(text[:_N_CHARACTERS], sign, is_whole=len(text) <= _N_CHARACTERS)
+    best_layout, best_score = Layout(",", 1, ()), (0, 0.0, 1)
+    for separator in _SEPARATORS:
+        records = _first_records(text[:_N_CHARACTERS], separator, is_whole=len(text) <= _N_CHARACTERS)
         if not records:
             continue
-        header = _header_index(records)
-        fields = records[header][1]
-        rows = [record for _, record in records[header + 1 :] if not is_empty(record, sign)]
-        body = [len(record) for record in rows]
+        header_index = _find_header(records)
+        fields = records[header_index][1]
+        rows = [record for _, record in records[header_index + 1 :] if not is_empty(record, separator)]
+        widths = [len(record) for record in rows]
         has_row_names = (
-            len(fields) > 1 and {*body} == {len(fields) + 1} and (sign == BLANK or _begin_with_names(text, rows))
+            len(fields) > 1 and {*widths} == {len(fields) + 1} and (separator == BLANK or _begin_with_names(text, rows))
         )
-        fit = sum(n == len(fields) + has_row_names for n in body) / len(body) if body and len(fields) > 1 else 0.0
-        if sign == BLANK and fit < 1:
+        n_regular = sum(width == len(fields) + has_row_names for width in widths)
+        regularity = n_regular / len(widths) if widths and len(fields) > 1 else 0.0
+        if separator == BLANK and regularity < 1:
             continue
-        score = (sum(name is not None for name in match_headers(fields)), fit, len(fields))
-        if score > most:
-            above = tuple(sign.join(record).strip() for _, record in records[:header])
-            best, most = Layout(sign, records[header][0], above, has_row_names), score
-    return best
+        score = (sum(name is not None for name in match_headers(fields)), regularity, len(fields))
+        if score > best_score:
+            above = tuple(separator.join(record).strip() for _, record in records[:header_index])
+            best_layout, best_score = Layout(separator, records[header_index][0], above, has_row_names), score
+    return best_layout
 
 
 def is_empty(fields: list[str], separator: str) -> bool:
-    """Whether a record says nothing, as a blank line or the rule below the header of a table in Markdown."""
+    """Whether a record has no content: a blank line, or the rule below the header of a Markdown table."""
     text = "".join(fields)
     return not (text.strip("-:=+ \t\r\n") if separator == "|" else text.strip())
 
@@ -102,7 +103,7 @@ def _begin_with_names(text: str, rows: list[list[str]]) -> bool:
 
 
 def split_blanks(text: str) -> str:
-    """Turn tabs to blanks, and drop those at the ends of lines."""
+    """Turn tabs into blanks, and drop blanks at the ends of lines."""
     return re.sub(r" +$", "", text.replace("\t", " "), flags=re.MULTILINE)
 
 
@@ -112,25 +113,25 @@ def read_records(text: str, separator: str) -> "_csv.Reader":
     return csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=has_blanks)
 
 
-def _records(head: str, sign: str, *, is_whole: bool) -> list[tuple[int, list[str]]]:
-    """Number and fields of the first records that are not empty; not of the last where it is cut off."""
+def _first_records(head: str, separator: str, *, is_whole: bool) -> list[tuple[int, list[str]]]:
+    """Number and fields of the first records that are not empty, without one that is cut off."""
     records: list[tuple[int, list[str]]] = []
-    for number, fields in enumerate(read_records(split_blanks(head) if sign == BLANK else head, sign), 1):
-        if not is_empty(fields, sign) and not (_COMMENT.match(fields[0]) and not records):
+    for number, fields in enumerate(read_records(split_blanks(head) if separator == BLANK else head, separator), 1):
+        if not is_empty(fields, separator) and not (_COMMENT.match(fields[0]) and not records):
             records.append((number, fields))
         if len(records) > _N_RECORDS:
             break
     return records[:-1] if len(records) > 1 and not is_whole else records[:_N_RECORDS]
 
 
-def _header_index(records: list[tuple[int, list[str]]]) -> int:
+def _find_header(records: list[tuple[int, list[str]]]) -> int:
     """Index of the header among the records."""
-    usual = Counter(len(fields) for _, fields in records).most_common(1)[0][0]
+    n_usual = Counter(len(fields) for _, fields in records).most_common(1)[0][0]
 
     def likelihood(fields: list[str]) -> float:
         if sum(bool(field.strip()) for field in fields) < 2:
             return 0
-        return sum(name is not None for name in match_headers(fields)) + 1.5 * (len(fields) in (usual, usual - 1))
+        return sum(name is not None for name in match_headers(fields)) + 1.5 * (len(fields) in (n_usual, n_usual - 1))
 
-    likely = [likelihood(fields) for _, fields in records[:_N_ABOVE]]
-    return likely.index(max(likely))
+    likelihoods = [likelihood(fields) for _, fields in records[:_N_POSSIBLE_HEADERS]]
+    return likelihoods.index(max(likelihoods))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _ROWS_PER_DIGEST = 50_000
 _FIGURES = [*FEATURE_NAMES, TARGET.name]
-_N_NAMED = 10  # rows that are named where many are meant
+_N_NAMED = 10  # rows listed by number; of more, only how many
 EXPECTED = ", ".join((ROW, *(column.name for column in COLUMNS)))
 SHIPPED = Path(__file__).with_name("petrol_consumption.csv")
 
@@ -39,8 +39,8 @@ def load_rows(
 
     Accepts comma, semicolon, tab or blanks as separator, decimal points or commas, thousands separators,
     UTF-8 with or without a byte-order mark, UTF-16, other header spellings, units in brackets, lines above the header,
-    any column order, and percentages where the schema has a share (all of a column, never a mix). Of Parquet, columns
-    of numbers or text.
+    any column order, and percentages where the schema has a share (all of a column, never a mix). Parquet columns may
+    hold numbers or text.
 
     Parameters
     ----------
@@ -58,9 +58,9 @@ def load_rows(
     Returns
     -------
     pandas.DataFrame of shape (n_rows, 6)
-        The columns of the schema in its order and units, a row each, index 0 to n_rows - 1. ``attrs`` has in
-        "warnings" what was odd, yet usable, in words; in "left_out" the numbers of the rows in the file that were; and
-        in "sheet" and "sheets" those of an Excel file.
+        The columns of the schema in its order and units, a row each, index 0 to n_rows - 1. ``attrs`` has
+        "warnings", what was odd yet usable, in words; "left_out", the numbers in the file of the rows left out; and
+        "sheet" and "sheets" of an Excel file.
 
     Raises
     ------
@@ -92,21 +92,21 @@ def load_rows(
 def list_row_numbers(numbers: Sequence[int]) -> str:
     """Name rows by their numbers in the file: ``"rows 3, 7 and 12 more"``."""
     listed = ", ".join(map(str, numbers[:_N_NAMED]))
-    more = f" and {len(numbers) - _N_NAMED:,} more" if len(numbers) > _N_NAMED else ""
-    return f"row{'s' if len(numbers) > 1 else ''} {listed}{more}"
+    remainder = f" and {len(numbers) - _N_NAMED:,} more" if len(numbers) > _N_NAMED else ""
+    return f"row{'s' if len(numbers) > 1 else ''} {listed}{remainder}"
 
 
 def drop_copies(rows: "pd.DataFrame") -> "pd.DataFrame":
-    """Leave out each row whose figures are all those of an earlier one, whatever its name; the index starts anew."""
+    """Drop each row with the same figures as an earlier one, whatever its name, and renumber the index."""
     return rows.drop_duplicates(_FIGURES, ignore_index=True)
 
 
 def fingerprint(rows: "pd.DataFrame") -> str:
-    """SHA-256 of the rows themselves, in 64 hexadecimal digits: equal for equal figures, whatever file they came in."""
+    """SHA-256 of the rows themselves, in 64 hexadecimal digits: equal for equal rows, whatever file they came in."""
     digest = hashlib.sha256(_csv_bytes([rows.columns]))
     for start in range(0, len(rows), _ROWS_PER_DIGEST):
         part = rows.iloc[start : start + _ROWS_PER_DIGEST]
-        digest.update(_csv_bytes(zip(*(_cells(part[name]) for name in rows), strict=True)))
+        digest.update(_csv_bytes(zip(*(_format_cells(part[name]) for name in rows), strict=True)))
     return digest.hexdigest()
 
 
@@ -116,13 +116,13 @@ def _csv_bytes(records: Iterable[Iterable[object]]) -> bytes:
     return buffer.getvalue().encode()
 
 
-def _cells(column: "pd.Series[Any]") -> "pd.Series[Any] | NDArray[np.object_]":
-    """Write a column's cells in full; a number that occurs more than once is turned to text once."""
+def _format_cells(column: "pd.Series[Any]") -> "pd.Series[Any] | NDArray[np.object_]":
+    """Write a column's cells in full; a number that occurs more than once is formatted once."""
     import pandas as pd
 
     if column.dtype != float:
         return column
-    codes, bits = pd.factorize(column.to_numpy().view(int))  # as bits, for 0 and -0 are equal and not the same text
+    codes, bits = pd.factorize(column.to_numpy().view(int))  # as bits: 0 and -0 are equal, but not as text
     return np.array([f"{number:.17g}" for number in bits.view(float).tolist()], dtype=object)[codes]
 
 
@@ -136,7 +136,7 @@ def assemble(names: "pd.Series | None", figures: "Mapping[str, pd.Series]", rema
     figures
         Name of each column of figures -> its values, all of them possible [stored unit].
     remarks
-        What was odd about the file; what is about the rows is added.
+        What was odd about the file; what is odd about the rows is added.
 
     Returns
     -------
@@ -146,28 +146,28 @@ def assemble(names: "pd.Series | None", figures: "Mapping[str, pd.Series]", rema
     import pandas as pd
 
     rows = pd.DataFrame(figures)
-    unnamed = pd.Series([f"row {row}" for row in rows.index], index=rows.index)
+    fallback_names = pd.Series([f"row {row}" for row in rows.index], index=rows.index)
     if names is not None:
-        names = unescape_column(names.where(names != "", unnamed))
+        names = unescape_column(names.where(names != "", fallback_names))
     else:
-        names = unnamed
+        names = fallback_names
         remarks.append(f'No column "{ROW}": each row is called by its number in the file.')
     rows.insert(0, ROW, names.astype(object))
 
-    first = pd.Series(rows.index, rows.index).groupby([rows[name] for name in _FIGURES]).transform("first")
-    copies = rows.index[first != rows.index]
+    first_equal_row = pd.Series(rows.index, rows.index).groupby([rows[name] for name in _FIGURES]).transform("first")
+    copies = rows.index[first_equal_row != rows.index]
     times = rows[ROW].value_counts(sort=False)
     times = times[times > 1]
-    shown = times.head(DataError.SHOWN)
-    named = rows[ROW][rows[ROW].isin(shown.index)].drop_duplicates()
-    first_row = dict(zip(named, named.index, strict=True))
+    shown_counts = times.head(DataError.SHOWN)
+    first_occurrences = rows[ROW][rows[ROW].isin(shown_counts.index)].drop_duplicates()
+    first_row_of = dict(zip(first_occurrences, first_occurrences.index, strict=True))
     doubled = [
-        f"row {row}: the same figures as row {first[row]}. Kept; remove it if it is a copy."
+        f"row {row}: the same figures as row {first_equal_row[row]}. Kept; remove it if it is a copy."
         for row in copies[: DataError.SHOWN]
     ]
     doubled += [
-        f'{ROW} "{name[:60]}" appears {n} times, first in row {first_row[name]}. All are kept.'
-        for name, n in shown.items()
+        f'{ROW} "{name[:60]}" appears {n_rows} times, first in row {first_row_of[name]}. All are kept.'
+        for name, n_rows in shown_counts.items()
     ]
     remarks += doubled[: DataError.SHOWN]
     if (n_doubled := len(copies) + len(times)) > DataError.SHOWN:

@@ -1,4 +1,4 @@
-"""Which of a file's columns is which, where its header does not say: what a person is asked, and the likeliest."""
+"""Match a file's columns where its header does not: the question to a person, and the likeliest answer."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _N_SAMPLES = 3
-_N_ROWS = 1000  # that are looked at
-_MIN_SCORE = 0.5  # of the score of a column that is offered; a perfect one has 2
+_N_ROWS = 1000  # rows that are examined
+_MIN_SCORE = 0.5  # of a column that is suggested; a perfect match scores 2
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,11 @@ class Matching:
     titles
         Of the file's columns, in its order.
     samples
-        For each the first few of its cells that are not empty.
+        The first few cells of each that are not empty.
     likeliest
-        Name of each column of the schema that is wanted -> position of the likeliest, or None.
+        Name of each wanted column of the schema -> position of the likeliest column, or None.
     optional
-        Names of those that a file can do without.
+        Names of wanted columns that a file may lack.
     """
 
     titles: tuple[str, ...]
@@ -42,7 +42,7 @@ class Matching:
 
 
 def match_columns(cells: "pd.DataFrame", wanted: Collection[str], positions: Mapping[str, int]) -> Matching:
-    """Ask which column is which.
+    """Build the question which column is which.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def match_columns(cells: "pd.DataFrame", wanted: Collection[str], positions: Map
         Of the file, of shape (n_rows, n_columns).
     wanted
         Names in the schema.
-    places
+    positions
         Name -> position, of the columns that are known.
     """
     head = cells.head(_N_ROWS)
@@ -60,27 +60,27 @@ def match_columns(cells: "pd.DataFrame", wanted: Collection[str], positions: Map
     missing = [column for column in COLUMNS if column.name in wanted and column.name not in positions]
     free = [index for index in range(len(columns)) if index not in positions.values()]
     if missing and free:
-        likeliest |= _likeliest(missing, {index: (str(cells.columns[index]), columns[index]) for index in free})
+        likeliest |= _assign_likeliest(missing, {index: (str(cells.columns[index]), columns[index]) for index in free})
     return Matching(tuple(map(str, cells.columns)), samples, likeliest, frozenset({ROW} & {*wanted}))
 
 
-def _likeliest(missing: list[Column], free: "dict[int, tuple[str, pd.Series]]") -> dict[str, int]:
-    """Give each missing column one of the free ones, so that all together are as likely as can be."""
+def _assign_likeliest(missing: list[Column], free_columns: "dict[int, tuple[str, pd.Series]]") -> dict[str, int]:
+    """Assign a free column to each missing one so that the total score is highest."""
     from scipy.optimize import linear_sum_assignment
 
-    numbers = {index: _numbers(cells) for index, (_, cells) in free.items()}
+    numbers = {index: _to_numbers(cells) for index, (_, cells) in free_columns.items()}
     scores = np.array([
-        [_score(column, title, numbers[index]) for index, (title, _) in free.items()] for column in missing
+        [_score(column, title, numbers[index]) for index, (title, _) in free_columns.items()] for column in missing
     ])  # fmt: skip
-    positions = list(free)
+    positions = list(free_columns)
     return {
-        missing[i].name: positions[j]
-        for i, j in zip(*linear_sum_assignment(scores, maximize=True), strict=True)
-        if scores[i, j] >= _MIN_SCORE
+        missing[row].name: positions[free_index]
+        for row, free_index in zip(*linear_sum_assignment(scores, maximize=True), strict=True)
+        if scores[row, free_index] >= _MIN_SCORE
     }
 
 
-def _numbers(cells: "pd.Series") -> NDArray[np.float64]:
+def _to_numbers(cells: "pd.Series") -> NDArray[np.float64]:
     import pandas as pd
 
     bare = cells[cells != ""].str.removesuffix("%").str.replace(",", ".")
@@ -92,8 +92,8 @@ def _score(column: Column, title: str, numbers: NDArray[np.float64]) -> float:
     if not len(numbers) or np.isnan(numbers).mean() > 0.5:
         return 0.0
     stored = numbers / 100 if column.is_share and np.nanmedian(numbers) > 1 else numbers
-    inside = np.mean((stored >= column.low) & (stored <= column.high))
-    name = fold(without_unit(title))
+    share_inside = np.mean((stored >= column.low) & (stored <= column.high))
+    folded_title = fold(without_unit(title))
     spellings = (column.name, column.label, column.short_label, *column.aliases)
-    similarity = max(SequenceMatcher(None, fold(spelling), name).ratio() for spelling in spellings)
-    return float(inside + (similarity + (unit_in(title) in column.units)) / 2)
+    similarity = max(SequenceMatcher(None, fold(spelling), folded_title).ratio() for spelling in spellings)
+    return float(share_inside + (similarity + (unit_in(title) in column.units)) / 2)

@@ -1,4 +1,4 @@
-"""What is known about a file of rows beyond its figures; it comes with the file, keyed by its fingerprint."""
+"""What is known about a file of rows beyond its figures, stored under the file's fingerprint."""
 
 import json
 from dataclasses import dataclass
@@ -28,9 +28,9 @@ class Notes:
 
 
 def find_notes(sha256: str) -> Notes | None:
-    """Look up what is known about the rows of a fingerprint."""
-    entry = json.loads(_FILE.read_text(encoding="utf-8")).get(sha256)
-    if entry is None:
+    """Look up what is known about the rows with this fingerprint; None if nothing is."""
+    record = json.loads(_FILE.read_text(encoding="utf-8")).get(sha256)
+    if record is None:
         return None
-    suspicious = tuple(Suspicion(**figure) for figure in entry["suspicious"])
-    return Notes(entry["source"], entry["period"], tuple(entry["facts"]), suspicious)
+    suspicious = tuple(Suspicion(**suspicion) for suspicion in record["suspicious"])
+    return Notes(record["source"], record["period"], tuple(record["facts"]), suspicious)

@@ -1,4 +1,4 @@
-"""Values that are possible, and so far from all others of their column that they may be a slip of the pen."""
+"""Find values that are possible, but so far from all others in their column that they may be mistakes."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 _MIN_ROWS = 8
 _FENCE = 3  # interquartile ranges beyond a quartile: "far out" in Tukey (1977), Exploratory Data Analysis, p. 44
-_RARE = 0.05  # of the rows; what occurs more often is how the column is
-_N_SHOWN = 5  # of a column
+_RARE = 0.05  # of the rows; more frequent values are normal for the column
+_N_SHOWN = 5  # per column
 _SUMMARIES = {
     "mean", "average", "avg", "median", "total", "sum", "std", "stdev", "min", "minimum", "max", "maximum", "count",
 }  # fmt: skip
@@ -23,7 +23,7 @@ _SUMMARIES = {
 def describe_outliers(rows: "pd.DataFrame") -> Iterator[str]:
     """Say which values are far out, both as they are and, where a column is positive, in their logarithms.
 
-    A long tail is far out as it is and not in its logarithms; nothing is said of it, nor of a column of which more
+    A long tail is far out as it is but not in its logarithms, and so is not reported; nor is a column of which more
     than half is one value.
 
     Parameters
@@ -57,7 +57,7 @@ def describe_outliers(rows: "pd.DataFrame") -> Iterator[str]:
 
 
 def describe_summary_rows(rows: "pd.DataFrame") -> Iterator[str]:
-    """Say which rows have the name of a summary, as spreadsheets have them below a table."""
+    """Say which rows are named like a summary, as spreadsheets have them below a table."""
     names = rows[ROW].str.strip().str.rstrip(".:").str.lower()
     for row in rows.index[names.isin(_SUMMARIES)][:_N_SHOWN]:
         name = rows[ROW][row][:60]

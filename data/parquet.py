@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyarrow.parquet import FileMetaData, ParquetFile
 
-_MAX_PARTS = 1_000_000  # row groups times columns: a small file may be nothing but their descriptions
+_MAX_PARTS = 1_000_000  # row groups times columns: a small file may hold nothing but their descriptions
 _ROWS_PER_BATCH = 50_000
 _CURE = "Write it anew, or as CSV."
 
@@ -29,7 +29,7 @@ def is_parquet(raw: bytes) -> bool:
 def read_columns(
     raw: bytes, wanted: Iterable[str], problems: FileProblems, *, needs_all: bool
 ) -> "tuple[list[str], pd.DataFrame]":
-    """Read the columns of some names as text, in a process of its own.
+    """Read the wanted columns as text, in a separate process.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def read_columns(
     problems
         A column that holds neither numbers nor text is added.
     needs_all
-        Whether to read every column, because somebody says which is which. All are read, too, where one is missing.
+        Whether to read every column, because a person says which is which. All are also read if one is missing.
 
     Returns
     -------
@@ -54,16 +54,16 @@ def read_columns(
     import pandas as pd
     import pyarrow as pa
 
-    summary, packed = read_isolated(__name__, [f"{needs_all:d}", *wanted], raw, "The Parquet file", _CURE)
+    summary, content = read_isolated(__name__, [f"{needs_all:d}", *wanted], raw, "The Parquet file", _CURE)
     for sentence in summary["problems"]:
         problems.add(1, sentence)
-    table = pa.ipc.open_stream(packed).read_all()
-    # Filled here, for there it would import pandas: half of what a small file takes.
+    table = pa.ipc.open_stream(content).read_all()
+    # Nulls are filled here: in the other process that would import pandas, half the time of a small file.
     columns = {name: pd.array(table[name].fill_null(""), dtype="str") for name in table.column_names}
     return summary["header"], pd.DataFrame(columns, index=range(2, 2 + summary["n_rows"]))
 
 
-def _read_here(raw: bytes, wanted: list[str], *, needs_all: bool) -> tuple[dict[str, Any], Callable[[IO[bytes]], None]]:
+def _read_file(raw: bytes, wanted: list[str], *, needs_all: bool) -> tuple[dict[str, Any], Callable[[IO[bytes]], None]]:
     import pyarrow as pa
 
     problems: list[str] = []
@@ -79,7 +79,7 @@ def _read_here(raw: bytes, wanted: list[str], *, needs_all: bool) -> tuple[dict[
 def unpack(
     raw: bytes, wanted: Iterable[str], problems: list[str], *, needs_all: bool = False
 ) -> "tuple[list[str], int, pa.Table]":
-    """Read the columns of some names as text, in this process.
+    """Read the wanted columns as text, in this process.
 
     Parameters
     ----------
@@ -93,46 +93,46 @@ def unpack(
     header : list of str
     n_rows : int
     table : pyarrow.Table of string, shape (n_rows, n_readable)
-        The columns that can be read and whose header occurs once; null where nothing is.
+        The columns that can be read and whose header occurs once; null for an empty cell.
 
     Raises
     ------
     DataError
-        If it cannot be read, is too large, or holds what no text has.
+        If the file cannot be read, is too large, or holds control characters.
     """
     import pyarrow as pa
     from pyarrow.parquet import ParquetFile
 
     try:
         options = {"thrift_string_size_limit": 2**22, "thrift_container_size_limit": _MAX_PARTS}
-        options["page_checksum_verification"] = True  # where there are any
+        options["page_checksum_verification"] = True  # if the file has checksums
         file = ParquetFile(pa.BufferReader(raw), **options)
-        described, names = file.metadata, match_headers(file.schema_arrow.names)
-        if described.num_rows > MAX_ROWS:
+        metadata, names = file.metadata, match_headers(file.schema_arrow.names)
+        if metadata.num_rows > MAX_ROWS:
             raise DataError([TOO_MANY_ROWS])
-        if described.num_row_groups * described.num_columns > _MAX_PARTS:
+        if metadata.num_row_groups * metadata.num_columns > _MAX_PARTS:
             raise DataError(["The Parquet file is in too many parts. Write it with fewer row groups and columns."])
-        times, wanted = Counter(file.schema_arrow.names), list(wanted)
+        title_counts, wanted = Counter(file.schema_arrow.names), list(wanted)
         needs_all = needs_all or not {*wanted} - {ROW} <= {*names}
-        chosen = [
+        chosen_fields = [
             field
             for field, name in zip(file.schema_arrow, names, strict=True)
-            if (name in wanted and names.count(name) == 1) or (needs_all and times[field.name] == 1)
+            if (name in wanted and names.count(name) == 1) or (needs_all and title_counts[field.name] == 1)
         ]
-        readable = [field.name for field in chosen if _is_readable(field.type)]
+        readable_titles = [field.name for field in chosen_fields if _is_readable(field.type)]
         problems += [
             f"column {field.name} holds {str(field.type)[:60]}, not numbers or text. Write it as numbers."
             for field, name in zip(file.schema_arrow, names, strict=True)
-            if name in wanted and field in chosen and field.name not in readable
+            if name in wanted and field in chosen_fields and field.name not in readable_titles
         ]
-        require_small(_described_size(described, {*readable}))
-        texts = [field.name for field in chosen if _is_text(field.type)]
-        # Text stays packed at first: one long name in every row is a few bytes in the file, and not in memory.
-        file = ParquetFile(pa.BufferReader(raw), metadata=described, read_dictionary=texts, **options)
-        return file.schema_arrow.names, described.num_rows, _cells(file, readable)
+        require_small(_unpacked_size(metadata, {*readable_titles}))
+        text_titles = [field.name for field in chosen_fields if _is_text(field.type)]
+        # Text stays dictionary-encoded at first: a long name in every row is short in the file, but not unpacked.
+        file = ParquetFile(pa.BufferReader(raw), metadata=metadata, read_dictionary=text_titles, **options)
+        return file.schema_arrow.names, metadata.num_rows, _read_cells(file, readable_titles)
     except (pa.ArrowException, OSError, UnicodeDecodeError, OverflowError) as error:
-        why = str(error).strip().split("\n")[0][:120]
-        raise DataError([f"The Parquet file cannot be read ({why}). {_CURE}"]) from None
+        reason = str(error).strip().split("\n")[0][:120]
+        raise DataError([f"The Parquet file cannot be read ({reason}). {_CURE}"]) from None
 
 
 def _is_readable(kind: "pa.DataType") -> bool:
@@ -150,21 +150,21 @@ def _is_text(kind: "pa.DataType") -> bool:
     return types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
 
 
-def _described_size(described: "FileMetaData", names: set[str]) -> int:
-    groups = (described.row_group(i) for i in range(described.num_row_groups))
+def _unpacked_size(metadata: "FileMetaData", names: set[str]) -> int:
+    groups = (metadata.row_group(i) for i in range(metadata.num_row_groups))
     columns = (group.column(i) for group in groups for i in range(group.num_columns))
     return sum(column.total_uncompressed_size for column in columns if column.path_in_schema in names)
 
 
-def _cells(file: "ParquetFile", names: list[str]) -> "pa.Table":
+def _read_cells(file: "ParquetFile", names: list[str]) -> "pa.Table":
     import pyarrow as pa
 
     parts, size, n_rows = [], 0, 0
     for batch in file.iter_batches(_ROWS_PER_BATCH, columns=names) if names else ():
-        packed = [_as_text(batch.column(name)) for name in names]
-        size += sum(_text_size(*column) for column in packed)
+        columns = [_as_text(batch.column(name)) for name in names]
+        size += sum(_text_size(*column) for column in columns)
         require_small(size)
-        texts = [values.take(codes) if codes is not None else values for values, codes in packed]
+        texts = [values.take(codes) if codes is not None else values for values, codes in columns]
         parts.append(pa.table(texts, names=names))
         n_rows += len(batch)
     if n_rows != file.metadata.num_rows and names:
@@ -173,7 +173,7 @@ def _cells(file: "ParquetFile", names: list[str]) -> "pa.Table":
 
 
 def _as_text(column: "pa.Array") -> "tuple[pa.Array, pa.Array | None]":
-    """A column's values as text, and for a dictionary-encoded column the index of each row's value."""
+    """Return a column's values as text and, if it is dictionary-encoded, the index of each row's value."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -192,4 +192,4 @@ def _text_size(values: "pa.Array", codes: "pa.Array | None") -> int:
 
 
 if __name__ == "__main__":
-    serve_reader(lambda raw: _read_here(raw, sys.argv[2:], needs_all=sys.argv[1] == "1"))
+    serve_reader(lambda raw: _read_file(raw, sys.argv[2:], needs_all=sys.argv[1] == "1"))

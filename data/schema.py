@@ -21,16 +21,16 @@ class Column:
 
     name: str
     label: str
-    short_label: str  # where room is short
+    short_label: str  # where space is short
     unit: str
-    template: str  # how a number and its unit look where room is short, e.g. "${}"
-    minimum: float  # what a file or a scenario may say at the least and at the most,
-    maximum: float  # in the stored unit; beyond that it is a slip of the pen
+    template: str  # how a number and its unit look where space is short, e.g. "${}"
+    minimum: float  # the least and the most that a file or a scenario may say,
+    maximum: float  # in the stored unit; anything beyond is a mistake
     decimals: int  # shown at rest; a value with more digits shows them all
     help: str
     aliases: tuple[str, ...] = ()  # other header spellings that a file may use
     scale: float = 1.0  # shown value / stored value: 100 for a share shown as a percentage
-    low: float = math.nan  # the slider, in the stored unit; of the target, where its values usually are
+    low: float = math.nan  # ends of the slider, in the stored unit; of the target, its usual range
     high: float = math.nan
     step: float = math.nan
     slider_format: str = "plain"
@@ -38,13 +38,13 @@ class Column:
     direction: int = 0  # +1 or -1 where raising it is known to raise or lower the target
 
     def __post_init__(self) -> None:
-        """Refuse a name with a dot or another sign: the app's own names have one, so that no column can take them."""
+        """Refuse a name with a dot or another sign: the app's own names have one, so no column can take them."""
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", self.name):
             cure = "Begin with a letter, and use only letters from A to Z, digits and underscores."
             raise DataError([f"schema.py: a column cannot be called {self.name!r}. {cure}"])
 
     def name_beside(self, others: Collection[str]) -> str:
-        """Return the name, or ``"input.version"`` where ``version`` is among the names of others in small letters."""
+        """Return the name, or ``"input.version"`` if ``version`` is among the others, which are in lower case."""
         return f"{INPUT_PREFIX}{self.name}" if self.name.lower() in others else self.name
 
     @property
@@ -85,7 +85,7 @@ class Column:
 
     @property
     def short_unit(self) -> str:
-        """The unit where room is short: ``"¢"``."""
+        """The unit where space is short: ``"¢"``."""
         return self.template.replace("{}", "").strip()
 
     def check(self, value: object) -> float:
@@ -101,14 +101,14 @@ class Column:
                 raise TypeError
             number = read_number(value) if isinstance(value, str) else float(value)  # type: ignore[arg-type] # TypeError is caught
         except (TypeError, ValueError, OverflowError) as error:
-            why = str(error) if isinstance(value, str) else f"{str(value)[:60]!r} is not a number."
-            raise self._refusal(value, why.removesuffix(".")) from None
+            reason = str(error) if isinstance(value, str) else f"{str(value)[:60]!r} is not a number."
+            raise self._refusal(value, reason.removesuffix(".")) from None
         if not math.isfinite(number) or not self.minimum <= number <= self.maximum:
             raise self._refusal(value, f"{number:.10g} is not possible")
         return number
 
-    def _refusal(self, value: object, what: str) -> DataError:
-        return DataError([Problem(f"{self.name}: {what}. {self.limits}", self.name, value, self.limits)])
+    def _refusal(self, value: object, reason: str) -> DataError:
+        return DataError([Problem(f"{self.name}: {reason}. {self.limits}", self.name, value, self.limits)])
 
     @property
     def shown_limits(self) -> str:
@@ -118,7 +118,7 @@ class Column:
 
     @property
     def units(self) -> frozenset[str]:
-        """What a header may have in brackets for this column's unit, in small letters."""
+        """Spellings of this column's unit that a header may have in brackets, in lower case."""
         words = self.unit.lower().split()
         parts = {" ".join(words[i:j]) for i in range(len(words)) for j in range(i + 1, len(words) + 1)}
         return frozenset(

@@ -1,4 +1,4 @@
-"""What a table of rows says about itself: a choice of its rows, columns in figures, correlations, bins."""
+"""Statistics of a table of rows: filtered rows, summaries of columns, correlations, histograms."""
 
 import math
 from collections.abc import Collection, Iterable
@@ -19,7 +19,7 @@ NAMES = [column.name for column in COLUMNS]
 def filter_rows(
     rows: "pd.DataFrame", limits: Iterable[tuple[str, float, float]] = (), names: Collection[str] = ()
 ) -> "pd.DataFrame":
-    """Return the rows within all limits that bear one of the names, under their old index.
+    """Return the rows within all limits that have one of the names; they keep their index.
 
     Parameters
     ----------
@@ -28,14 +28,14 @@ def filter_rows(
     limits
         Column name, lowest and highest value [stored unit].
     names
-        Names or codes of rows; without any, all pass.
+        Names or codes of rows; if empty, all match.
     """
-    passes = np.ones(len(rows), dtype=bool)
+    is_match = np.ones(len(rows), dtype=bool)
     for column, low, high in limits:
-        passes &= rows[column].between(low, high).to_numpy()
+        is_match &= rows[column].between(low, high).to_numpy()
     if names:
-        passes &= np.array([code in names or row_name(code) in names for code in rows[ROW]], dtype=bool)
-    return rows[passes]
+        is_match &= np.array([code in names or row_name(code) in names for code in rows[ROW]], dtype=bool)
+    return rows[is_match]
 
 
 def describe_columns(rows: "pd.DataFrame") -> "pd.DataFrame":
@@ -67,7 +67,7 @@ def correlations(rows: "pd.DataFrame") -> tuple[FloatArray, FloatArray]:
 
 
 def variance_inflation(pearson: FloatArray) -> FloatArray:
-    """By how much what inputs have in common widens the error of each one's coefficient.
+    """By how much correlation with the other inputs inflates the variance of each input's coefficient.
 
     Parameters
     ----------
@@ -77,24 +77,23 @@ def variance_inflation(pearson: FloatArray) -> FloatArray:
     Returns
     -------
     ndarray of shape (n_inputs,)
-        1 where an input has nothing in common with the others; infinite where it follows from them, and NaN where
-        it never varies.
+        1 if an input has nothing in common with the others, infinite if it follows from them, NaN if it never varies.
 
     Notes
     -----
     1 / (1 - R²) of each input on the others: Weisberg, Applied Linear Regression, section 9.
     """
     inflation = np.full(len(pearson), np.nan)
-    varies = np.flatnonzero(~np.isnan(np.diagonal(pearson)))
-    for i in varies:
-        others = varies[varies != i]
-        common = pearson[i, others] @ np.linalg.pinv(pearson[np.ix_(others, others)]) @ pearson[others, i]
-        inflation[i] = 1 / (1 - common) if common < 1 - 1e-12 else np.inf
+    varying = np.flatnonzero(~np.isnan(np.diagonal(pearson)))
+    for i in varying:
+        rest = varying[varying != i]
+        r_squared = pearson[i, rest] @ np.linalg.pinv(pearson[np.ix_(rest, rest)]) @ pearson[rest, i]
+        inflation[i] = 1 / (1 - r_squared) if r_squared < 1 - 1e-12 else np.inf
     return inflation
 
 
 def _with_unit_diagonal(matrix: FloatArray) -> FloatArray:
-    """Rounding leaves a column's correlation with itself a hair off 1."""
+    """Set each column's correlation with itself to exactly 1; rounding leaves it a hair off."""
     diagonal = np.diagonal(matrix)
     np.fill_diagonal(matrix, np.where(np.isnan(diagonal), np.nan, 1.0))
     return matrix
@@ -116,12 +115,12 @@ def histogram(values: FloatArray) -> tuple[NDArray[np.intp], FloatArray]:
     if high - low <= 1e-9 * max(abs(low), abs(high)):
         margin = 0.01 * abs(low) or 0.01
         return np.array([len(values)]), np.array([low - margin, high + margin])
-    wanted = (high - low) / min(30, math.ceil(2 * len(values) ** (1 / 3)))
-    power = 10.0 ** math.floor(math.log10(wanted))
-    width = next(step * power for step in (1, 2, 2.5, 5, 10) if step * power >= wanted * (1 - 1e-9))
+    ideal_width = (high - low) / min(30, math.ceil(2 * len(values) ** (1 / 3)))
+    power = 10.0 ** math.floor(math.log10(ideal_width))
+    width = next(step * power for step in (1, 2, 2.5, 5, 10) if step * power >= ideal_width * (1 - 1e-9))
     first, last = math.floor(low / width + 1e-9), math.ceil(high / width - 1e-9)
-    edges = np.array([float(f"{number * width:.12g}") for number in range(first, last + 1)])
-    edges[0], edges[-1] = min(edges[0], low), max(edges[-1], high)  # what rounding has moved
+    edges = np.array([float(f"{multiple * width:.12g}") for multiple in range(first, last + 1)])
+    edges[0], edges[-1] = min(edges[0], low), max(edges[-1], high)  # rounding may have moved them inwards
     return np.histogram(values, edges)
 
 

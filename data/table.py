@@ -1,4 +1,4 @@
-"""A file as cells of text, its columns known by any accepted spelling, and the cells of a column as numbers."""
+"""Read a file as cells of text, find its columns by any accepted spelling, and read their cells as numbers."""
 
 import re
 from collections.abc import Callable, Collection, Mapping
@@ -25,14 +25,14 @@ _NUMBER = {
     ".": rf"[+-]?(?:[1-9][0-9]{{0,2}}(?:[,{_SPACES}][0-9]{{3}})+|[0-9]*)(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?",
     ",": rf"[+-]?(?:[1-9][0-9]{{0,2}}(?:[.{_SPACES}][0-9]{{3}})+|[0-9]*)(?:,[0-9]*)?(?:[eE][+-]?[0-9]+)?",
 }
-# What shows the decimal sign, for it cannot be between groups of three; and what may be either.
+# What shows the decimal sign, because it cannot separate groups of three; and what is ambiguous.
 _DECIMALS = {
     sign: rf"[+-]?(?:0?{mark}[0-9]+|[0-9]+{mark}(?:[0-9]{{1,2}}|[0-9]{{4,}})|[0-9]{{4,}}{mark}[0-9]{{3}}"
     rf"|[1-9][0-9]{{0,2}}(?:{group}[0-9]{{3}})+{mark}[0-9]+)"
     for sign, mark, group in ((".", r"\.", ","), (",", ",", r"\."))
 }
-_EITHER = r"[+-]?[1-9][0-9]{0,2}[.,][0-9]{3}"
-_SEVERAL = 4  # values of which something can be said in common
+_AMBIGUOUS = r"[+-]?[1-9][0-9]{0,2}[.,][0-9]{3}"
+_MIN_VALUES = 4  # values needed to judge a column as a whole
 _MISSING = ("nan", "na", "n/a", "n.a.", "#n/a", "null", "none", "missing", "?", ".", "..", "-", "–", "—")
 _CURE = {
     ".": "Use a point for decimals.",
@@ -50,19 +50,19 @@ class Table:
         Text of shape (n_rows, n_columns). The header is its columns; the index is each row's number in the file, whose
         header is row 1.
     whole_rows
-        Those with no more cells than the header, and no open quotation mark.
+        Numbers of the rows with no more cells than the header and no open quotation mark.
     positions
         Name in the schema -> position of its column.
     separator, decimal
-        What the file puts between cells, and before decimals.
+        The signs between cells, and before decimals.
     shows_decimal
-        Whether anything in the file shows that sign; without, ``4,700`` may be either.
+        Whether anything in the file shows the decimal sign; otherwise ``4,700`` is ambiguous.
     remarks
         What was odd, yet usable.
     ignored
         Headers of columns that the schema does not know.
     sheet, sheets
-        Of an Excel file: the one that was read, and all.
+        Of an Excel file: the sheet that was read, and all its sheets.
     """
 
     cells: "pd.DataFrame"
@@ -83,14 +83,14 @@ class Table:
 
 
 class TableError(DataError):
-    """A table that was read and cannot be used; ``table`` is what a page can ask about."""
+    """A table that was read but cannot be used; a page can ask about ``table``."""
 
     def __init__(self, table: Table) -> None:
         super().__init__(table.problems.sentences(), 0 if table.problems.is_of_header else table.problems.n_more)
         self.table, self.sheet, self.sheets = table, table.sheet, table.sheets
 
 
-def _empty(expected: str) -> str:
+def _empty_message(expected: str) -> str:
     return f"The file is empty. It needs a header line ({expected}) and rows."
 
 
@@ -108,7 +108,7 @@ def _read_bytes(source: Source, max_bytes: int, expected: str) -> bytes:
     if len(raw) > max_bytes:
         raise DataError([f"The file is larger than {max_bytes:,} bytes. Send fewer rows or columns."])
     if not raw.strip():
-        raise DataError([_empty(expected)])
+        raise DataError([_empty_message(expected)])
     return raw
 
 
@@ -128,7 +128,7 @@ def read_table(
     source
         What to read: a path, bytes, or a binary file.
     wanted
-        Names of the columns that it must have; without the column that identifies rows it can do.
+        Names of the columns that the file must have; the one that identifies rows may be missing.
     columns
         Name in the schema -> title or position of its column in the file, where the header does not say.
     sheet
@@ -146,7 +146,7 @@ def read_table(
     Raises
     ------
     DataError
-        If it is empty, no table, or too large.
+        If the file is empty, not a table, or too large.
     """
     problems, expected = FileProblems(limit), ", ".join(wanted)
     remarks: list[str] = []
@@ -157,14 +157,14 @@ def read_table(
         if len(sheets) > 1:
             remarks.append(f"Read is the sheet {sheet!r}, one of {len(sheets)}.")
     try:
-        table = _table_of(raw, wanted, columns, problems, remarks, expected)
+        table = _parse_table(raw, wanted, columns, problems, remarks, expected)
     except DataError as error:
         error.sheet, error.sheets = sheet, sheets
         raise
     return replace(table, sheet=sheet, sheets=sheets)
 
 
-def _table_of(
+def _parse_table(
     raw: bytes,
     wanted: Collection[str],
     columns: Mapping[str, str | int] | None,
@@ -185,18 +185,18 @@ def _table_of(
         header, cells, overflow = split_rows(text, layout, problems, remarks)
         separator = {BLANK: "\t", "|": ","}.get(layout.separator, layout.separator)
     if not header:
-        raise DataError([_empty(expected)])
+        raise DataError([_empty_message(expected)])
     require_header(header, expected)
     beyond = f"more than the {len(header)} fields of the header, beyond them"
     cure = "A number with a comma needs quotation marks."
     problems.add_rows(list(overflow), "", lambda row: f'{beyond} "{overflow[row]}". {cure}')
     names = _match_columns(header, columns)
-    positions = _positions(header, names, wanted, problems)
+    positions = _find_positions(header, names, wanted, problems)
     if not len(cells):
         problems.add(1, "The file has a header and no rows. Add at least one row.")
-    if len(cells.columns) != len(header):  # of Parquet, columns that were not read
-        read = _match_columns(list(cells.columns), columns)
-        positions = {name: index for index, name in enumerate(read) if name in positions}
+    if len(cells.columns) != len(header):  # some columns of a Parquet file were not read
+        read_names = _match_columns(list(cells.columns), columns)
+        positions = {name: index for index, name in enumerate(read_names) if name in positions}
     remarks += [
         f"{title.strip()!r} is read in {column.unit}."
         for column in COLUMNS
@@ -207,23 +207,23 @@ def _table_of(
     ]
     whole_rows = cells.index.difference([*overflow, *(problem.row for problem in problems)])
     ignored = [title for title, name in zip(header, names, strict=True) if title and not name]
-    decimal, shows_decimal = _decimal_sign(cells, positions, wanted, separator)
+    decimal, shows_decimal = _detect_decimal(cells, positions, wanted, separator)
     return Table(cells, whole_rows, positions, separator, decimal, shows_decimal, problems, remarks, ignored)
 
 
 def _match_columns(header: list[str], columns: Mapping[str, str | int] | None) -> list[str | None]:
-    """Name in the schema of each column of a file, or None; what a person says overrides the header."""
+    """Name in the schema of each column of a file, or None; ``columns``, set by a person, overrides the header."""
     names = match_headers(header)
     titles = [str(title).strip() for title in header]
-    taken: dict[int, str] = {}
+    name_at: dict[int, str] = {}
     for name, column in (columns or {}).items():
         index = titles.index(column) if isinstance(column, str) and column in titles else _column_index(column)
         if not 0 <= index < len(titles):
             raise DataError([f"There is no column {str(column)[:60]!r}; the header has: {_list_titles(titles)}."])
-        if index in taken:
-            raise DataError([f"The column {titles[index]!r} cannot be both {taken[index]} and {name}."])
-        taken[index] = name
-        names = [None if other == name else other for other in names]
+        if index in name_at:
+            raise DataError([f"The column {titles[index]!r} cannot be both {name_at[index]} and {name}."])
+        name_at[index] = name
+        names = [None if known_name == name else known_name for known_name in names]
         names[index] = name
     return names
 
@@ -235,7 +235,7 @@ def _column_index(column: str | int) -> int:
     return int(column[1:]) - 1 if re.fullmatch(r"#[1-9][0-9]{0,4}", column) else -1
 
 
-def _positions(
+def _find_positions(
     header: list[str], names: list[str | None], wanted: Collection[str], problems: FileProblems
 ) -> dict[str, int]:
     """Name -> position of each column that occurs once; a missing or doubled one is a problem of row 1."""
@@ -246,11 +246,11 @@ def _positions(
         text = f"the first line is one cell, {header[0].strip()[:60]!r}. {cure}"
         problems.add(1, text)
     elif missing:
-        what = f"column {missing[0]} is" if len(missing) == 1 else f"columns {', '.join(missing)} are"
-        text = f"{what} missing; the header has: {_list_titles(header)}. Expected: {', '.join(wanted)}."
+        subject = f"column {missing[0]} is" if len(missing) == 1 else f"columns {', '.join(missing)} are"
+        text = f"{subject} missing; the header has: {_list_titles(header)}. Expected: {', '.join(wanted)}."
         problems.add(1, text)
     for name in wanted:
-        spellings = [title for title, known in zip(header, names, strict=True) if known == name]
+        spellings = [title for title, schema_name in zip(header, names, strict=True) if schema_name == name]
         if len(spellings) > 1:
             cure = f"appears {len(spellings)} times ({', '.join(spellings)}). Keep one."
             problems.add(1, f"column {name} {cure}")
@@ -261,25 +261,25 @@ def _list_titles(titles: list[str]) -> str:
     return ", ".join(title.strip() for title in titles if title.strip())[:200]
 
 
-def _decimal_sign(
+def _detect_decimal(
     cells: "pd.DataFrame", positions: Mapping[str, int], wanted: Collection[str], separator: str
 ) -> tuple[str, bool]:
     """Which sign the file uses for decimals, and whether anything in it shows that."""
     counts = dict.fromkeys(".,", 0)
-    chosen = [cells.iloc[:, positions[name]] for name in {*wanted} & {*positions} - {ROW}]
-    if separator == "," and not any(column.str.contains(",", regex=False).any() for column in chosen):
+    wanted_columns = [cells.iloc[:, positions[name]] for name in {*wanted} & {*positions} - {ROW}]
+    if separator == "," and not any(column.str.contains(",", regex=False).any() for column in wanted_columns):
         return ".", True
-    for column in chosen:
+    for column in wanted_columns:
         bare = column.str.strip().str.removesuffix("%").str.strip()
         for sign in counts:
             counts[sign] += int(bare.str.fullmatch(_DECIMALS[sign]).sum())
-    if separator == ",":  # between its cells; a decimal comma then stands in quotation marks
+    if separator == ",":  # between cells; decimal commas are then in quotation marks
         return ("," if counts[","] and not counts["."] else "."), True
     return (",", True) if counts[","] > counts["."] else (".", counts["."] > 0)
 
 
 def _strip_units(cells: "pd.Series", column: Column, decimal: str) -> "pd.Series":
-    """Take off what people and spreadsheets put around a number: the column's own unit, or ``="7.5"``."""
+    """Strip what people and spreadsheets put around a number: the column's own unit, or ``="7.5"``."""
     wrapped = cells[(cells != "") & ~cells.str.fullmatch(_NUMBER[decimal])]
     if wrapped.empty:
         return cells
@@ -291,10 +291,10 @@ def _strip_units(cells: "pd.Series", column: Column, decimal: str) -> "pd.Series
     return bare
 
 
-def _read_grouped(bare: "pd.Series", number: "pd.Series", column: Column, decimal: str) -> "pd.Series | None":
-    """Read numbers in which the decimal sign stands between thousands; None where it does not.
+def _read_grouped(bare: "pd.Series", numbers: "pd.Series", column: Column, decimal: str) -> "pd.Series | None":
+    """Read numbers whose decimal sign in fact separates thousands; None if it does not.
 
-    It does if every cell with one has groups of three, and the values are usual only if read so: 1.976 miles.
+    It does if every cell with one has groups of three, and the median is usual only when read so: 1.976 miles.
     """
     import pandas as pd
 
@@ -302,9 +302,9 @@ def _read_grouped(bare: "pd.Series", number: "pd.Series", column: Column, decima
     pattern = rf"[+-]?[1-9][0-9]{{0,2}}(?:\{decimal}[0-9]{{3}})+"
     if not has_sign.any() or not bare[has_sign].str.fullmatch(pattern).all():
         return None
-    grouped = pd.to_numeric(bare[has_sign].str.replace(decimal, ""), errors="coerce").reindex(number.index)
-    grouped = grouped.fillna(number)
-    is_usual = [column.low <= values[has_sign].median() <= column.high for values in (number, grouped)]
+    grouped = pd.to_numeric(bare[has_sign].str.replace(decimal, ""), errors="coerce").reindex(numbers.index)
+    grouped = grouped.fillna(numbers)
+    is_usual = [column.low <= values[has_sign].median() <= column.high for values in (numbers, grouped)]
     return grouped if is_usual == [False, True] else None
 
 
@@ -326,13 +326,13 @@ def read_numbers(table: Table, column: Column) -> "pd.Series[float]":
     is_number = bare.str.fullmatch(_NUMBER[decimal]) & bare.str.contains(r"\d")
     group = "." if decimal == "," else ","
     plain = bare.where(is_number, "").str.replace(f"[{group}{_SPACES}]", "", regex=True).str.replace(decimal, ".")
-    number = pd.to_numeric(plain, errors="coerce").astype(float)
-    if (grouped := _read_grouped(bare, number, column, decimal)) is not None:
-        number = grouped
+    numbers = pd.to_numeric(plain, errors="coerce").astype(float)
+    if (grouped := _read_grouped(bare, numbers, column, decimal)) is not None:
+        numbers = grouped
         table.remarks.append(f'{column.name}: the "{decimal}" is read as standing between thousands.')
-    is_either = bare.str.fullmatch(_EITHER) & (not table.shows_decimal)
-    is_number &= number.notna() & ~is_either
-    number = number.where(~is_either)
+    is_ambiguous = bare.str.fullmatch(_AMBIGUOUS) & (not table.shows_decimal)
+    is_number &= numbers.notna() & ~is_ambiguous
+    numbers = numbers.where(~is_ambiguous)
 
     def report(rows: "pd.Index[int]", describe: Callable[[int], str]) -> None:
         table.problems.add_rows(rows, column.name, describe)
@@ -340,36 +340,36 @@ def read_numbers(table: Table, column: Column) -> "pd.Series[float]":
     def cure(row: int) -> str:
         return _CURE[decimal] if {",", "."} & set(cells[row]) else column.limits
 
-    others = cells[~is_number & ~is_either & (cells != "")]
-    is_missing = others.str.lower().isin(_MISSING)
+    bad_cells = cells[~is_number & ~is_ambiguous & (cells != "")]
+    is_missing = bad_cells.str.lower().isin(_MISSING)
     report(cells.index[cells == ""], lambda row: f"the cell is empty. {column.limits}")
     report(
-        cells.index[is_either],
+        cells.index[is_ambiguous],
         lambda row: f'"{cells[row]}" may be a number of thousands or one with decimals. Write it without the sign.',
     )
-    report(others.index[is_missing], lambda row: f'the value is missing ("{cells[row]}"). {column.limits}')
+    report(bad_cells.index[is_missing], lambda row: f'the value is missing ("{cells[row]}"). {column.limits}')
     report(
-        others.index[~is_missing],
+        bad_cells.index[~is_missing],
         lambda row: f'"{cells[row][:60]}" is not a number. {cure(row)}',
     )
     if column.is_share:
-        is_percent |= number.between(1, 100, inclusive="right")
-        shares, percents = cells.index[(number <= 1) & ~is_percent], cells.index[is_percent]
+        is_percent |= numbers.between(1, 100, inclusive="right")
+        shares, percents = cells.index[(numbers <= 1) & ~is_percent], cells.index[is_percent]
         mostly_percents = len(percents) > len(shares)
         if len(percents) and len(shares):
             minority, majority = (shares, "percentages") if mostly_percents else (percents, "shares")
             report(
                 minority, lambda row: f'"{cells[row]}" among {majority}. Write the whole column one way, 0.525 or 52.5.'
             )
-            number[minority] = float("nan")
+            numbers[minority] = float("nan")
         if mostly_percents:
-            number = (number / 100).round(12)  # 57.2 % is 0.572 to the last bit
+            numbers = (numbers / 100).round(12)  # 57.2 % is 0.572 to the last bit
             table.remarks.append(f"{column.name}: read as percentages (52.5 is 0.525).")
-    usual = number.median()
-    if number.notna().sum() >= _SEVERAL and not column.low <= usual <= column.high:
-        text = f"half of the values are above {column.about(usual)}, usual are {column.text(column.low)} to"
+    median = numbers.median()
+    if numbers.notna().sum() >= _MIN_VALUES and not column.low <= median <= column.high:
+        text = f"half of the values are above {column.about(median)}, usual are {column.text(column.low)} to"
         text = f"{text} {column.text_with_unit(column.high)}. Is it another unit or column?"
         table.remarks.append(f"{column.name}: {text}")
-    absurd = number.notna() & ~number.between(column.minimum, column.maximum)
-    report(cells.index[absurd], lambda row: f'"{cells[row][:60]}" is not possible. {column.limits}')
-    return number.where(~absurd)
+    is_impossible = numbers.notna() & ~numbers.between(column.minimum, column.maximum)
+    report(cells.index[is_impossible], lambda row: f'"{cells[row][:60]}" is not possible. {column.limits}')
+    return numbers.where(~is_impossible)

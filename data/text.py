@@ -1,4 +1,4 @@
-"""Split a text file into rows of cells: of any usual encoding, numbered as a file's rows are."""
+"""Split a text file in any usual encoding into rows of cells, numbered as in the file."""
 
 import csv
 import re
@@ -24,7 +24,7 @@ csv.field_size_limit(MAX_BYTES)
 
 
 def decode(raw: bytes, remarks: list[str]) -> str:
-    """Turn a file's bytes to text; a remark says where that was a guess."""
+    """Turn a file's bytes into text; add a remark if the encoding is a guess."""
     if raw.startswith(b"\x1f\x8b"):
         raise DataError(["This is a compressed file (.gz), not a table. Unpack it, and send what is in it."])
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -50,7 +50,7 @@ def decode(raw: bytes, remarks: list[str]) -> str:
 def split_rows(
     text: str, layout: Layout, problems: FileProblems, remarks: list[str]
 ) -> "tuple[list[str], pd.DataFrame, dict[int, str]]":
-    """Split the text into header, cells, and what rows have beyond the header; rows are numbered as a file's.
+    """Split the text into header, cells, and what rows have beyond the header; rows are numbered as in the file.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def split_rows(
     """
     import pandas as pd
 
-    # No quotation mark may swallow the last line: it holds a sign that no text has.
+    # A quotation mark that never closes swallows the last line, which holds a sign that no text has.
     separator = layout.separator
     records = read_records(f"{split_blanks(text) if separator == BLANK else text}\n{_END_MARK}", separator)
     header: list[str] = []
@@ -74,10 +74,10 @@ def split_rows(
     rows: list[int] = []
     part: list[list[str]] = []  # the cells of the last rows, not yet in `parts`
     overflow: dict[int, str] = {}
-    multiline: list[tuple[int, int]] = []  # row, and lines of its cell
-    line, max_rows = 0, 0
+    multiline: list[tuple[int, int]] = []  # row, and the lines that it takes
+    n_lines_read, max_rows = 0, 0
     for row, fields in enumerate(records, 1):
-        n_lines, line = records.line_num - line, records.line_num
+        n_lines, n_lines_read = records.line_num - n_lines_read, records.line_num
         if row < layout.header or fields == [_END_MARK] or is_empty(fields, separator):
             continue
         if fields[-1].endswith(_END_MARK):
@@ -91,8 +91,8 @@ def split_rows(
             header = [""] * layout.has_row_names + fields
             max_rows = _max_rows(len(header))
             continue
-        if "".join(rest := fields[len(header) :]).strip():
-            overflow[row] = separator.join(rest)[:60]
+        if "".join(excess := fields[len(header) :]).strip():
+            overflow[row] = separator.join(excess)[:60]
         rows.append(row)
         part.append((fields + [""] * len(header))[: len(header)])
         if len(rows) > max_rows:
@@ -114,7 +114,7 @@ def _max_rows(n_columns: int) -> int:
 
 
 def _multiline_remarks(multiline: list[tuple[int, int]]) -> Iterator[str]:
-    """Say which rows have a cell of several lines, the first of many."""
+    """Say which rows have a cell of several lines; of many, the first."""
     sentence = "one cell holds {} lines that look like rows. Look at its quotation marks."
     yield from (f"row {row}: {sentence.format(n_lines)}" for row, n_lines in multiline[: DataError.SHOWN])
     if len(multiline) > DataError.SHOWN:

@@ -1,1 +1,1 @@
-"""From rows to a fitted model that vouches for itself: algorithms, recipes, evaluation, refits, the kept files."""
+"""From rows to a fitted and evaluated model: algorithms, recipes, evaluation, refits and the kept files."""

@@ -1,4 +1,4 @@
-"""The algorithms: how each is built from its parameters, what a fit of it costs, and what people are told of it.
+"""The algorithms: how each is built from its parameters, what a fit costs, and what users read about it.
 
 The Retrain page, the command line and the checks are derived from the table at the end: a new algorithm is an entry in
 it, with a function that builds the regressor and one that estimates its cost.
@@ -42,7 +42,7 @@ class Parameter:
         Raises
         ------
         ModelError
-            If it is no such number or out of bounds: with the value received and the cure.
+            If it is not such a number, or out of bounds: with the value received and the cure.
         """
         is_whole = isinstance(self.default, int)
         cure = f"Give a {'whole ' if is_whole else ''}number from {self.low:g} to {self.high:g}."
@@ -66,10 +66,10 @@ class Algorithm:
     build: Callable[..., Any]  # (seed, **parameters) -> unfitted regressor
     cost: Callable[..., Cost]  # (n_rows, **parameters)
     parameters: tuple[Parameter, ...] = ()
-    scales: bool = False  # whether it wants inputs of equal spread
+    scales: bool = False  # whether it needs inputs of equal spread
     holds_directions: bool = False  # whether the schema's known directions are built in
-    is_flat_beyond: bool = False  # whether it answers beyond the rows as at their edge
-    parts_of: PartsOf | None = None  # what a fit adds up, where `compact` knows it: then it is asked what changes do
+    is_flat_beyond: bool = False  # whether it predicts beyond the rows what it predicts at their edge
+    parts_of: PartsOf | None = None  # what a fit adds up, if `compact` knows: see OTHERS
 
     @property
     def defaults(self) -> dict[str, float]:
@@ -131,7 +131,7 @@ def histogram_boosting(seed: int, max_iter: int, learning_rate: float, max_depth
         max_depth=max_depth,
         min_samples_leaf=min_samples_leaf,
         monotonic_cst=DIRECTIONS,
-        early_stopping=False,  # else more than 10,000 rows would be another recipe
+        early_stopping=False,  # otherwise more than 10,000 rows would make another recipe
         random_state=seed,
     )
 
@@ -155,7 +155,7 @@ def gaussian_process(seed: int, length_scale: float, noise: float) -> Any:
     from sklearn.gaussian_process import GaussianProcessRegressor
     from sklearn.gaussian_process.kernels import RBF, ConstantKernel, DotProduct, WhiteKernel
 
-    # Without the lower bounds it fits 48 rows exactly and answers nonsense between them.
+    # Without the lower bounds it fits 48 rows exactly and predicts nonsense between them.
     smooth = ConstantKernel() * RBF(max(2.0, length_scale), (length_scale, 1e3))
     kernel = DotProduct() + smooth + WhiteKernel(max(0.3, noise), (noise, 10))
     return GaussianProcessRegressor(kernel, normalize_y=True, random_state=seed)
@@ -175,7 +175,7 @@ def mean(seed: int) -> Any:
     return DummyRegressor()
 
 
-# Costs were measured on 48 to 1,000,000 rows, on 2 cores; time is of one of them.
+# Costs were measured on 48 to 1,000,000 rows, on 2 cores; times are for one core.
 def cost_of_trees(
     n_rows: int,
     n_estimators: int,
@@ -186,10 +186,10 @@ def cost_of_trees(
     nodes: float = 1.0,
 ) -> Cost:
     """Cost of independent trees."""
-    grown_on = max(2, n_rows * max_samples)
-    memory = n_estimators * (500 + nodes * 91 * grown_on / min_samples_leaf**1.1)
-    time = 0.0008 + 7e-9 * n_rows + seconds * grown_on * math.log2(grown_on) * max_features / 3
-    return Cost(n_estimators * time, memory, memory * 0.35, n_estimators * 1.1e-8 * math.log2(grown_on))
+    rows_per_tree = max(2, n_rows * max_samples)
+    memory = n_estimators * (500 + nodes * 91 * rows_per_tree / min_samples_leaf**1.1)
+    time = 0.0008 + 7e-9 * n_rows + seconds * rows_per_tree * math.log2(rows_per_tree) * max_features / 3
+    return Cost(n_estimators * time, memory, memory * 0.35, n_estimators * 1.1e-8 * math.log2(rows_per_tree))
 
 
 def cost_of_boosting(n_rows: int, n_estimators: int, max_depth: int, subsample: float, **_: float) -> Cost:
@@ -227,7 +227,7 @@ SAMPLES = Parameter(
 )
 
 
-def _but(parameter: Parameter, default: float) -> Parameter:
+def _with_default(parameter: Parameter, default: float) -> Parameter:
     return replace(parameter, default=default)
 
 
@@ -247,7 +247,7 @@ ALGORITHMS: dict[str, Algorithm] = {
         "As a random forest, but splits are drawn at random: smoother.",
         extra_trees,
         lambda n_rows, **parameters: cost_of_trees(n_rows, **parameters, seconds=6e-8, nodes=1.45),
-        (_but(N_TREES, 100), _but(MAX_FEATURES, len(FEATURES)), LEAF),
+        (_with_default(N_TREES, 100), _with_default(MAX_FEATURES, len(FEATURES)), LEAF),
         holds_directions=True,
         is_flat_beyond=True,
         parts_of=compact.of_forest,
@@ -275,7 +275,7 @@ ALGORITHMS: dict[str, Algorithm] = {
             Parameter("max_iter", "Stages", 100, 1, 1000, "More stages fit more closely."),
             RATE,
             DEPTH,
-            _but(LEAF, 3),
+            _with_default(LEAF, 3),
         ),
         holds_directions=True,
         is_flat_beyond=True,
@@ -321,7 +321,7 @@ ALGORITHMS: dict[str, Algorithm] = {
         "Half straight line, half random forest.",
         line_and_forest,
         cost_of_trees,
-        (_but(N_TREES, 100), MAX_FEATURES, LEAF),
+        (_with_default(N_TREES, 100), MAX_FEATURES, LEAF),
         parts_of=compact.of_line_and_forest,
     ),
     "mean": Algorithm("always the average", "Ignores all inputs: what any model must beat.", mean, cost_of_line),
@@ -330,4 +330,4 @@ DEFAULT = "forest"
 BASELINES = ("least_squares", "mean")
 OFFERED = tuple(name for name in ALGORITHMS if name != "mean")
 PARTS_OF = {name: entry.parts_of for name, entry in ALGORITHMS.items() if entry.parts_of}
-OTHERS = tuple(name for name in OFFERED if name in PARTS_OF)  # which are asked what a change does, too
+OTHERS = tuple(name for name in OFFERED if name in PARTS_OF)  # also asked what a change does

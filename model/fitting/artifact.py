@@ -1,4 +1,4 @@
-"""The kept model: written with its sidecar, and never served before it was checked."""
+"""Write the kept model with its sidecar, and load it only after checking it."""
 
 import hashlib
 import io
@@ -49,7 +49,7 @@ def save(model: Model, folder: Path = FOLDER) -> list[Path]:
     Parameters
     ----------
     model
-        Its refits are made where it has none.
+        Its refits are made if it has none.
     folder
         Must exist.
     """
@@ -57,22 +57,21 @@ def save(model: Model, folder: Path = FOLDER) -> list[Path]:
     contents = {PICKLED: pickled, REFITS: refits, RECORD: sidecar(model, pickled, refits)}
     paths = [Path(folder) / name for name in contents]
     for path, content in zip(paths, contents.values(), strict=True):
-        part = path.with_suffix(path.suffix + ".part")
-        part.write_bytes(content)
-        part.replace(path)
+        temporary_path = path.with_suffix(path.suffix + ".part")
+        temporary_path.write_bytes(content)
+        temporary_path.replace(path)
     return paths
 
 
 def sidecar(model: Model, pickled: bytes, refits: bytes) -> bytes:
-    """Write what vouches for a pickled pipeline and its refits, as bytes of JSON."""
-    record = model.metadata.to_record()
-    whole = record | {
+    """Write a model's record, with the checksums of its pickled pipeline and refits, as JSON."""
+    record = model.metadata.to_record() | {
         "predictions": {"model": model.predictions},
         "importance": model.importance,
         "model_sha256": hashlib.sha256(pickled).hexdigest(),
         "refits_sha256": hashlib.sha256(refits).hexdigest(),
     }
-    return (json.dumps(whole, indent=1, default=np.ndarray.tolist) + "\n").encode()
+    return (json.dumps(record, indent=1, default=np.ndarray.tolist) + "\n").encode()
 
 
 def to_bytes(pipeline: Any) -> bytes:
@@ -85,11 +84,11 @@ def to_bytes(pipeline: Any) -> bytes:
 
 
 def load(rows: "pd.DataFrame", folder: Path = FOLDER) -> Model:
-    """Load the kept model, or fit its recipe anew where the file cannot be trusted.
+    """Load the kept model, or fit its recipe anew if the file cannot be trusted.
 
     Checked before anything is served: the SHA-256 of the file before it is unpickled, the library
-    version it was written with, and the predictions of the probe rows. A hash stops accidents; against
-    somebody who can write both files only a read-only folder helps.
+    version it was written with, and the predictions of the probe rows. A hash guards against accidents;
+    only a read-only folder guards against somebody who can write both files.
 
     Parameters
     ----------
@@ -101,12 +100,12 @@ def load(rows: "pd.DataFrame", folder: Path = FOLDER) -> Model:
     Returns
     -------
     Model
-        With a ``notice`` wherever it is not the kept model, or not of these rows.
+        With a ``notice`` if it is not the kept model, or not of these rows.
 
     Raises
     ------
     ModelError
-        If there is none at the moment.
+        If no model can be had at the moment.
     """
     with explaining_trouble("The shipped model"):
         refits_sha256 = ""
@@ -120,7 +119,7 @@ def load(rows: "pd.DataFrame", folder: Path = FOLDER) -> Model:
 
 
 def _load_refits(model: Model, path: Path, sha256: str) -> Refits:
-    """Read the refits where they are the ones that the sidecar describes, or make them anew, which are the same."""
+    """Read the refits if they match the sidecar's checksum, or make them anew, which gives the same refits."""
     try:
         content = path.read_bytes()
         if hashlib.sha256(content).hexdigest() != sha256:
@@ -143,8 +142,8 @@ def _load_or_refit(kept: Kept, rows: "pd.DataFrame", folder: Path) -> Model:
     try:
         content = path.read_bytes()
     except OSError as error:
-        why = f"The model file {path.name} cannot be read ({error.strerror})."
-        return _with_notice(_refit(kept, rows), f"{why} {_REFITTED}")
+        reason = f"The model file {path.name} cannot be read ({error.strerror})."
+        return _with_notice(_refit(kept, rows), f"{reason} {_REFITTED}")
     return load_or_refit(f"The model file {path.name}", content, kept, rows)
 
 
@@ -158,7 +157,7 @@ def load_or_refit(subject: str, content: bytes, kept: Kept, rows: "pd.DataFrame"
     Parameters
     ----------
     subject
-        What to call it in a notice.
+        What a notice calls the model.
     content
         From `to_bytes`.
     kept
@@ -171,7 +170,7 @@ def load_or_refit(subject: str, content: bytes, kept: Kept, rows: "pd.DataFrame"
     ModelError
         If it cannot be fitted anew either.
     OSError, MemoryError
-        If it cannot be read for lack of open files or memory, which says nothing about the content.
+        If it cannot be read for lack of file handles or memory, which says nothing about the content.
     """
     try:
         pipeline = _load_checked(subject, content, kept.metadata)
@@ -188,8 +187,8 @@ def _with_notice(model: Model, notice: str) -> Model:
 def _read_sidecar(path: Path) -> Kept:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        is_of_these = [feature["name"] for feature in record["features"]] == list(FEATURE_NAMES)
-        if is_of_these:
+        has_same_columns = [feature["name"] for feature in record["features"]] == list(FEATURE_NAMES)
+        if has_same_columns:
             kept = kept_from(record)
             recipe = make_recipe(*astuple(kept.metadata.recipe))
             kept = kept._replace(metadata=replace(kept.metadata, recipe=recipe))
@@ -198,7 +197,7 @@ def _read_sidecar(path: Path) -> Kept:
         raise ModelError(f"The model's record {path.name} is missing.") from None
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise ModelError(f"The model's record {path.name} cannot be read ({type(error).__name__}).") from None
-    if not is_of_these:
+    if not has_same_columns:
         raise ModelError(f"The model's record {path.name} is of other columns.")
     if not is_complete:
         raise ModelError(f"The model's record {path.name} is incomplete.")
@@ -221,24 +220,24 @@ def kept_from(record: Mapping[str, Any]) -> Kept:
 
 
 def _is_complete(kept: Kept) -> bool:
-    """Whether all parts are there, finite, and of as many rows and repeats as the rest says."""
+    """Whether all parts are there and finite, and agree on the numbers of rows and repeats."""
     metadata = kept.metadata
     scores = [metadata.scores[name] for name in ("model", *BASELINES)]
     differences = [metadata.mae_difference[name] for name in BASELINES]
-    numbers = [*chain.from_iterable(astuple(each) for score in scores for each in (score.mae, score.rmse, score.r2))]
-    numbers += chain.from_iterable(map(astuple, differences))
-    losses = [each for by_input in kept.importance.values() for each in by_input.values()]
+    estimates = [estimate for score in scores for estimate in (score.mae, score.rmse, score.r2)]
+    numbers = [*chain.from_iterable(map(astuple, estimates)), *chain.from_iterable(map(astuple, differences))]
+    losses = [errors for by_input in kept.importance.values() for errors in by_input.values()]
     return bool(
         np.isfinite(np.concatenate([numbers, kept.predictions.ravel(), *losses])).all()
         and kept.predictions.shape == (metadata.folds.n_repeats, metadata.data.n_rows)
-        and all(each.shape == (metadata.data.n_rows,) for each in losses)
+        and all(errors.shape == (metadata.data.n_rows,) for errors in losses)
         and len(metadata.probes.inputs) == len(metadata.probes.predictions) > 0
         and metadata.model_sha256
     )
 
 
 def _load_checked(subject: str, content: bytes, metadata: Metadata) -> Any:
-    """Unpickle it only if it is the one that its metadata describe, and only if it answers the same."""
+    """Unpickle a pipeline only if its metadata describe it, and return it only if it answers its probes as before."""
     import joblib
     from sklearn.exceptions import InconsistentVersionWarning
 
@@ -248,7 +247,7 @@ def _load_checked(subject: str, content: bytes, metadata: Metadata) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("error", InconsistentVersionWarning)
             pipeline = joblib.load(io.BytesIO(content))
-        is_same = answers_probes(pipeline, metadata.probes)
+        has_same_answers = answers_probes(pipeline, metadata.probes)
     except InconsistentVersionWarning as warning:
         raise ModelError(
             f"{subject} was written with scikit-learn {warning.original_sklearn_version}; "
@@ -256,8 +255,8 @@ def _load_checked(subject: str, content: bytes, metadata: Metadata) -> Any:
         ) from None
     except (OSError, MemoryError):
         raise
-    except Exception as error:  # noqa: BLE001 - unpickling can fail in any way; each one means the same: do not serve it
+    except Exception as error:  # noqa: BLE001 - unpickling can fail in any way; none may be served
         raise ModelError(f"{subject} cannot be loaded ({type(error).__name__}).") from None
-    if not is_same:
+    if not has_same_answers:
         raise ModelError(f"{subject} no longer predicts what its record says.")
     return pipeline

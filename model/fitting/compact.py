@@ -1,7 +1,7 @@
-"""Fitted models as a few arrays that only predict: hundreds of refits in a megabyte, answered in one call.
+"""Fitted models as a few arrays that only predict: hundreds of refits in a megabyte, asked in one call.
 
-A prediction of each is a sum: of a line, of trees, and of smooth surfaces around rows. So all of a kind lie side by
-side: coefficients as one matrix, trees as flat tables, weights of the rows.
+Each prediction is a sum of a line, of trees, and of smooth surfaces around rows. So parts of a kind lie side by side:
+coefficients as one matrix, trees as flat tables, weights of the rows.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,14 +23,14 @@ class Compact:
     Attributes
     ----------
     intercepts, slopes : ndarray of shape (n_fits,), (n_fits, n_features)
-        Of the line in each.
+        Of the line in each fit.
     feature, threshold, child, value : ndarray of shape (n_nodes,)
         Of all trees: a row goes to ``child``, or to the node after it where its input is above the threshold. A leaf
         is its own child, and its threshold infinite. ``value`` is what a leaf adds.
     root, depth, fit_of : ndarray of shape (n_trees,)
         First node and depth of each tree, the deepest first, and the fit that it belongs to.
     centres : ndarray of shape (n_surfaces, n_centres, n_features)
-        Rows of a smooth surface, in its own lengths.
+        Rows that a smooth surface lies around, in its own lengths.
     weights : ndarray of shape (n_surfaces, n_centres)
     lengths : ndarray of shape (n_surfaces, n_features)
         What an input is divided by before its distance to the centres is taken.
@@ -72,8 +72,8 @@ class Compact:
             predictions[:, fits] += np.add.reduceat(leaves[:, order], starts, axis=1)
         if len(self.surface_of):
             Z = X / self.lengths[:, None]  # shape (n_surfaces, n_rows, n_features), and so on
-            halves = Z @ self.centres.transpose(0, 2, 1) - (Z**2).sum(axis=2)[:, :, None] / 2 - self._norms[:, None] / 2
-            predictions[:, self.surface_of] += (np.exp(halves, out=halves) @ self.weights[:, :, None])[:, :, 0].T
+            powers = Z @ self.centres.transpose(0, 2, 1) - (Z**2).sum(axis=2)[:, :, None] / 2 - self._norms[:, None] / 2
+            predictions[:, self.surface_of] += (np.exp(powers, out=powers) @ self.weights[:, :, None])[:, :, 0].T
         return predictions
 
     @cached_property
@@ -86,15 +86,15 @@ class Compact:
         nodes = np.tile(self.root, (len(X), 1))
         flat, offsets = X.ravel(), (np.arange(len(X)) * X.shape[1])[:, None]
         for level in range(int(self.depth[0])):
-            n_deep = int(np.searchsorted(-self.depth, -level))  # trees that go on: the deepest come first
-            now = nodes[:, :n_deep]
-            is_above = flat.take(offsets + self.feature.take(now)) > self.threshold.take(now)
-            nodes[:, :n_deep] = self.child.take(now) + is_above
+            n_deep = int(np.searchsorted(-self.depth, -level))  # trees deeper than this level: the deepest come first
+            current = nodes[:, :n_deep]
+            is_above = flat.take(offsets + self.feature.take(current)) > self.threshold.take(current)
+            nodes[:, :n_deep] = self.child.take(current) + is_above
         return nodes
 
     @cached_property
     def _by_fit(self) -> Any:
-        """Order of the trees by their fits, where each fit's begin in that, and the fits that have trees."""
+        """Order of the trees by fit, where each fit's trees begin in that order, and the fits that have trees."""
         order = np.argsort(self.fit_of, kind="stable")
         starts = np.flatnonzero(np.diff(self.fit_of[order], prepend=-1))
         return order, starts, self.fit_of[order][starts]
@@ -114,25 +114,24 @@ PartsOf = Callable[[Any, int], Parts]  # from a fitted regressor and its number 
 
 
 def take_apart(pipeline: Any, regressor_parts: PartsOf) -> Parts:
-    """Keep of a fitted `model.fitting.recipe.build_pipeline` what it adds up, its scaling folded in.
+    """Return what a fitted `model.fitting.recipe.build_pipeline` adds up, its scaling folded in.
 
     Parameters
     ----------
-    pipeline
     regressor_parts
-        Of its algorithm: the field ``parts_of`` of its entry.
+        The field ``parts_of`` of its algorithm's entry.
     """
     prepare, regressor = pipeline.steps[0][1], pipeline[-1]
     n_features = regressor.n_features_in_
     mean = getattr(prepare, "mean_", np.zeros(n_features))
     scale = getattr(prepare, "scale_", np.ones(n_features))
-    part = regressor_parts(regressor, n_features)
-    slopes = part.slopes / scale
+    parts = regressor_parts(regressor, n_features)
+    slopes = parts.slopes / scale
     surfaces = [
         (centres / lengths + mean / (scale * lengths), weights, scale * lengths)
-        for centres, weights, lengths in part.surfaces
+        for centres, weights, lengths in parts.surfaces
     ]
-    return Parts(part.intercept - float(slopes @ mean), slopes, part.trees, surfaces)
+    return Parts(parts.intercept - float(slopes @ mean), slopes, parts.trees, surfaces)
 
 
 def of_line(line: Any, n_features: int) -> Parts:
@@ -159,7 +158,7 @@ def of_histograms(boosting: Any, n_features: int) -> Parts:
         nodes = predictor.nodes
         names = "feature_idx", "num_threshold", "left", "right", "value"
         feature, threshold, left, right, value = (nodes[name] for name in names)
-        trees.append(_ordered(feature, threshold, left.astype(int), right.astype(int), value, nodes["is_leaf"] > 0))
+        trees.append(_order_nodes(feature, threshold, left.astype(int), right.astype(int), value, nodes["is_leaf"] > 0))
     return Parts(float(np.ravel(boosting._baseline_prediction)[0]), np.zeros(n_features), trees, [])  # noqa: SLF001
 
 
@@ -192,10 +191,10 @@ def of_process(process: Any, n_features: int) -> Parts:
 
 def _nodes(tree: Any, weight: float) -> tuple[Nodes, int]:
     left = tree.children_left
-    return _ordered(tree.feature, tree.threshold, left, tree.children_right, weight * tree.value[:, 0, 0], left < 0)
+    return _order_nodes(tree.feature, tree.threshold, left, tree.children_right, weight * tree.value[:, 0, 0], left < 0)
 
 
-def _ordered(
+def _order_nodes(
     feature: NDArray[np.int64],
     threshold: FloatArray,
     left: NDArray[np.int64],
@@ -203,17 +202,17 @@ def _ordered(
     value: FloatArray,
     is_leaf: NDArray[np.bool_],
 ) -> tuple[Nodes, int]:
-    """Order the nodes of a tree so that the children of each lie side by side; also say how deep it is."""
+    """Order a tree's nodes so that the children of each lie side by side; also return its depth."""
     levels = [np.array([0])]
     while len(levels[-1]):
         inner = levels[-1][~is_leaf[levels[-1]]]
         levels.append(np.column_stack([left[inner], right[inner]]).ravel())
     order = np.concatenate(levels)
-    new = np.empty(len(feature), int)
-    new[order] = np.arange(len(order))
+    new_index = np.empty(len(feature), int)
+    new_index[order] = np.arange(len(order))
     is_leaf = is_leaf[order]
-    child = np.where(is_leaf, np.arange(len(order)), new[left[order]])
-    # In single precision, as an input is: rounded down, it parts the same numbers.
+    child = np.where(is_leaf, np.arange(len(order)), new_index[left[order]])
+    # Inputs are in single precision: rounded down to it, a threshold separates the same numbers.
     exact = threshold[order]
     rounded = exact.astype(np.float32)
     rounded = np.where(rounded > exact, np.nextafter(rounded, np.float32(-np.inf)), rounded)
@@ -227,19 +226,19 @@ def _ordered(
 
 
 def join_parts(parts: Sequence[Parts]) -> Compact:
-    """Lay fits side by side, each as `take_apart` returns it; one at least, and of equally many inputs."""
+    """Lay fits side by side, each from `take_apart`: at least one, and all with the same number of inputs."""
     trees = [(number, *tree) for number, part in enumerate(parts) for tree in part.trees]
     trees.sort(key=lambda tree: -tree[2])  # the deepest first
     roots = np.cumsum([0, *(len(nodes[0]) for _, nodes, _ in trees)])
-    none = [np.empty(0)] * 4  # which is all of them, where every fit is a line
-    tables = zip(*(none, *(nodes for _, nodes, _ in trees)), strict=True)
+    no_nodes = [np.empty(0)] * 4  # which are all there are if every fit is a line
+    tables = zip(*(no_nodes, *(nodes for _, nodes, _ in trees)), strict=True)
     feature, threshold, child, value = (np.concatenate(table) for table in tables)
     surfaces = [(number, *surface) for number, part in enumerate(parts) for surface in part.surfaces]
     n_centres = max((len(rows) for _, rows, *_ in surfaces), default=0)
     n_features = len(parts[0].slopes)
     centres, weights = np.zeros((len(surfaces), n_centres, n_features)), np.zeros((len(surfaces), n_centres))
-    for place, (_, rows, each, _) in enumerate(surfaces):  # what is left over has no weight
-        centres[place, : len(rows)], weights[place, : len(rows)] = rows, each
+    for index, (_, rows, surface_weights, _) in enumerate(surfaces):  # unused centres have no weight
+        centres[index, : len(rows)], weights[index, : len(rows)] = rows, surface_weights
     return Compact(
         intercepts=np.array([part.intercept for part in parts]),
         slopes=np.array([part.slopes for part in parts]),

@@ -1,4 +1,4 @@
-"""What is wrong with a model: it cannot be made, it cannot be read at the moment, or its bytes are damaged."""
+"""Errors of a model: it cannot be made, it cannot be read at the moment, or its bytes are damaged."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,10 +14,9 @@ class DamagedError(ModelError):
 
 @contextmanager
 def explaining_trouble(subject: str) -> Iterator[None]:
-    """Turn whatever hinders reading sound bytes into a `ModelError` that does not call them damaged.
+    """Turn any obstacle to reading intact bytes into a `ModelError` that does not call them damaged.
 
-    Too many files are open, a library is missing, there is no memory: another reader can have better luck, or the same
-    one later.
+    If too many files are open, a library is missing or memory is short, another reader may succeed, or this one later.
 
     Parameters
     ----------

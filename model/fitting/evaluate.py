@@ -1,4 +1,4 @@
-"""Honest accuracy: predictions of rows that the fit has not seen, and the scores of them."""
+"""Cross-validation: predictions of rows that the fit has not seen."""
 
 import inspect
 import itertools
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 N_REPEATS, N_SPLITS = 10, 5
-N_ENOUGH = 2000  # rows above which one round of folds says nearly what ten say
+N_ENOUGH = 2000  # rows above which one round of folds says nearly as much as ten
 _N_NESTED = 2  # repeats in which pairs of folds are left out, too
-_N_NEEDED = 6  # repeats up to which all pairs of two would add more than half to the time
+_FEW_REPEATS = 6  # repeats up to which all pairs of two would add more than half to the time
 _ALL_PAIRS = tuple(itertools.combinations(range(N_SPLITS), 2))
-_FEW_PAIRS = ((0, 1), (2, 3), (0, 4))  # of many rows: each fold in one at least
+_FEW_PAIRS = ((0, 1), (2, 3), (0, 4))  # for many rows: each fold is in at least one
 
 FloatArray = NDArray[np.float64]
 Groups = NDArray[np.intp]
@@ -31,7 +31,7 @@ Keep = Callable[[Any, FloatArray, FloatArray], FloatArray]
 
 @dataclass(frozen=True)
 class Folds:
-    """What settles the folds of as many rows: equal ones give equal folds."""
+    """What settles the folds of a number of rows: equal values give equal folds."""
 
     n_repeats: int
     n_splits: int = N_SPLITS
@@ -46,10 +46,10 @@ def n_repeats_for(n_rows: int) -> int:
 def pairs_of(n_repeats: int) -> list[tuple[int, int, int]]:
     """Which folds are left out two at a time: repeat, and the numbers of both.
 
-    All pairs of two repeats cost a third of ten repeats with the fit on all rows; where there are few repeats, some
-    pairs do, for their rows are many.
+    All pairs of two repeats cost a third of ten repeats with the fit on all rows. Few repeats mean many rows, for which
+    some pairs suffice.
     """
-    pairs = _ALL_PAIRS if n_repeats > _N_NEEDED else _FEW_PAIRS
+    pairs = _ALL_PAIRS if n_repeats > _FEW_REPEATS else _FEW_PAIRS
     return [(repeat, *pair) for repeat in range(min(_N_NESTED, n_repeats)) for pair in pairs]
 
 
@@ -59,15 +59,15 @@ def n_fits_of(n_repeats: int, *, nested: bool) -> int:
 
 
 def groups_of(X: FloatArray, y: FloatArray) -> Groups:
-    """Number the distinct rows from 0 as they come: copies, equal in inputs and target, have the same number."""
+    """Number the distinct rows from 0 as they come: copies, equal in inputs and target, share a number."""
     import pandas as pd
 
-    table = pd.DataFrame(np.column_stack([X, y]) + 0.0)  # to which -0 is 0
+    table = pd.DataFrame(np.column_stack([X, y]) + 0.0)  # which turns -0 into 0
     return pd.factorize(pd.util.hash_pandas_object(table, index=False))[0]
 
 
 def predict_test_rows(fitted: Any, X: FloatArray, y: FloatArray) -> FloatArray:
-    """Predict rows: what is kept of a fold where nothing more is asked for."""
+    """Predict rows: what is kept of a fold by default."""
     return predict_once(fitted, X)
 
 
@@ -103,10 +103,10 @@ def out_of_fold(
         Called with (fits done, fits in all) after each.
     keep
         What to keep of each fit, from (fitted, X_test, y_test) to an array of shape (n_test, ...);
-        its predictions unless told otherwise.
+        by default its predictions.
     fits
-        Number of each fold and what was kept of it, in any order, where they are fitted elsewhere, as by
-        `model.queue.cluster`; else they are fitted here, in ``n_jobs`` processes.
+        Number of each fold and what was kept of it, in any order, if they are fitted elsewhere, as by
+        `model.queue.cluster`; otherwise they are fitted here, in ``n_jobs`` processes.
 
     Returns
     -------
@@ -119,9 +119,9 @@ def out_of_fold(
         If there are fewer distinct rows than folds.
     """
     splits = splits_of(groups_of(X, y), n_repeats, seed)
-    results = fits or _fits_here(unfitted, X, y, splits, keep, n_repeats * N_SPLITS, n_jobs)
-    kept, _ = _gather_fits(results, splits, n_repeats, len(y), progress)
-    return kept
+    results = fits or _fit_locally(unfitted, X, y, splits, keep, n_repeats * N_SPLITS, n_jobs)
+    row_values, _ = _gather_fits(results, splits, n_repeats, len(y), progress)
+    return row_values
 
 
 def cross_validate(
@@ -136,18 +136,18 @@ def cross_validate(
     keep: Keep = predict_test_rows,
     fits: Iterable[tuple[int, FloatArray]] | None = None,
 ) -> tuple[FloatArray, FloatArray]:
-    """Do what `out_of_fold` does, and predict rows from fits that lack another fold beside their own.
+    """Do what `out_of_fold` does, and also predict rows from fits that lack another fold besides their own.
 
     Returns
     -------
-    kept
-        As `out_of_fold` returns it.
+    row_values
+        As `out_of_fold` returns them.
     pairs
-        Of shape (n_nested, N_SPLITS, n_rows) [unit of y]: for each fold of a repeat, what the rows of others are
-        predicted by fits that lacked both; NaN for its own rows, and where no such fit was made.
+        Of shape (n_nested, N_SPLITS, n_rows) [unit of y]: for each fold of a repeat, predictions of the rows of
+        other folds by fits that lacked both; NaN for its own rows, and where no such fit was made.
     """
     splits = splits_of(groups_of(X, y), n_repeats, seed, nested=True)
-    results = fits or _fits_here(unfitted, X, y, splits, keep, n_repeats * N_SPLITS, n_jobs)
+    results = fits or _fit_locally(unfitted, X, y, splits, keep, n_repeats * N_SPLITS, n_jobs)
     return _gather_fits(results, splits, n_repeats, len(y), progress)
 
 
@@ -158,26 +158,26 @@ def _gather_fits(
     n_rows: int,
     progress: Callable[..., Any] | None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    n_folds, left_out = n_repeats * N_SPLITS, pairs_of(n_repeats)
+    n_folds, left_out_pairs = n_repeats * N_SPLITS, pairs_of(n_repeats)
     pairs = np.full((min(_N_NESTED, n_repeats), N_SPLITS, n_rows), np.nan)
-    kept: Any = None
-    for done, (number, values) in enumerate(results, 1):
+    row_values: Any = None
+    for n_done, (number, values) in enumerate(results, 1):
         _, test = splits[number]
         if number < n_folds:
-            if kept is None:
-                kept = np.empty((n_repeats, n_rows, *values.shape[1:]))
-            kept[number // N_SPLITS, test] = values
+            if row_values is None:
+                row_values = np.empty((n_repeats, n_rows, *values.shape[1:]))
+            row_values[number // N_SPLITS, test] = values
         else:
-            repeat, first, second = left_out[number - n_folds]
-            for fold, other in ((first, second), (second, first)):
-                is_others = np.isin(test, splits[repeat * N_SPLITS + other][1])
-                pairs[repeat, fold, test[is_others]] = values[is_others]
+            repeat, first, second = left_out_pairs[number - n_folds]
+            for fold, other_fold in ((first, second), (second, first)):
+                in_other_fold = np.isin(test, splits[repeat * N_SPLITS + other_fold][1])
+                pairs[repeat, fold, test[in_other_fold]] = values[in_other_fold]
         if progress:
-            progress(done, len(splits))
-    return kept, pairs
+            progress(n_done, len(splits))
+    return row_values, pairs
 
 
-def _fits_here(
+def _fit_locally(
     unfitted: Any,
     X: NDArray[np.float64],
     y: NDArray[np.float64],
@@ -190,7 +190,7 @@ def _fits_here(
 
     return enumerate(
         Parallel(n_jobs=n_jobs, return_as="generator")(
-            delayed(_fit_keep)(unfitted, X, y, train, test, keep if number < n_folds else predict_test_rows)
+            delayed(_fit_and_keep)(unfitted, X, y, train, test, keep if number < n_folds else predict_test_rows)
             for number, (train, test) in enumerate(splits)
         )
     )
@@ -207,24 +207,24 @@ def fit_split(
     *,
     nested: bool,
 ) -> NDArray[np.float64]:
-    """Do one fit of `cross_validate` or of `out_of_fold` by its number, and return what is to be kept of it."""
+    """Do one fit of `cross_validate` or of `out_of_fold` by its number, and return what to keep of it."""
     train, test = splits_of(groups_of(X, y), n_repeats, seed, nested=nested)[number]
-    return _fit_keep(unfitted, X, y, train, test, keep if number < n_repeats * N_SPLITS else predict_test_rows)
+    return _fit_and_keep(unfitted, X, y, train, test, keep if number < n_repeats * N_SPLITS else predict_test_rows)
 
 
 def splits_of(groups: Groups, n_repeats: int, seed: int = 0, *, nested: bool = False) -> list[tuple[Any, Any]]:
-    """Places of the rows to fit on and to test on: fold by fold, then with two folds left out."""
+    """Positions of the rows to fit on and to test on: fold by fold, then with two folds left out."""
     splits = _splits_of_distinct(int(groups.max()) + 1, n_repeats, seed, nested)
     if len(groups) == groups.max() + 1:
         return splits
-    followed = []
+    splits_with_copies = []
     for _, test in splits:
         is_test = np.isin(groups, test)
-        followed.append((np.flatnonzero(~is_test), np.flatnonzero(is_test)))
-    return followed
+        splits_with_copies.append((np.flatnonzero(~is_test), np.flatnonzero(is_test)))
+    return splits_with_copies
 
 
-@lru_cache(maxsize=1)  # a process that fits folds by their numbers asks for the same splits again and again
+@lru_cache(maxsize=1)  # a process that fits folds by number needs the same splits again and again
 def _splits_of_distinct(
     n_rows: int, n_repeats: int, seed: int, nested: bool
 ) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
@@ -246,7 +246,7 @@ def fold_numbers(groups: Groups, n_repeats: int) -> Groups:
     return numbers
 
 
-def _fit_keep(
+def _fit_and_keep(
     unfitted: Any,
     X: NDArray[np.float64],
     y: NDArray[np.float64],
@@ -262,30 +262,30 @@ def _fit_keep(
 
 @contextmanager
 def fitting_on_one_thread() -> Iterator[None]:
-    """Fit as one of hundreds of small fits: on one thread, and without what scikit-learn checks anew each time."""
+    """Speed up hundreds of small fits: use one thread, and skip what scikit-learn checks anew each time."""
     from sklearn import config_context
     from sklearn.tree import DecisionTreeRegressor, ExtraTreeRegressor
 
     for tree in (DecisionTreeRegressor, ExtraTreeRegressor):
-        # scikit-learn asks for the constructor's signature three times a tree, a sixth of the time of a small forest;
-        # a function that carries its own is not taken apart anew.
+        # scikit-learn needs the constructor's signature three times a tree, a sixth of the time of a small forest;
+        # a function that carries its signature is not inspected again.
         vars(tree.__init__).setdefault("__signature__", inspect.signature(tree.__init__))
-    # Sums of many rows differ in their last bits with the number of threads that share them, and that number with the
-    # machine. The fit on all rows has checked the parameters.
-    with _pools().limit(limits=1), config_context(skip_parameter_validation=True):
+    # The last bits of sums of many rows depend on the number of threads that share them, and that on the machine.
+    # The fit on all rows has checked the parameters.
+    with _thread_pools().limit(limits=1), config_context(skip_parameter_validation=True):
         yield
 
 
 @cache
-def _pools() -> Any:
-    import sklearn  # noqa: F401 - brings the libraries that have threads
+def _thread_pools() -> Any:
+    import sklearn  # noqa: F401 - loads the libraries that have threads
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()
 
 
 def fit_quietly(unfitted: Any, X: NDArray[np.float64], y: "NDArray[np.float64] | pd.Series") -> Any:
-    """Fit, without the warnings that a bound holds a Gaussian process, or that a tree gets as few rows as asked."""
+    """Fit without the warnings that a Gaussian process has reached a bound, or that a tree gets few rows, as asked."""
     from sklearn.exceptions import ConvergenceWarning
 
     with warnings.catch_warnings():

@@ -1,6 +1,6 @@
 """A fitted forest as tables: which leaf of each tree a row ends in, without walking the trees.
 
-scikit-learn walks 300 small trees in 300 calls, and each gives up the interpreter lock and queues for it again. Here
+scikit-learn walks 300 small trees in 300 calls, and each releases the interpreter lock and waits for it again. Here
 the thresholds of all trees cut each input into intervals. For each interval and tree a bit set says which leaves are
 still possible, and the intersection over the inputs leaves exactly one: Lucchese et al. (2015), QuickScorer, SIGIR 73.
 The leaves' values are then added in the order of the trees, so the sum is scikit-learn's to the last bit.
@@ -13,25 +13,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 _MAX_LEAVES = 64  # the bits of a set
-_BLOCK = 128  # rows at a time: what they need then stays in the processor's cache
+_BLOCK = 128  # rows at a time, few enough for their data to stay in the processor's cache
 
 
 @cache
-def _forests() -> tuple[type, ...]:
+def _forest_classes() -> tuple[type, ...]:
     from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
 
     return RandomForestRegressor, ExtraTreesRegressor
 
 
 def is_forest(regressor: Any) -> bool:
-    """Whether it is the mean of independent trees."""
-    return isinstance(regressor, _forests())
+    """Whether a regressor is the mean of independent trees."""
+    return isinstance(regressor, _forest_classes())
 
 
 def predict_once(fitted: Any, X: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Predict with what will not be asked again, to the last bit as its own ``predict``.
+    """Predict with a fit that is used only once, to the last bit as its own ``predict``.
 
-    For a few rows, tables do not pay; but neither does a wrapper around each of hundreds of small trees.
+    For a few rows, tables do not pay; but neither do the wrappers around hundreds of small trees.
 
     Parameters
     ----------
@@ -46,8 +46,8 @@ def predict_once(fitted: Any, X: NDArray[np.float64]) -> NDArray[np.float64]:
         return fitted.predict(X)
     X = fitted[:-1].transform(X).astype(np.float32)
     total = np.zeros(len(X))
-    for member in fitted[-1].estimators_:
-        total += member.tree_.predict(X)[:, 0]
+    for estimator in fitted[-1].estimators_:
+        total += estimator.tree_.predict(X)[:, 0]
     return total / len(fitted[-1].estimators_)
 
 
@@ -66,28 +66,28 @@ class ForestTables:
     """
 
     def __init__(self, forest: Any) -> None:
-        trees = [member.tree_ for member in forest.estimators_]
+        trees = [estimator.tree_ for estimator in forest.estimators_]
         n_leaves = max(tree.n_leaves for tree in trees)
         if n_leaves > _MAX_LEAVES:
             raise ValueError(f"A tree has {n_leaves} leaves, more than {_MAX_LEAVES}.")
-        # Half the width is half the memory traffic. The float of the same width gives the place of a single bit.
+        # Half the width is half the memory traffic. The float of the same width gives the position of a single bit.
         wide = n_leaves > _MAX_LEAVES // 2
-        kinds: tuple[Any, Any, Any] = (np.uint64, np.float64, np.int64) if wide else (np.uint32, np.float32, np.int32)
-        self._set, self._float, self._int = kinds
+        dtypes: tuple[Any, Any, Any] = (np.uint64, np.float64, np.int64) if wide else (np.uint32, np.float32, np.int32)
+        self._bitset, self._float, self._int = dtypes
         feature, threshold = (
             np.concatenate([getattr(tree, name) for tree in trees]) for name in ("feature", "threshold")
         )
         self._cuts = [np.unique(threshold[feature == i]) for i in range(forest.n_features_in_)]
-        self._possible = [np.full((len(cuts) + 1, len(trees)), ~self._set(0)) for cuts in self._cuts]
+        self._possible = [np.full((len(cuts) + 1, len(trees)), ~self._bitset(0)) for cuts in self._cuts]
         self._values = np.zeros((len(trees), _MAX_LEAVES))
-        self._first = np.arange(len(trees), dtype=np.int32) * _MAX_LEAVES
+        self._first_leaf = np.arange(len(trees), dtype=np.int32) * _MAX_LEAVES
         for number, tree in enumerate(trees):
-            self._add(number, tree)
+            self._add_tree(number, tree)
 
-    def _add(self, number: int, tree: Any) -> None:
-        below = np.zeros(tree.node_count, dtype=self._set)  # the leaves below a node, as bits
+    def _add_tree(self, number: int, tree: Any) -> None:
+        below = np.zeros(tree.node_count, dtype=self._bitset)  # the leaves below a node, as bits
         leaves = np.flatnonzero(tree.children_left < 0)
-        below[leaves] = self._set(1) << np.arange(len(leaves), dtype=self._set)
+        below[leaves] = self._bitset(1) << np.arange(len(leaves), dtype=self._bitset)
         self._values[number, : len(leaves)] = tree.value[leaves, 0, 0]
         for node in range(tree.node_count - 1, -1, -1):  # children come after their parent
             left, right, feature = tree.children_left[node], tree.children_right[node], tree.feature[node]
@@ -115,21 +115,21 @@ class ForestTables:
         """
         X = X.astype(np.float32)  # as the trees do
         intervals = [np.searchsorted(cuts, column) for cuts, column in zip(self._cuts, X.T, strict=True)]
-        # Rows in the same intervals end in the same leaves: ask once for each.
+        # Rows in the same intervals end in the same leaves: look them up once.
         shape = [len(cuts) + 1 for cuts in self._cuts]
         distinct, inverse = np.unique(np.ravel_multi_index(intervals, shape), return_inverse=True)
-        asked = np.unravel_index(distinct, shape)
+        distinct_intervals = np.unravel_index(distinct, shape)
         blocks = [
-            self._values_in([interval[start : start + _BLOCK] for interval in asked])
+            self._predict_intervals([interval[start : start + _BLOCK] for interval in distinct_intervals])
             for start in range(0, len(distinct), _BLOCK)
         ]
         return np.concatenate(blocks)[inverse]
 
-    def _values_in(self, intervals: list[NDArray[np.intp]]) -> NDArray[np.float64]:
-        leaf = self._possible[0][intervals[0]]
+    def _predict_intervals(self, intervals: list[NDArray[np.intp]]) -> NDArray[np.float64]:
+        leaf_bit = self._possible[0][intervals[0]]
         for possible, interval in zip(self._possible[1:], intervals[1:], strict=True):
-            leaf &= possible[interval]
-        kind = np.finfo(self._float)  # one bit is left: as a float, its exponent is its place
-        place = (leaf.astype(self._float).view(self._int) >> kind.nmant) - (kind.maxexp - 1)
-        values = self._values.ravel().take(place + self._first)
-        return np.cumsum(values, axis=1)[:, -1] / len(self._first)
+            leaf_bit &= possible[interval]
+        float_info = np.finfo(self._float)  # one bit is left: as a float, its exponent is its position
+        leaf_number = (leaf_bit.astype(self._float).view(self._int) >> float_info.nmant) - (float_info.maxexp - 1)
+        values = self._values.ravel().take(leaf_number + self._first_leaf)
+        return np.cumsum(values, axis=1)[:, -1] / len(self._first_leaf)

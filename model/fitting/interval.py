@@ -1,4 +1,4 @@
-"""The interval of a level: how wide it is, and how many rows it held that had no part in it."""
+"""The interval of a level: how wide it is, and how many rows it held that had no part in setting it."""
 
 import math
 from collections.abc import Callable
@@ -12,13 +12,13 @@ from data.schema import FEATURE_NAMES
 from model.fitting.evaluate import N_SPLITS, fold_numbers
 
 LEVELS = (0.8, 0.9, 0.95)
-_N_BEYOND = 5000  # rows of a fit that lacks an end of the rows: more would take time, and say the same
-_CHANCE = 0.95  # of the two ends that are given for how many rows a level may hold
+_N_BEYOND = 5000  # rows to fit without those at an end: more would take time, and say the same
+_CHANCE = 0.95  # that the count of rows held lies in the range given for it
 
 
 @dataclass(frozen=True)
 class Held:
-    """How many rows the interval of a level held; a mean of repeats."""
+    """How many rows the interval of a level held: a mean over repeats."""
 
     level: float
     held: float
@@ -36,7 +36,7 @@ class Beyond:
 
 @dataclass(frozen=True)
 class Coverage:
-    """What intervals held of ``n_rows`` that neither fit nor width had seen, as a mean of ``n_repeats``."""
+    """What intervals held of ``n_rows`` that neither fit nor width had seen: a mean over ``n_repeats``."""
 
     n_repeats: int
     n_rows: int
@@ -55,7 +55,7 @@ class Interval:
     nested_held, held_expected
         Of ``n_rows`` that had no part in fit or width, how many it held, and how many the level promises.
     held_by_chance
-        Between which counts a true share of ``level`` leaves 95 of 100 tables of so many rows.
+        The counts between which 95 of 100 tables of so many rows lie if the true share is ``level``.
     """
 
     level: float
@@ -66,22 +66,22 @@ class Interval:
     held_by_chance: tuple[int, int] | None
 
     def to_record(self) -> dict[str, Any]:
-        """Return it as plain values, as programs read it."""
+        """Return it as plain values, for programs."""
         return asdict(self) | {"held_by_chance": self.held_by_chance and list(self.held_by_chance)}
 
 
 def possible_levels(n_rows: int) -> tuple[float, ...]:
-    """Levels whose width so many rows can set: it is the size of one of their errors."""
+    """Levels whose width so many rows can set: half of it is the size of one of their errors."""
     return tuple(level for level in LEVELS if rank(n_rows, level) <= n_rows)
 
 
 def nearest_possible_level(n_rows: int, wanted: float) -> float:
-    """Return a level, perhaps of a model with more rows, or the highest below it that so many rows can set."""
+    """Return ``wanted``, perhaps of a model with more rows, or the highest level below it that so many rows can set."""
     return max(level for level in possible_levels(n_rows) if level <= wanted)
 
 
 def rank(n_rows: int, level: float) -> int:
-    """Which of the sizes of so many errors, the smallest first, is the width: Lei et al. (2018), JASA 113(523).
+    """Which of the sizes of so many errors, the smallest first, is half the width: Lei et al. (2018), JASA 113(523).
 
     Raises
     ------
@@ -94,7 +94,7 @@ def rank(n_rows: int, level: float) -> int:
 
 
 def sorted_sizes(residuals: ArrayLike) -> NDArray[np.float64]:
-    """Sizes of the errors of each repeat, the smallest first: all that widths need of them."""
+    """Sizes of the errors of each repeat, the smallest first: all that widths depend on."""
     return np.sort(np.abs(np.atleast_2d(np.asarray(residuals, dtype=float))), axis=1)
 
 
@@ -122,7 +122,7 @@ def half_width(residuals: ArrayLike, level: float = 0.9) -> float:
 
 
 def half_width_of(sizes: NDArray[np.float64], level: float) -> float:
-    """As `half_width`, from sizes that are `sorted_sizes`: takes no time."""
+    """As `half_width`, but from `sorted_sizes`, which takes no time."""
     n_rows = sizes.shape[1]
     if (k := rank(n_rows, level)) > n_rows:
         raise ValueError(f"level: {level} needs more than {n_rows} residuals.")
@@ -132,10 +132,10 @@ def half_width_of(sizes: NDArray[np.float64], level: float) -> float:
 def measure_coverage(
     y: NDArray[np.float64], predictions: NDArray[np.float64], pairs: NDArray[np.float64], groups: NDArray[np.intp]
 ) -> Coverage:
-    """Count the rows that intervals held which neither fit nor width had seen: nested cross-validation.
+    """Count how many rows intervals held that neither fit nor width had seen: nested cross-validation.
 
-    For each fold, the width is set by the errors of other folds' rows, in fits that lacked this fold, too; the
-    prediction is that of the fit that lacked it. Of equal rows one is counted.
+    For each fold, the width is set by the errors of other folds' rows, in fits that also lacked this fold; the
+    prediction is that of the fit that lacked it. Of equal rows, one is counted.
 
     Parameters
     ----------
@@ -153,22 +153,22 @@ def measure_coverage(
     Coverage
         Of each level that the other folds can set.
     """
-    counted = np.unique(groups, return_index=True)[1]
+    distinct_rows = np.unique(groups, return_index=True)[1]
     folds, tallies = fold_numbers(groups, len(predictions)), []
-    for repeat, aside in enumerate(pairs):
+    for repeat, pair_predictions in enumerate(pairs):
         tally = dict.fromkeys(LEVELS, 0.0)
         for fold in range(N_SPLITS):
-            others = counted[~np.isnan(aside[fold, counted])]
-            sizes = sorted_sizes(y[others] - aside[fold, others])
-            own = counted[folds[repeat, counted] == fold]
-            errors = np.abs(y[own] - predictions[repeat, own])
+            other_rows = distinct_rows[~np.isnan(pair_predictions[fold, distinct_rows])]
+            sizes = sorted_sizes(y[other_rows] - pair_predictions[fold, other_rows])
+            own_rows = distinct_rows[folds[repeat, distinct_rows] == fold]
+            errors = np.abs(y[own_rows] - predictions[repeat, own_rows])
             for level in LEVELS:
-                can_set = rank(sizes.shape[1], level) <= sizes.shape[1]
-                tally[level] += (errors <= half_width_of(sizes, level)).sum() if can_set else math.nan
+                is_possible = rank(sizes.shape[1], level) <= sizes.shape[1]
+                tally[level] += (errors <= half_width_of(sizes, level)).sum() if is_possible else math.nan
         tallies.append(tally)
     means = {level: float(np.mean([tally[level] for tally in tallies])) for level in LEVELS}
     held = tuple(Held(level, mean) for level, mean in means.items() if not math.isnan(mean))
-    return Coverage(len(pairs), len(counted), held)
+    return Coverage(len(pairs), len(distinct_rows), held)
 
 
 def measure_beyond(
@@ -182,7 +182,7 @@ def measure_beyond(
     Parameters
     ----------
     fit
-        From inputs and target to what has ``predict``.
+        From inputs and target to a fitted model with ``predict``.
     X
         Of shape (n_rows, n_features), in the order of the schema.
     y
@@ -193,25 +193,25 @@ def measure_beyond(
     Returns
     -------
     Beyond
-        For the input that is most related to the target, at the end of it that lies farther out.
+        For the input most correlated with the target, at the end that lies farther out.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         feature = int(np.nanargmax([abs(np.corrcoef(column, y)[0, 1]) for column in X.T]))
-    order, n = np.argsort(X[:, feature], kind="stable"), max(2, len(y) // 6)
-    ends = {"least": order[:n], "most": order[-n:]}
+    order, n_rows = np.argsort(X[:, feature], kind="stable"), max(2, len(y) // 6)
+    ends = {"least": order[:n_rows], "most": order[-n_rows:]}
     end = max(ends, key=lambda name: abs(X[ends[name], feature].mean() - X[:, feature].mean()))
-    rest = np.setdiff1d(order, ends[end])
-    some = rest[:: -(-len(rest) // _N_BEYOND)]
-    errors = np.abs(y[ends[end]] - fit(X[some], y[some]).predict(X[ends[end]]))
-    sizes = sorted_sizes((y - predictions)[:, rest])
+    other_rows = np.setdiff1d(order, ends[end])
+    fitted_rows = other_rows[:: -(-len(other_rows) // _N_BEYOND)]
+    errors = np.abs(y[ends[end]] - fit(X[fitted_rows], y[fitted_rows]).predict(X[ends[end]]))
+    sizes = sorted_sizes((y - predictions)[:, other_rows])
     held = tuple(
-        Held(level, int((errors <= half_width_of(sizes, level)).sum())) for level in possible_levels(len(rest))
+        Held(level, int((errors <= half_width_of(sizes, level)).sum())) for level in possible_levels(len(other_rows))
     )
-    return Beyond(FEATURE_NAMES[feature], end, n, held)
+    return Beyond(FEATURE_NAMES[feature], end, n_rows, held)
 
 
 def intervals(sizes: NDArray[np.float64], coverage: Coverage | None) -> list[Interval]:
-    """Say of each level what is promised and what was measured.
+    """Say what each level promises and what was measured of it.
 
     Parameters
     ----------
@@ -220,7 +220,7 @@ def intervals(sizes: NDArray[np.float64], coverage: Coverage | None) -> list[Int
     coverage
         What was measured, if anything was.
     """
-    n_rows, held = (coverage.n_rows, {each.level: each.held for each in coverage.held}) if coverage else (0, {})
+    n_rows, held = (coverage.n_rows, {entry.level: entry.held for entry in coverage.held}) if coverage else (0, {})
     return [
         Interval(
             level,
@@ -235,7 +235,7 @@ def intervals(sizes: NDArray[np.float64], coverage: Coverage | None) -> list[Int
 
 
 def held_by_chance(n_rows: int, level: float) -> tuple[int, int]:
-    """Between which counts a true share of ``level`` leaves 95 of 100 tables of so many rows, by chance alone."""
+    """The counts between which 95 of 100 tables of so many rows lie by chance if the true share is ``level``."""
     from scipy.special import bdtrik
 
     low, high = (bdtrik(share, n_rows, level) for share in ((1 - _CHANCE) / 2, (1 + _CHANCE) / 2))

@@ -10,7 +10,7 @@ from model.fitting.interval import Coverage
 from model.fitting.recipe import Recipe
 from model.fitting.scores import Difference, Scores
 
-RECIPE = tuple(field.name for field in fields(Recipe))  # which stand beside the rest in a file, not in a part of it
+RECIPE = tuple(field.name for field in fields(Recipe))  # at the top level of a file, not in a part of their own
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class NamedUnit:
 
 @dataclass(frozen=True)
 class Data:
-    """The rows that a model was trained on: their checksum, `data.load.fingerprint`, and how many they are."""
+    """The rows that a model was trained on: their checksum, `data.load.fingerprint`, and their number."""
 
     sha256: str
     n_rows: int
@@ -31,7 +31,7 @@ class Data:
 
 @dataclass(frozen=True)
 class Probes:
-    """A few rows by which a loaded model is tried: inputs of shape (n, n_features), and its answers to them."""
+    """A few rows to try a loaded model with: inputs of shape (n, n_features), and its predictions of them."""
 
     inputs: tuple[tuple[float, ...], ...]
     predictions: tuple[float, ...]
@@ -48,7 +48,7 @@ class Metadata:
     mae_difference
         Each baseline -> by how much the mean absolute error of the model exceeds its own [unit of the target].
     coverage
-        What its intervals held that neither fit nor width had seen; None where an earlier release trained it.
+        What its intervals held of rows that neither fit nor width had seen; None if an earlier release trained it.
     trained_at
         ISO 8601, in UTC.
     model_sha256
@@ -70,17 +70,17 @@ class Metadata:
 
     @property
     def evaluated_on(self) -> tuple[str, Folds, dict[str, str]]:
-        """What an evaluation depends on beside its recipe: rows, folds and libraries."""
+        """What an evaluation depends on besides its recipe: rows, folds and libraries."""
         return self.data.sha256, self.folds, self.libraries
 
     def to_record(self) -> dict[str, Any]:
-        """Return it as a file holds it: plain values, without what is not known."""
+        """Return it as a file holds it: plain values, without those that are not known."""
         values = {name: value for name, value in asdict(self).items() if value is not None}
         return values.pop("recipe") | values
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> "Metadata":
-        """Read what `to_record` has written; whatever else is there does not count.
+        """Read what `to_record` has written; ignore anything else.
 
         Raises
         ------
@@ -92,17 +92,17 @@ class Metadata:
 
 
 def build_from_plain(kind: Any, value: Any) -> Any:
-    """Make of plain values what an annotation says."""
-    if isinstance(kind, UnionType):  # with None
+    """Build from plain values what an annotation says."""
+    if isinstance(kind, UnionType):  # X | None
         return None if value is None else build_from_plain(get_args(kind)[0], value)
     if is_dataclass(kind):
         kinds = get_type_hints(kind)
         return kind(**{name: build_from_plain(kinds[name], value[name]) for name in kinds if name in value})  # type: ignore[operator]
-    inner = get_args(kind)
+    arguments = get_args(kind)
     if get_origin(kind) is tuple:
-        return tuple(build_from_plain(inner[0], part) for part in value)
+        return tuple(build_from_plain(arguments[0], part) for part in value)
     if get_origin(kind) in (dict, Mapping):
-        return {name: build_from_plain(inner[1], part) for name, part in value.items()}
+        return {name: build_from_plain(arguments[1], part) for name, part in value.items()}
     if kind is float and (isinstance(value, bool) or not isinstance(value, (int, float))):
         raise TypeError(f"{value!r} is not a number")
     if kind in (str, int) and not isinstance(value, kind):

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
 MAX_ARTIFACT = 200 * 10**6  # [bytes] the largest model file that is kept
-_SHRINKING = ("max_samples", "n_estimators")  # parameters that make a model smaller, that of the least harm first
+_SHRINKING = ("max_samples", "n_estimators")  # parameters that make a model smaller, the least harmful first
 _TWO_DIGITS = [round(digits * 10.0**power, 9) for power in range(-4, 3) for digits in range(10, 100)]
 
 
@@ -33,7 +33,7 @@ class Recipe:
 
 
 def make_recipe(algorithm: str = DEFAULT, parameters: Mapping[str, float] | None = None, seed: int = 0) -> Recipe:
-    """Check a recipe and add the default of each parameter that is not given.
+    """Check a recipe and add the default of each parameter that is missing.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def make_recipe(algorithm: str = DEFAULT, parameters: Mapping[str, float] | None
     Raises
     ------
     ModelError
-        If the algorithm or a parameter is unknown, a value out of bounds, or the seed no whole number from 0 to
+        If the algorithm or a parameter is unknown, a value out of bounds, or the seed not a whole number from 0 to
         2**32 - 1.
     """
     if algorithm not in ALGORITHMS:
@@ -56,8 +56,8 @@ def make_recipe(algorithm: str = DEFAULT, parameters: Mapping[str, float] | None
     if unknown := set(parameters or {}) - set(entry.defaults):
         known = ", ".join(entry.defaults) or "none"
         raise ModelError(f"{algorithm}: unknown parameter {', '.join(sorted(unknown))}. It takes {known}.")
-    given = entry.defaults | dict(parameters or {})
-    checked = {parameter.name: parameter.check(given[parameter.name]) for parameter in entry.parameters}
+    values = entry.defaults | dict(parameters or {})
+    checked = {parameter.name: parameter.check(values[parameter.name]) for parameter in entry.parameters}
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
         raise ModelError(f"seed: {str(seed)[:60]!r} is not possible. Give a whole number from 0 to {2**32 - 1}.")
     return Recipe(algorithm, checked, seed)
@@ -92,23 +92,23 @@ def estimate_cost(recipe: Recipe, n_rows: int) -> Cost:
     Raises
     ------
     ModelError
-        As `make_recipe`, and if the model's file would be larger than ``MAX_ARTIFACT``: with the way out.
+        As `make_recipe`, and if the model's file would be larger than ``MAX_ARTIFACT``: with the cure.
     """
-    recipe = make_recipe(*astuple(recipe))  # of an earlier release it can lack a parameter
+    recipe = make_recipe(*astuple(recipe))  # one of an earlier release may lack a parameter
     entry = ALGORITHMS[recipe.algorithm]
     cost = entry.cost(n_rows, **recipe.parameters)
     if cost.artifact > MAX_ARTIFACT:
-        ways = [
+        cures = [
             f"lower {parameter.label.lower()} ({parameter.name})"
             for parameter in entry.parameters
             if parameter.name in _SHRINKING
         ]
-        ways.append("choose histogram boosting")
-        way = largest_that_fits(recipe, n_rows)
+        cures.append("choose histogram boosting")
+        largest = largest_that_fits(recipe, n_rows)
         raise ModelError(
             f"The model file of {entry.label} on {n_rows:,} rows would have about {cost.artifact / 1e6:,.0f} MB, "
-            f"more than the {MAX_ARTIFACT / 1e6:.0f} MB that are kept. Cure: {', or '.join(ways)}."
-            + (f" It fits with {way[0].label.lower()} {way[1]:g}." if way else "")
+            f"more than the {MAX_ARTIFACT / 1e6:.0f} MB that are kept. Cure: {', or '.join(cures)}."
+            + (f" It fits with {largest[0].label.lower()} {largest[1]:g}." if largest else "")
         )
     return cost
 
@@ -122,12 +122,12 @@ def largest_that_fits(recipe: Recipe, n_rows: int) -> tuple[Parameter, float] | 
         The largest value of two digits with which the estimated file is small enough; None where there is none.
     """
     entry = ALGORITHMS[recipe.algorithm]
-    known = {parameter.name: parameter for parameter in entry.parameters}
-    for parameter in (known[name] for name in _SHRINKING if name in known):
-        possible = [value for value in _TWO_DIGITS if parameter.low <= value <= parameter.high]
+    parameters = {parameter.name: parameter for parameter in entry.parameters}
+    for parameter in (parameters[name] for name in _SHRINKING if name in parameters):
+        values = [value for value in _TWO_DIGITS if parameter.low <= value <= parameter.high]
         if isinstance(parameter.default, int):
-            possible = [round(value) for value in possible if value == round(value)]
-        costs = (entry.cost(n_rows, **{**recipe.parameters, parameter.name: value}) for value in possible)
-        if small := [value for value, cost in zip(possible, costs, strict=True) if cost.artifact <= MAX_ARTIFACT]:
-            return parameter, small[-1]
+            values = [round(value) for value in values if value == round(value)]
+        costs = (entry.cost(n_rows, **{**recipe.parameters, parameter.name: value}) for value in values)
+        if small_enough := [value for value, cost in zip(values, costs, strict=True) if cost.artifact <= MAX_ARTIFACT]:
+            return parameter, small_enough[-1]
     return None

@@ -1,8 +1,8 @@
-"""Refits of several kinds of algorithm on resampled rows: how far the change of a prediction is to be trusted.
+"""Refits of several kinds of algorithm on resampled rows: how far to trust the change of a prediction.
 
-What one algorithm leaves out by its shape is no part of its own bootstrap, however many refits it has. Kinds that
-leave out different things disagree by about as much as each is wrong: Buckland, Burnham and Augustin (1997),
-Biometrics 53. The refits are a property of the rows alone, and so shared by all models that were trained on them.
+What an algorithm cannot express does not show in its own bootstrap, however many refits it has. Kinds that miss
+different things disagree by about as much as each is wrong: Buckland, Burnham and Augustin (1997), Biometrics 53.
+The refits depend on the rows alone, and so are shared by all models that were trained on them.
 """
 
 import io
@@ -21,7 +21,7 @@ from model.fitting.recipe import build_pipeline, make_recipe
 
 FloatArray = NDArray[np.float64]
 
-# None has a direction built in, so that the refits could say more as well as less.
+# No kind has a direction built in, so that the refits can say "more" as well as "less".
 KINDS: dict[str, dict[str, float]] = {
     "least_squares": {},
     "gradient_boosting": {"n_estimators": 50, "learning_rate": 0.1},
@@ -36,19 +36,19 @@ SETTINGS = {
     "max_leaves": MAX_LEAVES,
     "seed": SEED,
     "others": [*OTHERS],
-}  # equal ones, equal refits
-# Of 100 changes of a truth, those that 90 % intervals held: ``python -m bench.changes`` prints the table.
+}  # equal settings give equal refits
+# Of 100 changes of a simulated truth, how many 90 % intervals held: ``python -m bench.changes`` prints the table.
 SIMULATED = {
     48: {"straight": 97.2, "bent": 89.5, "steps": 86.9},
     200: {"straight": 98.4, "bent": 93.4, "steps": 83.4},
 }
-_N_SETTLING = 100  # rows of a refit that settle the kernel of its Gaussian process: more would take seconds
-_AT_ONCE = 10  # refits that a process does in one go
+_N_KERNEL_ROWS = 100  # rows of a refit that its Gaussian process learns its kernel from: more would take seconds
+_N_PER_TASK = 10  # refits that a process makes in one go
 
 
 @dataclass(frozen=True, eq=False)
 class Refits:
-    """What was fitted to the same rows beside a model.
+    """What was fitted to the same rows besides a model.
 
     Attributes
     ----------
@@ -65,7 +65,7 @@ class Refits:
     n_rows: int
 
     def changes(self, before: FloatArray, after: FloatArray) -> FloatArray:
-        """By how much the refits' predictions change from scenarios to others.
+        """By how much the refits' predictions change between scenarios.
 
         Parameters
         ----------
@@ -75,10 +75,10 @@ class Refits:
         Returns
         -------
         ndarray of shape (n, n_refits)
-            In the unit of the target. Of more rows than a refit draws, each kind's deviations from its median are
-            made smaller by the rate at which smooth truths are learned, n to the power of -2 / (4 + n_features):
+            In the unit of the target. With more rows than a refit draws, each kind's deviations from its median are
+            shrunk by the rate at which smooth truths are learned, n to the power of -2 / (4 + n_features):
             Stone (1982), Annals of Statistics 10. With the square root, as for a line, they were too small: of 100
-            changes at 2,000 rows 94 (straight), 80 (bent) and 69 (steps) were held in place of 90.
+            changes at 2,000 rows, 94 (straight), 80 (bent) and 69 (steps) were held instead of 90.
         """
         changes = _differences(self.pool, before, after)
         if self.n_rows <= N_DRAWN:
@@ -118,20 +118,20 @@ class Refits:
                     name: Compact(**{field.name: arrays[f"{name}/{field.name}"] for field in fields(Compact)})
                     for name in ("pool", "others")
                 }
-                made = cls(**parts, n_rows=int(arrays["n_rows"]))
+                refits = cls(**parts, n_rows=int(arrays["n_rows"]))
         except (OSError, MemoryError):
             raise
         except Exception as error:  # noqa: BLE001 - whatever is wrong with the bytes
             raise ModelError(f"The refits cannot be read ({type(error).__name__}).") from None
-        if len(made.others.intercepts) != len(OTHERS):
+        if len(refits.others.intercepts) != len(OTHERS):
             raise ModelError("they are of other algorithms than there are now")
-        return made
+        return refits
 
 
 def _differences(fits: Compact, before: NDArray[np.float64], after: NDArray[np.float64]) -> NDArray[np.float64]:
     predictions = fits.predict(np.concatenate([before, after]))
     changes = predictions[len(before) :] - predictions[: len(before)]
-    # What comes out of sums in another order is no change.
+    # A difference that comes only from another order of summing is no change.
     return np.where(np.abs(changes) > 1e-9 * np.abs(predictions).max(), changes, 0.0)
 
 
@@ -153,52 +153,52 @@ def make_refits(X: FloatArray, y: FloatArray, *, n_jobs: int = 1) -> Refits:
     """
     from joblib import Parallel, delayed
 
-    once = np.unique(evaluate.groups_of(X, y), return_index=True)[1]
-    generator, n_drawn = np.random.default_rng(SEED), min(len(once), N_DRAWN)
-    draws = [np.sort(generator.choice(once, n_drawn)) for _ in range(N_REFITS)]
-    some = np.sort(generator.choice(once, n_drawn, replace=False))  # all, unless there are more
+    distinct_rows = np.unique(evaluate.groups_of(X, y), return_index=True)[1]
+    generator, n_drawn = np.random.default_rng(SEED), min(len(distinct_rows), N_DRAWN)
+    draws = [np.sort(generator.choice(distinct_rows, n_drawn)) for _ in range(N_REFITS)]
+    sample = np.sort(generator.choice(distinct_rows, n_drawn, replace=False))  # all rows, unless there are more
     tasks = [
-        (kind, _unfitted(kind, parameters, n_drawn), list(enumerate(draws))[start : start + _AT_ONCE])
+        (kind, _build_undirected(kind, parameters, n_drawn), list(enumerate(draws))[start : start + _N_PER_TASK])
         for kind, parameters in KINDS.items()
-        for start in range(0, N_REFITS, _AT_ONCE)
+        for start in range(0, N_REFITS, _N_PER_TASK)
     ]
-    tasks += [(name, _bounded(build_pipeline(make_recipe(name)), n_drawn), [(SEED, some)]) for name in OTHERS]
-    fitted = Parallel(n_jobs=n_jobs)(
-        delayed(_fit_all)(algorithm, unfitted, [(number, X[drawn], y[drawn]) for number, drawn in part])
-        for algorithm, unfitted, part in tasks
+    tasks += [(name, _limit_leaves(build_pipeline(make_recipe(name)), n_drawn), [(SEED, sample)]) for name in OTHERS]
+    parts_of_tasks = Parallel(n_jobs=n_jobs)(
+        delayed(_fit_samples)(algorithm, unfitted, [(number, X[rows], y[rows]) for number, rows in batch])
+        for algorithm, unfitted, batch in tasks
     )
-    parts = [each for several in fitted for each in several]
+    parts = [part for task_parts in parts_of_tasks for part in task_parts]
     n_pool = N_REFITS * len(KINDS)
-    return Refits(join_parts(parts[:n_pool]), join_parts(parts[n_pool:]), len(once))
+    return Refits(join_parts(parts[:n_pool]), join_parts(parts[n_pool:]), len(distinct_rows))
 
 
-def _unfitted(kind: str, parameters: dict[str, float], n_rows: int) -> Any:
-    """Build a kind without a direction of its own."""
+def _build_undirected(kind: str, parameters: dict[str, float], n_rows: int) -> Any:
+    """Build a kind without built-in directions."""
     unfitted = build_pipeline(make_recipe(kind, parameters))
     if "monotonic_cst" in unfitted[-1].get_params():
         unfitted.set_params(regressor__monotonic_cst=None)
-    return _bounded(unfitted, n_rows)
+    return _limit_leaves(unfitted, n_rows)
 
 
-def _bounded(unfitted: Any, n_rows: int) -> Any:
-    """Keep independent trees small, where rows are many."""
+def _limit_leaves(unfitted: Any, n_rows: int) -> Any:
+    """Keep independent trees small if rows are many."""
     if n_rows > 2 * MAX_LEAVES and unfitted[-1].get_params().get("max_leaf_nodes", 0) is None:
         unfitted.set_params(regressor__max_leaf_nodes=MAX_LEAVES)
     return unfitted
 
 
-def _fit_all(algorithm: str, unfitted: Any, several: Iterable[tuple[int, FloatArray, FloatArray]]) -> list[Parts]:
+def _fit_samples(algorithm: str, unfitted: Any, samples: Iterable[tuple[int, FloatArray, FloatArray]]) -> list[Parts]:
     from sklearn.base import clone
 
     parts = []
     with evaluate.fitting_on_one_thread():
-        for seed, X, y in several:
+        for seed, X, y in samples:
             fresh = clone(unfitted)
             if "random_state" in fresh[-1].get_params():
                 fresh.set_params(regressor__random_state=seed)
-            if "optimizer" in fresh[-1].get_params() and len(X) > _N_SETTLING:
-                few = np.random.default_rng(seed).permutation(len(X))[:_N_SETTLING]
-                kernel = evaluate.fit_quietly(fresh, X[few], y[few])[-1].kernel_
+            if "optimizer" in fresh[-1].get_params() and len(X) > _N_KERNEL_ROWS:
+                kernel_rows = np.random.default_rng(seed).permutation(len(X))[:_N_KERNEL_ROWS]
+                kernel = evaluate.fit_quietly(fresh, X[kernel_rows], y[kernel_rows])[-1].kernel_
                 fresh = clone(fresh).set_params(regressor__kernel=kernel, regressor__optimizer=None)
             parts.append(take_apart(evaluate.fit_quietly(fresh, X, y), PARTS_OF[algorithm]))
     return parts

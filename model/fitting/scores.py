@@ -31,7 +31,7 @@ class Scores:
 
 @dataclass(frozen=True)
 class Difference:
-    """By how much an error exceeds another, and between what with the confidence that was asked for."""
+    """By how much one error exceeds another, with its interval of the level that was asked for."""
 
     value: float
     low: float
@@ -53,7 +53,7 @@ def score_predictions(y: FloatArray, predictions: FloatArray, groups: Groups) ->
     predictions
         Of shape (n_repeats, n_rows).
     groups
-        From `groups_of`: copies of a row are drawn together, or they would pass for more than was measured.
+        From `groups_of`: copies of a row are drawn together, or they would count as independent measurements.
 
     Notes
     -----
@@ -83,13 +83,13 @@ def _errors_by_group(
     """Standard errors from resampling groups of rows, whose sums are all that the scores need."""
     n_distinct = groups.max() + 1
     n_groups = min(n_distinct, N_ENOUGH)
-    drawn_together = (generator.permutation(n_distinct) * n_groups // n_distinct)[groups]
-    away = y - y.mean()
-    sums = [np.bincount(drawn_together, weights) for weights in (absolute, squared, away, away**2, np.ones(len(y)))]
-    drawn = generator.multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=2000)  # how often each group
-    *totals, n = (drawn @ np.column_stack(sums)).T
-    mae, mse, mean, square = (total / n for total in totals)
-    variance = square - mean**2
+    group_of_row = (generator.permutation(n_distinct) * n_groups // n_distinct)[groups]
+    centred = y - y.mean()
+    sums = [np.bincount(group_of_row, weights) for weights in (absolute, squared, centred, centred**2, np.ones(len(y)))]
+    times_drawn = generator.multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=2000)
+    *totals, n_rows = (times_drawn @ np.column_stack(sums)).T
+    mae, mse, mean, mean_square = (total / n_rows for total in totals)
+    variance = mean_square - mean**2
     return np.std([mae, np.sqrt(mse), 1 - mse / np.where(variance > 0, variance, np.inf)], axis=1, ddof=1)
 
 
@@ -111,7 +111,7 @@ def compare_mae(
     y
         Of shape (n_rows,).
     predictions, other
-        Of shape (n_repeats, n_rows), from `out_of_fold` with its own seed of the splits.
+        Of shape (n_repeats, n_rows), from `out_of_fold` with its default seed of the splits.
     groups
         From `groups_of`.
     level
@@ -125,14 +125,14 @@ def compare_mae(
     from scipy.special import stdtrit
 
     value, error, df = excess_of_mae(y, predictions, other, groups)
-    half = float(stdtrit(df, (1 + level) / 2)) * error
-    return Difference(value, value - half, value + half)
+    half_width = float(stdtrit(df, (1 + level) / 2)) * error
+    return Difference(value, value - half_width, value + half_width)
 
 
 def excess_of_mae(
     y: FloatArray, predictions: FloatArray, other: FloatArray, groups: Groups
 ) -> tuple[float, float, int]:
-    """As `compare_mae`: its value, its standard error, and the degrees of freedom of that.
+    """Return the value of `compare_mae`, its standard error, and the degrees of freedom of that error.
 
     Notes
     -----

@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 N_PROBES = 6
-_MANY = 1000  # rows among which enough are distinct, as a rule
-_HARDLY = 1e-6  # standard deviation of a target, as a share of its size, below which nothing but rounding is left
+_N_CHECKED_FIRST = 1000  # rows of which, as a rule, enough are distinct
+_MIN_SPREAD = 1e-6  # standard deviation of a target, as a share of its size: below it, only rounding is left
 N_BACKGROUND = 500  # rows up to which everything is compared with everything
-N_SAMPLED = 50  # of more rows, those that stand for all: a move then costs what it costs with the shipped ones
+N_SAMPLED = 50  # of more rows, those that stand for all: a move then costs the same as with the shipped rows
 
 
-@dataclass(frozen=True, eq=False)  # equal only to itself, and so fit to key a cache
+@dataclass(frozen=True, eq=False)  # equal only to itself, so that it can key a cache
 class Model:
     """A fitted pipeline with the rows it was trained on, its evaluation on them, and its metadata.
 
@@ -52,7 +52,7 @@ class Model:
     version
         Its number in the store; 0 for a model that is not from there.
     refits
-        Of its rows; without them nothing is known of how sure a change is.
+        Of its rows; without them, nothing is known about how sure a change is.
     """
 
     pipeline: Any
@@ -81,21 +81,21 @@ class Model:
 
     @cached_property
     def distinct(self) -> NDArray[np.intp]:
-        """Place of each distinct row, of copies the first, shape (n_distinct,)."""
+        """Position of each distinct row, of copies the first, shape (n_distinct,)."""
         return np.unique(self.groups, return_index=True)[1]
 
     @cached_property
-    def _sizes(self) -> FloatArray:
+    def _error_sizes(self) -> FloatArray:
         return interval.sorted_sizes((self.y - self.predictions)[:, self.distinct])
 
     def half_width(self, level: float) -> float:
         """Half the width of its interval: see `model.fitting.interval.half_width`."""
-        return interval.half_width_of(self._sizes, level)
+        return interval.half_width_of(self._error_sizes, level)
 
     @cached_property
     def intervals(self) -> list[Interval]:
         """What each level promises, and what was measured of it."""
-        return interval.intervals(self._sizes, self.metadata.coverage)
+        return interval.intervals(self._error_sizes, self.metadata.coverage)
 
     @cached_property
     def groups(self) -> NDArray[np.intp]:
@@ -104,7 +104,7 @@ class Model:
 
     @cached_property
     def records(self) -> "Records":
-        """The rows by their places as plain dictionaries, column name -> value, for the path of a slider move."""
+        """The rows by position as plain dictionaries, column name -> value, for the path of a slider move."""
         return Records(self.rows)
 
     @cached_property
@@ -128,7 +128,7 @@ class Model:
 
     @cached_property
     def spacing(self) -> FloatArray:
-        """Distance of each distinct setting of the inputs to its nearest other, shape (n,) [standard deviations]."""
+        """Distance from each distinct setting of the inputs to the nearest other, shape (n,) [standard deviations]."""
         from scipy.spatial import KDTree
 
         Z = np.unique(self.X, axis=0) / self.scale
@@ -143,7 +143,7 @@ class Model:
         return np.linalg.pinv(Z.T @ Z)
 
     def leverage(self, X: FloatArray) -> FloatArray:
-        """Leverage of scenarios in a line through the rows, shape (n,) [1]: how unusual its inputs are at once.
+        """Leverage of scenarios in a line through the rows, shape (n,) [1]: how unusual their inputs are together.
 
         Notes
         -----
@@ -176,14 +176,14 @@ class Model:
 
 
 class Records:
-    """Rows by their places, each made a dictionary when it is asked for: of a million, a move needs three."""
+    """Rows by position, each made a dictionary on request: of a million, a move needs three."""
 
     def __init__(self, rows: "pd.DataFrame") -> None:
         self._columns = {name: rows[name].to_numpy() for name in rows}
 
-    def __getitem__(self, place: int) -> dict[str, Any]:
+    def __getitem__(self, position: int) -> dict[str, Any]:
         """Column name -> value of one row; numbers are Python's."""
-        values = {name: column[place] for name, column in self._columns.items()}
+        values = {name: column[position] for name, column in self._columns.items()}
         return {name: value.item() if isinstance(value, np.generic) else value for name, value in values.items()}
 
 
@@ -221,12 +221,13 @@ def require_usable(rows: "pd.DataFrame") -> None:
     Raises
     ------
     ModelError
-        If fewer than two to a fold are distinct, or one column never varies, or the target hardly.
+        If there are fewer than two distinct rows per fold, a column never varies, or the target hardly varies.
     """
-    least = 2 * N_SPLITS
-    if (n_distinct := len(drop_copies(rows.head(_MANY)))) < least and (n_distinct := len(drop_copies(rows))) < least:
-        but_for = "" if n_distinct == len(rows) else f", not counting {len(rows) - n_distinct:,} copies,"
-        raise ModelError(f"{n_distinct} {ROWS}{but_for} are too few for {N_SPLITS} folds. Give at least {least}.")
+    minimum = 2 * N_SPLITS
+    n_distinct = len(drop_copies(rows.head(_N_CHECKED_FIRST)))
+    if n_distinct < minimum and (n_distinct := len(drop_copies(rows))) < minimum:
+        exclusion = "" if n_distinct == len(rows) else f", not counting {len(rows) - n_distinct:,} copies,"
+        raise ModelError(f"{n_distinct} {ROWS}{exclusion} are too few for {N_SPLITS} folds. Give at least {minimum}.")
     if constant := [column for column in (*FEATURES, TARGET) if (rows[column.name] == rows[column.name].iloc[0]).all()]:
         raise ModelError(
             "\n".join(
@@ -236,7 +237,7 @@ def require_usable(rows: "pd.DataFrame") -> None:
             )
         )
     y = target(rows)
-    if y.std() < _HARDLY * np.abs(y).max():
+    if y.std() < _MIN_SPREAD * np.abs(y).max():
         raise ModelError(
             f"{TARGET.name}: hardly varies in these {len(rows):,} {ROWS}, from {y.min():.10g} to "
             f"{y.max():.10g}; what is left is rounding. Give {ROWS} in which it varies."
@@ -259,9 +260,9 @@ def train(
     rows
         As `data.load.load_rows` returns them.
     recipe
-        The default one unless told otherwise.
+        None for the default one.
     n_repeats
-        Repeats of the 5-fold cross-validation: ten, and fewer of many rows, unless told otherwise.
+        Repeats of the 5-fold cross-validation; None for ten, and fewer for many rows.
     n_jobs
         Processes at work.
     progress
@@ -283,10 +284,10 @@ def train(
     require_usable(rows)
     n_repeats = n_repeats or evaluate.n_repeats_for(len(rows))
     X, y = features(rows), target(rows)
-    with threadpool_limits(1, user_api="openmp"):  # threads that wait for each other stand still beside other programs
-        pipeline = _fit(unfitted, X, y)  # first, so that what cannot be fitted fails at once
+    with threadpool_limits(1, user_api="openmp"):  # threads that wait for each other stall beside other programs
+        pipeline = _fit(unfitted, X, y)  # first, so that a recipe that cannot be fitted fails at once
         in_sample = predictions_and_losses(pipeline, X, y)[None]
-        kept, pairs = evaluate.cross_validate(
+        row_values, pairs = evaluate.cross_validate(
             unfitted,
             X,
             y,
@@ -297,12 +298,13 @@ def train(
             fits=fits,
         )
         groups = evaluate.groups_of(X, y)
-        once = np.unique(groups, return_index=True)[1]
+        unique = np.unique(groups, return_index=True)[1]
         beyond = interval.measure_beyond(
-            lambda X, y: evaluate.fit_quietly(clone(unfitted), X, y), X[once], y[once], kept[:, once, 0]
+            lambda X, y: evaluate.fit_quietly(clone(unfitted), X, y), X[unique], y[unique], row_values[:, unique, 0]
         )
-    predictions = kept[:, :, 0]
-    others = {name: out_of_fold(build_pipeline(make_recipe(name)), X, y, n_repeats=n_repeats) for name in BASELINES}
+    predictions = row_values[:, :, 0]
+    baselines = {name: out_of_fold(build_pipeline(make_recipe(name)), X, y, n_repeats=n_repeats) for name in BASELINES}
+    all_predictions = {"model": predictions} | baselines
     probes = X[:: max(1, len(X) // N_PROBES)][:N_PROBES]
     metadata = Metadata(
         recipe=recipe,
@@ -311,26 +313,25 @@ def train(
         data=Data(fingerprint(rows), len(rows)),
         libraries=libraries(),
         folds=Folds(n_repeats),
-        scores={name: score_predictions(y, each, groups) for name, each in ({"model": predictions} | others).items()},
-        mae_difference={name: compare_mae(y, predictions, each, groups) for name, each in others.items()},
+        scores={name: score_predictions(y, scored, groups) for name, scored in all_predictions.items()},
+        mae_difference={name: compare_mae(y, predictions, baseline, groups) for name, baseline in baselines.items()},
         coverage=replace(interval.measure_coverage(y, predictions, pairs, groups), beyond=beyond),
         probes=Probes(tuple(map(tuple, probes.tolist())), tuple(pipeline.predict(probes).tolist())),
         trained_at=_now(),
     )
-    importance = {"held_out": losses_of(kept, y), "in_sample": losses_of(in_sample, y)}
+    importance = {"held_out": losses_of(row_values, y), "in_sample": losses_of(in_sample, y)}
     return Model(pipeline, rows, metadata, predictions, importance)
 
 
 def train_again(
     metadata: Metadata, predictions: FloatArray, importance: dict[str, Losses], rows: "pd.DataFrame"
 ) -> Model | None:
-    """Fit a recipe that is evaluated on these rows and folds already; None where it answers otherwise now.
+    """Fit a recipe that is already evaluated on these rows and folds; None if it now predicts otherwise.
 
     Parameters
     ----------
     metadata, predictions, importance
         Of a model of the same recipe on the same rows, under the same libraries.
-    rows
     """
     pipeline = fit(metadata.recipe, rows)
     if not answers_probes(pipeline, metadata.probes):
@@ -339,7 +340,7 @@ def train_again(
 
 
 def answers_probes(pipeline: Any, probes: Probes) -> bool:
-    """Whether a fitted pipeline answers its probes as its metadata say."""
+    """Whether a fitted pipeline predicts its probes as its metadata say."""
     return np.allclose(pipeline.predict(np.array(probes.inputs)), probes.predictions, rtol=0, atol=1e-9)
 
 
