@@ -1,4 +1,4 @@
-"""A Dask cluster that fits the folds of a training in the place of processes here: `PETROL_DASK_SCHEDULER` names it."""
+"""A Dask cluster that fits the folds of a training in place of this machine: `PETROL_DASK_SCHEDULER` names it."""
 
 import hashlib
 import logging
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from joblib import hash as content_of
+from joblib import hash as hash_of
 from numpy.typing import NDArray
 
 from model.fitting import evaluate
@@ -25,24 +25,24 @@ from model.fitting.evaluate import FloatArray, Keep
 from model.fitting.train import libraries
 
 SCHEDULER_SETTING = "PETROL_DASK_SCHEDULER"
-_PATIENCE = 12  # [s] for the scheduler to answer and a worker to be there, also in the middle of a training
-_BEAT = 1  # [s] without a fold, after which the scheduler is asked whether it still has workers
-_SLOWEST = 1e6  # [bytes / s] at which data may travel
-_N_TRIES = 3  # that bring no fold at all
+_PATIENCE = 12  # [s] for the scheduler to answer and a worker to be there, also during a training
+_BEAT = 1  # [s] without a fold after which the scheduler is asked whether it still has workers
+_SLOWEST = 1e6  # [bytes / s] at which data may travel to the workers
+_N_TRIES = 3  # in a row that bring no fold
 _LOGGERS = ("distributed", "distributed.client", "tornado", "tornado.application", "asyncio")
 
 
 class ClusterError(Exception):
-    """The cluster cannot do it; the message says where, why, and what to do."""
+    """The cluster cannot do the work; the message says where, why, and what to do."""
 
 
 def cluster_address() -> str:
-    """Return the address of the scheduler that is set; empty where folds are fitted here."""
+    """Return the address of the scheduler, as set in the environment; empty where this machine fits the folds."""
     return os.environ.get(SCHEDULER_SETTING, "").strip()
 
 
 class Cluster:
-    """A connection to the scheduler of a cluster that has workers; to be closed.
+    """A connection to the scheduler of a cluster that has workers; close it after use.
 
     Parameters
     ----------
@@ -67,13 +67,13 @@ class Cluster:
             get_address_host_port(address, strict=True)
         except (ValueError, NotImplementedError) as error:
             raise self.error(f"is no address ({error})", "Write it as tcp://host:8786") from None
-        self.client: Any = Client.__new__(Client)  # at hand also where its beginning never ends
+        self.client: Any = Client.__new__(Client)  # so that it can be closed even where connecting never ends
         try:
             _call_within(_PATIENCE + 1, Client.__init__, self.client, address, timeout=_PATIENCE, set_as_default=False)
         except Exception as error:  # noqa: BLE001 - whatever Dask makes of a network
-            self.client.status = "closed"  # else Python would wait for it again when it ends
-            why = (isinstance(error, OSError) and str(error)[:200]) or "what is there does not answer as one"
-            raise self.error(f"cannot be reached ({why})", "Start the scheduler") from None
+            self.client.status = "closed"  # else Python would wait for it again at its exit
+            reason = (isinstance(error, OSError) and str(error)[:200]) or "what is there does not answer as one"
+            raise self.error(f"cannot be reached ({reason})", "Start the scheduler") from None
         try:
             self.require()
         except ClusterError:
@@ -88,17 +88,18 @@ class Cluster:
 
     def close(self) -> None:
         """Leave the cluster, which then drops all that it was sent."""
-        with suppress(Exception):  # a scheduler that is gone is left already
+        with suppress(Exception):  # a scheduler that is gone need not be told
             self.client.close(timeout=2)
 
     def require(self) -> None:
-        """Wait a little until the scheduler answers and has workers; raise a `ClusterError` where it does not."""
+        """Wait a little for the scheduler to answer and have workers; raise a `ClusterError` if it does not."""
         deadline = time.monotonic() + _PATIENCE
         n_workers: int | None = None
         while not n_workers:
-            with suppress(Exception):  # what a lost connection raises is not documented; it is asked again
-                ask, left = self.client.scheduler.identity, deadline - time.monotonic()
-                n_workers = self.client.sync(ask, n_workers=0, callback_timeout=max(left, 0.1))["n_workers"]
+            with suppress(Exception):  # what a lost connection raises is not documented; ask again
+                scheduler, seconds_left = self.client.scheduler, max(deadline - time.monotonic(), 0.1)
+                identity = self.client.sync(scheduler.identity, n_workers=0, callback_timeout=seconds_left)
+                n_workers = identity["n_workers"]
             if time.monotonic() > deadline and not n_workers:
                 if n_workers is None:
                     raise self.error("was lost", "Start the scheduler")
@@ -106,22 +107,22 @@ class Cluster:
             time.sleep(0 if n_workers else 0.1)
 
     def scattered(self, data: tuple[FloatArray, FloatArray], broken: Any = None) -> Any:
-        """Bring data to every worker, once; again where what was brought broke with a worker."""
-        content = content_of(data)
-        if self._scattered.get(content, broken) is broken:
+        """Send data to every worker once, and again if what was sent is ``broken``: lost with a worker."""
+        data_hash = hash_of(data)
+        if self._scattered.get(data_hash, broken) is broken:
             self._require_project()
             key = f"petrol-data-{uuid.uuid4().hex}"
-            seconds = _PATIENCE + sum(part.nbytes for part in data) / _SLOWEST
+            seconds = _PATIENCE + sum(array.nbytes for array in data) / _SLOWEST
             options = {"broadcast": True, "timeout": _PATIENCE}
-            self._scattered[content] = _call_within(seconds, self.client.scatter, {key: data}, **options)[key]
-        return self._scattered[content]
+            self._scattered[data_hash] = _call_within(seconds, self.client.scatter, {key: data}, **options)[key]
+        return self._scattered[data_hash]
 
     def _require_project(self) -> None:
-        # One that cannot import what it is sent does not say so: it ends itself.
+        # A worker that cannot import what it is sent does not say so: it ends.
         package = __name__.partition(".")[0]
-        found = _call_within(_PATIENCE, self.client.run, find_spec, package, on_error="ignore")
-        found["itself"] = _call_within(_PATIENCE, self.client.run_on_scheduler, find_spec, package)
-        if lacking := [where for where, spec in found.items() if not spec]:
+        specs = _call_within(_PATIENCE, self.client.run, find_spec, package, on_error="ignore")
+        specs["itself"] = _call_within(_PATIENCE, self.client.run_on_scheduler, find_spec, package)
+        if lacking := [address for address, spec in specs.items() if not spec]:
             raise self.error(f"and its workers need this project: {', '.join(lacking)}", "Start all in its folder")
 
     def send(
@@ -135,26 +136,26 @@ class Cluster:
         keep: Keep = evaluate.predict_test_rows,
         nested: bool = False,
     ) -> "_Folds":
-        """Have folds fitted, as `model.fitting.evaluate.out_of_fold` would; the cluster begins at once.
+        """Send folds to be fitted as `model.fitting.evaluate.out_of_fold` would; the cluster begins at once.
 
         Parameters
         ----------
         unfitted, X, y, n_repeats, seed, keep
-            As there.
+            As in that function.
         nested
             Whether pairs of folds are left out, too, as `model.fitting.evaluate.cross_validate` does.
 
         Returns
         -------
         iterable of (int, ndarray)
-            For its ``fits``: in the order in which they are ready, and complete.
+            For ``fits`` of that function: in the order in which they are ready, and complete.
         """
         work = {"unfitted": unfitted, "n_repeats": n_repeats, "seed": seed, "keep": keep, "nested": nested}
         return _Folds(self, work, (X, y), evaluate.n_fits_of(n_repeats, nested=nested))
 
 
 class _Folds:
-    """Folds in a cluster, sent anew where they or the data are lost with a worker."""
+    """Folds in a cluster, sent again if they or the data are lost with a worker."""
 
     def __init__(
         self, cluster: Cluster, work: dict[str, Any], data: tuple[FloatArray, FloatArray], n_folds: int
@@ -175,7 +176,7 @@ class _Folds:
             )  # fmt: skip
         except ClusterError:
             raise
-        except Exception:  # noqa: BLE001 - lost again, whatever Dask makes of it: it is tried anew
+        except Exception:  # noqa: BLE001 - lost again, whatever Dask raises: `__iter__` tries again
             return
         self._futures = dict(zip(folds, futures, strict=True))
 
@@ -183,14 +184,14 @@ class _Folds:
         n_vain, first_error = 0, None
         while self._futures:
             n_vain += 1
-            for fold, values in self._ready():
+            for fold, result in self._yield_ready():
                 n_vain = 0
-                if isinstance(values, ClusterError):
-                    raise self._cluster.error(str(values), "Give all the same requirements and code")
-                if not isinstance(values, Exception):
-                    yield fold, values
+                if isinstance(result, ClusterError):
+                    raise self._cluster.error(str(result), "Give all the same requirements and code")
+                if not isinstance(result, Exception):
+                    yield fold, result
                     continue
-                first_error = values  # as here, where folds are taken in order: that of the first fold counts
+                first_error = result  # the first fold's counts, as on one machine, which fits folds in order
                 self._drop([later for later in self._futures if later > fold])
             if self._futures:
                 if n_vain == _N_TRIES:
@@ -206,14 +207,14 @@ class _Folds:
                 future.release()
         return folds
 
-    def _ready(self) -> Iterator[Any]:
-        """Yield what is ready until all is, or something was lost."""
+    def _yield_ready(self) -> Iterator[Any]:
+        """Yield (fold, result) as folds get ready, until all are or one is lost."""
         ready: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        folds: dict[int, Any] = {}
+        fold_of_key: dict[int, Any] = {}
         for fold, future in self._futures.items():
             if future is None:
                 return
-            folds[future.key] = fold
+            fold_of_key[future.key] = fold
             future.add_done_callback(ready.put)
         while self._futures:
             try:
@@ -221,26 +222,26 @@ class _Folds:
             except queue.Empty:
                 self._cluster.require()
                 continue
-            if (fold := folds[future.key]) not in self._futures:
-                continue  # a later one than the first that cannot be fitted
+            if (fold := fold_of_key[future.key]) not in self._futures:
+                continue  # dropped, as it comes after the first fold that cannot be fitted
             try:
-                values = future.result(timeout=_PATIENCE)
+                result = future.result(timeout=_PATIENCE)
             except (CancelledError, OSError):
                 return
-            except Exception as error:  # noqa: BLE001 - of a fold's own errors, none is raised
-                raise self._cluster.error(*_unfit(error)) from None
+            except Exception as error:  # noqa: BLE001 - not the fold's: its errors are returned
+                raise self._cluster.error(*_describe_failure(error)) from None
             self._drop([fold])
-            yield fold, values
+            yield fold, result
 
 
-def _unfit(error: Exception) -> tuple[str, str]:
+def _describe_failure(error: Exception) -> tuple[str, str]:
     from distributed import KilledWorker
 
     if isinstance(error, KilledWorker):
-        what = f"lost {error.allowed_failures + 1} workers at the same fold, perhaps for want of memory"
-        return what, "Give them more, train on fewer rows"
-    what = f"has a worker that cannot begin ({type(error).__name__}: {str(error)[:300]})"
-    return what, "Start workers in this project's folder, with its requirements"
+        problem = f"lost {error.allowed_failures + 1} workers at the same fold, perhaps for want of memory"
+        return problem, "Give them more, train on fewer rows"
+    problem = f"has a worker that cannot begin ({type(error).__name__}: {str(error)[:300]})"
+    return problem, "Start workers in this project's folder, with its requirements"
 
 
 def _fit(
@@ -253,15 +254,16 @@ def _fit(
     data: tuple[FloatArray, FloatArray],
     sender: dict[str, str],
 ) -> Any:
-    """Fit a fold on a worker; what stands against that is returned, so that what is raised is the cluster's."""
+    """Fit a fold on a worker; its errors are returned, so that whatever is raised is the cluster's."""
     from distributed import get_worker
 
     own = _versions()
-    if differing := [f"{name} {own.get(name)} instead of {it}" for name, it in sender.items() if own.get(name) != it]:
-        return ClusterError(f"has a worker, {get_worker().address}, with {', '.join(differing)}")
+    if differing := [name for name in sender if own.get(name) != sender[name]]:
+        differences = ", ".join(f"{name} {own.get(name)} instead of {sender[name]}" for name in differing)
+        return ClusterError(f"has a worker, {get_worker().address}, with {differences}")
     try:
         return evaluate.fit_split(unfitted, *data, fold, n_repeats, seed, keep, nested=nested)
-    except Exception as error:  # noqa: BLE001 - raised again where the training is
+    except Exception as error:  # noqa: BLE001 - raised again where the training runs
         return error
 
 
@@ -285,7 +287,7 @@ def _call_within(seconds: float, function: Callable[..., Any], *arguments: Any, 
     def call() -> None:
         try:
             answer.set_result(function(*arguments, **options))
-        except Exception as error:  # noqa: BLE001 - raised where it is waited for
+        except Exception as error:  # noqa: BLE001 - raised below, by `result`
             answer.set_exception(error)
 
     threading.Thread(target=call, daemon=True).start()
@@ -293,7 +295,7 @@ def _call_within(seconds: float, function: Callable[..., Any], *arguments: Any, 
 
 
 def _silence_dask() -> None:
-    """Keep Dask's talk from the log: what matters of it is said by the job."""
+    """Keep Dask's messages out of the log: the job reports what matters of them."""
     for name in _LOGGERS:
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     warnings.filterwarnings("ignore", module="distributed")

@@ -1,4 +1,4 @@
-"""How long a training takes, and what is too long for a comparison of all algorithms."""
+"""How long a training takes, and which is too long for a comparison of all algorithms."""
 
 from data.schema import FEATURES
 from model.fitting.algorithms import ALGORITHMS
@@ -6,29 +6,23 @@ from model.fitting.errors import ModelError
 from model.fitting.evaluate import N_SPLITS, n_repeats_for, pairs_of
 from model.fitting.recipe import Recipe
 
-MOST_COMPARED = 600  # [s] what one algorithm may take where all are compared
-_BESIDES = 1.2e-5  # [s] a row for what any training does: baselines, scores, reading and keeping
+MOST_COMPARED = 600  # [s] that one algorithm may take where all are compared
+_SECONDS_PER_ROW = 1.2e-5  # for what every training does: baselines, scores, reading and keeping
 
 
 def estimate_duration(recipe: Recipe, n_rows: int) -> float:
     """Estimate how long a training takes, with its evaluation, on two cores that have little else to do [s]."""
     cost = ALGORITHMS[recipe.algorithm].cost(n_rows, **recipe.parameters)
-    rounds = n_repeats_for(n_rows)
-    exchanged = (1 + len(FEATURES)) * n_rows * cost.per_row  # each row as it is, and with each input exchanged
-    folds = rounds * (N_SPLITS * cost.seconds + exchanged)
-    pairs = 0.75 * len(pairs_of(rounds)) * cost.seconds  # on three fifths of the rows, where a fold's are on four
-    # Two processes, half as fast again as one.
-    return (folds + pairs) / 1.5 + cost.seconds + exchanged + _BESIDES * n_rows
+    n_repeats = n_repeats_for(n_rows)
+    predicting = (1 + len(FEATURES)) * n_rows * cost.per_row  # each row as it is, and with each input exchanged
+    fitting_folds = n_repeats * (N_SPLITS * cost.seconds + predicting)
+    fitting_pairs = 0.75 * len(pairs_of(n_repeats)) * cost.seconds  # fitted on three fifths of the rows, not on four
+    # Two processes are one and a half times as fast as one.
+    return (fitting_folds + fitting_pairs) / 1.5 + cost.seconds + predicting + _SECONDS_PER_ROW * n_rows
 
 
 def require_quick(recipe: Recipe, n_rows: int) -> None:
-    """Refuse what takes so long that a comparison of all algorithms is not the place for it.
-
-    Raises
-    ------
-    ModelError
-        With the way out.
-    """
+    """Raise a `ModelError`, with the way out, if a training takes too long for a comparison of all algorithms."""
     if (seconds := estimate_duration(recipe, n_rows)) > MOST_COMPARED:
         raise ModelError(
             f"{recipe.label} on {n_rows:,} rows would take about {seconds / 60:,.0f} min, more "

@@ -1,4 +1,4 @@
-"""The queue of trainings in the store: asked for by visitors, worked off one at a time, each by its own process."""
+"""The queue of trainings in the store: visitors ask for them, and a worker process does one at a time."""
 
 import os
 import socket
@@ -18,27 +18,27 @@ from model.store.versions import add_serialised, inserted_number, serialise_rows
 if TYPE_CHECKING:
     import pandas as pd
 
-MAX_WAITING = 20  # over all visitors
-CLUSTER_FAILED = "cluster"  # why a job failed where the same training would go on this machine
-EXIT_NOT_SAVED = 3  # exit code of a worker that could not keep what it has trained
+MAX_WAITING = 20  # of all visitors
+CLUSTER_FAILED = "cluster"  # why a job failed that this machine could do instead
+EXIT_NOT_SAVED = 3  # exit code of a worker that could not save what it trained
 
 
 @dataclass(frozen=True)
 class JobRequest:
-    """What a job is asked for; without an algorithm it makes the refits of the rows.
+    """What a job is to do; without an algorithm it makes the refits of the rows.
 
     Attributes
     ----------
     algorithms
         One, or several to compare.
     parameters
-        Of the algorithm, where it is one; those that are not given have their defaults.
+        Of a single algorithm; those left out have their defaults.
     excluded
-        Places of rows to leave out.
+        Positions of rows to leave out.
     by
-        What to call who asks, for the record.
+        Name of whoever asks, for the record.
     here
-        Whether to train on this machine also where a cluster is set.
+        Whether to train on this machine even if a cluster is set.
     """
 
     data_set_id: int
@@ -50,24 +50,24 @@ class JobRequest:
     here: bool = False
 
     def recipe(self, algorithm: str) -> Recipe:
-        """Return the recipe of one of its algorithms: parameters count where that is the only one."""
+        """Return the recipe of one of its algorithms; the parameters count only if there is no other."""
         return make_recipe(algorithm, self.parameters if len(self.algorithms) == 1 else None, self.seed)
 
     def to_record(self) -> dict[str, Any]:
-        """Return it as the store holds it: plain values."""
+        """Return plain values, as the store holds them."""
         values = asdict(self) | {"algorithms": list(self.algorithms), "excluded": list(self.excluded)}
         return {name: value for name, value in values.items() if name != "here" or value}
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> "JobRequest":
-        """Read what `to_record` has written."""
-        lists = {name: tuple(record.get(name, ())) for name in ("algorithms", "excluded")}
-        return cls(**{**record, **lists})
+        """Read what `to_record` returned."""
+        tuples = {name: tuple(record.get(name, ())) for name in ("algorithms", "excluded")}
+        return cls(**{**record, **tuples})
 
 
 @dataclass(frozen=True)
 class Job:
-    """A training that was asked for; ``done`` and ``total`` count folds."""
+    """A job of the queue; ``done`` and ``total`` count fits."""
 
     id: int
     request: JobRequest
@@ -101,19 +101,19 @@ def submit(
     Parameters
     ----------
     visitor
-        Who asks; one visitor has at most one job waiting.
+        Who asks; each visitor may have one job waiting.
     data
-        Number of a data set; or rows and where they come from, which are then kept with the job or not at all.
+        Number of a data set; or rows and their origin, which are stored together with the job, or neither is.
     algorithms
         One, or several to compare.
     parameters
-        Of the algorithm, where it is one.
+        Of a single algorithm.
     excluded
-        Places of rows to leave out.
+        Positions of rows to leave out.
     by
-        What to call who asks, for the record.
+        Name of whoever asks, for the record.
     here
-        Whether to train on this machine also where a cluster is set.
+        Whether to train on this machine even if a cluster is set.
 
     Returns
     -------
@@ -123,9 +123,9 @@ def submit(
     Raises
     ------
     ModelError
-        If a single recipe is not possible, or would be too large to keep.
+        If the only recipe is not possible or would be too large to keep, or a row to leave out does not exist.
     StoreError
-        If the data are not there, or somebody has to wait first.
+        If the data set does not exist, there is no algorithm, or the visitor has to wait first.
     """
     serialised = {} if isinstance(data, int) else serialise_rows(*data)
     with store.writing() as connection:
@@ -140,18 +140,18 @@ def submit(
             tuple(dict.fromkeys(algorithms)),
             parameters or {},
             seed,
-            tuple(sorted({int(place) for place in excluded})),
+            tuple(sorted({int(position) for position in excluded})),
             by,
             here,
         )
         recipes = [request.recipe(algorithm) for algorithm in request.algorithms]
         if len(recipes) == 1:
             estimate_cost(recipes[0], n_rows)
-        if missing := [place for place in excluded if not 0 <= place < n_rows]:
+        if missing := [position for position in excluded if not 0 <= position < n_rows]:
             raise ModelError(f"There is no row {missing[0]} to leave out: the rows are 0 to {n_rows - 1}.")
         waiting = connection.execute(select(JOB.c.id, JOB.c.visitor).where(JOB.c.state == "waiting")).all()
-        if mine := [job.id for job in waiting if job.visitor == visitor]:
-            raise StoreError(f"Your job {mine[0]} is still waiting. Cancel it, or let it begin first.")
+        if own_waiting := [job.id for job in waiting if job.visitor == visitor]:
+            raise StoreError(f"Your job {own_waiting[0]} is still waiting. Cancel it, or let it begin first.")
         if len(waiting) >= MAX_WAITING:
             raise StoreError(f"{len(waiting)} jobs are waiting already. Try again when some have ended.")
         values = {"request": request.to_record(), "visitor": visitor, "state": "waiting"}
@@ -159,17 +159,17 @@ def submit(
 
 
 def submit_refits(store: Store, data_set_id: int, excluded: tuple[int, ...]) -> None:
-    """Have the refits of rows made by a job without an algorithm, which gives way to what people ask for."""
+    """Queue a job without an algorithm, which makes the refits of rows and gives way to what people ask for."""
     request = JobRequest(data_set_id, excluded=excluded, by=THE_APP).to_record()
     with store.writing() as connection:
-        asked = connection.execute(select(JOB.c.request).where(JOB.c.state.in_(OPEN))).scalars()
-        if request not in asked:
+        open_requests = connection.execute(select(JOB.c.request).where(JOB.c.state.in_(OPEN))).scalars()
+        if request not in open_requests:
             values = {"request": request, "visitor": THE_APP, "state": "waiting"}
             connection.execute(insert(JOB).values(values))
 
 
 def sort_by_turn(current: list[Job]) -> list[Job]:
-    """Order open jobs: the one that runs, what people asked for, and then what the app did."""
+    """Order open jobs: first the running one, then what people asked for, then what the app asked for."""
     return sorted(current, key=lambda job: (job.state != "running", not job.request.algorithms, job.id))
 
 
@@ -180,14 +180,14 @@ def list_jobs(store: Store, *conditions: ColumnElement[bool]) -> list[Job]:
 
 
 def read_jobs(connection: Connection, *conditions: ColumnElement[bool]) -> list[Job]:
-    """As `list_jobs`, in a transaction that has begun."""
+    """List jobs as `list_jobs` does, in a transaction that has begun."""
     columns = [JOB.c[name] for name in Job.__dataclass_fields__]
     rows = connection.execute(select(*columns).where(*conditions).order_by(JOB.c.id)).mappings()
     return [Job(**{**row, "request": JobRequest.from_record(row["request"])}) for row in rows]
 
 
 def list_open_jobs(store: Store) -> list[Job]:
-    """List the running job and those that wait, in their turn."""
+    """List the running job, then those waiting, in their turn."""
     return sort_by_turn(list_jobs(store, JOB.c.state.in_(OPEN)))
 
 
@@ -209,9 +209,9 @@ def find_last_ended(store: Store) -> Job | None:
 
 
 def ending_values(state: str, message: str, failure: str | None = None) -> dict[str, object]:
-    """What changes in a job that ends."""
-    other = JOB.alias()
-    end_number = select(func.coalesce(func.max(other.c.end_number), 0) + 1).scalar_subquery()
+    """Return the values that change in a job when it ends."""
+    all_jobs = JOB.alias()
+    end_number = select(func.coalesce(func.max(all_jobs.c.end_number), 0) + 1).scalar_subquery()
     return {"state": state, "ended_at": now(), "end_number": end_number, "message": message, "failure": failure}
 
 
@@ -221,48 +221,36 @@ def find_next(store: Store) -> int:
 
 
 def cancel(store: Store, number: int) -> bool:
-    """End a job that waits or runs; its worker finds out within a second and ends itself.
-
-    Returns
-    -------
-    bool
-        False where it had ended already.
-    """
+    """End a job and return whether it was still open; its worker notices within a second and ends itself."""
     return change(store, and_(JOB.c.id == number, JOB.c.state.in_(OPEN)), **ending_values("cancelled", "Cancelled."))
 
 
 def change(store: Store, condition: ColumnElement[bool], **values: Any) -> bool:
-    """Change the jobs that meet a condition on their table; whether there were any."""
+    """Change the jobs that meet a condition on their table, and return whether there were any."""
     with store.writing() as connection:
         return connection.execute(update(JOB).where(condition).values(values)).rowcount > 0
 
 
 def is_owned_by(number: int, worker: str) -> ColumnElement[bool]:
-    """Condition on the job table: this job is running, and this worker has it."""
+    """Condition on the job table: this job is running, and belongs to this worker."""
     return and_(JOB.c.id == number, JOB.c.state == "running", JOB.c.worker == worker)
 
 
 def send_heartbeat(store: Store, number: int, worker: str, **values: Any) -> bool:
-    """Say that the worker is alive, and how far it is.
+    """Record that the worker is alive, and how far it is.
 
-    Returns
-    -------
-    bool
-        False where the job was cancelled or given up for lost: the worker must stop.
+    Return False if the job was cancelled or given up for lost: the worker must stop.
     """
     return change(store, is_owned_by(number, worker), heartbeat=now(), **values)
 
 
 def claim_job(store: Store, number: int) -> str:
-    """Become the worker of a job that waits, or that was set running for this process to take.
+    """Become the worker of a job that waits, or that was set running for this process to claim.
 
-    Returns
-    -------
-    str
-        The worker's name; empty where the job is not to be had.
+    Return the worker's name; empty if the job cannot be claimed.
     """
     worker = f"{socket.gethostname()}:{os.getpid()}"
-    mine = and_(JOB.c.state == "running", JOB.c.worker == f"{socket.gethostname()}:")
-    nobody = and_(JOB.c.state == "waiting", ~select(JOB.c.id).where(JOB.c.state == "running").correlate(None).exists())
-    taken = {"state": "running", "worker": worker, "started_at": now(), "heartbeat": now()}
-    return worker if change(store, and_(JOB.c.id == number, or_(mine, nobody)), **taken) else ""
+    is_unclaimed = and_(JOB.c.state == "running", JOB.c.worker == f"{socket.gethostname()}:")
+    is_due = and_(JOB.c.state == "waiting", ~select(JOB.c.id).where(JOB.c.state == "running").correlate(None).exists())
+    running_values = {"state": "running", "worker": worker, "started_at": now(), "heartbeat": now()}
+    return worker if change(store, and_(JOB.c.id == number, or_(is_unclaimed, is_due)), **running_values) else ""

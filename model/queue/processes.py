@@ -10,32 +10,32 @@ from typing import Any
 from joblib import Parallel, delayed, parallel_config
 
 N_PROCESSES = min(4, os.cpu_count() or 1)
-_WORTH_THEM = 1.5  # [s] of fits; they take about as long to start
+_WORTH_STARTING = 1.5  # [s] of fits; the processes take about as long to start
 
 
 def worthwhile_processes(seconds: float, most: int = N_PROCESSES) -> int:
-    """How many processes are worth their start for fits that take so long in all [s]."""
-    return most if seconds > _WORTH_THEM else 1
+    """How many processes are worth starting for fits that take ``seconds`` in all."""
+    return most if seconds > _WORTH_STARTING else 1
 
 
 def using_helpers() -> AbstractContextManager[Any]:
-    """Return the context in which joblib uses them."""
-    return parallel_config("loky", initializer=_follow, initargs=(os.getpid(),))
+    """Return the context in which joblib uses helper processes."""
+    return parallel_config("loky", initializer=_end_with_parent, initargs=(os.getpid(),))
 
 
 def start_helpers() -> None:
-    """Start them, which takes them as long as reading the rows takes this one."""
+    """Start the helpers; they take about as long as this process takes to read the rows."""
     with using_helpers():
         Parallel(n_jobs=N_PROCESSES)(delayed(import_module)("sklearn.ensemble") for _ in range(N_PROCESSES))
 
 
-def _follow(parent: int) -> None:
-    """Let a process end when this one is killed, instead of waiting for it for minutes."""
+def _end_with_parent(parent: int) -> None:
+    """End a helper soon after its parent was killed, not minutes later."""
 
-    def watch() -> None:
+    def watch_parent() -> None:
         while os.getppid() == parent:
             time.sleep(1)
         os._exit(1)
 
     if os.name == "posix":
-        threading.Thread(target=watch, daemon=True).start()
+        threading.Thread(target=watch_parent, daemon=True).start()

@@ -1,4 +1,4 @@
-"""Move a whole store into another database, and prove that all of it arrived."""
+"""Copy a whole store into another database, and prove that all of it arrived."""
 
 import hashlib
 import json
@@ -35,40 +35,40 @@ class Copied:
 def copy_store(source_url: str, target_url: str) -> list[Copied]:
     """Copy everything from one store to an empty one: all of it, checked, or nothing.
 
-    Numbers stay, and none is given again that was ever given.
+    Rows keep their numbers, and no number that was ever used is used again.
 
     Parameters
     ----------
     source_url, target_url
-        Of the databases, as SQLAlchemy writes them; the target is created where there is none.
+        Of the databases, as SQLAlchemy writes them; the target is created if it does not exist.
 
     Returns
     -------
     list of Copied
-        A table each.
+        One for each table.
 
     Raises
     ------
     StoreError
-        If one of them cannot be used, the source has a job under way, the target holds something, or what arrived is
-        not what was sent.
+        If a store cannot be used, the source has a job under way, the target is not empty, or what arrived is not
+        what was sent.
     """
     source = Store(source_url, create=False)
-    Dispatcher().dispatch(source, starting=False)  # one whose worker is gone is not under way
+    Dispatcher().dispatch(source, starting=False)  # closes a job whose worker is gone
     if jobs.list_jobs(source, JOB.c.state == "running"):
         raise StoreError(f"The store {source.location} has a training under way. Wait for its end, or cancel it.")
     return _copy(source, Store(target_url))
 
 
 def _copy(source: Store, target: Store) -> list[Copied]:
-    with source.reading() as giving, target.writing() as taking:
+    with source.reading() as source_connection, target.writing() as target_connection:
         for table in _TABLES:
-            if taking.execute(select(func.count()).select_from(table)).scalar():
+            if target_connection.execute(select(func.count()).select_from(table)).scalar():
                 raise StoreError(f"The store {target.location} is not empty. Name a new one; nothing was copied.")
-        sent = [_send(source, giving, taking, table) for table in _TABLES]
-        if sent != [_summed(table, _rows(taking, table)) for table in _TABLES]:
+        copied_tables = [_copy_table(source, source_connection, target_connection, table) for table in _TABLES]
+        if copied_tables != [_checksum_rows(table, _read_rows(target_connection, table)) for table in _TABLES]:
             raise StoreError(f"What arrived in {target.location} is not what was sent. Nothing was kept; try again.")
-    return sent
+    return copied_tables
 
 
 def write_backup(store: Store, target: Path) -> None:
@@ -77,9 +77,9 @@ def write_backup(store: Store, target: Path) -> None:
     Parameters
     ----------
     store
-        A file, or in PostgreSQL.
+        In a file or in PostgreSQL.
     target
-        Must not be there yet.
+        Must not exist yet.
 
     Raises
     ------
@@ -90,26 +90,26 @@ def write_backup(store: Store, target: Path) -> None:
         if target.exists():
             raise FileExistsError
         store.check()
-        # On the disk of another machine SQLite does not work, but a whole file can be kept there.
-        aside = TemporaryDirectory(prefix="backup-") if network_file_system(target.parent) else nullcontext()
-        with TemporaryDirectory(prefix="backup-", dir=target.parent) as beside, aside as folder:
-            part, whole = Path(folder or beside) / "store.db", Path(beside) / "store.db"
+        # SQLite does not work on the disk of another machine, but a finished file can be kept there.
+        local_directory = TemporaryDirectory(prefix="backup-") if network_file_system(target.parent) else nullcontext()
+        with TemporaryDirectory(prefix="backup-", dir=target.parent) as target_folder, local_directory as local_folder:
+            draft, finished = Path(local_folder or target_folder) / "store.db", Path(target_folder) / "store.db"
             if store.is_file:
-                with store.reading() as connection, closing(sqlite3.connect(part)) as copied:
-                    file: Any = connection.connection.driver_connection
-                    file.backup(copied)
+                with store.reading() as connection, closing(sqlite3.connect(draft)) as draft_connection:
+                    sqlite_connection: Any = connection.connection.driver_connection
+                    sqlite_connection.backup(draft_connection)
             else:
-                target_store = Store(f"sqlite:///{part}")
+                target_store = Store(f"sqlite:///{draft}")
                 _copy(store, target_store)
                 target_store.close()
-            if part != whole:
-                shutil.copyfile(part, whole)
+            if draft != finished:
+                shutil.copyfile(draft, finished)
             try:
-                target.hardlink_to(whole)  # unlike renaming, this never replaces what has come there meanwhile
+                target.hardlink_to(finished)  # unlike renaming, this never replaces a file that has appeared meanwhile
             except FileExistsError:
                 raise
-            except OSError:  # some disks know no links
-                whole.rename(target)
+            except OSError:  # some disks have no links
+                finished.rename(target)
     except FileExistsError:
         raise StoreError(f"{target} is there already. Name a new file; nothing was written.") from None
     except (OSError, sqlite3.Error) as error:
@@ -117,24 +117,24 @@ def write_backup(store: Store, target: Path) -> None:
         raise StoreError(f"{target} cannot be written ({reason}). Name a file in a folder that can be.") from error
 
 
-def _send(source: Store, giving: Connection, taking: Connection, table: Any) -> Copied:
-    def given() -> Iterator[Any]:
-        with source.explaining():  # else what is wrong there would be said of the target
-            yield from _rows(giving, table)
+def _copy_table(source: Store, source_connection: Connection, target_connection: Connection, table: Any) -> Copied:
+    def read_source_rows() -> Iterator[Any]:
+        with source.explaining():  # else a fault of the source would be blamed on the target
+            yield from _read_rows(source_connection, table)
 
-    def passing() -> Iterator[Any]:
-        for row in given():
-            taking.execute(insert(table).values(row))
+    def copy_rows() -> Iterator[Any]:
+        for row in read_source_rows():
+            target_connection.execute(insert(table).values(row))
             yield row
 
-    sent = _summed(table, passing())
+    copied_table = _checksum_rows(table, copy_rows())
     with source.explaining():
-        last = _last_number(giving, table.name)
-    _continue_numbers(taking, table.name, last)
-    return sent
+        last_number = _last_number(source_connection, table.name)
+    _continue_numbers(target_connection, table.name, last_number)
+    return copied_table
 
 
-def _summed(table: Any, rows: Iterator[Any]) -> Copied:
+def _checksum_rows(table: Any, rows: Iterator[Any]) -> Copied:
     digest, n_rows = hashlib.sha256(), 0
     for row in rows:
         digest.update(_canonical(row))
@@ -142,26 +142,24 @@ def _summed(table: Any, rows: Iterator[Any]) -> Copied:
     return Copied(table.name, n_rows, digest.hexdigest())
 
 
-def _rows(connection: Connection, table: Any) -> Iterator[dict[str, Any]]:
-    """The rows one after another: together they may be larger than the memory."""
-    one = select(table).where(table.c.id == bindparam("number"))
+def _read_rows(connection: Connection, table: Any) -> Iterator[dict[str, Any]]:
+    """Yield the rows one by one: together they may be larger than the memory."""
+    row_query = select(table).where(table.c.id == bindparam("number"))
     for number in connection.execute(select(table.c.id).order_by(table.c.id)).scalars().all():
-        yield dict(connection.execute(one, {"number": number}).mappings().one())
+        yield dict(connection.execute(row_query, {"number": number}).mappings().one())
 
 
-def _canonical(
-    row: dict[str, Any],
-) -> bytes:
-    """A row as bytes that are the same whichever database it came from."""
+def _canonical(row: dict[str, Any]) -> bytes:
+    """A row as bytes that are the same whichever database it comes from."""
 
-    def plain(value: bytes | datetime) -> str:
+    def to_text(value: bytes | datetime) -> str:
         return hashlib.sha256(value).hexdigest() if isinstance(value, bytes) else value.isoformat()
 
-    return json.dumps(row, sort_keys=True, default=plain).encode()
+    return json.dumps(row, sort_keys=True, default=to_text).encode()
 
 
 def _last_number(connection: Connection, table: Any) -> int:
-    """The highest number that was ever given in a table, or 0."""
+    """The highest number that a row of a table ever had, or 0."""
     if connection.dialect.name == "sqlite":
         given = text("SELECT seq FROM sqlite_sequence WHERE name = :table")
         return connection.execute(given, {"table": table}).scalar() or 0
@@ -169,13 +167,13 @@ def _last_number(connection: Connection, table: Any) -> int:
     return connection.execute(given).scalar() or 0
 
 
-def _continue_numbers(connection: Connection, table: Any, last: int) -> None:
-    """Have the next row of a table numbered after the last one ever."""
-    if not last:
+def _continue_numbers(connection: Connection, table: Any, last_number: int) -> None:
+    """Number the next row of a table after the last one that it ever had."""
+    if not last_number:
         return
     if connection.dialect.name == "sqlite":
         connection.execute(text("DELETE FROM sqlite_sequence WHERE name = :table"), {"table": table})
-        given = text("INSERT INTO sqlite_sequence (name, seq) VALUES (:table, :last)")
+        statement = text("INSERT INTO sqlite_sequence (name, seq) VALUES (:table, :last)")
     else:
-        given = text("SELECT setval(pg_get_serial_sequence(:table, 'id'), :last)")
-    connection.execute(given, {"table": table, "last": last})
+        statement = text("SELECT setval(pg_get_serial_sequence(:table, 'id'), :last)")
+    connection.execute(statement, {"table": table, "last": last_number})

@@ -1,4 +1,4 @@
-"""``python -m model.queue.worker JOB``: the process that does one training of the queue, at low priority."""
+"""``python -m model.queue.worker JOB``: the process that does a job and those that wait behind it, at low priority."""
 
 import itertools
 import logging
@@ -34,9 +34,9 @@ from model.store.versions import Version, add_version, list_data_sets, list_vers
 
 EvaluatedOn = tuple[str, Folds, dict[str, str]]  # rows, folds, libraries
 
-_BEAT = 0.5  # [s]
-_PERSISTS = 90  # [s] in keeping what was trained, while the store's server is away
-_N_TRIES = 5  # more where it is not; each waits as long as the store waits for another writer
+_BEAT = 0.5  # [s] between heartbeats
+_SAVE_PATIENCE = 90  # [s] to go on trying to save what was trained, while the store's server is away
+_N_RETRIES = 5  # to save where no server is away; each waits as long as the store waits for another writer
 
 
 def main(number: int) -> int:
@@ -71,15 +71,15 @@ def _run_job(store: Store, number: int, worker: str) -> None:
         job = jobs.find_job(store, number)
         if not job:
             raise StoreError(f"Job {number} is no longer in the store.")
-        done = _train_job(store, job, worker)
+        outcome = _train_job(store, job, worker)
         ending.set()
-        _finish(store, number, worker, "done", done)
-    except Exception as error:  # whatever it is, nobody may wait for this job for ever
+        _finish(store, number, worker, "done", outcome)
+    except Exception as error:  # whatever went wrong, the job must end: somebody waits for it
         if not isinstance(error, (ValueError, StoreError, ClusterError, MemoryError)):
             logging.getLogger(__name__).exception("job %d", number)
         ending.set()
         failure = jobs.CLUSTER_FAILED if isinstance(error, ClusterError) else None
-        _finish(store, number, worker, "failed", _Done(notes=[_reason_of(error)], failure=failure))
+        _finish(store, number, worker, "failed", _Outcome(notes=[_reason_of(error)], failure=failure))
     finally:
         over.set()
 
@@ -93,44 +93,44 @@ def _reason_of(error: Exception) -> str:
 
 
 def _send_heartbeats(store: Store, number: int, worker: str, ending: threading.Event, over: threading.Event) -> None:
-    """Keep the job alive until it is over, and end this process with its helpers when the job is no longer ours."""
+    """Send heartbeats until the job is over; end this process and its helpers when the job is no longer ours."""
     is_ours = True
     while is_ours:
         if over.wait(_BEAT):
             return
-        with suppress(StoreError):  # somebody else is writing; the next beat will do
+        with suppress(StoreError):  # another process is writing; the next heartbeat will do
             is_ours = send_heartbeat(store, number, worker) or ending.is_set()
-    os._exit(1)  # its helpers follow, and joblib's tracker then frees the memory that they shared
+    os._exit(1)  # its helpers follow, and joblib's tracker then frees the memory they shared
 
 
-def _finish(store: Store, number: int, worker: str, state: str, done: "_Done") -> None:
-    """Keep what was trained and close the job in one transaction, or neither where the job is no longer ours."""
-    deadline = time.monotonic() + _PERSISTS
-    for n_tries in itertools.count():
+def _finish(store: Store, number: int, worker: str, state: str, outcome: "_Outcome") -> None:
+    """Save what was trained and close the job in one transaction; do neither where the job is no longer ours."""
+    deadline = time.monotonic() + _SAVE_PATIENCE
+    for n_retries in itertools.count():
         try:
             with store.writing() as connection:
-                ended = (
+                closing_statement = (
                     update(JOB)
                     .where(is_owned_by(number, worker))
-                    .values(jobs.ending_values(state, " ".join(done.notes)[:2000], done.failure))
+                    .values(jobs.ending_values(state, " ".join(outcome.notes)[:2000], outcome.failure))
                 )
-                if connection.execute(ended).rowcount:
-                    for evaluation in done.evaluations:
+                if connection.execute(closing_statement).rowcount:
+                    for evaluation in outcome.evaluations:
                         add_evaluation(connection, *evaluation)
-                    for refits in done.refits:
+                    for refits in outcome.refits:
                         add_refits(connection, *refits)
-                    for model, more in done.trained:
-                        add_version(connection, model, job_id=number, **more)
+                    for model, version_values in outcome.trained:
+                        add_version(connection, model, job_id=number, **version_values)
         except StoreError as error:
-            if time.monotonic() > deadline or (n_tries == _N_TRIES and not error.is_transient):
+            if time.monotonic() > deadline or (n_retries == _N_RETRIES and not error.is_transient):
                 raise
             time.sleep(1 if error.is_transient else 0)
         else:
             return
 
 
-class _Done(NamedTuple):
-    """What a job has to show: arguments of `add_version`, `add_evaluation` and `add_refits`, and what was left out."""
+class _Outcome(NamedTuple):
+    """What a job has produced: arguments of `add_version`, `add_evaluation` and `add_refits`, and its message."""
 
     trained: Sequence[tuple[Model, dict[str, Any]]] = ()
     evaluations: Sequence[tuple[Recipe, str, Folds, dict[str, str], FloatArray]] = ()
@@ -139,38 +139,38 @@ class _Done(NamedTuple):
     failure: str | None = None
 
 
-def _train_job(store: Store, job: jobs.Job, worker: str) -> _Done:
-    """Train what the job asks for, and evaluate the active recipe on the same rows and folds to hold it against."""
+def _train_job(store: Store, job: jobs.Job, worker: str) -> _Outcome:
+    """Train what the job asks for, and evaluate the active recipe on the same rows and folds for comparison."""
     request = job.request
     helpers = _start_helpers_early(store, request)
     rows = read_rows(store, request.data_set_id, request.excluded)
     require_usable(rows)
     if not request.algorithms:
-        return _Done(refits=_make_missing_refits(store, rows))
+        return _Outcome(refits=_make_missing_refits(store, rows))
     recipes, notes = _possible_recipes(request, len(rows))
     evaluated_on = fingerprint(rows), Folds(evaluate.n_repeats_for(len(rows))), libraries()
-    active, known = _active(store), _known_evaluations(store, evaluated_on, recipes)
+    active, known_versions = _read_active_version(store), _versions_evaluated_on(store, evaluated_on, recipes)
     if len(request.algorithms) > 1:
-        recipes = [recipe for recipe in recipes if _is_new(known, recipe, notes)]
-    unknown = [recipe for recipe in recipes if recipe not in known]
-    is_evaluated, others = active and _is_evaluated(store, active.recipe, evaluated_on), []
+        recipes = [recipe for recipe in recipes if _is_new(known_versions, recipe, notes)]
+    unevaluated = [recipe for recipe in recipes if recipe not in known_versions]
+    is_evaluated, rivals = active and _is_evaluated(store, active.recipe, evaluated_on), []
     if active and not is_evaluated and active.recipe not in recipes and _can_be_evaluated(active, len(rows), notes):
-        others = [active.recipe]
+        rivals = [active.recipe]
     n_repeats = evaluate.n_repeats_for(len(rows))
-    n_fits = len(others) * evaluate.n_fits_of(n_repeats, nested=False)
-    progress = _Progress(store, job.id, worker, n_fits + len(unknown) * evaluate.n_fits_of(n_repeats, nested=True))
-    n_jobs = _n_jobs([*others, *unknown], len(rows))
-    with _cluster(request, rows, helpers, is_needed=bool(others or unknown)) as send:
-        # All at once, so that no worker of a cluster waits for what is done here between two recipes.
-        fits = {recipe: send(recipe) for recipe in others}
-        fits |= {recipe: send(recipe, keep=predictions_and_losses, nested=True) for recipe in unknown}
+    n_fits = len(rivals) * evaluate.n_fits_of(n_repeats, nested=False)
+    progress = _Progress(store, job.id, worker, n_fits + len(unevaluated) * evaluate.n_fits_of(n_repeats, nested=True))
+    n_jobs = _n_jobs([*rivals, *unevaluated], len(rows))
+    with _folds_sender(request, rows, helpers, is_needed=bool(rivals or unevaluated)) as send:
+        # All at once, so that no worker of a cluster waits while this machine works between two recipes.
+        fits = {recipe: send(recipe) for recipe in rivals}
+        fits |= {recipe: send(recipe, keep=predictions_and_losses, nested=True) for recipe in unevaluated}
         evaluations = [
-            (recipe, *evaluated_on, _evaluate(rows, recipe, progress, n_jobs, fits.pop(recipe))) for recipe in others
+            (recipe, *evaluated_on, _evaluate(rows, recipe, progress, n_jobs, fits.pop(recipe))) for recipe in rivals
         ]
         trained = []
         for recipe in recipes:
             try:
-                model = _train_again(known, recipe, rows) or train(
+                model = _train_again(known_versions, recipe, rows) or train(
                     rows, recipe, n_jobs=n_jobs, progress=progress.of(recipe), fits=fits.pop(recipe, None)
                 )
             except ValueError as error:  # a ModelError, or what scikit-learn cannot fit on some fold
@@ -180,16 +180,16 @@ def _train_job(store: Store, job: jobs.Job, worker: str) -> _Done:
             else:
                 trained.append(model)
         refits = []
-        with suppress(ValueError):  # of figures beyond what trees can hold, say: the versions are kept all the same
+        with suppress(ValueError):  # figures beyond what trees can hold, say: the versions are stored all the same
             refits = _make_missing_refits(store, rows, n_jobs)
-    more = {"data_set_id": request.data_set_id, "excluded": list(request.excluded), "by": request.by}
-    if active and (is_evaluated or others or active.recipe in [model.metadata.recipe for model in trained]):
-        more["rival_id"] = active.id
-    return _Done([(model, more) for model in trained], evaluations, refits, notes)
+    version_values = {"data_set_id": request.data_set_id, "excluded": list(request.excluded), "by": request.by}
+    if active and (is_evaluated or rivals or active.recipe in [model.metadata.recipe for model in trained]):
+        version_values["rival_id"] = active.id
+    return _Outcome([(model, version_values) for model in trained], evaluations, refits, notes)
 
 
 def _make_missing_refits(store: Store, rows: pd.DataFrame, n_jobs: int = 1) -> list[tuple[str, Refits]]:
-    """Make the refits of rows that have none in the store, or damaged ones."""
+    """Make the refits of rows if the store has none, or damaged ones."""
     sha256 = fingerprint(rows)
     with suppress(DamagedError):
         if read_refits(store, sha256):
@@ -198,7 +198,7 @@ def _make_missing_refits(store: Store, rows: pd.DataFrame, n_jobs: int = 1) -> l
 
 
 def _can_be_evaluated(active: Version, n_rows: int, notes: list[str]) -> bool:
-    """Whether the active recipe can be evaluated on so many rows; else it is told why not."""
+    """Whether the active recipe can be evaluated on so many rows; if not, a note says why."""
     try:
         estimate_cost(active.recipe, n_rows)
     except ModelError as error:
@@ -208,32 +208,32 @@ def _can_be_evaluated(active: Version, n_rows: int, notes: list[str]) -> bool:
 
 
 def _is_evaluated(store: Store, recipe: Recipe, evaluated_on: EvaluatedOn) -> bool:
-    """Whether the evaluation of a recipe is there; one that is damaged is made anew."""
+    """Whether the store has an evaluation of a recipe; a damaged one does not count, and is made anew."""
     with suppress(DamagedError):
         return find_evaluation(store, recipe, *evaluated_on) is not None
     return False
 
 
-def _is_new(known: dict[Recipe, tuple[int, Kept]], recipe: Recipe, notes: list[str]) -> bool:
-    """Whether no version is of this recipe on these rows; else it is named."""
-    if recipe in known:
-        number, _ = known[recipe]
+def _is_new(known_versions: dict[Recipe, tuple[int, Kept]], recipe: Recipe, notes: list[str]) -> bool:
+    """Whether no version has this recipe on these rows; if one has, a note names it."""
+    if recipe in known_versions:
+        number, _ = known_versions[recipe]
         notes.append(f"Version {number} is a {recipe.label} on these rows already.")
         return False
     return True
 
 
 def _n_jobs(recipes: list[Recipe], n_rows: int) -> int:
-    """How many processes are worth their start for the fits of these recipes."""
+    """How many processes are worth starting for the fits of these recipes."""
     seconds = sum(duration.estimate_duration(recipe, n_rows) for recipe in recipes)
     return processes.worthwhile_processes(seconds)
 
 
 def _start_helpers_early(store: Store, request: JobRequest) -> threading.Thread | None:
-    """Have helpers start while the rows are read, where what is asked for is worth it and not for a cluster."""
-    n_rows = next((data.n_rows for data in list_data_sets(store) if data.id == request.data_set_id), 0)
-    asked = [request.recipe(algorithm) for algorithm in request.algorithms]
-    if cluster.cluster_address() or not n_rows or _n_jobs(asked, n_rows) == 1:
+    """Start helpers while the rows are read, if the fits are worth it and no cluster is set."""
+    n_rows = next((data_set.n_rows for data_set in list_data_sets(store) if data_set.id == request.data_set_id), 0)
+    recipes = [request.recipe(algorithm) for algorithm in request.algorithms]
+    if cluster.cluster_address() or not n_rows or _n_jobs(recipes, n_rows) == 1:
         return None
     helpers = threading.Thread(target=processes.start_helpers)
     helpers.start()
@@ -259,7 +259,7 @@ def _evaluate(
 
 
 def _possible_recipes(request: JobRequest, n_rows: int) -> tuple[list[Recipe], list[str]]:
-    """The recipes of a request; of several, those too large or slow for these rows are left out with a word."""
+    """The recipes of a request; of several, those too large or slow for these rows are left out, with a note."""
     recipes, notes = [], []
     for algorithm in request.algorithms:
         recipe = request.recipe(algorithm)
@@ -275,68 +275,68 @@ def _possible_recipes(request: JobRequest, n_rows: int) -> tuple[list[Recipe], l
     return recipes, notes
 
 
-def _active(store: Store) -> Version | None:
+def _read_active_version(store: Store) -> Version | None:
     number = history.find_active(store)[0]
     return read_version(store, number) if number else None
 
 
-def _known_evaluations(
+def _versions_evaluated_on(
     store: Store, evaluated_on: EvaluatedOn, recipes: list[Recipe]
 ) -> dict[Recipe, tuple[int, Kept]]:
-    """Of the versions with the same rows, folds and libraries: recipe -> (newest number, what is kept of it)."""
-    newest = {
-        each.recipe: each.id
-        for each in list_versions(store, MODEL_VERSION.c.broken.is_(None))
-        if each.metadata.evaluated_on == evaluated_on and each.metadata.coverage  # earlier releases did not measure it
+    """Versions with the same rows, folds and libraries: recipe -> (newest number, what is stored of it)."""
+    newest_numbers = {
+        version.recipe: version.id
+        for version in list_versions(store, MODEL_VERSION.c.broken.is_(None))
+        if version.metadata.evaluated_on == evaluated_on and version.metadata.coverage  # earlier releases lack it
     }
-    known = {}
-    for recipe in newest.keys() & set(recipes):
-        with suppress(DamagedError):  # else it is trained as if it were not there
-            known[recipe] = newest[recipe], read_kept(store, newest[recipe])
-    return known
+    versions = {}
+    for recipe in newest_numbers.keys() & set(recipes):
+        with suppress(DamagedError):  # else the recipe is trained as if the version were not there
+            versions[recipe] = newest_numbers[recipe], read_kept(store, newest_numbers[recipe])
+    return versions
 
 
-def _train_again(known: dict[Recipe, tuple[int, Kept]], recipe: Recipe, rows: pd.DataFrame) -> Model | None:
-    """Fit a recipe anew that a version has evaluated on these rows; None where none has."""
-    if recipe not in known:
+def _train_again(known_versions: dict[Recipe, tuple[int, Kept]], recipe: Recipe, rows: pd.DataFrame) -> Model | None:
+    """Fit a recipe anew that a version has evaluated on these rows; None if no version has."""
+    if recipe not in known_versions:
         return None
-    _, kept = known[recipe]
+    _, kept = known_versions[recipe]
     return train_again(kept.metadata, kept.predictions, kept.importance, rows)
 
 
 @contextmanager
-def _cluster(
+def _folds_sender(
     request: JobRequest, rows: pd.DataFrame, helpers: threading.Thread | None, *, is_needed: bool
 ) -> Iterator[Callable[..., Any]]:
-    """Yield what has the folds of a recipe fitted in the cluster, or leaves them to this machine."""
+    """Yield a function that sends the folds of a recipe to the cluster, or does nothing if this machine fits them."""
     if request.here or not cluster.cluster_address() or not is_needed:
         if helpers:
             helpers.join()
         with processes.using_helpers():
-            yield lambda recipe, **keep: None
+            yield lambda recipe, **options: None
         return
     X, y, n_repeats = features(rows), target(rows), evaluate.n_repeats_for(len(rows))
-    with closing(cluster.Cluster(cluster.cluster_address())) as reached:
-        yield lambda recipe, **keep: reached.send(build_pipeline(recipe), X, y, n_repeats=n_repeats, **keep)
+    with closing(cluster.Cluster(cluster.cluster_address())) as connection:
+        yield lambda recipe, **options: connection.send(build_pipeline(recipe), X, y, n_repeats=n_repeats, **options)
 
 
 class _Progress:
-    """Counts the fits of all recipes together and tells the store after each."""
+    """Counts the fits of all recipes together, and tells the store after each."""
 
     def __init__(self, store: Store, number: int, worker: str, n_fits: int) -> None:
-        self._told, self._n_done, self._n_fits = (store, number, worker), 0, n_fits
+        self._running_job, self._n_done, self._n_fits = (store, number, worker), 0, n_fits
 
     def of(self, recipe: Recipe) -> Callable[[int, int], None]:
-        """Begin the next recipe; the function returned is called with (fits done, fits in all)."""
+        """Begin the next recipe; return the function to call with (fits done, fits in all)."""
         n_before, label = self._n_done, recipe.label
 
-        def tell(done: int, total: int) -> None:
+        def report(done: int, total: int) -> None:
             self._n_done = n_before + done
             message = f"{label[0].upper()}{label[1:]}: fit {done} of {total}"
-            with suppress(StoreError):  # the next fold tells it
-                send_heartbeat(*self._told, done=self._n_done, total=self._n_fits, message=message)
+            with suppress(StoreError):  # the next fit reports it
+                send_heartbeat(*self._running_job, done=self._n_done, total=self._n_fits, message=message)
 
-        return tell
+        return report
 
 
 if __name__ == "__main__":

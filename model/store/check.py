@@ -1,4 +1,4 @@
-"""What in a store is damaged: its file as a whole, and whatever has a checksum of its own."""
+"""What is damaged in a store: its file as a whole, or anything that has a checksum of its own."""
 
 import hashlib
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from model.store.versions import read_kept, read_rows
 
 
 def list_damages(store: Store) -> list[str]:
-    """Read all of a store, and say what is damaged, a sentence each.
+    """Read all of a store and list what is damaged, one sentence each.
 
     Raises
     ------
@@ -25,13 +25,13 @@ def list_damages(store: Store) -> list[str]:
     try:
         store.check()
     except StoreError as error:
-        return [str(error)]  # nothing that such a file says can be believed
+        return [str(error)]  # nothing in such a file can be trusted
     parts = (
         ("Data set", DATA_SET.c.id, read_rows),
         ("Evaluation", EVALUATION.c.sha256, read_predictions),
         ("Refits", REFITS.c.rows_sha256, read_refits),
         ("Version", MODEL_VERSION.c.id, read_kept),
-        ("Version", MODEL_VERSION.c.id, _require_model),
+        ("Version", MODEL_VERSION.c.id, _require_intact_model),
     )
     return [sentence for part in parts for sentence in _damages_of(store, *part)]
 
@@ -40,19 +40,19 @@ def _damages_of(store: Store, name: str, key: Column[Any], read: Callable[[Store
     with store.reading() as connection:
         keys = connection.execute(select(key).order_by(key)).scalars().all()
     sentences = []
-    for each in keys:
+    for row_key in keys:
         try:
-            read(store, each)
+            read(store, row_key)
         except DamagedError as error:
             sentences.append(str(error))
         except StoreError as error:
-            if not isinstance(error.__cause__, ValueError):  # that of a text which no longer is JSON
+            if not isinstance(error.__cause__, ValueError):  # raised by text that is no longer JSON
                 raise
-            sentences.append(f"{name} {each}: {error}")
+            sentences.append(f"{name} {row_key}: {error}")
     return sentences
 
 
-def _require_model(store: Store, number: int) -> None:
+def _require_intact_model(store: Store, number: int) -> None:
     columns = MODEL_VERSION.c.model, MODEL_VERSION.c.sha256
     with store.reading() as connection:
         content, sha256 = connection.execute(select(*columns).where(MODEL_VERSION.c.id == number)).one()

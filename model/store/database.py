@@ -24,11 +24,11 @@ from model.store.tables import HELD, METADATA, SCHEMA, SCHEMA_VERSION, engine_of
 _UNWRITABLE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 DEFAULT_URL = f"sqlite:///{(Path(__file__).parents[1] / 'store.db').as_posix()}"
 STORE_SETTING = "PETROL_STORE_URL"
-_AS = "sqlite:////folder/store.db, or postgresql+psycopg://user:password@host/database"
-_HARMLESS = re.compile(r"No module named|import of|\S+ is not one of")  # of reasons that repeat nothing of the address
-_AWAY = exc.OperationalError, exc.InterfaceError, exc.TimeoutError  # of a server
-FAILURES: Counter[str] = Counter()  # of all stores of this process: kind -> how often
-_JUST_NOW = 50_000_000  # [ns] files carry times no finer than a few milliseconds
+_URL_FORMS = "sqlite:////folder/store.db, or postgresql+psycopg://user:password@host/database"
+_HARMLESS = re.compile(r"No module named|import of|\S+ is not one of")  # reasons that repeat nothing of the address
+_AWAY = exc.OperationalError, exc.InterfaceError, exc.TimeoutError  # errors of a server that is away
+FAILURES: Counter[str] = Counter()  # in all stores of this process: kind -> how often
+_JUST_NOW = 50_000_000  # [ns]; the times of files are no finer than a few milliseconds
 
 
 class StoreError(Exception):
@@ -38,9 +38,9 @@ class StoreError(Exception):
     ----------
     message
     may_hide_promotions
-        Whether there is a store that may hold promotions which are not being served.
+        Whether there is a store that may have promotions which are not being served.
     is_transient
-        Whether it may be over in a moment, with nothing done.
+        Whether it may pass in a moment, with nothing done.
     """
 
     def __init__(self, message: str, *, may_hide_promotions: bool = False, is_transient: bool = False) -> None:
@@ -49,14 +49,14 @@ class StoreError(Exception):
 
 
 class Store:
-    """An open store, created where there is none.
+    """An open store, created if there is none.
 
     Parameters
     ----------
     url : str, optional
-        Of the database, as SQLAlchemy writes it; from ``PETROL_STORE_URL``, else a file beside this module.
+        Of the database, as SQLAlchemy writes it; from ``PETROL_STORE_URL``, else a file beside this package.
     create : bool, default=True
-        Whether to make one where there is none.
+        Whether to create one if there is none.
 
     Raises
     ------
@@ -66,7 +66,7 @@ class Store:
 
     def __init__(self, url: str | None = None, *, create: bool = True) -> None:
         url = url or os.environ.get(STORE_SETTING) or DEFAULT_URL
-        self.url = url = url.strip() or url  # a file of secrets ends with a line break
+        self.url = url = url.strip() or url  # an address from a file of secrets ends with a line break
         try:
             self._engine = engine_of(url)
         except ImportError as error:
@@ -74,26 +74,26 @@ class Store:
         except (SQLAlchemyError, ValueError) as error:
             raise _unusable(url, _first_line(error)) from None
         self.is_file = self._engine.dialect.name == "sqlite"
-        weakref.finalize(self, self._engine.dispose)  # else Python complains of connections that nobody closed
+        weakref.finalize(self, self._engine.dispose)  # else Python complains of unclosed connections
         self.location = self._engine.url.database or ":memory:"
         if self.is_file and ":memory:" in self.location:
             raise _unusable(url, "workers are processes of their own and could not see it")
         self.url = self._engine.url.render_as_string(hide_password=False)
         if self.is_file and not self.location.startswith("file:"):
-            whole = self._engine.url.set(database=Path(self.location).absolute().as_posix())
-            self.url = whole.render_as_string(hide_password=False)  # for workers, which run in another folder
+            absolute_url = self._engine.url.set(database=Path(self.location).absolute().as_posix())
+            self.url = absolute_url.render_as_string(hide_password=False)  # for workers, which run in another folder
         if not self.is_file:
             self.location = self._engine.url.set(query={}).render_as_string(hide_password=True)
             if "@" in (self._engine.url.host or ""):
                 raise StoreError(
                     f"{STORE_SETTING}: its password has an @. Write that as %40, and :, / and % as %3A, %2F, %25."
                 )
-        self._exists = not self.is_file or _may_be_there(self.location)
+        self._exists = not self.is_file or _may_exist(self.location)
         if not (self._exists or create):
             raise StoreError(f"There is no store {self.location}. Check its name.")
         self._require_disk_of_this_machine()
         self._file = self._log = None
-        self._was_lost = self.is_new = False  # new: made just now
+        self._was_lost = self.is_new = False
         try:
             with self.writing() as connection:
                 self._check_schema(connection, create)
@@ -113,11 +113,11 @@ class Store:
 
     @property
     def is_replaced(self) -> bool:
-        """Whether another file has taken the place of the one that was opened."""
+        """Whether another file has taken the place of the opened one."""
         return self._file is not None and _identity(self.location) not in (None, self._file)
 
     def require_file(self) -> None:
-        """Refuse to go on where the file that was opened is no longer in its place.
+        """Refuse to go on if the opened file is no longer in its place.
 
         Raises
         ------
@@ -127,7 +127,7 @@ class Store:
         if self._file is None:
             return
         if _identity(self.location) != self._file:
-            # Its connections stay open meanwhile: as long as they do, no other file can be given its identity.
+            # Its connections stay open meanwhile: as long as they do, no other file can get its identity.
             self._was_lost = True
             FAILURES["file"] += 1
             message = (
@@ -137,17 +137,17 @@ class Store:
             raise StoreError(message, may_hide_promotions=True)
         if self._was_lost:
             self._was_lost = False
-            self._engine.dispose()  # they may have a log that is no longer beside it
+            self._engine.dispose()  # its connections may have a log that is no longer beside it
 
     def remove_log(self) -> None:
-        """Remove the log of the former file, which SQLite would play into the one that has taken its place."""
+        """Remove the log of the former file, which SQLite would replay into the one that has taken its place."""
         if self.is_replaced and self._log and _identity(f"{self.location}-wal") == self._log:
             for part in ("-wal", "-shm"):
                 Path(f"{self.location}{part}").unlink(missing_ok=True)
 
     @contextmanager
     def reading(self, *, writes: bool = False) -> Iterator[Connection]:
-        """Open a transaction; whatever goes wrong in the database becomes a `StoreError`."""
+        """Open a transaction; anything that goes wrong in the database becomes a `StoreError`."""
         self.require_file()
         with self.explaining(), self._engine.connect() as connection:
             connection.execution_options(writes=writes)
@@ -156,7 +156,7 @@ class Store:
 
     @contextmanager
     def explaining(self) -> Iterator[None]:
-        """Make of whatever goes wrong in this database a `StoreError`."""
+        """Turn anything that goes wrong in this database into a `StoreError`."""
         try:
             yield
         except (ModelError, DataError):
@@ -169,30 +169,30 @@ class Store:
             ) from error
 
     def stamp(self) -> tuple[tuple[int, int, int, int], ...] | None:
-        """What changes with every commit of any process: times and sizes of the files, read without a query.
+        """Return what changes with every commit of any process: times and sizes of the files, read without a query.
 
         Returns
         -------
         tuple or None
-            None where only a query can tell: another database, or files written so lately that a further commit
-            might bear the same time.
+            None if only a query can tell: on a server, or if the files were written so recently that another commit
+            could have the same time.
         """
         if not self._file:
             return None
         try:
-            found = [os.stat(f"{self.location}{part}") for part in ("", "-wal")]  # noqa: PTH116 - in the path of a slider move
+            stats = [os.stat(f"{self.location}{part}") for part in ("", "-wal")]  # noqa: PTH116 - in the path of a slider move
         except OSError:
             return None
-        if time.time_ns() - max(one.st_mtime_ns for one in found) < _JUST_NOW:
+        if time.time_ns() - max(stat.st_mtime_ns for stat in stats) < _JUST_NOW:
             return None
-        return tuple((one.st_dev, one.st_ino, one.st_mtime_ns, one.st_size) for one in found)
+        return tuple((stat.st_dev, stat.st_ino, stat.st_mtime_ns, stat.st_size) for stat in stats)
 
     def writing(self) -> AbstractContextManager[Connection]:
-        """Open a transaction that may write, and that no other writer can come between."""
+        """Open a transaction that may write; no other writer can come between."""
         return self.reading(writes=True)
 
     def check(self) -> None:
-        """Read the whole file, of which opening it reads a small part; a database server looks after its own files.
+        """Read the whole file, where opening it reads a small part; a database server looks after its own files.
 
         Raises
         ------
@@ -204,7 +204,7 @@ class Store:
                 self._check_file(connection)
 
     def compact(self) -> None:
-        """Make a file as small as what it holds, also while it is in use; PostgreSQL gives the room to new rows.
+        """Shrink a file to what it holds, even while it is in use; PostgreSQL gives the room to new rows.
 
         Raises
         ------
@@ -226,14 +226,14 @@ class Store:
             )
 
     def close(self) -> None:
-        """Close all connections; of a file, the last one puts everything into it."""
+        """Close all connections; the last one to a file writes everything into it."""
         self._engine.dispose()
 
     def _explain(self, error: Any) -> str:
         if not self.is_file:
             return self._explain_server(error)
         origin = error.orig if isinstance(error, DBAPIError) else error
-        reason, code = _first_line(origin), getattr(origin, "sqlite_errorcode", 0) & 0xFF  # without what SQLite adds
+        reason, code = _first_line(origin), getattr(origin, "sqlite_errorcode", 0) & 0xFF  # without SQLite's extension
         if code in _UNWRITABLE:
             return (
                 f"The store {self.location} cannot be written ({reason}). Give it a folder that can be: "
@@ -261,16 +261,16 @@ class Store:
         return f"The store {self.location} cannot be read ({reason}). Put a backup in its place, or name another."
 
     def _check_file(self, connection: Connection) -> None:
-        found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
-        if found != "ok":
-            told = [line for line in str(found).split("\n") if not line.startswith("***")]
-            raise StoreError(self._explain(ValueError(" ".join(told) or found)), may_hide_promotions=True)
+        verdict = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+        if verdict != "ok":
+            lines = [line for line in str(verdict).split("\n") if not line.startswith("***")]
+            raise StoreError(self._explain(ValueError(" ".join(lines) or verdict)), may_hide_promotions=True)
 
     def _check_encoding(self, connection: Connection) -> None:
-        if (found := connection.exec_driver_sql("SHOW server_encoding").scalar()) not in ("UTF8", b"UTF8"):
-            found = found.decode() if isinstance(found, bytes) else found
+        if (charset := connection.exec_driver_sql("SHOW server_encoding").scalar()) not in ("UTF8", b"UTF8"):
+            charset = charset.decode() if isinstance(charset, bytes) else charset
             raise StoreError(
-                f"The store {self.location} keeps text as {found}, in which not all names can be written. Create its "
+                f"The store {self.location} keeps text as {charset}, in which not all names can be written. Create its "
                 "database with ENCODING 'UTF8' TEMPLATE template0.",
                 may_hide_promotions=True,
             )
@@ -286,22 +286,22 @@ class Store:
             METADATA.create_all(connection)
             connection.execute(insert(SCHEMA).values(version=SCHEMA_VERSION, columns=EXPECTED))
             return
-        found = connection.execute(select(SCHEMA.c.version, SCHEMA.c.columns)).all() if SCHEMA.name in tables else []
-        if len(found) == 1 and found[0].columns == EXPECTED and 1 <= found[0].version < SCHEMA_VERSION:
+        rows = connection.execute(select(SCHEMA.c.version, SCHEMA.c.columns)).all() if SCHEMA.name in tables else []
+        if len(rows) == 1 and rows[0].columns == EXPECTED and 1 <= rows[0].version < SCHEMA_VERSION:
             if self.is_file:
-                self._check_file(connection)  # what is damaged must not be written to
+                self._check_file(connection)  # a damaged file must not be written to
             try:
-                migrate(connection, found[0].version)
+                migrate(connection, rows[0].version)
             except (OSError, ImportError, MemoryError) as error:
                 reason = f"{type(error).__name__}: {_first_line(error)}"
                 message = f"The store {self.location} cannot be brought up to this release at the moment ({reason})."
                 raise StoreError(f"{message} Try again.", may_hide_promotions=True) from error
-        elif found != [(SCHEMA_VERSION, EXPECTED)]:
-            says = "tables of something else"
-            if found:
-                says = f"schema version {found[0].version}" if found[0].version != SCHEMA_VERSION else found[0].columns
+        elif rows != [(SCHEMA_VERSION, EXPECTED)]:
+            content = "tables of something else"
+            if rows:
+                content = f"schema version {rows[0].version}" if rows[0].version != SCHEMA_VERSION else rows[0].columns
             message = (
-                f"The store {self.location} has {says}; this program knows schema version {SCHEMA_VERSION} with the "
+                f"The store {self.location} has {content}; this program knows schema version {SCHEMA_VERSION} with the "
                 f"columns {EXPECTED}. Use the program that wrote it, or name another store in {STORE_SETTING}."
             )
             raise StoreError(message, may_hide_promotions=True)
@@ -311,14 +311,14 @@ def _unusable(url: str, reason: str) -> StoreError:
     is_harmless = "@" not in url and (url.startswith("sqlite") or not re.search(r"[:=?]", url.partition("://")[2]))
     is_harmless &= "=" not in url or url.startswith("sqlite")
     text = f"{url[:200]!r} cannot be used ({reason})"
-    if not is_harmless:  # what cannot be understood may be a password anywhere
-        scheme = found[0] if (found := re.match(r"(?:sqlite|postgresql)(?:\+\w+)?(?=://)", url)) else ""
+    if not is_harmless:  # any part of an address that cannot be read may be a password
+        scheme = match[0] if (match := re.match(r"(?:sqlite|postgresql)(?:\+\w+)?(?=://)", url)) else ""
         text = f"an address {f'{scheme}://... ' if scheme else ''}cannot be used"
         text += f" ({reason})" if _HARMLESS.match(reason) else ""
-    return StoreError(f"{STORE_SETTING}: {text}. Write it as {_AS}.")
+    return StoreError(f"{STORE_SETTING}: {text}. Write it as {_URL_FORMS}.")
 
 
-def _may_be_there(path: str) -> bool:
+def _may_exist(path: str) -> bool:
     try:
         Path(path).stat()
     except (FileNotFoundError, NotADirectoryError, ValueError):
@@ -329,12 +329,12 @@ def _may_be_there(path: str) -> bool:
 
 
 def _identity(path: str) -> tuple[int, int] | None:
-    """Which file that is, whatever its name; None where it is none."""
+    """Identify a file, whatever its name; None if there is none."""
     try:
-        found = Path(path).stat()
+        stat = Path(path).stat()
     except (OSError, ValueError):
         return None
-    return found.st_dev, found.st_ino
+    return stat.st_dev, stat.st_ino
 
 
 def _first_line(error: Any) -> str:

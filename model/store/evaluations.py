@@ -1,4 +1,4 @@
-"""Evaluations in the store: what a recipe predicts of rows that its fits have not seen, kept once for all versions."""
+"""Evaluations in the store: what a recipe predicts for rows that its fits have not seen, kept once for all versions."""
 
 import hashlib
 import io
@@ -25,7 +25,7 @@ def add_evaluation(
     libraries: dict[str, str],
     predictions: ArrayLike,
 ) -> str:
-    """Keep an evaluation, once for equal predictions.
+    """Store an evaluation; equal ones share a row.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def add_evaluation(
     rows_sha256
         `data.load.fingerprint` of the rows.
     folds, libraries
-        As the metadata of a model have them.
+        As in the metadata of a model.
     predictions
         Out of fold, of shape (n_repeats, n_rows) [unit of the target].
 
@@ -49,7 +49,7 @@ def add_evaluation(
     values = asdict(recipe) | {"rows_sha256": rows_sha256, "folds": asdict(folds), "libraries": libraries}
     values |= {"predictions": packed.getvalue()}
     sha256 = _checksum(values)
-    # Written once more where it is there, and so healed where it was damaged.
+    # One that is there is written again, which heals it if it was damaged.
     if not connection.execute(update(EVALUATION).where(EVALUATION.c.sha256 == sha256).values(values)).rowcount:
         connection.execute(insert(EVALUATION).values(values | {"sha256": sha256}))
     return sha256
@@ -82,7 +82,7 @@ def read_predictions(store: Store, sha256: str | None) -> NDArray[np.float64]:
 def find_evaluation(
     store: Store, recipe: Recipe, rows_sha256: str, folds: Folds, libraries: dict[str, str]
 ) -> NDArray[np.float64] | None:
-    """Return the predictions of a recipe on rows and folds, under libraries; None where it was not evaluated so.
+    """Return the predictions of a recipe on rows and folds with these libraries; None if the store has none.
 
     Raises
     ------
@@ -90,14 +90,14 @@ def find_evaluation(
         As `read_predictions`.
     """
     columns = EVALUATION.c.sha256, EVALUATION.c.parameters, EVALUATION.c.folds, EVALUATION.c.libraries
-    is_alike = (
+    conditions = (
         EVALUATION.c.rows_sha256 == rows_sha256,
         EVALUATION.c.algorithm == recipe.algorithm,
         EVALUATION.c.seed == recipe.seed,
     )
     with store.reading() as connection:
-        alike = connection.execute(select(*columns).where(*is_alike).order_by(EVALUATION.c.id.desc())).all()
-    for sha256, *others in alike:
-        if others == [recipe.parameters, asdict(folds), libraries]:
+        matching_rows = connection.execute(select(*columns).where(*conditions).order_by(EVALUATION.c.id.desc())).all()
+    for sha256, *details in matching_rows:
+        if details == [recipe.parameters, asdict(folds), libraries]:
             return read_predictions(store, sha256)
     return None

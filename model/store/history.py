@@ -41,38 +41,30 @@ class Promotion:
 
 
 def open_store(url: str | None = None, *, create: bool = True) -> Store:
-    """Open the store, and take the shipped model in if it is not there yet.
+    """Open the store, and add the shipped model if it is not there yet.
 
-    The first model of a new store is promoted. A later one, of an upgraded app on an old store, waits.
-
-    Parameters
-    ----------
-    url, create
-        See `model.store.database.Store`.
-
-    Raises
-    ------
-    StoreError
+    The first model of a new store is promoted; one that an upgraded app adds to an old store is not. Parameters and
+    errors are those of `model.store.database.Store`.
     """
     store = Store(url, create=create)
     files = (artifact.FOLDER / artifact.RECORD, SHIPPED)
-    shipped = hashlib.sha256(b"\0".join(path.read_bytes() if path.exists() else b"" for path in files)).hexdigest()
-    known = select(func.count()).where(MODEL_VERSION.c.shipped == shipped)
+    checksum = hashlib.sha256(b"\0".join(path.read_bytes() if path.exists() else b"" for path in files)).hexdigest()
+    count_shipped = select(func.count()).where(MODEL_VERSION.c.shipped == checksum)
     with store.reading() as connection:
-        if connection.execute(known).scalar():
+        if connection.execute(count_shipped).scalar():
             return store
     try:
         model, content = artifact.load(load_rows()), None
-        if not model.notice:  # else it was fitted anew, and is in no file
+        if not model.notice:  # else it was fitted anew and is in no file
             with explaining_trouble("The shipped model"):
                 content = (artifact.FOLDER / artifact.PICKLED).read_bytes()
     except (DataError, ModelError):
-        return store  # nothing is shipped that could be kept; who asks for a model is told
+        return store  # nothing that is shipped can be stored; whoever asks for a model is told
     with store.writing() as connection:
-        if not connection.execute(known).scalar():  # another process may have come first
+        if not connection.execute(count_shipped).scalar():  # another process may have come first
             data_set = add_data_set(connection, model.rows, "shipped")
-            more = {"shipped": shipped, "notice": model.notice}
-            number = add_version(connection, model, data_set, by=THE_APP, content=content, **more)
+            columns = {"shipped": checksum, "notice": model.notice}
+            number = add_version(connection, model, data_set, by=THE_APP, content=content, **columns)
             if model.refits:
                 add_refits(connection, model.metadata.data.sha256, model.refits)
             if not connection.execute(select(func.count()).select_from(PROMOTION)).scalar():
@@ -89,25 +81,25 @@ def promote(store: Store, number: int, by: str, reason: str, *, instead_of: int 
     by, reason
         Who and why, for the record; neither may be empty.
     instead_of
-        The version that was active when this was decided; another one by now is a reason to look again.
+        The version that was active when this was decided; if another one is by now, nothing is promoted.
 
     Raises
     ------
     StoreError
-        If there is no such version, it cannot be used, another was promoted meanwhile, or who or why is missing.
+        If there is no such version, it cannot be used, another was promoted meanwhile, or a text is empty or too long.
     """
     by, reason = " ".join(by.split()), " ".join(reason.split())
-    for what, text, limit in (("name", by, 100), ("reason", reason, 1000)):
+    for field_name, text, limit in (("name", by, 100), ("reason", reason, 1000)):
         if not text:
-            raise StoreError(f"Version {number} was not promoted: the record needs a {what}.")
+            raise StoreError(f"Version {number} was not promoted: the record needs a {field_name}.")
         if len(text) > limit:
-            raise StoreError(f"The {what} has {len(text):,} characters; {limit:,} are kept. Shorten it.")
+            raise StoreError(f"The {field_name} has {len(text):,} characters; {limit:,} are kept. Shorten it.")
     with store.writing() as connection:
-        found = connection.execute(select(MODEL_VERSION.c.broken).where(MODEL_VERSION.c.id == number)).one_or_none()
-        if not found:
+        version = connection.execute(select(MODEL_VERSION.c.broken).where(MODEL_VERSION.c.id == number)).one_or_none()
+        if not version:
             raise StoreError(f"There is no version {number} in the store {store.location}.")
-        if found.broken:
-            raise StoreError(f"Version {number} cannot be used: {found.broken}")
+        if version.broken:
+            raise StoreError(f"Version {number} cannot be used: {version.broken}")
         usable = select(PROMOTION.c.version_id).join(MODEL_VERSION).where(MODEL_VERSION.c.broken.is_(None))
         current = connection.execute(usable.order_by(PROMOTION.c.id.desc()).limit(1)).scalar()
         if instead_of not in (None, current):
@@ -123,18 +115,9 @@ def list_promotions(store: Store) -> list[Promotion]:
 
 
 def find_active(store: Store, without: Collection[int] = ()) -> tuple[int, int]:
-    """Numbers of the version that answers and of the one promoted last; they differ where the latter is broken.
+    """Return the numbers of the version that answers and of the one promoted last; 0 if there is none.
 
-    Parameters
-    ----------
-    store
-    without
-        Versions that are not to answer.
-
-    Returns
-    -------
-    tuple of (int, int)
-        0 where there is none.
+    They differ if the latter is broken, or is in ``without``: versions that are not to answer.
     """
     query = select(PROMOTION.c.version_id, MODEL_VERSION.c.broken).join(MODEL_VERSION).order_by(PROMOTION.c.id.desc())
     with store.reading() as connection:
@@ -147,7 +130,7 @@ def find_active(store: Store, without: Collection[int] = ()) -> tuple[int, int]:
 
 
 class Answering(NamedTuple):
-    """The model that answers, what is not in order (empty when all is), and whether that may be over at any moment."""
+    """The model that answers, a notice of what is wrong (empty if nothing is), and whether that may soon be over."""
 
     model: Model
     notice: str
@@ -160,36 +143,36 @@ def load_active_model(
     shipped: Callable[[], Model] = lambda: artifact.load(load_rows()),
     former: Model | None = None,
 ) -> Answering:
-    """Load the version that answers; where it cannot be used, the one promoted before it answers.
+    """Load the active version or, if it cannot be used, the one promoted before it.
 
-    One whose bytes are damaged is marked as broken, for everybody and for good. Any other trouble in loading, such as
-    too many open files or a library that this machine lacks, is this process's own and may pass: nothing is written.
+    A version whose bytes are damaged is marked as broken, for everybody and for good. Any other trouble in loading it,
+    such as too many open files or a missing library, is this process's own and may pass: nothing is written.
 
     Parameters
     ----------
     store
     load
-        From the number of a version to its model; may keep what it has loaded.
+        Returns the model of a version, given its number; may keep what it has loaded.
     shipped
-        Loads the shipped model, for where no version can be used.
+        Loads the shipped model, if no version can be used.
     former
-        The version that answered until now, which goes on where the one to answer cannot be loaded at the moment.
+        The model that answered until now; it goes on if the one to answer cannot be loaded at the moment.
 
     Returns
     -------
     Answering
-        Where no version can be used, with the shipped model.
+        With the shipped model if no version can be used.
     """
-    trouble, failed = "", list[int]()
+    trouble, failed_numbers = "", list[int]()
     while True:
-        number, newest = find_active(store, failed)
+        number, newest = find_active(store, failed_numbers)
         try:
             model = load(number) if number else shipped()
             break
         except DamagedError as error:
-            mark = update(MODEL_VERSION).where(MODEL_VERSION.c.id == number).values(broken=str(error)[:500])
+            statement = update(MODEL_VERSION).where(MODEL_VERSION.c.id == number).values(broken=str(error)[:500])
             with store.writing() as connection:
-                connection.execute(mark)
+                connection.execute(statement)
         except (ModelError, OSError, ImportError, MemoryError) as error:
             if not number:
                 raise
@@ -198,7 +181,7 @@ def load_active_model(
             if former:
                 model = former
                 break
-            failed.append(number)
+            failed_numbers.append(number)
     if number == newest and not trouble:
         return Answering(model, "", is_temporary=False)
     name, notice = f"version {model.version}" if model.version else "the shipped model", ""
@@ -225,9 +208,9 @@ def remove_version(store: Store, number: int) -> None:
 
 
 def _remove_versions(connection: Connection, numbers: set[int]) -> None:
-    kept = set(connection.execute(select(PROMOTION.c.version_id)).scalars())
-    kept |= set(connection.execute(select(MODEL_VERSION.c.id).where(MODEL_VERSION.c.shipped.is_not(None))).scalars())
-    if staying := sorted(kept & numbers):
+    promoted = set(connection.execute(select(PROMOTION.c.version_id)).scalars())
+    shipped = set(connection.execute(select(MODEL_VERSION.c.id).where(MODEL_VERSION.c.shipped.is_not(None))).scalars())
+    if staying := sorted((promoted | shipped) & numbers):
         raise StoreError(f"Version {staying[0]} stays: it was promoted, or comes with the app.")
     rivals = MODEL_VERSION.c.rival_id.in_(numbers)
     connection.execute(update(MODEL_VERSION).where(rivals).values(rival_id=None))
@@ -237,50 +220,43 @@ def _remove_versions(connection: Connection, numbers: set[int]) -> None:
 
 
 def is_unused(table: Table, going: ColumnElement[bool] | None = None) -> ColumnElement[bool]:
-    """Condition on evaluations or refits: of rows on which no version was evaluated, or only those that are going.
-
-    Parameters
-    ----------
-    table
-    going
-        Condition on versions.
-    """
+    """Condition on evaluations or refits: on their rows no version was evaluated, or only versions ``going``."""
     staying = [] if going is None else [not_(going)]
-    own = EVALUATION.alias()
-    is_own = own.c.sha256.in_(select(MODEL_VERSION.c.evaluation_sha256).where(*staying))
-    return table.c.rows_sha256.not_in(select(own.c.rows_sha256).where(is_own))  # also what another was held against
+    used = EVALUATION.alias()
+    is_used = used.c.sha256.in_(select(MODEL_VERSION.c.evaluation_sha256).where(*staying))
+    return table.c.rows_sha256.not_in(select(used.c.rows_sha256).where(is_used))  # keeps also what it was compared with
 
 
 def remove_data_set(store: Store, data_set_id: int) -> None:
-    """Delete a data set and the versions trained on it, none of which may have been promoted.
+    """Delete a data set and the versions trained on it, unless one of them must stay.
 
     Raises
     ------
     StoreError
-        If one of them must stay, or a job is about to use the data.
+        If one was promoted or comes with the app, or a job is about to use the data.
     """
     with store.writing() as connection:
         open_jobs = select(JOB.c.request).where(JOB.c.state.in_(("waiting", "running")))
         if any(request["data_set_id"] == data_set_id for request in connection.execute(open_jobs).scalars()):
             raise StoreError("These data are about to be used by a job. Cancel it first, or wait for it.")
-        using = select(MODEL_VERSION.c.id).where(MODEL_VERSION.c.data_set_id == data_set_id)
-        _remove_versions(connection, set(connection.execute(using).scalars()))
+        version_numbers = select(MODEL_VERSION.c.id).where(MODEL_VERSION.c.data_set_id == data_set_id)
+        _remove_versions(connection, set(connection.execute(version_numbers).scalars()))
         connection.execute(delete(DATA_SET).where(DATA_SET.c.id == data_set_id))
 
 
 def list_removable_data_sets(store: Store) -> list[tuple[DataSet, list[int]]]:
-    """List data sets that no version which must stay was trained on, each with the versions that would go."""
-    using, promoted = dict[int, list[Version]](), {promotion.version_id for promotion in list_promotions(store)}
+    """List the data sets that may be deleted, each with the numbers of the versions that would go with it."""
+    versions_of, promoted = dict[int, list[Version]](), {promotion.version_id for promotion in list_promotions(store)}
     for version in list_versions(store):
-        using.setdefault(version.data_set.id, []).append(version)
+        versions_of.setdefault(version.data_set.id, []).append(version)
     return [
-        (data_set, [version.id for version in using.get(data_set.id, ())])
+        (data_set, [version.id for version in versions_of.get(data_set.id, ())])
         for data_set in list_data_sets(store)
-        if not any(version.id in promoted or version.shipped for version in using.get(data_set.id, ()))
+        if not any(version.id in promoted or version.shipped for version in versions_of.get(data_set.id, ()))
     ]
 
 
 def list_unpromoted_shipped(store: Store) -> list[Version]:
-    """Versions that came with the app after the first and were never promoted."""
+    """List the versions that came with the app after the first and were never promoted."""
     promoted = select(PROMOTION.c.version_id)
     return list_versions(store, MODEL_VERSION.c.shipped.is_not(None), MODEL_VERSION.c.id.not_in(promoted))

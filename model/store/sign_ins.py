@@ -1,4 +1,4 @@
-"""Sign-ins that somebody has ended by signing out: remembered by all servers until each would have ended by itself."""
+"""Sign-ins that were ended by signing out: all servers remember each until it would have ended by itself."""
 
 import hashlib
 import json
@@ -14,13 +14,13 @@ _LONGEST = timedelta(days=32)  # Streamlit's cookie is accepted for 31 days, wha
 
 
 def end_sign_in(store: Store, subject: str, issued_at: str, expires: float) -> None:
-    """Remember that a sign-in was ended; those that have expired meanwhile are forgotten.
+    """Remember that a sign-in was ended, and forget those that have expired meanwhile.
 
     Parameters
     ----------
     store
     subject, issued_at
-        Whose it is and since when, as the provider says (``sub``, ``iat``); only a checksum of both is kept.
+        Who signed in and when, as the provider says (``sub``, ``iat``); only a checksum of both is kept.
     expires
         When it would end by itself [s since 1970].
 
@@ -35,17 +35,17 @@ def end_sign_in(store: Store, subject: str, issued_at: str, expires: float) -> N
     sha256 = _checksum(subject, issued_at)
     with store.writing() as connection:
         connection.execute(delete(ENDED_SIGN_IN).where(ENDED_SIGN_IN.c.expires_at < this_moment))
-        if not connection.execute(_number_of(sha256)).scalar():
+        if not connection.execute(_ended_sign_in(sha256)).scalar():
             connection.execute(insert(ENDED_SIGN_IN).values(sha256=sha256, expires_at=expires_at))
 
 
 def has_ended(store: Store, subject: str, issued_at: str) -> bool:
-    """Whether somebody has signed out of a sign-in; raises `StoreError` where nobody can tell."""
+    """Whether a sign-in was ended by signing out; raises `StoreError` if the store cannot tell."""
     with store.reading() as connection:
-        return connection.execute(_number_of(_checksum(subject, issued_at))).scalar() is not None
+        return connection.execute(_ended_sign_in(_checksum(subject, issued_at))).scalar() is not None
 
 
-def _number_of(sha256: str) -> Select[tuple[int]]:
+def _ended_sign_in(sha256: str) -> Select[tuple[int]]:
     return select(ENDED_SIGN_IN.c.id).where(ENDED_SIGN_IN.c.sha256 == sha256)
 
 

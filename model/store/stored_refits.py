@@ -1,4 +1,4 @@
-"""Refits in the store: made once for rows, whichever models were trained on them."""
+"""Refits in the store: made once for the same rows, whichever models were trained on them."""
 
 import hashlib
 
@@ -11,15 +11,9 @@ from model.store.tables import REFITS
 
 
 def add_refits(connection: Connection, rows_sha256: str, refits: Refits) -> None:
-    """Keep the refits of rows in place of those that are there: damaged ones, or made with other settings.
+    """Store the refits of rows, whose `data.load.fingerprint` is given, in place of any that are there.
 
-    Parameters
-    ----------
-    connection
-        From `model.store.database.Store.writing`.
-    rows_sha256
-        `data.load.fingerprint` of the rows.
-    refits
+    Those may be damaged or made with other settings. The connection is from `model.store.database.Store.writing`.
     """
     content = refits.to_bytes()
     values = {"settings": SETTINGS, "content": content, "sha256": hashlib.sha256(content).hexdigest()}
@@ -28,7 +22,7 @@ def add_refits(connection: Connection, rows_sha256: str, refits: Refits) -> None
 
 
 def read_refits(store: Store, rows_sha256: str) -> Refits | None:
-    """Return the refits of rows; None where there are none, or they were made with other settings.
+    """Return the refits of rows; None if there are none, or they were made with other settings.
 
     Raises
     ------

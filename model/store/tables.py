@@ -1,4 +1,4 @@
-"""What the store keeps, table by table, and how to open it: in SQLite, or in PostgreSQL where machines share it."""
+"""What the store keeps, table by table, and how to open it: in SQLite, or in PostgreSQL if machines share it."""
 
 import selectors
 import sqlite3
@@ -28,40 +28,40 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import ArgumentError, DisconnectionError
 
-SCHEMA_VERSION = 7  # a change of it is a step of `model.store.migrations`
-DRIVERS = "sqlite", "postgresql+psycopg"  # those whose transactions are understood here
+SCHEMA_VERSION = 7  # each change of it is a step of `model.store.migrations`
+DRIVERS = "sqlite", "postgresql+psycopg"  # whose transactions are understood here
 _PATIENCE = 15  # [s] to wait for another writer
 _REACH = 5  # [s] to wait for a database server to answer
-_WRITER = 0x706574726F6C  # the advisory lock of PostgreSQL that whoever writes holds; any number would do
+_WRITERS_LOCK = 0x706574726F6C  # the advisory lock of PostgreSQL that every writer holds; any number would do
 
 
 class UTCDateTime(TypeDecorator[datetime]):
-    """A moment, stored in UTC and read with its zone, whatever the database makes of zones."""
+    """A moment, stored in UTC and read with its zone, whatever the database does with zones."""
 
     impl = DateTime
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
-        """Drop the zone after turning to UTC."""
+        """Convert to UTC, and drop the zone."""
         return value and value.astimezone(UTC).replace(tzinfo=None)
 
     def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:  # noqa: ARG002
-        """Say that it is UTC."""
+        """Add UTC as the zone."""
         return value and value.replace(tzinfo=UTC)
 
 
 class String(TypeDecorator[str]):
-    """Text, in which PostgreSQL cannot keep the sign of number 0."""
+    """Text without the null character, which PostgreSQL cannot store."""
 
     impl = types.String
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Any) -> str | None:  # noqa: ARG002
-        """Put what stands for an unknown sign in its place."""
+        """Replace it by the character that stands for an unknown one."""
         return value and value.replace("\0", "\ufffd")
 
 
-Number = BigInteger().with_variant(Integer, "sqlite")  # where a whole number is a big one, and must be called so
+Number = BigInteger().with_variant(Integer, "sqlite")  # whose INTEGER is as big; a key must be called so
 
 
 def now() -> datetime:
@@ -82,8 +82,8 @@ DATA_SET = Table(
     Column("n_rows", Integer, nullable=False),
     Column("created_at", UTCDateTime, nullable=False, default=now),
     Column("parquet", LargeBinary, nullable=False),
-    Column("parquet_sha256", String(64)),  # of those bytes; None where they were damaged before it was kept
-    sqlite_autoincrement=True,  # a number is never given twice
+    Column("parquet_sha256", String(64)),  # of those bytes; None if they were damaged before it was recorded
+    sqlite_autoincrement=True,  # a number is never used twice
 )
 
 EVALUATION = Table(
@@ -109,20 +109,20 @@ MODEL_VERSION = Table(
     Column("parameters", JSON, nullable=False),
     Column("seed", Number, nullable=False),
     Column("data_set_id", ForeignKey("data_set.id"), nullable=False, index=True),
-    Column("excluded", JSON, nullable=False),  # places of rows of the data set that were left out
-    Column("record", JSON, nullable=False),  # scores, folds, probes, library versions: the sidecar but for its arrays
+    Column("excluded", JSON, nullable=False),  # positions of the rows of the data set that were left out
+    Column("record", JSON, nullable=False),  # scores, folds, probes, library versions: the sidecar without its arrays
     Column("arrays", LargeBinary, nullable=False),  # importance, as npz
     Column("model", LargeBinary, nullable=False),  # joblib
     Column("sha256", String(64), nullable=False),  # of the joblib bytes
     Column("record_sha256", String(64), nullable=False),  # of recipe, rows, record, arrays and evaluation
-    Column("rival_id", ForeignKey("model_version.id")),  # which was active, and evaluated on the same rows
+    Column("rival_id", ForeignKey("model_version.id")),  # the version then active, if evaluated on the same rows
     Column("job_id", ForeignKey("job.id"), index=True),
     Column("created_by", String, nullable=False),
     Column("created_at", UTCDateTime, nullable=False, default=now),
-    Column("shipped", String(64)),  # which shipped files it came from
+    Column("shipped", String(64)),  # checksum of the shipped files it came from
     Column("notice", String, nullable=False, default=""),  # what a user must know about how it was obtained
-    Column("broken", String),  # why it cannot be used, once that was found
-    Column("evaluation_sha256", ForeignKey("evaluation.sha256")),  # None where what was migrated was damaged
+    Column("broken", String),  # why it cannot be used, once that is known
+    Column("evaluation_sha256", ForeignKey("evaluation.sha256")),  # None if the version was damaged when migrated
     sqlite_autoincrement=True,
 )
 
@@ -131,7 +131,7 @@ REFITS = Table(
     METADATA,
     Column("id", Number, primary_key=True),
     Column("rows_sha256", String(64), nullable=False, unique=True),
-    Column("settings", JSON, nullable=False),  # of `model.fitting.refits`: others are made anew
+    Column("settings", JSON, nullable=False),  # of `model.fitting.refits`: those with others are made anew
     Column("content", LargeBinary, nullable=False),  # arrays, as npz
     Column("sha256", String(64), nullable=False),  # of those bytes
     sqlite_autoincrement=True,
@@ -161,13 +161,13 @@ JOB = Table(
     Column("done", Integer, nullable=False, default=0),  # folds
     Column("total", Integer, nullable=False, default=0),
     Column("message", String, nullable=False, default=""),
-    Column("worker", String, nullable=False, default=""),  # host and process, "host:" until it has begun
+    Column("worker", String, nullable=False, default=""),  # "host:process"; "host:" until a process has claimed it
     Column("created_at", UTCDateTime, nullable=False, default=now),
     Column("started_at", UTCDateTime),
     Column("heartbeat", UTCDateTime),
     Column("ended_at", UTCDateTime),
-    Column("end_number", Number),  # in the order of their ends, which a clock that was set back does not tell
-    Column("failure", String),  # why it failed, where that has a cure of its own: see model.queue.jobs
+    Column("end_number", Number),  # orders jobs by their ends, which a clock that was set back cannot do
+    Column("failure", String),  # why it failed, if that has a cure of its own: see model.queue.jobs
     sqlite_autoincrement=True,
 )
 
@@ -175,25 +175,25 @@ ENDED_SIGN_IN = Table(
     "ended_sign_in",
     METADATA,
     Column("id", Number, primary_key=True),
-    Column("sha256", String(64), nullable=False, unique=True),  # of whose it is and since when
+    Column("sha256", String(64), nullable=False, unique=True),  # of who signed in and when
     Column("expires_at", UTCDateTime, nullable=False),  # when it would have ended by itself
     sqlite_autoincrement=True,
 )
 
-_KEPT = "promotions are only ever added"  # who, when and why is never rewritten
-_IS_THERE = " WHEN EXISTS (SELECT 1 FROM promotion WHERE id = NEW.id)"  # INSERT OR REPLACE deletes without a DELETE
-for _change, _when in (("UPDATE", ""), ("DELETE", ""), ("INSERT", _IS_THERE)):
+_ONLY_ADDED = "promotions are only ever added"  # who, when and why is never rewritten
+_REPLACES = " WHEN EXISTS (SELECT 1 FROM promotion WHERE id = NEW.id)"  # INSERT OR REPLACE fires no DELETE trigger
+for _change, _when in (("UPDATE", ""), ("DELETE", ""), ("INSERT", _REPLACES)):
     event.listen(
         PROMOTION,
         "after_create",
         DDL(
             f"CREATE TRIGGER promotion_no_{_change.lower()} BEFORE {_change} ON promotion{_when} "
-            f"BEGIN SELECT RAISE(ABORT, '{_KEPT}'); END"
+            f"BEGIN SELECT RAISE(ABORT, '{_ONLY_ADDED}'); END"
         ).execute_if(dialect="sqlite"),
     )
 _REFUSAL = (
     "CREATE OR REPLACE FUNCTION promotion_kept() RETURNS trigger LANGUAGE plpgsql AS "
-    f"$$ BEGIN RAISE EXCEPTION '{_KEPT}' USING ERRCODE = 'restrict_violation'; END $$"
+    f"$$ BEGIN RAISE EXCEPTION '{_ONLY_ADDED}' USING ERRCODE = 'restrict_violation'; END $$"
 )
 _TRIGGER = (
     "CREATE TRIGGER promotion_kept BEFORE UPDATE OR DELETE OR TRUNCATE ON promotion "
@@ -206,8 +206,8 @@ for _statement in (_REFUSAL, _TRIGGER):
 HELD = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)  # by another program
 
 
-def _begin_log(cursor: Any) -> None:
-    """Turn the write-ahead log on; of several that do it to a new file at once, SQLite refuses some without waiting."""
+def _turn_on_log(cursor: Any) -> None:
+    """Turn on the write-ahead log; if several do so to a new file at once, SQLite refuses some without waiting."""
     deadline = time.monotonic() + _PATIENCE
     while True:
         try:
@@ -221,15 +221,15 @@ def _begin_log(cursor: Any) -> None:
 
 
 def engine_of(url: str) -> Engine:
-    """Return an engine whose transactions are what this program relies on.
+    """Return an engine with the transactions that this program relies on.
 
-    One with the execution option ``writes`` is alone among those, and sees all that was committed before: two that
+    Only one with the execution option ``writes`` runs at a time, and it sees all that was committed before: two that
     read first and write later would otherwise refuse or overwrite each other. One without it sees a single moment.
 
     Raises
     ------
     sqlalchemy.exc.ArgumentError
-        If it is the address of another kind of database.
+        If ``url`` is the address of another kind of database.
     """
     if (driver := make_url(url).drivername) not in DRIVERS:
         raise ArgumentError(f"{driver} is not one of {', '.join(DRIVERS)}")
@@ -245,8 +245,8 @@ def _prepare_sqlite(engine: Engine) -> None:
     def _prepare(connection: sqlite3.Connection, _: Any) -> None:
         connection.isolation_level = None  # BEGIN is ours
         cursor = connection.cursor()
-        _begin_log(cursor)
-        # Whatever was committed goes on into the file itself at once: who moves the file alone then loses nothing.
+        _turn_on_log(cursor)
+        # What is committed goes into the file itself at once, so that moving the file alone loses nothing.
         for setting in ("synchronous = NORMAL", "foreign_keys = ON", "wal_autocheckpoint = 1"):
             cursor.execute(f"PRAGMA {setting}")
         cursor.close()
@@ -258,44 +258,44 @@ def _prepare_sqlite(engine: Engine) -> None:
 
 
 def _prepare_postgresql(engine: Engine) -> None:
-    # Nothing lasts longer than a transaction: a pooler such as PgBouncer gives each to whichever session is free.
+    # No setting lasts longer than a transaction: a pooler such as PgBouncer gives each to whichever session is free.
     @event.listens_for(engine, "do_connect")
     def _connect(_: Any, __: Any, ___: Any, options: dict[str, Any]) -> None:
-        usual: dict[str, Any] = {
+        defaults: dict[str, Any] = {
             "connect_timeout": _REACH,
             "tcp_user_timeout": _PATIENCE * 1000,
             "keepalives_idle": _PATIENCE,
         }
-        usual |= {"keepalives_interval": 5, "keepalives_count": 3, "client_encoding": "utf8"}
-        usual |= {"prepare_threshold": None, "autocommit": True}  # BEGIN is ours
-        for name, value in usual.items():
+        defaults |= {"keepalives_interval": 5, "keepalives_count": 3, "client_encoding": "utf8"}
+        defaults |= {"prepare_threshold": None, "autocommit": True}  # BEGIN is ours
+        for name, value in defaults.items():
             options.setdefault(name, value)
 
     @event.listens_for(engine, "checkout")
     def _require_answer(connection: Any, record: Any, _: Any) -> None:
         if record.info.get("was used") and not _answers(connection.pgconn):
-            raise DisconnectionError  # and another is made
+            raise DisconnectionError  # SQLAlchemy then makes another
         record.info["was used"] = True
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         writes = connection.get_execution_options().get("writes")
-        # What waited for the lock must not see the time before.
-        kind = "READ COMMITTED, READ WRITE" if writes else "REPEATABLE READ, READ ONLY"
-        # Neither a machine that is gone nor one that stands still in the middle holds the others up for long.
+        # One that waited for the lock must see what was committed meanwhile.
+        isolation = "READ COMMITTED, READ WRITE" if writes else "REPEATABLE READ, READ ONLY"
+        # A machine that is gone, or stands still in the middle, does not hold up the others for long.
         limits = {
             "lock_timeout": _PATIENCE,
             "idle_in_transaction_session_timeout": 4 * _PATIENCE,
             "tcp_user_timeout": _PATIENCE,
         }
-        steps = [f"BEGIN ISOLATION LEVEL {kind}", *(f"SET LOCAL {name} = '{limits[name]}s'" for name in limits)]
+        steps = [f"BEGIN ISOLATION LEVEL {isolation}", *(f"SET LOCAL {name} = '{limits[name]}s'" for name in limits)]
         if writes:
-            steps.append(f"SELECT pg_advisory_xact_lock({_WRITER})")
-        connection.exec_driver_sql("; ".join(steps))  # together: each way to the server and back takes its time
+            steps.append(f"SELECT pg_advisory_xact_lock({_WRITERS_LOCK})")
+        connection.exec_driver_sql("; ".join(steps))  # together: each round trip takes time
 
 
 def _answers(connection: Any) -> bool:
-    """Whether somebody answers soon: a pooler whose server is away lets who asks wait for minutes, if not for ever."""
+    """Whether the server answers soon: a pooler whose server is away keeps clients waiting for minutes or for ever."""
     from psycopg import OperationalError
 
     deadline = time.monotonic() + _REACH

@@ -1,4 +1,4 @@
-"""Data sets and model versions in the store: kept, listed, loaded, and never served before they were checked."""
+"""Data sets and model versions in the store: kept, listed, loaded, and never served unchecked."""
 
 import hashlib
 import io
@@ -36,7 +36,7 @@ _HEAVY = {"arrays", "model"}
 
 @dataclass(frozen=True)
 class DataSet:
-    """Rows in the store: their number, the checksum of the figures, where they came from, and how many they are."""
+    """Rows in the store: number, checksum of the figures, origin, and how many rows."""
 
     id: int
     sha256: str
@@ -47,7 +47,7 @@ class DataSet:
 
 @dataclass(frozen=True)
 class Version:
-    """A model version without its bytes and without what it holds row by row."""
+    """A model version without its bytes and its values row by row."""
 
     id: int
     data_set: DataSet
@@ -65,7 +65,7 @@ class Version:
 
     @cached_property
     def metadata(self) -> Metadata:
-        """What was stored of it; `DamagedError` where that cannot be read."""
+        """The stored metadata; raises `DamagedError` if they cannot be read."""
         with reading_record(self.id):
             return Metadata.from_record(self.record)
 
@@ -87,7 +87,7 @@ class Version:
 
 @contextmanager
 def reading_record(number: int) -> Iterator[None]:
-    """Call what cannot be read of a version's record damaged."""
+    """Raise a `DamagedError` if the record of a version cannot be read."""
     try:
         yield
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -95,7 +95,7 @@ def reading_record(number: int) -> Iterator[None]:
 
 
 def serialise_rows(rows: "pd.DataFrame", origin: str) -> dict[str, Any]:
-    """Serialise rows before the write transaction begins: a million take seconds.
+    """Serialise rows, before the write transaction begins: a million take seconds.
 
     Parameters
     ----------
@@ -108,17 +108,17 @@ def serialise_rows(rows: "pd.DataFrame", origin: str) -> dict[str, Any]:
     bare.attrs = {}
     bare.to_parquet(buffer, index=False)
     parquet = buffer.getvalue()
-    values: dict[str, Any] = {
+    return {
         "sha256": fingerprint(rows),
         "origin": origin[:200],
         "n_rows": len(rows),
         "parquet": parquet,
+        "parquet_sha256": hashlib.sha256(parquet).hexdigest(),
     }
-    return values | {"parquet_sha256": hashlib.sha256(parquet).hexdigest()}
 
 
 def add_serialised(connection: Connection, values: dict[str, Any]) -> int:
-    """Keep rows, once for equal figures.
+    """Store serialised rows; rows with equal figures are stored once.
 
     Parameters
     ----------
@@ -139,13 +139,13 @@ def add_serialised(connection: Connection, values: dict[str, Any]) -> int:
 
 
 def inserted_number(result: CursorResult[Any]) -> int:
-    """Return the number that a new row has got."""
+    """Return the number of a new row."""
     key = result.inserted_primary_key
     return key[0] if key else 0
 
 
 def add_data_set(connection: Connection, rows: "pd.DataFrame", origin: str) -> int:
-    """Serialise rows and keep them; see `serialise_rows` and `add_serialised`."""
+    """Serialise rows and store them; see `serialise_rows` and `add_serialised`."""
     return add_serialised(connection, serialise_rows(rows, origin))
 
 
@@ -157,12 +157,12 @@ def list_data_sets(store: Store) -> list[DataSet]:
 
 
 def read_rows(store: Store, data_set_id: int, excluded: Iterable[int] = ()) -> "pd.DataFrame":
-    """Return the rows of a data set but for some places.
+    """Return the rows of a data set, without some.
 
     Parameters
     ----------
     excluded
-        Places of rows to leave out.
+        Positions of rows to leave out.
 
     Returns
     -------
@@ -174,23 +174,23 @@ def read_rows(store: Store, data_set_id: int, excluded: Iterable[int] = ()) -> "
     StoreError
         If there is no such data set.
     DamagedError
-        If the rows no longer are what was stored.
+        If the rows are no longer what was stored.
     ModelError
-        If they cannot be read at the moment, or one to leave out is not there.
+        If they cannot be read at the moment, or a row to leave out does not exist.
     """
     import pandas as pd
 
     columns = DATA_SET.c.parquet, DATA_SET.c.parquet_sha256, DATA_SET.c.sha256
     with store.reading() as connection:
-        found = connection.execute(select(*columns).where(DATA_SET.c.id == data_set_id)).one_or_none()
-    if not found:
+        data_set = connection.execute(select(*columns).where(DATA_SET.c.id == data_set_id)).one_or_none()
+    if not data_set:
         raise StoreError(f"Data set {data_set_id} is not in the store {store.location}.")
     damage = DamagedError(f"The rows of data set {data_set_id} are not the ones that were stored.")
-    if hashlib.sha256(found.parquet).hexdigest() != found.parquet_sha256:
+    if hashlib.sha256(data_set.parquet).hexdigest() != data_set.parquet_sha256:
         raise damage
     with explaining_trouble(f"The rows of data set {data_set_id}"):
-        rows = pd.read_parquet(io.BytesIO(found.parquet)).astype({ROW: object})
-    if fingerprint(rows) != found.sha256:
+        rows = pd.read_parquet(io.BytesIO(data_set.parquet)).astype({ROW: object})
+    if fingerprint(rows) != data_set.sha256:
         raise damage
     if missing := sorted(set(excluded) - set(rows.index)):
         raise ModelError(
@@ -200,17 +200,17 @@ def read_rows(store: Store, data_set_id: int, excluded: Iterable[int] = ()) -> "
 
 
 def add_version(
-    connection: Connection, model: Model, data_set_id: int, *, by: str, content: bytes | None = None, **more: Any
+    connection: Connection, model: Model, data_set_id: int, *, by: str, content: bytes | None = None, **columns: Any
 ) -> int:
-    """Keep a trained model as a new version, which is not promoted by that.
+    """Store a trained model as a new version, without promoting it.
 
     Parameters
     ----------
     by
         Who asked for it.
     content
-        The pickled model where it is a file already: one artifact has one checksum.
-    **more
+        The pickled model if it is a file already: one artifact has one checksum.
+    **columns
         ``excluded``, ``rival_id``, ``job_id``, ``shipped``, ``notice``: see `model.store.tables`.
 
     Returns
@@ -220,16 +220,16 @@ def add_version(
     """
     record, arrays = replace(model.metadata, model_sha256=None).to_record(), io.BytesIO()
     losses: dict[str, Any] = {
-        f"importance/{kind}/{name}": each
+        f"importance/{kind}/{name}": row_losses
         for kind, by_input in model.importance.items()
-        for name, each in by_input.items()
+        for name, row_losses in by_input.items()
     }
-    np.savez(arrays, **losses)  # numbers at random hardly become fewer, and packing a million of them takes seconds
+    np.savez(arrays, **losses)  # not compressed: noise hardly shrinks, and a million numbers would take seconds
     values = {name: record.pop(name) for name in RECIPE}
     evaluation = add_evaluation(connection, model.metadata.recipe, *model.metadata.evaluated_on, model.predictions)
     content = content or artifact.to_bytes(model.pipeline)
     trained_at = datetime.fromisoformat(model.metadata.trained_at)
-    values |= {"data_set_id": data_set_id, "created_by": by, "record": record, "excluded": []} | more
+    values |= {"data_set_id": data_set_id, "created_by": by, "record": record, "excluded": []} | columns
     values |= {"arrays": arrays.getvalue(), "model": content, "sha256": hashlib.sha256(content).hexdigest()}
     values |= {"evaluation_sha256": evaluation, "created_at": trained_at}
     values["record_sha256"] = _checksum(values)
@@ -237,7 +237,7 @@ def add_version(
 
 
 def _checksum(values: Any) -> str:
-    """SHA-256 of all that a version says of itself but for its joblib bytes, which have their own."""
+    """SHA-256 of all that a version says of itself, without its joblib bytes, which have their own."""
     names = "algorithm", "parameters", "seed", "excluded", "record", "sha256", "evaluation_sha256"
     text = json.dumps([values[name] for name in names], sort_keys=True)
     return hashlib.sha256(text.encode() + values["arrays"]).hexdigest()
@@ -245,21 +245,21 @@ def _checksum(values: Any) -> str:
 
 def list_versions(store: Store, *conditions: ColumnElement[bool]) -> list[Version]:
     """List the versions that meet all conditions on their table, the oldest first, without their bytes."""
-    light = [column for column in MODEL_VERSION.c if column.name not in _HEAVY]
-    query = select(*light, func.length(MODEL_VERSION.c.model).label("n_bytes")).where(*conditions)
-    sets = {data_set.id: data_set for data_set in list_data_sets(store)}
+    light_columns = [column for column in MODEL_VERSION.c if column.name not in _HEAVY]
+    query = select(*light_columns, func.length(MODEL_VERSION.c.model).label("n_bytes")).where(*conditions)
+    data_sets = {data_set.id: data_set for data_set in list_data_sets(store)}
     with store.reading() as connection:
-        found = connection.execute(query.order_by(MODEL_VERSION.c.id)).all()
-        return [_version(row, sets[row.data_set_id]) for row in found]
+        rows = connection.execute(query.order_by(MODEL_VERSION.c.id)).all()
+        return [_version_of(row, data_sets[row.data_set_id]) for row in rows]
 
 
-def _version(row: Any, data_set: DataSet) -> Version:
-    own = {name: value for name, value in row._mapping.items() if name in Version.__dataclass_fields__}  # noqa: SLF001 - SQLAlchemy's public name
-    return Version(**own | {"record": _record(row), "excluded": tuple(row.excluded), "data_set": data_set})
+def _version_of(row: Any, data_set: DataSet) -> Version:
+    fields = {name: value for name, value in row._mapping.items() if name in Version.__dataclass_fields__}  # noqa: SLF001 - SQLAlchemy's public name
+    return Version(**fields | {"record": _record_of(row), "excluded": tuple(row.excluded), "data_set": data_set})
 
 
-def _record(row: Any) -> dict[str, Any]:
-    """The sidecar of a version but for what that holds row by row."""
+def _record_of(row: Any) -> dict[str, Any]:
+    """The sidecar of a version, without its values row by row."""
     return {name: getattr(row, name) for name in RECIPE} | row.record | {"model_sha256": row.sha256}
 
 
@@ -269,14 +269,14 @@ def list_versions_of_job(store: Store, number: int) -> list[Version]:
 
 
 def read_version(store: Store, number: int) -> Version:
-    """Return one version without its bytes; `StoreError` if there is none of that number."""
-    if found := list_versions(store, MODEL_VERSION.c.id == number):
-        return found[0]
+    """Return one version without its bytes; raises `StoreError` if there is none of that number."""
+    if versions := list_versions(store, MODEL_VERSION.c.id == number):
+        return versions[0]
     raise StoreError(f"There is no version {number} in the store {store.location}.")
 
 
 def read_kept(store: Store, number: int) -> Kept:
-    """Return all that a version says of itself: also its predictions out of fold and its importance, row by row.
+    """Return all that a version says of itself, with its out-of-fold predictions and importance row by row.
 
     Raises
     ------
@@ -300,7 +300,7 @@ def read_kept(store: Store, number: int) -> Kept:
         kind: {name: arrays[f"importance/{kind}/{name}"] for name in ("plain", *FEATURE_NAMES)} for kind in KINDS
     }
     with reading_record(number):
-        metadata = Metadata.from_record(_record(row))
+        metadata = Metadata.from_record(_record_of(row))
     return Kept(metadata, read_predictions(store, row.evaluation_sha256), importance)
 
 
@@ -311,29 +311,29 @@ def read_pipeline(store: Store, number: int) -> bytes:
 
 
 def load_version(store: Store, number: int) -> Model:
-    """Load a version, or fit its recipe anew where its bytes cannot be trusted.
+    """Load a version, or fit its recipe anew if its bytes cannot be trusted.
 
     Returns
     -------
     model.fitting.train.Model
-        With a ``notice`` wherever it is not what was kept.
+        With a ``notice`` if it is not what was stored.
 
     Raises
     ------
     StoreError
         If there is no such version.
     DamagedError
-        If it is damaged beyond its recipe.
+        If it is too damaged for its recipe to be fitted anew.
     ModelError
         If it cannot be used at the moment.
     """
-    found, kept, content = read_version(store, number), read_kept(store, number), read_pipeline(store, number)
-    rows = read_rows(store, found.data_set.id, found.excluded)
+    version, kept, content = read_version(store, number), read_kept(store, number), read_pipeline(store, number)
+    rows = read_rows(store, version.data_set.id, version.excluded)
     if kept.predictions.shape[1] != len(rows):
         raise DamagedError(f"The scores of version {number} are of other rows.")
     with explaining_trouble(f"The model of version {number}"):
         model = artifact.load_or_refit(f"The model of version {number}", content, kept, rows)
-    notice = " ".join(filter(None, (found.notice, model.notice)))
-    with suppress(DamagedError):  # they are made anew by a job
+    notice = " ".join(filter(None, (version.notice, model.notice)))
+    with suppress(DamagedError):  # a job makes them anew
         model = replace(model, refits=read_refits(store, kept.metadata.data.sha256))
     return replace(model, version=number, notice=notice)
