@@ -1,4 +1,4 @@
-"""The home page: four sliders, the petrol consumption of a state as the model sees it, and what changes."""
+"""The home page: four sliders, the petrol consumption of a state as the model predicts it, and how it changes."""
 
 import streamlit as st
 
@@ -24,7 +24,7 @@ goal_form.note_inputs()
 
 @st.fragment
 def draw_answer() -> None:
-    """Draw the answer; runs alone on each move: inputs -> scenario -> answer -> pictures."""
+    """Draw the answer to the inputs; as a fragment, it reruns alone on each move of a slider."""
     if resources.active_model() is not model:
         st.rerun()  # another version was promoted meanwhile
     inputs, messages, level = controls.read_inputs(), st.container(), controls.read_level(model)

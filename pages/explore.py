@@ -1,4 +1,4 @@
-"""The Explore page: the rows on a map and in a table, and below them one view at a time of what is in them."""
+"""The Explore page: the rows on a map and in a table, and below them one analysis at a time."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -31,8 +31,8 @@ doubts = findings.list_doubts(notes, model.rows)
 st.title("Explore", anchor=False)
 st.markdown(f":gray[{findings.rows_in_words(n_all)}]")
 notices = st.container()
-bar = st.container(horizontal=True, vertical_alignment="center", key=session.EXPLORE_BAR)
-with bar:
+toolbar = st.container(horizontal=True, vertical_alignment="center", key=session.EXPLORE_BAR)
+with toolbar:
     row_filter = selection.draw_filter(model.rows, sha256)
 with notices:
     for problem in selection.list_link_problems():
@@ -45,14 +45,14 @@ points = Points(survey.rows.loc[survey.sample], frozenset(selected), doubts)
 
 
 def column_label(column: Column) -> str:
-    """Name a column in a list of columns."""
+    """Return the name of a column in a list of columns."""
     return column.label
 
 
 def draw_picture(
     key: str, figure: "go.Figure", alt: str, table: text_tables.Rows | None = None, *, can_select: bool = True
 ) -> None:
-    """Show a figure, and the table behind it."""
+    """Draw a figure, and offer its numbers as a table."""
     options: dict[str, Any] = {"on_select": selection.selecting_from(key, selected_hidden)} if can_select else {}
     st.plotly_chart(figure, key=key, alt=alt, config={"displaylogo": False}, **options)
     if table:
@@ -85,7 +85,7 @@ def draw_one_input() -> None:
 
 
 def draw_columns() -> None:
-    """Say what each column means, and draw how it is spread."""
+    """Say what each column means, and draw the distribution of a chosen one."""
     st.markdown(text_tables.to_markdown(text_tables.tabulate_statistics(survey.statistics)))
     st.caption(findings.column_meanings())
     column = st.selectbox(
@@ -114,7 +114,7 @@ def draw_pairs() -> None:
 
 
 def draw_influence() -> None:
-    """Draw which rows pull the straight line, and say how it is without those selected."""
+    """Draw which rows pull the straight line, and say how it changes without the selected ones."""
     try:
         regression = survey.regression
     except ModelError as error:
@@ -141,11 +141,11 @@ def draw_influence() -> None:
 
 def draw_line_without(indexes: list[int]) -> None:
     """Compare the line of these rows with the line without some of them."""
-    what = f"Without {findings.name_rows(model, indexes)}"
+    heading = f"Without {findings.name_rows(model, indexes)}"
     try:
-        table = text_tables.tabulate_regression_change(survey.regression, survey.without(indexes), what)
+        table = text_tables.tabulate_regression_change(survey.regression, survey.without(indexes), heading)
     except ModelError as error:
-        st.info(f"{what}: {error}")
+        st.info(f"{heading}: {error}")
     else:
         st.markdown(text_tables.to_markdown(table))
 
@@ -180,9 +180,9 @@ def draw_provenance() -> None:
     st.markdown("\n".join(f"- {fact}" for fact in notes.facts))
     st.markdown(f"**Doubtful figures.** They stay as published; a star or a diamond marks their {ROWS}.")
     st.markdown(findings.suspicious_figures(notes, model.rows))
-    if doubtful := [index for index in doubts if index in survey.rows.index]:
+    if doubtful_indexes := [index for index in doubts if index in survey.rows.index]:
         st.markdown(f"The straight line through all {len(FEATURES)} inputs, with and without these {ROWS}:")
-        draw_line_without(doubtful)
+        draw_line_without(doubtful_indexes)
 
 
 VIEWS = {
@@ -196,17 +196,17 @@ VIEWS = {
 
 with notices:
     selection.write_address(model.rows, row_filter, list(VIEWS))
-with bar:
+with toolbar:
     st.markdown(f"**{n:,} of {n_all:,} {ROWS}**" if row_filter.is_on else f"**All {n_all:,} {ROWS}**", width="content")
     if row_filter.is_on:
         st.button("Show all", on_click=selection.show_all)
     st.markdown(findings.selection_in_words(model, selected, selected_shown), width="content")
     if selected:
         st.button("Clear selection", on_click=selection.clear_selection)
-    if len(selected) == 1 and (start := controls.link_from_row(model.records[selected[0]])):
+    if len(selected) == 1 and (query := controls.link_from_row(model.records[selected[0]])):
         name = wording.escape(row_name(model.records[selected[0]][ROW]))
         st.page_link(
-            "streamlit_app.py", label=f"Start a what-if from {name}", query_params=start, icon=":material/tune:"
+            "streamlit_app.py", label=f"Start a what-if from {name}", query_params=query, icon=":material/tune:"
         )
 if len(points.rows) < n:
     st.caption(
@@ -221,17 +221,17 @@ if not n:
 
 left, right = st.columns([0.4, 0.6], gap="medium")
 with left:
-    shade = st.selectbox(
+    shade_column = st.selectbox(
         "Colour by", COLUMNS[::-1], format_func=column_label, key=session.EXPLORE_SHADE, persist_state="session"
     )
-    alt = f"Tile map of {n:,} {ROWS}, darker for more {shade.label.lower()}"
-    draw_picture(session.EXPLORE_MAP, charts.draw_tile_map(points, shade), alt)
+    alt = f"Tile map of {n:,} {ROWS}, darker for more {shade_column.label.lower()}"
+    draw_picture(session.EXPLORE_MAP, charts.draw_tile_map(points, shade_column), alt)
 st.caption(findings.rows_to_notice(survey, doubts))
 for tab, draw_view in zip(selection.draw_views(list(VIEWS)), VIEWS.values(), strict=True):
     if tab.open:
         with tab:
             draw_view()
-with right:  # last, for it keeps the browser busy: the pictures come first
+with right:  # last, because the table keeps the browser busy: the pictures come first
     selection.draw_rows_table(survey, selected, doubts)
     st.download_button(
         f"Download {n:,} of {n_all:,} {ROWS} as CSV",

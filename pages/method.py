@@ -1,4 +1,4 @@
-"""The Method page: where every figure comes from, with one state worked by hand."""
+"""The Method page: where every figure comes from, with one state worked through by hand."""
 
 import re
 from pathlib import Path
@@ -13,7 +13,7 @@ TEXT = Path(__file__).parents[1] / "docs" / "method.md"
 draw_frame("Method", resources.active_model())
 title, _, text = TEXT.read_text(encoding="utf-8").partition("\n")
 st.title(title.removeprefix("# "), anchor=False)
-# Its links lead to files beside it; signs of arithmetic are no formulas of LaTeX.
+# Relative links lead to files of the repository, and Streamlit would read what stands between two $ as LaTeX.
 text = re.sub(r"\[([^\]]+)\]\(\.\./[^)]+\)", r"\1", text).replace("$", r"\$")
 with st.container(width=860):
     st.markdown(text)

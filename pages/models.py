@@ -25,36 +25,36 @@ from pages.shared.words import verdicts
 from pages.shared.words.wording import escape
 
 
-def version_status(version: Version, promoted: dict[int, Promotion]) -> str:
-    """Say what a version is at the moment."""
+def version_status(version: Version, last_promotions: dict[int, Promotion]) -> str:
+    """Say whether a version is active, was active, is a candidate or is broken."""
     if version.broken:
         return "broken"
     if version.id == model.version:
         return "active"
-    return "was active" if version.id in promoted else "candidate"
+    return "was active" if version.id in last_promotions else "candidate"
 
 
-def history_row(version: Version, promoted: dict[int, Promotion]) -> dict[str, object]:
-    """A version's row in the table of all."""
-    scores, last = version.metadata.scores["model"], promoted.get(version.id)
+def history_row(version: Version, last_promotions: dict[int, Promotion]) -> dict[str, object]:
+    """Return a version's row in the table of versions."""
+    scores, last_promotion = version.metadata.scores["model"], last_promotions.get(version.id)
     return {
         "Version": version.id,
-        "Status": version_status(version, promoted),
+        "Status": version_status(version, last_promotions),
         "Algorithm": verdicts.capitalise(version.recipe.label),
         "MAE": scores.mae.value,
         "±": scores.mae.standard_error,
         "RMSE": scores.rmse.value,
         "R²": scores.r2.value,
         "Data": escape_cell(verdicts.training_data(version)),
-        "Promoted (UTC)": f"{last.at:%Y-%m-%d %H:%M}" if last else "–",
-        "By": escape_cell(last.by) if last else "–",  # the table can be downloaded
-        "Why": escape_cell(last.reason) if last else "–",
+        "Promoted (UTC)": f"{last_promotion.at:%Y-%m-%d %H:%M}" if last_promotion else "–",
+        "By": escape_cell(last_promotion.by) if last_promotion else "–",  # the table can be downloaded
+        "Why": escape_cell(last_promotion.reason) if last_promotion else "–",
         "Trained (UTC)": f"{version.created_at:%Y-%m-%d %H:%M}",
     }
 
 
 def draw_history(promotions: list[Promotion]) -> None:
-    """Draw what was active when: a picture, and behind it the table."""
+    """Draw which version was active when, as a picture and as a table."""
     st.markdown("## What was active when")
     st.plotly_chart(
         evidence_charts.draw_timeline(promotions, now()),
@@ -76,12 +76,12 @@ def draw_history(promotions: list[Promotion]) -> None:
             st.markdown(text_tables.to_markdown(table))
 
 
-def draw_versions(newest_first: list[Version], promoted: dict[int, Promotion]) -> None:
+def draw_versions(newest_first: list[Version], last_promotions: dict[int, Promotion]) -> None:
     """Draw the table of all versions."""
     st.markdown("## Versions")
     figures = {
-        name: st.column_config.NumberColumn(format=form, help=text, width=62)
-        for name, form, text in (
+        name: st.column_config.NumberColumn(format=number_format, help=help_text, width=62)
+        for name, number_format, help_text in (
             ("MAE", "%.1f", f"Typical miss: mean absolute error, cross-validated on its own rows [{TARGET.unit}]."),
             ("±", "%.1f", f"One standard error of the MAE for these {ROWS} and folds [{TARGET.unit}]."),
             ("RMSE", "%.1f", f"Root mean square error [{TARGET.unit}]."),
@@ -90,7 +90,7 @@ def draw_versions(newest_first: list[Version], promoted: dict[int, Promotion]) -
     }
     widths = {"Version": 64, "Status": 84, "Data": 160, "By": 80}
     st.dataframe(
-        [history_row(version, promoted) for version in newest_first],
+        [history_row(version, last_promotions) for version in newest_first],
         hide_index=True,
         column_config=figures | {name: st.column_config.Column(width=width) for name, width in widths.items()},
         alt=f"{len(newest_first)} versions, the newest first",
@@ -101,99 +101,99 @@ def draw_versions(newest_first: list[Version], promoted: dict[int, Promotion]) -
     )
 
 
-def pack_archive(store: Store, version: Version, loaded: Model, promotions: list[Promotion]) -> bytes:
-    """Pack everything that is needed to use the version elsewhere."""
+def pack_archive(store: Store, version: Version, loaded_model: Model, promotions: list[Promotion]) -> bytes:
+    """Zip everything that is needed to use the version elsewhere."""
     pipeline = versions.read_pipeline(store, version.id)
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as zipped:
-        for name, content in export_version(version, loaded, promotions, pipeline).items():
-            zipped.writestr(name, content)
-    return archive.getvalue()
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in export_version(version, loaded_model, promotions, pipeline).items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
 
 
-def remove_and_report(store: Store, what: str, function: Callable[[Store, int], None], number: int) -> None:
-    """Remove something from the store; the next run says that it is gone, or why it stays."""
+def remove_and_report(store: Store, label: str, remove: Callable[[Store, int], None], number: int) -> None:
+    """Remove something from the store; the next run shows that it is gone, or why it stays."""
     try:
-        door.change(function, store, number)
-        st.session_state[session.MODELS_REMOVED] = f"{what} was removed."
+        door.change(remove, store, number)
+        st.session_state[session.MODELS_REMOVED] = f"{label} was removed."
     except StoreError as error:
         st.session_state[session.MODELS_REMOVED] = str(error)
 
 
 def draw_version(
-    store: Store, versions_by_id: dict[int, Version], promoted: dict[int, Promotion], promotions: list[Promotion]
+    store: Store, versions_by_id: dict[int, Version], last_promotions: dict[int, Promotion], promotions: list[Promotion]
 ) -> None:
-    """Draw one version: its card, and what can be done with it."""
+    """Draw one version: its card, and the buttons to download, promote or remove it."""
     default = model.version if model.version in versions_by_id else next(iter(versions_by_id))
-    chosen = choice_of_address(session.VERSION, versions_by_id, default)
-    st.session_state[session.MODELS_VERSION] = chosen
+    version_id = choice_of_address(session.VERSION, versions_by_id, default)
+    st.session_state[session.MODELS_VERSION] = version_id
     left, right = st.columns(2, gap="large")
     left.selectbox(
         "Version",
         list(versions_by_id),
         format_func=lambda number: (
-            f"{versions_by_id[number].label}, {version_status(versions_by_id[number], promoted)}"
+            f"{versions_by_id[number].label}, {version_status(versions_by_id[number], last_promotions)}"
         ),
         key=session.MODELS_VERSION,
         on_change=lambda: st.query_params.update({session.VERSION: str(st.session_state[session.MODELS_VERSION])}),
     )
-    version, text = versions_by_id[chosen], ""
+    version, card = versions_by_id[version_id], ""
     with left.container(horizontal=True):
         try:
-            loaded = resources.owner.version(chosen)
+            loaded_model = resources.owner.version(version_id)
         except ModelError as error:
-            st.error(f"Version {chosen} cannot be used. {error}", icon=":material/broken_image:")
+            st.error(f"Version {version_id} cannot be used. {error}", icon=":material/broken_image:")
         else:
-            text = write_card(version, loaded, promotions)
+            card = write_card(version, loaded_model, promotions)
             options: dict[str, Any] = {"icon": ":material/download:", "on_click": "ignore"}
-            st.download_button("Model card", text, f"model_card_{chosen}.md", "text/markdown", **options)
+            st.download_button("Model card", card, f"model_card_{version_id}.md", "text/markdown", **options)
             st.download_button(
                 "Model with its record and rows",
-                lambda: pack_archive(store, version, loaded, promotions),
-                f"petrol_model_{chosen}.zip",
+                lambda: pack_archive(store, version, loaded_model, promotions),
+                f"petrol_model_{version_id}.zip",
                 "application/zip",
                 **options,
             )
-        if chosen not in promoted and not version.shipped and not door.refusal():
+        if version_id not in last_promotions and not version.shipped and not door.refusal():
             with st.popover("Remove", icon=":material/delete:"):
                 st.markdown(f"Removes **{version.label}** with its scores. It was never promoted. It cannot be undone.")
-                arguments = store, version.label, history.remove_version, chosen
+                arguments = store, version.label, history.remove_version, version_id
                 st.button("Remove it", on_click=remove_and_report, args=arguments, key=session.MODELS_REMOVE)
-    if text:
+    if card:
         with right:
-            evidence_panel.draw_promotion(store, resources.owner.evidence_on(chosen, model))
+            evidence_panel.draw_promotion(store, resources.owner.evidence_on(version_id, model))
         with st.container(border=True):
-            text = text.replace(":material", ":\N{WORD JOINER}material")  # else the browser's part makes icons of it
-            st.markdown(text.replace("\n## ", "\n### ").replace("# Version", "## Version", 1))
+            card = card.replace(":material", ":\N{WORD JOINER}material")  # else Streamlit draws an icon
+            st.markdown(card.replace("\n## ", "\n### ").replace("# Version", "## Version", 1))
 
 
 def draw_removable_data_sets(store: Store) -> None:
-    """Offer to remove data sets on which no version was trained that must stay."""
+    """Offer to remove the data sets that only removable versions were trained on, if any."""
     removable = history.list_removable_data_sets(store)
     if not removable or door.refusal():
         return
     st.markdown("## Data sets that can be removed")
     st.caption("No version that was ever promoted was trained on them.")
-    for data_set, using in removable:
-        consequence = (
-            f", and with it version{'s' if len(using) > 1 else ''} {', '.join(map(str, using))}" if using else ""
-        )
-        name = f"Data set {data_set.id}, {escape(data_set.origin)} ({data_set.n_rows:,} {ROWS}){consequence}"
+    for data_set, lost_ids in removable:
+        consequence = ""
+        if lost_ids:
+            consequence = f", and with it version{'s' if len(lost_ids) > 1 else ''} {', '.join(map(str, lost_ids))}"
+        description = f"Data set {data_set.id}, {escape(data_set.origin)} ({data_set.n_rows:,} {ROWS}){consequence}"
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(name, width="stretch")
+            st.markdown(description, width="stretch")
             with st.popover("Remove", key=session.part(session.MODELS_REMOVE_SET, data_set.id)):
-                st.markdown(f"Removes {name}. It cannot be undone.")
-                arguments = store, name, history.remove_data_set, data_set.id
+                st.markdown(f"Removes {description}. It cannot be undone.")
+                arguments = store, description, history.remove_data_set, data_set.id
                 key = session.part(session.MODELS_REMOVE_DATA, data_set.id)
                 st.button("Remove it", key=key, on_click=remove_and_report, args=arguments)
 
 
 def draw_page(store: Store) -> None:
-    """Draw the history, then one version."""
+    """Draw the history, all versions, then one of them."""
     if message := st.session_state.pop(session.MODELS_REMOVED, None):
         st.info(message, icon=":material/delete:")
     promotions = history.list_promotions(store)
-    promoted = {promotion.version_id: promotion for promotion in promotions}
+    last_promotions = {promotion.version_id: promotion for promotion in promotions}
     versions_by_id = {version.id: version for version in reversed(versions.list_versions(store))}
     draw_history(promotions)
     if store.is_new:
@@ -201,9 +201,9 @@ def draw_page(store: Store) -> None:
     if not versions_by_id:
         st.info("There is no version yet.")
         return
-    draw_versions(list(versions_by_id.values()), promoted)
+    draw_versions(list(versions_by_id.values()), last_promotions)
     st.caption(f"The store takes up {pruning.in_megabytes(pruning.size_of_store(store))}.")
-    draw_version(store, versions_by_id, promoted, promotions)
+    draw_version(store, versions_by_id, last_promotions, promotions)
     draw_removable_data_sets(store)
 
 

@@ -41,7 +41,7 @@ def submit_job(
     parameters: dict[str, float] | None,
     seed: int,
 ) -> None:
-    """Put a training into the queue, or say why not."""
+    """Queue a training, or show why it cannot be queued."""
     try:
         options = {"parameters": parameters, "seed": seed, "excluded": excluded, "by": door.author_name("a visitor")}
         number = door.change(jobs.submit, store, visitors.visitor_of_session(), data, algorithms, **options)
@@ -55,45 +55,48 @@ def draw_proposal(store: Store, below: DeltaGenerator) -> None:
     st.markdown("## What to train")
     rows, excluded, origin = proposal.draw_rows(store, below)
     name, parameters, seed = proposal.draw_recipe()
-    problems = {"rows": rows is None or seed is None, "recipe": parameters is None}
+    has_problem = {"rows": rows is None or seed is None, "recipe": parameters is None}
     if rows is not None:
-        used = rows.drop(index=list(excluded)) if excluded else rows
+        used_rows = rows.drop(index=list(excluded)) if excluded else rows
         try:
-            require_usable(used)
-            problems["recipe"] = parameters is None or not proposal.draw_cost(make_recipe(name, parameters), len(used))
+            require_usable(used_rows)
+            if parameters is not None:
+                has_problem["recipe"] = not proposal.draw_cost(make_recipe(name, parameters), len(used_rows))
         except ModelError as error:
-            problems["rows"] = True
+            has_problem["rows"] = True
             st.error(str(error))
-    with st.container(horizontal=True):  # no callbacks: those would know the fields as they were drawn last
-        wants_one = st.button("Retrain", type="primary", disabled=any(problems.values()))
-        wants_all = st.button(
+    with st.container(horizontal=True):  # no callbacks: they would see the fields as last drawn
+        wants_training = st.button("Retrain", type="primary", disabled=any(has_problem.values()))
+        wants_comparison = st.button(
             "Compare all",
-            disabled=problems["rows"],
+            disabled=has_problem["rows"],
             help=f"Train all {len(OFFERED)} algorithms with their usual settings on these {ROWS}. Left out, "
             f"with a word, is what makes too large a model or takes more than {duration.MOST_COMPARED // 60} minutes.",
         )
-    if wants_one and not any(problems.values()):  # what was typed may be refused in the run in which it was pressed
+    if wants_training and not any(has_problem.values()):  # the run after the press may refuse what was typed
         submit_job(store, (rows, origin), excluded, [name], parameters, seed or 0)
-    elif wants_all and not problems["rows"]:
+    elif wants_comparison and not has_problem["rows"]:
         submit_job(store, (rows, origin), excluded, OFFERED, None, seed or 0)
 
 
 def show_best_of_finished_job(store: Store, usable: list[Version], open_jobs: list[Job]) -> None:
-    """Show the best version of the job in the address, once that has ended; a reload keeps the address."""
-    number = st.query_params.get(session.JOB)
-    if number and number not in [str(job.id) for job in open_jobs]:
+    """Once the job in the address has ended, name its best version there, where a reload finds it."""
+    job_id = st.query_params.get(session.JOB)
+    if job_id and job_id not in [str(job.id) for job in open_jobs]:
         del st.query_params[session.JOB]
-        if trained := [version.id for version in usable if str(version.job_id) == number]:
-            same = comparable_versions(usable, trained[-1], model.version)
-            best = resources.owner.standings_of(same).preferred(model.version) if len(trained) > 1 else trained[-1]
-            st.query_params[session.CANDIDATE] = str(best)
+        if trained_ids := [version.id for version in usable if str(version.job_id) == job_id]:
+            candidate_id = trained_ids[-1]
+            if len(trained_ids) > 1:
+                comparable = comparable_versions(usable, candidate_id, model.version)
+                candidate_id = resources.owner.standings_of(comparable).preferred(model.version)
+            st.query_params[session.CANDIDATE] = str(candidate_id)
 
 
 def draw_candidate_choice(versions_by_id: dict[int, Version]) -> int:
-    """Draw the list of candidates, and return the number of the chosen one."""
+    """Draw the list of candidates, and return the id of the chosen one."""
     default = next((number for number in versions_by_id if number != model.version), model.version)
-    chosen = choice_of_address(session.CANDIDATE, versions_by_id, default)
-    st.session_state[session.RETRAIN_CANDIDATE] = chosen
+    candidate_id = choice_of_address(session.CANDIDATE, versions_by_id, default)
+    st.session_state[session.RETRAIN_CANDIDATE] = candidate_id
     return st.selectbox(
         "Candidate",
         list(versions_by_id),
@@ -128,14 +131,14 @@ def draw_page(store: Store) -> None:
                 resources.owner.evidence_on(model.version, model) if model.version else Evidence(model, model, None)
             )
             return
-        chosen = draw_candidate_choice({version.id: version for version in reversed(usable)})
-        evidence = resources.owner.evidence_on(chosen, model)
+        candidate_id = draw_candidate_choice({version.id: version for version in reversed(usable)})
+        evidence = resources.owner.evidence_on(candidate_id, model)
         evidence_panel.draw_promotion(store, evidence)
-    version = next(version for version in usable if version.id == chosen)
-    against = f"version {model.version}" if model.version else "the shipped model"
-    st.markdown(f"## {version.label}" + ("" if evidence.is_active else f" against {against}"))
-    same = comparable_versions(usable, chosen, model.version)
-    evidence_panel.draw_evidence(evidence, resources.owner.standings_of(same) if len(same) > 1 else None)
+    candidate = next(version for version in usable if version.id == candidate_id)
+    active_name = f"version {model.version}" if model.version else "the shipped model"
+    st.markdown(f"## {candidate.label}" + ("" if evidence.is_active else f" against {active_name}"))
+    comparable = comparable_versions(usable, candidate_id, model.version)
+    evidence_panel.draw_evidence(evidence, resources.owner.standings_of(comparable) if len(comparable) > 1 else None)
 
 
 model = resources.active_model()

@@ -28,52 +28,52 @@ COLOURS = {"near": POINT, "far": MUTED, "very far": ACCENT}
 
 
 def keep_file() -> None:
-    """Keep what was sent for this session, also over a visit to another page."""
-    file = st.session_state[session.SCORE_FILE]
+    """Keep the uploaded file for the session, so that it outlasts a visit to another page."""
+    uploaded_file = st.session_state[session.SCORE_FILE]
     st.session_state[session.SCORE_SHEET] = ""
-    if file is None:  # taken away by the visitor; a visit to another page does not call this
+    if uploaded_file is None:  # removed by the visitor; visiting another page does not call this
         st.session_state.pop(session.SCORE_SENT, None)
         st.session_state.pop(session.SCORE_DONE, None)
     else:
-        st.session_state[session.SCORE_SENT] = file.name, file.getvalue(), file.file_id
+        st.session_state[session.SCORE_SENT] = uploaded_file.name, uploaded_file.getvalue(), uploaded_file.file_id
 
 
 def score_sent_file(name: str, content: bytes, file_id: str, coverage: float) -> ScoredFile | reading.Refusal:
-    """Score the file, with a bar, unless this model has done so at this level; or say why not."""
+    """Return the file scored by this model at this level, from the session if it is there, or why it is refused."""
     sheet = st.session_state.get(session.SCORE_SHEET, "")
     request = file_id, sheet, model, coverage
-    answered, result = st.session_state.get(session.SCORE_DONE, (None, None))
-    if answered != request:
-        bar = st.progress(0.0, f"Reading {escape(name)}")
+    last_request, result = st.session_state.get(session.SCORE_DONE, (None, None))
+    if last_request != request:
+        progress_bar = st.progress(0.0, f"Reading {escape(name)}")
         result = reading.read_file(load_inputs, name, content, FEATURE_NAMES, sheet=sheet)
         if not isinstance(result, reading.Refusal):
-            bar.progress(0.5, f"Scoring {len(result.X):,} rows")  # reading is half of the work
+            progress_bar.progress(0.5, f"Scoring {len(result.X):,} rows")  # reading is half of the work
 
             def show_progress(n: int, n_all: int) -> None:
-                bar.progress(0.5 + n / n_all / 2)
+                progress_bar.progress(0.5 + n / n_all / 2)
 
             result = score_file(model, result, coverage, show_progress)
-        bar.empty()
+        progress_bar.empty()
         st.session_state[session.SCORE_DONE] = request, result
     return result
 
 
 def forget_result() -> None:
-    """Forget the result: another sheet was chosen, or it was said which column is which."""
+    """Forget the result, because another sheet or other columns were chosen."""
     st.session_state.pop(session.SCORE_DONE, None)
 
 
 def draw_predictions(scored: ScoredRows) -> "go.Figure":
-    """Draw how often each prediction occurs, by how far the scenarios are from every row."""
+    """Draw a histogram of the predictions, stacked by how far the scenarios are from every row."""
     _, edges = histogram(scored.value)
     centres, width = (edges[1:] + edges[:-1]) / 2, edges[1] - edges[0]
     bars = []
-    for level, colour in COLOURS.items():
-        inside = scored.value[scored.support == level]
+    for support, colour in COLOURS.items():
+        predictions = scored.value[scored.support == support]
         bars.append({
-            "type": "bar", "x": centres, "y": np.histogram(inside, edges)[0], "width": width,
-            "name": f"{level} ({len(inside):,})", "marker": {"color": colour},
-            "hovertemplate": f"%{{y:,}} rows {level}, about %{{x:.0f}} {TARGET.unit}<extra></extra>",
+            "type": "bar", "x": centres, "y": np.histogram(predictions, edges)[0], "width": width,
+            "name": f"{support} ({len(predictions):,})", "marker": {"color": colour},
+            "hovertemplate": f"%{{y:,}} rows {support}, about %{{x:.0f}} {TARGET.unit}<extra></extra>",
         })  # fmt: skip
     xaxis = {"title": {"text": f"Prediction ({TARGET.unit})"}, "tickformat": ".0f"} | round_ticks(edges)
     legend = LEGEND | {"title": {"text": f"From every real {ROW}:"}}
@@ -82,18 +82,18 @@ def draw_predictions(scored: ScoredRows) -> "go.Figure":
 
 
 def draw_summary(name: str, result: ScoredFile, coverage: float) -> None:
-    """Say what became of the rows, and give the file back."""
+    """Say how many rows were scored and why others were not, and offer the file with its predictions."""
     n, n_all = len(result.scored.value), len(result.table)
     counts = count_support(result.scored)
-    scorer = f"version {model.version} ({model.label})" if model.version else f"the shipped {model.label}"
-    far = " and ".join(f"{counts[level]:,} {level}" for level in SUPPORT_LEVELS[1:] if counts[level])
-    far = f"; {far} from every real {ROW}" if far else ""
-    st.markdown(f"**{n:,} of {n_all:,} rows scored** of {escape(name)} by {scorer}{far}.")
+    model_name = f"version {model.version} ({model.label})" if model.version else f"the shipped {model.label}"
+    far_counts = " and ".join(f"{counts[support]:,} {support}" for support in SUPPORT_LEVELS[1:] if counts[support])
+    far_note = f"; {far_counts} from every real {ROW}" if far_counts else ""
+    st.markdown(f"**{n:,} of {n_all:,} rows scored** of {escape(name)} by {model_name}{far_note}.")
     if result.n_problems:
         reasons = result.table[result.added[-1]]
         problems = [f"row {row}: {reason}" for row, reason in reasons[reasons != ""].head(20).items()]
-        rows = f"{result.n_problems:,} rows" if result.n_problems > 1 else "One row"
-        st.warning(f"{rows} could not be scored. The file has the reason in its last column.")
+        subject = f"{result.n_problems:,} rows" if result.n_problems > 1 else "One row"
+        st.warning(f"{subject} could not be scored. The file has the reason in its last column.")
         st.code(
             "\n".join(problems),
             language=None,
@@ -120,15 +120,15 @@ def draw_summary(name: str, result: ScoredFile, coverage: float) -> None:
 
 
 def draw_preview(result: ScoredFile) -> None:
-    """Show the first rows, or the first that could not be scored."""
+    """Draw the first rows, or the first that could not be scored."""
     choices = ["First rows"] + (["Not scored"] if result.n_problems else [])
     choice = st.segmented_control("Preview", choices, default=choices[0], key=session.SCORE_PREVIEW, required=True)
     rows = result.table if choice == choices[0] else result.table[result.table[result.added[-1]] != ""]
-    figures = {name: st.column_config.NumberColumn(format="%.1f") for name in result.figures}
-    figures["_index"] = st.column_config.Column("Row")
-    shown = rows.head(N_SHOWN)
-    shown = escape_table(shown.loc[:, ~shown.columns.duplicated()])  # no name twice; and it can be downloaded, too
-    st.dataframe(shown, column_config=figures, alt=f"{len(shown)} of {len(rows):,} rows with their predictions")
+    columns = {name: st.column_config.NumberColumn(format="%.1f") for name in result.figures}
+    columns["_index"] = st.column_config.Column("Row")
+    preview = rows.head(N_SHOWN)
+    preview = escape_table(preview.loc[:, ~preview.columns.duplicated()])  # it can be downloaded; and no name twice
+    st.dataframe(preview, column_config=columns, alt=f"{len(preview)} of {len(rows):,} rows with their predictions")
 
 
 model = resources.active_model()
@@ -153,10 +153,10 @@ with right:
         "Download a template", lambda: write_template(load_rows().drop(columns=TARGET.name)), "template.csv",
         mime="text/csv", type="tertiary", icon=":material/download:", on_click="ignore",
     )  # fmt: skip
-sent = st.session_state.get(session.SCORE_SENT)
-uploads.remember("score", sent[0] if sent else "")
-if sent:
-    name, content, file_id = sent
+sent_file = st.session_state.get(session.SCORE_SENT)
+uploads.remember("score", sent_file[0] if sent_file else "")
+if sent_file:
+    name, content, file_id = sent_file
     result = score_sent_file(name, content, file_id, coverage)
     reading.draw_sheet_choice(result.sheets, result.sheet, session.SCORE_SHEET, forget_result)
     reading.draw_matched(name, session.SCORE_CHANGE, forget_result)

@@ -1,8 +1,8 @@
-"""The inputs of a scenario and where it starts: what the browser sent, the server wrote, or a link asks for.
+"""The inputs of a scenario and its start: as the browser sent them, the server wrote them, or a link asks for them.
 
-The browser owns them. Each of its messages carries the whole scenario with the epoch that it knows and a number that
-grows; what the server writes begins another epoch, in which older messages do not count. So nothing that is still on
-its way, however slow the line, can take back what was done since.
+The browser owns them. Each of its messages carries the whole scenario, the epoch that it knows and a growing number;
+each write of the server begins a new epoch, in which older messages do not count. So a message that arrives late,
+however slow the line, cannot undo what was done since.
 """
 
 import re
@@ -35,25 +35,25 @@ class Start(NamedTuple):
 
 
 class Inputs(NamedTuple):
-    """What stands on the sliders, with what tells a message that is older."""
+    """The values on the sliders, with the epoch and number that tell an older message from a newer one."""
 
     epoch: int
     seq: int
     scenario: dict[str, float]
-    start: str  # its code
+    start: str  # code of the start
     level: float  # of the intervals [1]
 
 
-@lru_cache(maxsize=64)  # of many rows it takes a while to find one
+@lru_cache(maxsize=64)  # finding one of many rows takes a while
 def find_start(model: Model, code: str) -> Start:
-    """Return a start by its code; the typical one where there is none of that code.
+    """Return the start with this code; the typical one if no row has it, or the sliders cannot show that row.
 
     Parameters
     ----------
     model
         Its rows are the starts.
     code
-        Of a row, or its name; empty for the typical one.
+        Code or name of a row; empty for the typical one.
     """
     try:
         index = find_row(model, code)
@@ -66,14 +66,14 @@ def find_start(model: Model, code: str) -> Start:
 
 @lru_cache(maxsize=4)
 def list_starts(model: Model) -> list[Start]:
-    """List the typical start, and of the rows those that the sliders can show, a part of many, by their names."""
+    """List the typical start, then by name the rows that the sliders can show; if there are many, a part of them."""
     rows = sorted(model.some_records, key=lambda row: row_name(str(row[ROW])))
-    listed = {
+    starts = {
         str(row[ROW]): Start(str(row[ROW]), row_name(str(row[ROW])), _scenario_of(row), row[TARGET.name])
         for row in reversed(rows)
         if _fits(_scenario_of(row))
     }
-    return [Start("", TYPICAL, DEFAULTS, None), *reversed(listed.values())]
+    return [Start("", TYPICAL, DEFAULTS, None), *reversed(starts.values())]
 
 
 def _scenario_of(row: Mapping[str, Any]) -> dict[str, float]:
@@ -89,33 +89,36 @@ def _fits(scenario: Mapping[str, Any]) -> bool:
 
 
 def read_address_on_entry(model: Model) -> None:
-    """Take what the address asks for when the page is entered; else the inputs are as they were left."""
-    state, asked = st.session_state, st.query_params
+    """On entry to the page, set the inputs to what the address asks for; if it asks for nothing, keep them."""
+    state, parameters = st.session_state, st.query_params
     names = {session.FROM, session.COVERAGE, *session.INPUT_KEYS.values()}
-    if not state.pop(session.ENTERED, False) or (session.INPUTS in state and not names & set(asked)):
+    if not state.pop(session.ENTERED, False) or (session.INPUTS in state and not names & set(parameters)):
         return
-    start, problems = find_start(model, code := asked.get(session.FROM, "")), []
+    code = parameters.get(session.FROM, "")
+    start, problems = find_start(model, code), []
     if code and not start.code:
         problems.append(f"The link starts from ` {_as_code(code)} `, which is no {ROW} here that the sliders can show.")
     scenario = dict(start.scenario)
     for column in FEATURES:
-        if (text := asked.get(session.INPUT_KEYS[column.name])) is None:
+        if (text := parameters.get(session.INPUT_KEYS[column.name])) is None:
             continue
         if (value := _read_in_link(column, text)) is None:
-            problems.append(_out_of_range(column, text))
+            problems.append(_range_problem(column, text))
         else:
             scenario[column.name] = value
-    text = asked.get(session.COVERAGE, format_level(DEFAULT_LEVEL))
-    spellings = {spelled: level for level in LEVELS for spelled in (f"{level * 100:g}%", f"{level:g}")}
+    text = parameters.get(session.COVERAGE, format_level(DEFAULT_LEVEL))
+    spellings = {spelling: level for level in LEVELS for spelling in (f"{level * 100:g}%", f"{level:g}")}
     if (level := spellings.get(text.replace(" ", ""))) is None:
-        named = ", ".join(map(format_level, LEVELS))
-        problems.append(f"The link asks for the level ` {_as_code(text)} `, which there is not. Choose one of {named}.")
+        levels = ", ".join(map(format_level, LEVELS))
+        problems.append(
+            f"The link asks for the level ` {_as_code(text)} `, which there is not. Choose one of {levels}."
+        )
     write_inputs(scenario, start.code, level or DEFAULT_LEVEL)
     state[session.PROBLEM] = problems, scenario
 
 
 def _read_in_link(column: Column, text: str) -> float | None:
-    """Read an input in a link, in the stored unit or the shown one; None where the slider cannot show it."""
+    """Read an input of a link, in the stored unit or the shown one; None if the slider cannot show it."""
     try:
         value = read_number(text)
     except ValueError:
@@ -124,7 +127,7 @@ def _read_in_link(column: Column, text: str) -> float | None:
     return next((reading for reading in readings if column.low <= reading <= column.high), None)
 
 
-def _out_of_range(column: Column, text: str) -> str:
+def _range_problem(column: Column, text: str) -> str:
     low, high = (column.text(end) for end in (column.low, column.high))
     return (
         f"{column.label}: the link asks for ` {_as_code(text)} `, which the slider cannot show. Choose a number from "
@@ -133,47 +136,47 @@ def _out_of_range(column: Column, text: str) -> str:
 
 
 def _as_code(text: str) -> str:
-    return re.sub(r"[`\s]+", " ", text[:60])  # as code, in which nothing is a link
+    return re.sub(r"[`\s]+", " ", text[:60])  # to be shown as code, in which nothing becomes a link
 
 
 def find_problems(scenario: Mapping[str, float]) -> list[str]:
-    """What was wrong with the link, in Markdown, until the scenario changes."""
-    problems, opened_at = st.session_state.get(session.PROBLEM, ([], None))
-    return problems if opened_at == scenario else []
+    """List what was wrong with the link, in Markdown, until the scenario changes."""
+    problems, linked_scenario = st.session_state.get(session.PROBLEM, ([], None))
+    return problems if linked_scenario == scenario else []
 
 
 def read_inputs() -> Inputs:
-    """Return the newest of what the browser sent and the server wrote."""
+    """Return the newer of what the browser sent last and what the session holds."""
     state = st.session_state
-    written = Inputs(*state.get(session.INPUTS) or (0, 0, dict(DEFAULTS), "", DEFAULT_LEVEL))
-    sent = _read_sent()
-    if sent and sent.epoch == written.epoch and sent.seq > written.seq:
-        state[session.INPUTS] = tuple(sent)
-        return sent
-    return written
+    stored_inputs = Inputs(*state.get(session.INPUTS) or (0, 0, dict(DEFAULTS), "", DEFAULT_LEVEL))
+    browser_inputs = _read_browser_inputs()
+    if browser_inputs and browser_inputs.epoch == stored_inputs.epoch and browser_inputs.seq > stored_inputs.seq:
+        state[session.INPUTS] = tuple(browser_inputs)
+        return browser_inputs
+    return stored_inputs
 
 
-def _read_sent() -> Inputs | None:
-    """What the browser sent last, if that can be; a browser may send anything."""
+def _read_browser_inputs() -> Inputs | None:
+    """Return what the browser sent last, or None if that is not valid: a browser may send anything."""
     message = _last_message()
     try:
         scenario = dict(zip(DEFAULTS, map(float, message["values"]), strict=True))
-        sent = Inputs(
+        inputs = Inputs(
             int(message["epoch"]), int(message["seq"]), scenario, str(message["start"])[:200], float(message["level"])
         )
     except (KeyError, TypeError, ValueError, OverflowError):
         return None
-    return sent if _fits(scenario) and sent.level in LEVELS else None
+    return inputs if _fits(scenario) and inputs.level in LEVELS else None
 
 
 def _last_message() -> dict[str, Any]:
-    """The last message of the browser, whatever may be in it."""
+    """Return the browser's last message, unchecked."""
     message = (st.session_state.get(session.WHAT_IF) or {}).get("scenario")
     return message if isinstance(message, dict) else {}
 
 
 def rows_known_to_browser() -> str:
-    """Which rows the browser has already, by the identity that it was sent."""
+    """Return the identity of the rows that the browser already has, as it was sent with them."""
     return str(_last_message().get("has", ""))
 
 
@@ -185,9 +188,9 @@ def write_inputs(scenario: Mapping[str, float], start: str | None = None, level:
     scenario
         Column name -> number within the slider, in the stored unit.
     start
-        Its code; as it was unless given.
+        Code of the start; unchanged by default.
     level
-        Of the intervals [1]; as it was unless given.
+        Of the intervals [1]; unchanged by default.
     """
     former = read_inputs()
     start, level = former.start if start is None else start, former.level if level is None else level
@@ -195,14 +198,14 @@ def write_inputs(scenario: Mapping[str, float], start: str | None = None, level:
 
 
 def take_over_start(drawn: Inputs) -> bool:
-    """Adopt what a browser sends once its component is drawn; whether that is newer than the inputs that were drawn.
+    """Adopt what the browser sends once its component is drawn; return whether it is newer than what was drawn.
 
-    It is where the session was lost with the connection, or with the server: a new one hears of it no sooner.
+    It is newer if the session was lost with the connection or the server: a new session hears of it no sooner.
     """
-    sent = _read_sent()
-    if not sent or (sent.epoch, sent.seq) <= (drawn.epoch, drawn.seq):
+    browser_inputs = _read_browser_inputs()
+    if not browser_inputs or (browser_inputs.epoch, browser_inputs.seq) <= (drawn.epoch, drawn.seq):
         return False
-    st.session_state[session.INPUTS] = tuple(sent)
+    st.session_state[session.INPUTS] = tuple(browser_inputs)
     return True
 
 
@@ -212,22 +215,22 @@ def read_scenario() -> dict[str, float]:
 
 
 def link_from_row(row: Mapping[str, Any]) -> dict[str, str] | None:
-    """Parameters of a link to the What-if page that starts from a row; None where a slider cannot show it."""
+    """Return the parameters of a link to the What-if page that starts from a row; None if a slider cannot show it."""
     return {session.FROM: str(row[ROW])} if _fits(_scenario_of(row)) else None
 
 
 def read_level(model: Model) -> float:
-    """Return the level of the intervals that was chosen, or the highest below it that a model's rows can set."""
+    """Return the chosen level of the intervals, or the highest below it that the model has enough rows for."""
     return nearest_possible_level(len(model.distinct), read_inputs().level)
 
 
 def format_level(level: float) -> str:
-    """Write a level of the interval as the pages and their addresses do: ``0.9`` -> ``"90 %"``."""
+    """Write a level of the interval as in the pages and their addresses: ``0.9`` -> ``"90 %"``."""
     return f"{level * 100:g} %"
 
 
 def draw_level(model: Model, key: str) -> float:
-    """Draw the choice of the interval's level and read it: the share of unseen rows that it is to hold [1]."""
+    """Draw the choice of the interval's level, and return it: the share of unseen rows that it promises to hold [1]."""
     level = st.segmented_control(
         "Level of the interval",
         possible_levels(len(model.distinct)),
@@ -243,5 +246,5 @@ def draw_level(model: Model, key: str) -> float:
 
 
 def draw_method_link() -> None:
-    """Lead from an interval to how it is made."""
+    """Draw the link from an interval to how it is made."""
     st.page_link("pages/method.py", label="Where the interval comes from", icon=":material/functions:")

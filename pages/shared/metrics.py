@@ -1,4 +1,4 @@
-"""Figures for whoever runs the app, in the form of Prometheus; where they are off nothing is counted or imported."""
+"""Metrics for whoever runs the app, in the format of Prometheus; while off, nothing is counted or imported."""
 
 import time
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ _BUCKETS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1, 2, 5, 10)  #
 
 
 class Counters:
-    """What is counted in this process, and what is asked for when somebody reads it; it holds no names."""
+    """The metrics of this process: those counted, and those looked up when they are read; none holds names."""
 
     def __init__(self) -> None:
         from prometheus_client import (
@@ -30,7 +30,7 @@ class Counters:
             disable_created_metrics,
         )
 
-        disable_created_metrics()  # when each was first counted: a third of all lines
+        disable_created_metrics()  # the times of the first counts, a third of all lines
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         GCCollector(registry=self.registry)
@@ -49,17 +49,17 @@ class Counters:
 
 
 class _CurrentState:
-    """What is asked for when somebody reads the figures."""
+    """The metrics that are looked up when they are read."""
 
     def __init__(self) -> None:
-        self._asking = Backoff()
+        self._backoff = Backoff()
 
     def describe(self) -> list[Any]:
-        """Name nothing before the first reading: the store may be away."""
+        """Announce no metrics before the first reading, because the store may be unreachable."""
         return []
 
     def collect(self) -> Iterator[Any]:
-        """Look at sessions, model and store."""
+        """Look up the metrics of sessions, model and store."""
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
         def gauge(name: str, help_text: str, value: float) -> Any:
@@ -75,7 +75,7 @@ class _CurrentState:
             yield gauge("notice", "Whether something is not in order with the model or its store", 1)
         try:
             store = resources.owner.store()
-            states = self._asking.ask(store, lambda: jobs.count_states(store))
+            states = self._backoff.ask(store, lambda: jobs.count_states(store))
         except StoreError:
             states = None
         yield gauge("store_up", "Whether the store can be read", states is not None)
@@ -87,23 +87,23 @@ class _CurrentState:
         yield CounterMetricFamily("petrol_store_errors", "Failures to use the store", value=FAILURES.total())
 
 
-counters: Counters | None = None  # of this process, where they are asked for
+counters: Counters | None = None  # of this process; None while metrics are off
 
 
 def start_counting() -> Counters:
-    """Begin to count."""
-    global counters  # noqa: PLW0603 - one a process, and none where nobody asks
+    """Return the counters of this process; the first call creates them."""
+    global counters  # noqa: PLW0603 - one per process, and none while metrics are off
     counters = counters or Counters()
     return counters
 
 
 def begin_move() -> None:
-    """Note that a message of the browser has arrived, before its page runs."""
+    """Note when a message of the browser arrives, before its page runs."""
     if counters:
         st.session_state[session.MOVED] = time.perf_counter()
 
 
 def end_move() -> None:
-    """Count a move whose answer has been written; nothing where the page ran for another reason."""
-    if counters and (begun := st.session_state.pop(session.MOVED, None)):
-        counters.moves.observe(time.perf_counter() - begun)
+    """Count a move whose answer has been written; do nothing if the page ran for another reason."""
+    if counters and (started := st.session_state.pop(session.MOVED, None)):
+        counters.moves.observe(time.perf_counter() - started)

@@ -1,4 +1,4 @@
-"""What all visitors share: the owner of what is active in this server, and how a page tells what is wrong with it."""
+"""What all visitors share: the owner of this server's active model, and how a page shows what is wrong with it."""
 
 import contextlib
 import logging
@@ -19,8 +19,8 @@ from model.store.database import Store, StoreError
 from pages.shared.mode import is_read_only
 
 _LOG = logging.getLogger(__name__)
-owner = ActiveModel()  # opens the store when it is first asked
-_asked: weakref.WeakSet[Model] = weakref.WeakSet()  # models whose refits were asked for
+owner = ActiveModel()  # opens the store on first use
+_refits_requested: weakref.WeakSet[Model] = weakref.WeakSet()
 
 
 def active_model() -> Model:
@@ -38,7 +38,7 @@ def active_model() -> Model:
 
 @contextlib.contextmanager
 def showing_problems() -> Iterator[None]:
-    """Show what goes wrong with the store or a model in the body, in place of an exception."""
+    """Show an error of the store or a model in the body as a message, instead of an exception."""
     try:
         yield
     except (DataError, ModelError, StoreError) as error:
@@ -47,14 +47,14 @@ def showing_problems() -> Iterator[None]:
 
 
 def run_with_store(page: Callable[[Store], None], without: str) -> None:
-    """Run what needs the store, or say why it cannot.
+    """Draw a page that needs the store, or say why it cannot be drawn.
 
     Parameters
     ----------
     page
         Called with the open store.
     without
-        What there is not without one, as a sentence.
+        A sentence that says what is missing without the store.
     """
     with showing_problems():
         try:
@@ -66,15 +66,15 @@ def run_with_store(page: Callable[[Store], None], without: str) -> None:
 
 
 def dispatch_jobs(store: Store) -> None:
-    """Have the queue looked after by this server; it begins nothing where nobody may change anything."""
+    """Let this server look after the queue; it starts no job where nobody may change anything."""
     owner.dispatcher.dispatch(store, starting=not is_read_only())
 
 
 def request_refits(model: Model) -> None:
-    """Have the refits of a version made that an older release has trained; once for as long as it answers."""
-    if model.refits or not model.version or model in _asked or is_read_only():
+    """Queue the refits that a version trained by an older release lacks, once for as long as it is active."""
+    if model.refits or not model.version or model in _refits_requested or is_read_only():
         return
-    _asked.add(model)
+    _refits_requested.add(model)
     with contextlib.suppress(StoreError):
         store = owner.store()
         version = versions.read_version(store, model.version)
@@ -83,7 +83,7 @@ def request_refits(model: Model) -> None:
 
 
 def warm_up() -> None:
-    """Load the model before the first visitor comes, and go on with the queue; the page will say what fails, too."""
+    """Load the model before the first visitor comes, and resume the queue; the pages, too, say what fails."""
     try:
         request_refits(owner.current())
     except (DataError, ModelError) as error:
@@ -95,24 +95,24 @@ def warm_up() -> None:
         return
     with contextlib.suppress(StoreError):
 
-        def go_on() -> None:
+        def resume_queue() -> None:
             with contextlib.suppress(StoreError):
                 dispatch_jobs(store)
 
-        go_on()
-        if jobs.list_open_jobs(store):  # one may have lost its worker, which two looks tell
-            second_look = threading.Timer(AGAIN + 1, go_on)
+        resume_queue()
+        if jobs.list_open_jobs(store):  # one may have lost its worker, which takes two looks to tell
+            second_look = threading.Timer(AGAIN + 1, resume_queue)
             second_look.daemon = True
             second_look.start()
 
 
 def shut_down() -> None:
-    """End the training that runs and have its job say so, if the store can be written within two seconds."""
+    """End the running training and record that in its job, if the store can be written within two seconds."""
 
-    def end() -> None:
+    def end_workers() -> None:
         with contextlib.suppress(StoreError):
             owner.end_workers()
 
-    ending = threading.Thread(target=end, daemon=True)
+    ending = threading.Thread(target=end_workers, daemon=True)
     ending.start()
-    ending.join(2)  # who holds the store longer does not hold the app: the next start finds the job without a worker
+    ending.join(2)  # a store locked for longer must not hold up the app: the next start finds the job without a worker

@@ -33,32 +33,32 @@ if TYPE_CHECKING:
 
 FloatArray = NDArray[np.float64]
 
-_BAND = "rgba(138, 151, 165, 0.25)"
+_BAND_COLOUR = "rgba(138, 151, 165, 0.25)"
 _SHADES = ["#c9e4ec", "#9fd0df", "#76b9cd", "#56a4bb", "#3f93ac"]  # seen on white and on dark, with dark text
 _N_NAMED = 5
-_OPPOSITES = ["#d9773f", "#efb694", "#f6f2ec", "#b0d5e0", "#5aa5bd"]  # all of them carry dark text
-_INK = "#06202a"
-_FAINT = "#7a8794"  # of what is not selected; the page writes it in its own colour, which both themes can show
+_DIVERGING = ["#d9773f", "#efb694", "#f6f2ec", "#b0d5e0", "#5aa5bd"]  # dark text can be read on each of them
+_DARK_TEXT = "#06202a"
+_FAINT_TEXT = "#7a8794"  # of what is not selected, seen in both themes
 
 
 def draw_tile_map(points: Points, column: Column) -> go.Figure:
-    """One square a row at its usual place, coloured by a column."""
-    known = [code in TILES for code in points.rows[ROW]]
-    if not any(known):
+    """Draw one square per row at its usual place on a map, coloured by a column."""
+    is_known = [code in TILES for code in points.rows[ROW]]
+    if not any(is_known):
         return draw_blank(f"None of these {ROWS} has a place on the map.")
-    on_map = Points(points.rows[known], points.selected, points.doubts)
+    on_map = Points(points.rows[is_known], points.selected, points.doubts)
     codes, values = on_map.rows[ROW], on_map.values(column)
     low, high = float(values.min()), float(values.max())
     across, down = zip(*TILES.values(), strict=True)
-    bar = {"title": {"text": axis_title(column), "side": "bottom"}, "orientation": "h", "thickness": 10}
+    colour_bar = {"title": {"text": axis_title(column), "side": "bottom"}, "orientation": "h", "thickness": 10}
     marker = {"symbol": "square", "size": 28, "color": values, "cmin": low, "cmax": high, "colorscale": _SHADES}
     tiles = on_map.scatter(
         x=[TILES[code][0] for code in codes],
         y=[TILES[code][1] for code in codes],
         mode="markers+text",
         text=[f"{code}*" if is_doubted else code for code, is_doubted in zip(codes, on_map.is_doubted, strict=True)],
-        textfont={"size": 11, "color": [_INK if opacity == 1 else _FAINT for opacity in on_map.opacity]},
-        marker=marker | {"colorbar": bar | {"y": 0, "yanchor": "top"}},
+        textfont={"size": 11, "color": [_DARK_TEXT if opacity == 1 else _FAINT_TEXT for opacity in on_map.opacity]},
+        marker=marker | {"colorbar": colour_bar | {"y": 0, "yanchor": "top"}},
     )
     xaxis = {"visible": False, "range": [-0.6, max(across) + 0.6]}
     yaxis = {"visible": False, "range": [max(down) + 0.6, -0.6]}
@@ -68,32 +68,32 @@ def draw_tile_map(points: Points, column: Column) -> go.Figure:
 def draw_input_and_target(
     points: Points, column: Column, curves: Any, here: tuple[float, float], *, with_names: bool = False
 ) -> go.Figure:
-    """Scatter of one input and the target, the straight line, the model's average response, and a scenario.
+    """Draw one input against the target, with the straight line, the model's average response, and a scenario.
 
     Parameters
     ----------
     column
         The input.
     curves
-        From `model.judging.survey.Survey.curves`; None where the rows allow no line.
+        From `model.judging.survey.Survey.curves`; None if the rows allow no line.
     here
         The scenario's value of the input [stored unit] and its prediction.
     with_names
-        Whether each row bears its name.
+        Whether names stand beside the points.
     """
     data: list[Trace] = []
     if curves:
-        at, fitted, half_width = curves["at"] * column.scale, curves["fitted"], curves["half_width"]
+        grid, fitted, half_width = curves["at"] * column.scale, curves["fitted"], curves["half_width"]
         low, high = fitted - half_width, fitted + half_width
         data.append({
-            "x": np.concatenate([at, at[::-1]]), "y": np.concatenate([high, low[::-1]]),
-            "fill": "toself", "fillcolor": _BAND, "line": {"width": 0}, "mode": "lines", "hoverinfo": "skip",
+            "x": np.concatenate([grid, grid[::-1]]), "y": np.concatenate([high, low[::-1]]),
+            "fill": "toself", "fillcolor": _BAND_COLOUR, "line": {"width": 0}, "mode": "lines", "hoverinfo": "skip",
             "name": "95 % confidence band of the line",
         })  # fmt: skip
         lines = (("Straight line", fitted, MUTED, "dash"), ("Model, on average", curves["response"], POINT, "solid"))
         data += [
             {
-                "x": at, "y": values, "mode": "lines", "name": name,
+                "x": grid, "y": values, "mode": "lines", "name": name,
                 "line": {"color": colour, "width": 2.5, "dash": dash},
                 "hovertemplate": f"{name}: %{{y:.0f}} {TARGET.unit}<extra></extra>",
             }
@@ -113,7 +113,7 @@ def draw_input_and_target(
 
 
 def draw_distribution(points: Points, column: Column, values: FloatArray) -> go.Figure:
-    """Histogram of one column; below it a box and a rug with a mark a row.
+    """Draw a histogram of one column, and below it a box plot and a rug with one mark per row.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def draw_distribution(points: Points, column: Column, values: FloatArray) -> go.
     low, lower, middle, upper, high = np.quantile(values * column.scale, [0, 0.25, 0.5, 0.75, 1])
     box = {
         "type": "box", "q1": [lower], "median": [middle], "q3": [upper], "lowerfence": [low], "upperfence": [high],
-        "y": [1], "name": "", "orientation": "h", "width": 0.6, "line": {"color": MUTED}, "fillcolor": _BAND,
+        "y": [1], "name": "", "orientation": "h", "width": 0.6, "line": {"color": MUTED}, "fillcolor": _BAND_COLOUR,
         "showlegend": False, "hoverinfo": "x", "yaxis": "y2",
     }  # fmt: skip
     symbol = ["diamond-open" if is_doubted else "line-ns-open" for is_doubted in points.is_doubted]
@@ -138,7 +138,7 @@ def draw_distribution(points: Points, column: Column, values: FloatArray) -> go.
 
 
 def _bars(values: FloatArray, column: Column) -> Trace:
-    """A histogram with the bins of the table behind it."""
+    """Return the bars of a histogram, with the bins of the table behind it."""
     counts, edges = histogram(values)
     spans = [f"{column.text(low)} to {column.text(high)} {column.unit}" for low, high in pairwise(edges)]
     return {
@@ -150,7 +150,7 @@ def _bars(values: FloatArray, column: Column) -> Trace:
 
 
 def draw_matrix(points: Points, rows: "pd.DataFrame") -> go.Figure:
-    """Each column against each other, with histograms on the diagonal.
+    """Draw each column against each other, with histograms on the diagonal.
 
     Parameters
     ----------
@@ -164,17 +164,17 @@ def draw_matrix(points: Points, rows: "pd.DataFrame") -> go.Figure:
     axes: dict[str, Trace] = {}
     for i, column in enumerate(COLUMNS):
         title = {"text": f"{column.short_label.capitalize()}<br>({column.short_unit})", "font": {"size": 11}}
-        ends = {"title": title, "tickfont": {"size": 10}, "nticks": 3, "tickangle": 0, "tickformat": "~s"}
-        # One horizontal axis a column below all, one vertical axis a row at the left, one for each histogram.
-        axes[f"xaxis{i + 1}"] = ends | {"domain": spans[i], "anchor": f"y{n}" if i < n - 1 else f"y{2 * n}"}
-        axes[f"yaxis{i + 1}"] = ends | {"domain": spans[n - 1 - i], "visible": i > 0}
+        axis = {"title": title, "tickfont": {"size": 10}, "nticks": 3, "tickangle": 0, "tickformat": "~s"}
+        # One x axis per column at the bottom, one y axis per row at the left, and one y axis per histogram.
+        axes[f"xaxis{i + 1}"] = axis | {"domain": spans[i], "anchor": f"y{n}" if i < n - 1 else f"y{2 * n}"}
+        axes[f"yaxis{i + 1}"] = axis | {"domain": spans[n - 1 - i], "visible": i > 0}
         axes[f"yaxis{n + i + 1}"] = {"domain": spans[n - 1 - i], "anchor": f"x{i + 1}", "visible": False}
         data.append(_bars(rows[column.name].to_numpy(float), column) | {"xaxis": f"x{i + 1}", "yaxis": f"y{n + i + 1}"})
-        for j, other in enumerate(COLUMNS[:i]):
-            figures = (f"{c.label} %{{{side}}} {c.unit}" for c, side in ((other, "x"), (column, "y")))
+        for j, across in enumerate(COLUMNS[:i]):
+            figures = (f"{c.label} %{{{side}}} {c.unit}" for c, side in ((across, "x"), (column, "y")))
             data.append(
                 points.scatter(
-                    points.values(other),
+                    points.values(across),
                     points.values(column),
                     text=points.names,
                     hovertext=None,
@@ -189,19 +189,19 @@ def draw_matrix(points: Points, rows: "pd.DataFrame") -> go.Figure:
 
 
 def draw_correlations(pearson: FloatArray, spearman: FloatArray, n_rows: int) -> go.Figure:
-    """Pearson's correlations below the diagonal, Spearman's above, with the numbers in the cells."""
+    """Draw Pearson's correlations below the diagonal and Spearman's above, with the numbers in the cells."""
     is_below = np.tri(len(COLUMNS), k=-1, dtype=bool)
-    both = np.where(is_below, pearson, spearman)
-    np.fill_diagonal(both, np.nan)
-    texts = np.where(np.isnan(both), "–", np.char.replace(np.char.mod("%.2f", both.round(2) + 0.0), "-", "−")).astype(
-        object
-    )
+    correlations = np.where(is_below, pearson, spearman)
+    np.fill_diagonal(correlations, np.nan)
+    texts = np.where(
+        np.isnan(correlations), "–", np.char.replace(np.char.mod("%.2f", correlations.round(2) + 0.0), "-", "−")
+    ).astype(object)
     np.fill_diagonal(texts, "")
     labels = [column.short_label.capitalize() for column in COLUMNS]
     cells = {
-        "type": "heatmap", "z": both, "x": labels, "y": labels, "text": texts, "zmin": -1,
-        "zmax": 1, "colorscale": _OPPOSITES, "xgap": 2, "ygap": 2, "showscale": False,
-        "texttemplate": "%{text}", "textfont": {"color": _INK},
+        "type": "heatmap", "z": correlations, "x": labels, "y": labels, "text": texts, "zmin": -1,
+        "zmax": 1, "colorscale": _DIVERGING, "xgap": 2, "ygap": 2, "showscale": False,
+        "texttemplate": "%{text}", "textfont": {"color": _DARK_TEXT},
         "customdata": np.where(is_below, "Pearson", "Spearman"),
         "hovertemplate": f"%{{customdata}}, %{{y}} and %{{x}}: %{{text}}<br>n = {n_rows:,} {ROWS}<extra></extra>",
     }  # fmt: skip
@@ -214,7 +214,7 @@ def draw_correlations(pearson: FloatArray, spearman: FloatArray, n_rows: int) ->
 
 
 def draw_influence(points: Points, regression: Regression, positions: NDArray[np.intp]) -> go.Figure:
-    """Leverage against studentised residual, Cook's distance as size, with the thresholds.
+    """Draw leverage against studentised residual, with Cook's distance as size, and the thresholds.
 
     Parameters
     ----------
@@ -224,15 +224,15 @@ def draw_influence(points: Points, regression: Regression, positions: NDArray[np
     leverage, residual, cook = (
         values[positions] for values in (regression.leverage, regression.studentised, regression.cook)
     )
-    high, far = regression.high_leverage, regression.outlying
-    hardest = np.argsort(-np.nan_to_num(cook))[:_N_NAMED]
-    named = np.union1d(hardest, np.flatnonzero(np.abs(residual) > far)[: 2 * _N_NAMED])
+    high_leverage, outlying = regression.high_leverage, regression.outlying
+    largest_cook = np.argsort(-np.nan_to_num(cook))[:_N_NAMED]
+    named_indexes = np.union1d(largest_cook, np.flatnonzero(np.abs(residual) > outlying)[: 2 * _N_NAMED])
     names = np.full(len(cook), "", dtype=object)
-    names[named] = np.array(points.names, dtype=object)[named]
+    names[named_indexes] = np.array(points.names, dtype=object)[named_indexes]
     # A name stands above its point, but below it where another name is close above.
     text_position = np.full(len(cook), "top center", dtype=object)
-    for i in named:
-        if any(0 < residual[j] - residual[i] < 0.5 and abs(leverage[j] - leverage[i]) < 0.03 for j in named):
+    for i in named_indexes:
+        if any(0 < residual[j] - residual[i] < 0.5 and abs(leverage[j] - leverage[i]) < 0.03 for j in named_indexes):
             text_position[i] = "bottom center"
     dots = points.scatter(
         leverage, residual, mode="markers+text",
@@ -243,22 +243,23 @@ def draw_influence(points: Points, regression: Regression, positions: NDArray[np
         ],
         marker={"size": 7 + 28 * np.sqrt(np.nan_to_num(cook).clip(max=2))},
     )  # fmt: skip
-    dotted: Trace = {"type": "line", "line": {"color": ACCENT, "dash": "dot", "width": 1.5}}
-    across: Trace = {"xref": "paper", "x0": 0, "x1": 1}
-    lines = [{"yref": "paper", "y0": 0, "y1": 1, "x0": high, "x1": high}] if high < 1 else []
-    lines += [across | {"y0": level, "y1": level} for level in (far, -far)]
-    note: Trace = {"showarrow": False, "font": {"size": 11}, "xanchor": "left", "yanchor": "bottom"}
-    notes = [note | {"x": 0.01, "xref": "paper", "y": far, "text": f"outlier beyond ±{far:.1f}"}]
-    if high < 1:
-        notes.append(note | {"x": high, "y": 0, "yref": "paper", "text": f" twice the average ({high:.2g})"})
+    line_style: Trace = {"type": "line", "line": {"color": ACCENT, "dash": "dot", "width": 1.5}}
+    horizontal: Trace = {"xref": "paper", "x0": 0, "x1": 1}
+    lines = [{"yref": "paper", "y0": 0, "y1": 1, "x0": high_leverage, "x1": high_leverage}] if high_leverage < 1 else []
+    lines += [horizontal | {"y0": level, "y1": level} for level in (outlying, -outlying)]
+    note_style: Trace = {"showarrow": False, "font": {"size": 11}, "xanchor": "left", "yanchor": "bottom"}
+    notes = [note_style | {"x": 0.01, "xref": "paper", "y": outlying, "text": f"outlier beyond ±{outlying:.1f}"}]
+    if high_leverage < 1:
+        text = f" twice the average ({high_leverage:.2g})"
+        notes.append(note_style | {"x": high_leverage, "y": 0, "yref": "paper", "text": text})
     xaxis = {"title": {"text": "Leverage (0 to 1, no unit)"}, "rangemode": "tozero"}
-    reach = 1.25 * max(far, np.nanmax(np.abs(residual)))
-    yaxis = {"title": {"text": "Studentised residual (standard deviations)"}, "range": [-reach, reach]}
-    return lay_out([dots], 430, xaxis, yaxis, shapes=[dotted | line for line in lines], annotations=notes)
+    limit = 1.25 * max(outlying, np.nanmax(np.abs(residual)))
+    yaxis = {"title": {"text": "Studentised residual (standard deviations)"}, "range": [-limit, limit]}
+    return lay_out([dots], 430, xaxis, yaxis, shapes=[line_style | line for line in lines], annotations=notes)
 
 
 def draw_importances(held_out: Mapping[str, Estimate], in_sample: Mapping[str, Estimate]) -> go.Figure:
-    """Rise of the root mean square error with each input exchanged, on unseen rows and on the model's own.
+    """Draw how much the root mean square error rises with each input exchanged, on unseen rows and the model's own.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Evidence -> plotly figures: a candidate beside the active model, several candidates, and who was active when."""
+"""Evidence -> plotly figures: a candidate beside the active model, several candidates, and what was active when."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -16,40 +16,40 @@ from pages.shared.pictures.drawing import ACCENT, LEGEND, MUTED, POINT, Trace, a
 from pages.shared.words.verdicts import model_name
 
 _N_NAMED = 4
-_BAND = "rgba(138, 151, 165, 0.16)"
+_BAND_COLOUR = "rgba(138, 151, 165, 0.16)"
 
 
-def _names(evidence: Evidence) -> list[str]:
+def _row_names(evidence: Evidence) -> list[str]:
     codes = evidence.candidate.rows[ROW].to_numpy()[evidence.shown]
     return [escape(row_name(str(code))) for code in codes]
 
 
-def _both(evidence: Evidence) -> list[tuple[str, str, str, str]]:
-    """Who to draw, the active one first and below: key, label, colour, symbol."""
+def _list_styles(evidence: Evidence) -> list[tuple[str, str, str, str]]:
+    """List how to draw each model, the active one first and so below: key, label, colour, symbol."""
     active = ("active", f"Version {evidence.active.version} (active)", MUTED, "circle-open")
     candidate = ("candidate", model_name(evidence.candidate), POINT, "circle")
-    return [drawn for drawn in (active, candidate) if drawn[0] in evidence.residuals]
+    return [style for style in (active, candidate) if style[0] in evidence.residuals]
 
 
 def draw_observed(evidence: Evidence) -> go.Figure:
-    """Scatter of what was observed and what was predicted without having seen it, with the line of equality."""
-    observed, names = evidence.candidate.y[evidence.shown], _names(evidence)
-    data, everything = [], [observed]
-    farthest = np.argsort(-np.abs(evidence.residuals["candidate"][evidence.shown]))[:_N_NAMED]
-    for who, label, colour, symbol in _both(evidence):
-        predicted = observed - evidence.residuals[who][evidence.shown]
-        everything.append(predicted)
-        texts = [name if i in farthest else "" for i, name in enumerate(names)]
+    """Draw each observed value against its out-of-fold prediction, with the line of equality."""
+    observed, names = evidence.candidate.y[evidence.shown], _row_names(evidence)
+    data, drawn_values = [], [observed]
+    largest_misses = np.argsort(-np.abs(evidence.residuals["candidate"][evidence.shown]))[:_N_NAMED]
+    for key, label, colour, symbol in _list_styles(evidence):
+        predicted = observed - evidence.residuals[key][evidence.shown]
+        drawn_values.append(predicted)
+        texts = [name if i in largest_misses else "" for i, name in enumerate(names)]
         data.append({
             "x": predicted, "y": observed, "name": label,
-            "mode": "markers+text" if who == "candidate" else "markers",
+            "mode": "markers+text" if key == "candidate" else "markers",
             "text": texts, "textposition": "top center", "textfont": {"size": 11}, "cliponaxis": False,
             "marker": {"color": colour, "symbol": symbol, "size": 8},
             "customdata": names,
             "hovertemplate": f"<b>%{{customdata}}</b><br>Observed %{{y:.0f}}, predicted %{{x:.0f}} {TARGET.unit}"
             f"<extra>{label}</extra>",
         })  # fmt: skip
-    low, high = (float(end(map(end, everything))) for end in (min, max))
+    low, high = (float(end(map(end, drawn_values))) for end in (min, max))
     line = {"type": "line", "x0": low, "x1": high, "y0": low, "y1": high, "line": {"color": ACCENT, "dash": "dot"}}
     xaxis = {"title": {"text": f"Predicted out of fold ({TARGET.unit})"}}
     yaxis = {"title": {"text": f"Observed ({TARGET.unit})"}}
@@ -57,10 +57,10 @@ def draw_observed(evidence: Evidence) -> go.Figure:
 
 
 def draw_residuals(evidence: Evidence) -> go.Figure:
-    """Out-of-fold errors over what was predicted."""
-    observed, names, data = evidence.candidate.y[evidence.shown], _names(evidence), []
-    for who, label, colour, symbol in _both(evidence):
-        errors = evidence.residuals[who][evidence.shown]
+    """Draw each out-of-fold error against its prediction."""
+    observed, names, data = evidence.candidate.y[evidence.shown], _row_names(evidence), []
+    for key, label, colour, symbol in _list_styles(evidence):
+        errors = evidence.residuals[key][evidence.shown]
         data.append({
             "x": observed - errors, "y": errors, "mode": "markers", "name": label, "customdata": names,
             "marker": {"color": colour, "symbol": symbol, "size": 8},
@@ -72,7 +72,7 @@ def draw_residuals(evidence: Evidence) -> go.Figure:
 
 
 def draw_curves(evidence: Evidence, scenario: dict[str, float]) -> go.Figure:
-    """Response curves through a scenario, the candidate's over the active one's, a panel an input.
+    """Draw response curves through a scenario, the candidate's over the active model's, one panel per input.
 
     Parameters
     ----------
@@ -83,41 +83,41 @@ def draw_curves(evidence: Evidence, scenario: dict[str, float]) -> go.Figure:
     axes: dict[str, Trace] = {}
     values = np.concatenate([np.concatenate(pair) for _, *pair in curves.values()])
     margin = 0.06 * (values.max() - values.min() or 1)
-    span, n = [float(values.min() - margin), float(values.max() + margin)], len(FEATURES)
+    span, n_inputs = [float(values.min() - margin), float(values.max() + margin)], len(FEATURES)
     for i, column in enumerate(FEATURES):
-        across, down, end = i % 2, i // 2, "" if i == 0 else str(i + 1)
+        across, down, suffix = i % 2, i // 2, "" if i == 0 else str(i + 1)
         grid, *pair = curves[column.name]
-        whose = (f"Version {evidence.active.version} (active)", MUTED, "dash"), (
+        styles = (f"Version {evidence.active.version} (active)", MUTED, "dash"), (
             f"Version {evidence.candidate.version}", POINT, "solid",
         )  # fmt: skip
-        for (label, colour, dash), curve in zip(whose, pair, strict=True):
+        for (label, colour, dash), curve in zip(styles, pair, strict=True):
             data.append({
                 "x": grid * column.scale, "y": curve, "mode": "lines", "name": label, "showlegend": i == 0,
-                "line": {"color": colour, "dash": dash, "width": 2.5}, "xaxis": f"x{end}", "yaxis": f"y{end}",
+                "line": {"color": colour, "dash": dash, "width": 2.5}, "xaxis": f"x{suffix}", "yaxis": f"y{suffix}",
                 "hovertemplate": f"%{{x}} {column.unit}: %{{y:.0f}} {TARGET.unit}<extra>{label}</extra>",
             })  # fmt: skip
-        here: Trace = {"x": [scenario[column.name] * column.scale] * 2, "y": span, "mode": "lines", "hoverinfo": "skip"}
-        here |= {"line": {"color": ACCENT, "dash": "dot", "width": 1.5}, "showlegend": i == 0}
-        data.append(here | {"name": "Your what-if scenario", "xaxis": f"x{end}", "yaxis": f"y{end}"})
-        height = 1 / -(-n // 2)
+        x = scenario[column.name] * column.scale
+        scenario_line: Trace = {"x": [x, x], "y": span, "mode": "lines", "hoverinfo": "skip"}
+        scenario_line |= {"line": {"color": ACCENT, "dash": "dot", "width": 1.5}, "showlegend": i == 0}
+        data.append(scenario_line | {"name": "Your what-if scenario", "xaxis": f"x{suffix}", "yaxis": f"y{suffix}"})
+        height = 1 / -(-n_inputs // 2)
         top = 1 - down * height
-        axes[f"xaxis{end}"] = {
-            "title": {"text": axis_title(column)}, "anchor": f"y{end}", "domain": [across * 0.53, across * 0.53 + 0.47],
-        }  # fmt: skip
-        axes[f"yaxis{end}"] = {"anchor": f"x{end}", "range": span, "domain": [max(0, top - height + 0.16), top]}
+        domain = [across * 0.53, across * 0.53 + 0.47]
+        axes[f"xaxis{suffix}"] = {"title": {"text": axis_title(column)}, "anchor": f"y{suffix}", "domain": domain}
+        axes[f"yaxis{suffix}"] = {"anchor": f"x{suffix}", "range": span, "domain": [max(0, top - height + 0.16), top]}
     axes["yaxis"]["title"] = {"text": TARGET.unit}
     return lay_out(data, 560, axes.pop("xaxis"), axes.pop("yaxis"), legend=LEGEND | {"y": 1.03}, **axes)
 
 
 def draw_moves(evidence: Evidence) -> go.Figure:
-    """How each row's prediction would move, in the order of today's prediction."""
+    """Draw how far each row's prediction would move, against its prediction now."""
     before, after = evidence.moves
     names = [escape(row_name(str(code))) for code in evidence.active.rows[ROW]]
     order = np.argsort(-np.abs(after - before))[:300]
-    largest = set(order[:_N_NAMED].tolist())
+    largest_moves = set(order[:_N_NAMED].tolist())
     dots = {
         "x": before[order], "y": (after - before)[order], "mode": "markers+text", "textposition": "top center",
-        "text": [names[i] if i in largest else "" for i in order], "customdata": [names[i] for i in order],
+        "text": [names[i] if i in largest_moves else "" for i in order], "customdata": [names[i] for i in order],
         "marker": {"color": POINT, "size": 8}, "showlegend": False, "textfont": {"size": 11}, "cliponaxis": False,
         "hovertemplate": f"<b>%{{customdata}}</b><br>Now %{{x:.0f}}, change %{{y:+.1f}} {TARGET.unit}<extra></extra>",
     }  # fmt: skip
@@ -127,7 +127,7 @@ def draw_moves(evidence: Evidence) -> go.Figure:
 
 
 def draw_standings(table: Sequence[RankedVersion]) -> go.Figure:
-    """Several candidates by their typical miss with its standard error; those within the tie are shaded."""
+    """Draw several candidates by their typical miss with its standard error; those that tie are shaded."""
     labels = [f"{ALGORITHMS[ranked.algorithm].label}<br>version {ranked.version}" for ranked in table]
     values, errors = ([getattr(ranked.scores.mae, part) for ranked in table] for part in ("value", "standard_error"))
     dots = {
@@ -136,19 +136,18 @@ def draw_standings(table: Sequence[RankedVersion]) -> go.Figure:
         "error_x": {"array": errors, "thickness": 1.5, "color": MUTED}, "customdata": errors,
         "hovertemplate": f"%{{y}}: %{{x:.1f}} ± %{{customdata:.1f}} {TARGET.unit}<extra></extra>",
     }  # fmt: skip
-    tied = [i for i, candidate in enumerate(table) if candidate.is_tied]
-    shades = [
-        {"type": "rect", "xref": "paper", "x0": 0, "x1": 1, "y0": i - 0.5, "y1": i + 0.5, "fillcolor": _BAND,
+    bands = [
+        {"type": "rect", "xref": "paper", "x0": 0, "x1": 1, "y0": i - 0.5, "y1": i + 0.5, "fillcolor": _BAND_COLOUR,
          "line": {"width": 0}, "layer": "below"}
-        for i in tied
+        for i, ranked in enumerate(table) if ranked.is_tied
     ]  # fmt: skip
     xaxis = {"title": {"text": f"Typical miss: mean absolute error, ± one standard error<br>({TARGET.unit})"}}
     yaxis = {"autorange": "reversed", "type": "category"}
-    return lay_out([dots], 90 + 48 * len(table), xaxis, yaxis, shapes=shades)
+    return lay_out([dots], 90 + 48 * len(table), xaxis, yaxis, shapes=bands)
 
 
 def draw_timeline(promotions: Sequence[Promotion], now: datetime) -> go.Figure:
-    """Which version answered when: a bar for each time that one was active.
+    """Draw which version was active when, with a bar for each time that one was.
 
     Parameters
     ----------
@@ -170,6 +169,6 @@ def draw_timeline(promotions: Sequence[Promotion], now: datetime) -> go.Figure:
         }
         for promotion, end in zip(promotions, ends, strict=True)
     ]  # fmt: skip
-    n = len({promotion.version_id for promotion in promotions})
-    yaxis = {"type": "category", "range": [-0.6, n - 0.4]}
-    return lay_out(data, 90 + 34 * n, {"title": {"text": "Time (UTC)"}, "type": "date"}, yaxis)
+    n_versions = len({promotion.version_id for promotion in promotions})
+    yaxis = {"type": "category", "range": [-0.6, n_versions - 0.4]}
+    return lay_out(data, 90 + 34 * n_versions, {"title": {"text": "Time (UTC)"}, "type": "date"}, yaxis)

@@ -1,4 +1,4 @@
-"""The figures behind the pictures, for those who would rather read: rows of text, each number with its unit."""
+"""The figures behind the pictures, as tables for those who would rather read: text, each number with its unit."""
 
 import math
 import re
@@ -28,36 +28,36 @@ SHORT_TITLES = {column.name: f"{column.short_label.capitalize()} ({column.short_
 
 
 def to_markdown(table: Rows) -> str:
-    """One Markdown table: drawn at once, where ``st.table`` draws each of its cells as Markdown of its own.
+    """Write one Markdown table, which is drawn at once; ``st.table`` draws each cell as Markdown of its own.
 
     Parameters
     ----------
     table
-        A row each: heading -> Markdown; every row has the headings of the first.
+        Of each row: heading -> Markdown; every row has the headings of the first.
     """
     headings = list(table[0])
     cells = [[_NEGATIVE.sub("−", row.get(heading, "")) for heading in headings] for row in table]
-    first = [next(filter(None, column), "") for column in zip(*cells, strict=True)]
-    sides = ["--:" if re.match(r"\*\*\d+\*\*$|[–−+<$]?[ ]?\d|–$", cell) else ":--" for cell in first]
-    lines = [headings, sides, *cells]
+    first_texts = [next(filter(None, column), "") for column in zip(*cells, strict=True)]
+    alignments = ["--:" if re.match(r"\*\*\d+\*\*$|[–−+<$]?[ ]?\d|–$", cell) else ":--" for cell in first_texts]
+    lines = [headings, alignments, *cells]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def tabulate_rows(rows: "pd.DataFrame", doubts: Mapping[int, Sequence[str]]) -> "pd.DataFrame":
-    """All figures in their shown units, and what is to be doubted, for a sortable table."""
+    """Return all figures in their shown units, and the doubts about them, for a sortable table."""
     import pandas as pd
 
     codes = zip(rows.index, rows[ROW], strict=True)
-    names = ((place, escape_cell(row_name(code))) for place, code in codes)  # the page's table can be downloaded, too
-    table = {ROW.capitalize(): [f"{name} *" if place in doubts else name for place, name in names]}
+    names = ((index, escape_cell(row_name(code))) for index, code in codes)  # the table can be downloaded
+    table = {ROW.capitalize(): [f"{name} *" if index in doubts else name for index, name in names]}
     table |= {SHORT_TITLES[column.name]: rows[column.name] * column.scale for column in COLUMNS}
     if doubts:
-        table["Doubtful"] = ["; ".join(doubts.get(place, ())) for place in rows.index]
+        table["Doubtful"] = ["; ".join(doubts.get(index, ())) for index in rows.index]
     return pd.DataFrame(table, index=rows.index)
 
 
 def tabulate_edits(before: "pd.DataFrame", after: "pd.DataFrame", n_rows: int = 20) -> Rows:
-    """Each figure that was changed, as it was and as it was read; the first of many."""
+    """Tabulate each figure that was changed, as it was and as it was read; the first of many."""
     edits = [
         {
             ROW.capitalize(): escape(row_name(before[ROW].iloc[i])),
@@ -68,12 +68,12 @@ def tabulate_edits(before: "pd.DataFrame", after: "pd.DataFrame", n_rows: int = 
         for column in COLUMNS
         for i in np.flatnonzero(before[column.name].to_numpy() != after[column.name].to_numpy())
     ]
-    more = {"Changed": f"and {len(edits) - n_rows:,} more"}
-    return edits[:n_rows] + ([more] if len(edits) > n_rows else [])
+    remainder = {"Changed": f"and {len(edits) - n_rows:,} more"}
+    return edits[:n_rows] + ([remainder] if len(edits) > n_rows else [])
 
 
 def tabulate_statistics(statistics: "pd.DataFrame") -> Rows:
-    """Each column in figures: a row each."""
+    """Tabulate the statistics of the columns, one row per column."""
     table = []
     for column in COLUMNS:
         figures = statistics.loc[column.name]
@@ -91,21 +91,21 @@ def tabulate_statistics(statistics: "pd.DataFrame") -> Rows:
 
 
 def tabulate_curves(column: Column, curves: Any, n_rows: int = 9) -> Rows:
-    """The straight line with its band, and the model's average response, at a few values of an input."""
+    """Tabulate the straight line with its band and the model's average response at a few values of an input."""
     table = []
     for i in np.linspace(0, len(curves["at"]) - 1, n_rows).round().astype(int):
-        fitted, half, response = (curves[name][i] for name in ("fitted", "half_width", "response"))
+        fitted, half_width, response = (curves[name][i] for name in ("fitted", "half_width", "response"))
         table.append({
             axis_title(column): f"{curves['at'][i] * column.scale:,.{column.decimals}f}",
             f"Straight line ({TARGET.unit})": f"{fitted:.0f}",
-            "95 % confidence band": f"{fitted - half:.0f} to {fitted + half:.0f}",
+            "95 % confidence band": f"{fitted - half_width:.0f} to {fitted + half_width:.0f}",
             f"Model, on average ({TARGET.unit})": f"{response:.0f}",
         })  # fmt: skip
     return table
 
 
 def tabulate_bins(column: Column, values: FloatArray) -> Rows:
-    """A histogram, bin by bin."""
+    """Tabulate a histogram, bin by bin."""
     counts, edges = histogram(values)
     return [
         {
@@ -117,7 +117,7 @@ def tabulate_bins(column: Column, values: FloatArray) -> Rows:
 
 
 def tabulate_correlations(pearson: FloatArray, spearman: FloatArray) -> Rows:
-    """Each pair of columns once, the strongest first."""
+    """Tabulate the correlation of each pair of columns once, the strongest first."""
     pairs = sorted(combinations(range(len(COLUMNS)), 2), key=lambda pair: -np.nan_to_num(abs(pearson[pair])))
     return [
         {
@@ -130,13 +130,13 @@ def tabulate_correlations(pearson: FloatArray, spearman: FloatArray) -> Rows:
 
 
 def tabulate_regression(regression: "Regression") -> Rows:
-    """The reference line, coefficient by coefficient."""
+    """Tabulate the straight line, coefficient by coefficient."""
     inflation = [None, *regression.vif]
     return [
         {
             "Term": label,
-            "Coefficient": _significant(coefficient, 4),
-            "S.e.": _significant(error, 3),
+            "Coefficient": _significant_digits(coefficient, 4),
+            "S.e.": _significant_digits(error, 3),
             "t": _or_dash(t, "z.2f"),
             "p": "–" if np.isnan(p) else "< 0.0001" if p < 0.0001 else f"{p:.4f}",
             "VIF": "" if vif is None else f"{vif:.2f}",
@@ -153,7 +153,7 @@ def tabulate_regression(regression: "Regression") -> Rows:
     ]
 
 
-# A coefficient is per one stored unit: a share of one is 100 %.
+# A coefficient is per one stored unit; for a share, that is 100 %.
 _TERMS = [
     "**Intercept**",
     *(f"**{column.label}**, per {column.template.format(f'{column.scale:g}')}" for column in FEATURES),
@@ -161,12 +161,12 @@ _TERMS = [
 
 
 def tabulate_regression_change(before: "Regression", after: "Regression", what: str) -> Rows:
-    """How the coefficients move when some rows are left out."""
+    """Tabulate how the coefficients move when some rows are left out."""
     table = [
         {
             "Term": label,
-            f"These {before.n_rows:,} {ROWS}": _significant(old, 4),
-            what: _significant(new, 4),
+            f"These {before.n_rows:,} {ROWS}": _significant_digits(old, 4),
+            what: _significant_digits(new, 4),
             "Change (in standard errors)": _or_dash((new - old) / error if error else np.nan, "+z.2f"),
         }
         for label, old, new, error in zip(
@@ -184,8 +184,8 @@ def tabulate_regression_change(before: "Regression", after: "Regression", what: 
 def tabulate_influence(
     names: Sequence[str], regression: "Regression", positions: Iterable[int], n_rows: int = 10
 ) -> Rows:
-    """The rows that pull the line hardest, by Cook's distance."""
-    hardest = sorted(positions, key=lambda i: -np.nan_to_num(regression.cook[i]))[:n_rows]
+    """Tabulate the rows that pull the line hardest, by Cook's distance."""
+    most_influential = sorted(positions, key=lambda i: -np.nan_to_num(regression.cook[i]))[:n_rows]
     return [
         {
             ROW.capitalize(): escape(row_name(names[i])),
@@ -193,28 +193,28 @@ def tabulate_influence(
             "Studentised residual (s.d.)": _or_dash(regression.studentised[i], "z.2f"),
             "Leverage": f"{regression.leverage[i]:.3g}",
         }
-        for i in hardest
+        for i in most_influential
     ]
 
 
 def tabulate_importance(held_out: Mapping[str, Estimate], in_sample: Mapping[str, Estimate]) -> Rows:
-    """Both importances, input by input."""
+    """Tabulate both importances, input by input."""
 
-    def text(rise: Estimate) -> str:
+    def format_rise(rise: Estimate) -> str:
         return f"{rise.value:z.1f} ± {rise.standard_error:.1f}"
 
     return [
         {
             "Input": f"**{column.label}**",
-            f"On rows it has not seen ({TARGET.unit})": text(held_out[column.name]),
-            f"On its own rows ({TARGET.unit})": text(in_sample[column.name]),
+            f"On rows it has not seen ({TARGET.unit})": format_rise(held_out[column.name]),
+            f"On its own rows ({TARGET.unit})": format_rise(in_sample[column.name]),
         }
         for column in FEATURES
     ]
 
 
-def _significant(value: float, n_digits: int) -> str:
-    """Write a number with as many digits as mean something: ``-0.06659``, ``1,336``."""
+def _significant_digits(value: float, n_digits: int) -> str:
+    """Write a number with at least so many significant digits: ``-0.06659``, ``1,336``."""
     if not value:
         return "0"
     n_decimals = max(0, n_digits - 1 - math.floor(math.log10(abs(value))))

@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     from model.judging.survey import Survey
 
 FloatArray = NDArray[np.float64]
-_SHARED = 10  # variance inflation from which inputs cannot be told apart
+_HIGH_INFLATION = 10  # variance inflation from which inputs cannot be told apart
 
 
 def name_rows(model: Model, places: Sequence[int], n_named: int = 4) -> str:
     """Name some rows: the first few, then how many more."""
-    named = [escape(row_name(model.records[place][ROW])) for place in places]
-    if len(named) > n_named:
-        named = [*named[: n_named - 1], f"{len(named) - n_named + 1:,} more"]
-    return " and ".join(filter(None, [", ".join(named[:-1]), *named[-1:]]))
+    names = [escape(row_name(model.records[index][ROW])) for index in places]
+    if len(names) > n_named:
+        names = [*names[: n_named - 1], f"{len(names) - n_named + 1:,} more"]
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
 def selection_in_words(model: Model, selected: Sequence[int], shown: Sequence[int]) -> str:
@@ -44,13 +44,13 @@ def selection_in_words(model: Model, selected: Sequence[int], shown: Sequence[in
 
 
 def list_doubts(notes: Notes | None, rows: "pd.DataFrame") -> dict[int, list[str]]:
-    """Place of a row -> list of what is to be doubted in it."""
+    """Return the doubts about the figures of rows: index of a row -> sentences."""
     doubts: dict[int, list[str]] = {}
     for doubt in notes.suspicious if notes else ():
         column = next(column for column in COLUMNS if column.name == doubt.column)
         text = f"{column.label} is probably {column.text_with_unit(doubt.likely)}"
-        for place in rows.index[rows[ROW] == doubt.row]:
-            doubts.setdefault(place, []).append(text)
+        for index in rows.index[rows[ROW] == doubt.row]:
+            doubts.setdefault(index, []).append(text)
     return doubts
 
 
@@ -64,50 +64,51 @@ def spread_in_words(column: Column, value: float, n_rows: int, n: int) -> str:
 
 
 def strongest_correlation(pearson: FloatArray, spearman: FloatArray, n_rows: int) -> str:
-    """Say which input goes together with the target most."""
-    last = len(COLUMNS) - 1
-    if np.isnan(pearson[last, :-1]).all():
+    """Say which input is most closely related to the target."""
+    target = len(COLUMNS) - 1
+    if np.isnan(pearson[target, :-1]).all():
         return "These rows vary too little for a correlation."
-    best = int(np.nanargmax(np.abs(pearson[last, :-1])))
-    if abs(pearson[last, best]) < 2 / np.sqrt(n_rows):
+    strongest = int(np.nanargmax(np.abs(pearson[target, :-1])))
+    if abs(pearson[target, strongest]) < 2 / np.sqrt(n_rows):
         return (
-            f"No input is clearly related to {COLUMNS[last].label.lower()}: the largest correlation, of "
-            f"{COLUMNS[best].label.lower()}, is {pearson[last, best]:.2f}, and below {2 / np.sqrt(n_rows):.2f} it can "
-            f"be chance on {n_rows:,} {ROWS}."
+            f"No input is clearly related to {COLUMNS[target].label.lower()}: the largest correlation, of "
+            f"{COLUMNS[strongest].label.lower()}, is {pearson[target, strongest]:.2f}, and below "
+            f"{2 / np.sqrt(n_rows):.2f} it can be chance on {n_rows:,} {ROWS}."
         )
     sentence = (
-        f"{COLUMNS[last].label} is most closely related to {COLUMNS[best].label.lower()}: "
-        f"Pearson {pearson[last, best]:.2f}, Spearman {spearman[last, best]:.2f}."
+        f"{COLUMNS[target].label} is most closely related to {COLUMNS[strongest].label.lower()}: "
+        f"Pearson {pearson[target, strongest]:.2f}, Spearman {spearman[target, strongest]:.2f}."
     )
     return sentence + " Correlation is not causation."
 
 
 def influential_rows(codes: Sequence[str], regression: "Regression") -> str:
     """Name the outliers and the row with the largest leverage."""
-    far = np.flatnonzero(np.abs(regression.studentised) > regression.outlying).tolist()
-    named = [
+    outliers = np.flatnonzero(np.abs(regression.studentised) > regression.outlying).tolist()
+    outlier_names = [
         f"**{escape(row_name(codes[i]))}** ({regression.studentised[i]:.2f} s.d., Cook’s distance "
         f"{regression.cook[i]:.2f})"
-        for i in sorted(far, key=lambda i: -abs(regression.studentised[i]))[:5]
+        for i in sorted(outliers, key=lambda i: -abs(regression.studentised[i]))[:5]
     ]
-    outliers = {0: f"No {ROW} is an outlier."}.get(
-        len(far),
-        f"{'The one outlier is' if len(far) == 1 else f'{len(far):,} outliers, first of all'} {', '.join(named)}.",
-    )
-    top, average = int(np.nanargmax(regression.leverage)), regression.high_leverage / 2
-    if np.isnan(regression.cook[top]):
-        return f"{outliers} Without **{escape(row_name(codes[top]))}** (leverage 1) there is no line at all."
-    hardest = np.argsort(-regression.cook)[:3].tolist()
-    movers = ", ".join(f"{escape(row_name(codes[i]))} {regression.cook[i]:.2f}" for i in hardest)
+    outlier_sentence = f"No {ROW} is an outlier."
+    if outliers:
+        subject = "The one outlier is" if len(outliers) == 1 else f"{len(outliers):,} outliers, first of all"
+        outlier_sentence = f"{subject} {', '.join(outlier_names)}."
+    most_unusual, average = int(np.nanargmax(regression.leverage)), regression.high_leverage / 2
+    unusual_name = f"**{escape(row_name(codes[most_unusual]))}**"
+    if np.isnan(regression.cook[most_unusual]):
+        return f"{outlier_sentence} Without {unusual_name} (leverage 1) there is no line at all."
+    largest_cook = np.argsort(-regression.cook)[:3].tolist()
+    movers = ", ".join(f"{escape(row_name(codes[i]))} {regression.cook[i]:.2f}" for i in largest_cook)
     return (
-        f"{outliers} By Cook’s distance these move the line most: {movers}. "
-        f"**{escape(row_name(codes[top]))}** has the most unusual inputs (leverage {regression.leverage[top]:.3g}, "
-        f"the average is {average:.3g}), with a Cook’s distance of {regression.cook[top]:.2g}."
+        f"{outlier_sentence} By Cook’s distance these move the line most: {movers}. {unusual_name} has the most "
+        f"unusual inputs (leverage {regression.leverage[most_unusual]:.3g}, the average is {average:.3g}), with a "
+        f"Cook’s distance of {regression.cook[most_unusual]:.2g}."
     )
 
 
 def influence_thresholds(regression: "Regression") -> str:
-    """Say what the picture of influence shows beside the points."""
+    """Say what the picture of influence shows besides the points."""
     return (
         "Larger points have a larger Cook’s distance. Beyond the horizontal lines lies an outlier (5 %, Bonferroni "
         f"over {regression.n_rows:,} {ROWS}); right of the vertical one, more than twice the average leverage."
@@ -115,12 +116,12 @@ def influence_thresholds(regression: "Regression") -> str:
 
 
 def rows_to_notice(survey: "Survey", doubts: Mapping[int, Sequence[str]]) -> str:
-    """Say in one line which rows carry a figure to doubt, and which lies farthest from the line."""
-    doubtful = [place for place in doubts if place in survey.rows.index]
+    """Say in one line which rows have doubtful figures, and which row lies farthest from the line."""
+    doubtful_indexes = [index for index in doubts if index in survey.rows.index]
     sentences = []
-    if doubtful:
+    if doubtful_indexes:
         sentences.append(
-            f"\\* {name_rows(survey.model, doubtful)}: figures that are probably misprints, see About the data."
+            f"\\* {name_rows(survey.model, doubtful_indexes)}: figures that are probably misprints, see About the data."
         )
     with contextlib.suppress(ModelError):
         farthest = survey.rows.index[int(np.nanargmax(np.abs(survey.regression.studentised)))]
@@ -141,12 +142,12 @@ def suspicious_figures(notes: Notes, rows: "pd.DataFrame") -> str:
 
 
 def fit_in_words(regression: "Regression") -> str:
-    """The reference line as a whole."""
-    p = len(regression.coefficients) - 1
+    """Say how well the straight line fits, and how to read the table of its coefficients."""
+    n_inputs = len(regression.coefficients) - 1
     return (
         f"Coefficients in {TARGET.unit}, for each step named in the first column. "
         f"R² {regression.r2:.3f} (adjusted {regression.adjusted_r2:.3f}), residual s.d. "
-        f"{regression.deviation:.1f}, F {regression.f:.1f} on {p} and {regression.df:,} degrees of freedom, "
+        f"{regression.deviation:.1f}, F {regression.f:.1f} on {n_inputs} and {regression.df:,} degrees of freedom, "
         f"n = {regression.n_rows:,} {ROWS}. "
         "VIF is variance inflation: 1 means none; above 5, the inputs are hard to tell apart."
     )
@@ -161,32 +162,32 @@ def importance_note(model: Model) -> str:
 
 
 def shared_importance(pearson: FloatArray) -> str:
-    """Say which inputs go together so closely that they share their importance; empty where none do."""
+    """Say which inputs are so closely related that they share their importance; empty if none are."""
     inflation = variance_inflation(pearson[:-1, :-1])
-    shared = [column.label.lower() for column, vif in zip(FEATURES, inflation, strict=True) if vif >= _SHARED]
+    shared = [column.label.lower() for column, vif in zip(FEATURES, inflation, strict=True) if vif >= _HIGH_INFLATION]
     if not shared:
         return ""
     if len(shared) == 1:
-        subject, how = shared[0], "nearly follows from the other inputs"
+        subject, relation = shared[0], "nearly follows from the other inputs"
     else:
-        subject, how = f"{', '.join(shared[:-1])} and {shared[-1]}", "nearly follow from each other"
+        subject, relation = f"{', '.join(shared[:-1])} and {shared[-1]}", "nearly follow from each other"
     return (
-        f"{subject[0].upper()}{subject[1:]} {how} (variance inflation above {_SHARED}). Such inputs share their "
-        "importance: exchanged alone, each seems to matter less, or more, than the group does."
+        f"{subject[0].upper()}{subject[1:]} {relation} (variance inflation above {_HIGH_INFLATION}). Such inputs share "
+        "their importance: exchanged alone, each seems to matter less, or more, than the group does."
     )
 
 
 def misleading_importance(held_out: Mapping[str, Estimate], in_sample: Mapping[str, Estimate]) -> str:
-    """Say where the importance on the model's own rows is no guide; empty where it is not clearly larger."""
-    beyond = {
+    """Say where the importance on the model's own rows is no guide; empty if it is nowhere clearly larger."""
+    excess = {
         column: in_sample[column.name].value - held_out[column.name].value
         for column in FEATURES
         if in_sample[column.name].value - held_out[column.name].value
         > 2 * np.hypot(in_sample[column.name].standard_error, held_out[column.name].standard_error)
     }
-    if not beyond:
+    if not excess:
         return ""
-    inflated = max(beyond, key=beyond.__getitem__)
+    inflated = max(excess, key=excess.__getitem__)
     own, unseen = (rises[inflated.name].value for rises in (in_sample, held_out))
     return (
         "The grey bars mislead: on rows that the model was fitted to, it leans on what it has learned by heart, so "
@@ -204,7 +205,7 @@ def provenance(notes: Notes | None, model: Model) -> str:
 
 
 def rows_in_words(n: int) -> str:
-    """Say what a row is and what was measured."""
+    """Say how many rows there are, and what was measured for each."""
     inputs = ", ".join(column.label.lower() for column in FEATURES)
     return (
         f"{n:,} {ROWS}, {PERIOD}. For each: {inputs}, and the motor fuel used per person in a year. "

@@ -1,4 +1,4 @@
-"""What trainings and versions have to say for themselves, in Markdown."""
+"""Trainings, versions and the evidence on them in words and tables, in Markdown."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -21,12 +21,11 @@ if TYPE_CHECKING:
 
 Rows = list[dict[str, str]]  # heading -> Markdown
 
-_TIE = "cannot be told apart"
-_PM = "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}"
+_PLUS_MINUS = "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}"
 
 
 def capitalise(text: str) -> str:
-    """With a capital letter first and the others as they are."""
+    """Make the first letter a capital, and leave the others as they are."""
     return text[:1].upper() + text[1:]
 
 
@@ -38,7 +37,7 @@ def training_data(version: "Version") -> str:
 
 
 def difference_in_words(difference: Difference) -> str:
-    """A difference of typical misses with its interval and its unit."""
+    """Write a difference of typical misses with its interval and its unit."""
     return (
         f"{difference.value:+z.1f} {TARGET.unit}, 90 % interval {difference.low:+z.1f} to {difference.high:+z.1f}"
     ).replace("-", "−")
@@ -60,7 +59,7 @@ def headline(evidence: "Evidence") -> str:
     size = difference_in_words(evidence.difference)
     outcome = {
         -1: f"**misses by less** than {active}",
-        0: f"and {active}, **{_TIE}** on {n:,} {ROWS}",
+        0: f"and {active}, **cannot be told apart** on {n:,} {ROWS}",
         1: f"**misses by more** than {active}",
     }[evidence.difference.verdict]
     subject = "It" if evidence.difference.verdict else "This candidate"
@@ -69,7 +68,7 @@ def headline(evidence: "Evidence") -> str:
 
 
 def list_objections(evidence: "Evidence") -> list[str]:
-    """What somebody must have seen before promoting; empty where nothing stands against it."""
+    """List what somebody must have seen before promoting; empty if nothing speaks against it."""
     objections = []
     if evidence.is_worse:
         objections.append("it misses by clearly more than the active recipe")
@@ -83,12 +82,12 @@ def list_objections(evidence: "Evidence") -> list[str]:
 
 
 def model_name(model: Model) -> str:
-    """What a model is called: that which came with the app has a number in a store alone."""
+    """Name a model; the one that came with the app has a number only if it is in a store."""
     return f"Version {model.version}" if model.version else "Shipped model"
 
 
 def largest_misses(evidence: "Evidence", n: int = 4) -> str:
-    """Name the rows that a candidate misses by most, out of fold, with what was observed and what predicted."""
+    """Name the rows that a candidate misses by most, out of fold, with the observed and the predicted value."""
     errors, observed = evidence.residuals["candidate"], evidence.candidate.y
     codes = evidence.candidate.rows[ROW].to_numpy()
     misses = [
@@ -99,50 +98,50 @@ def largest_misses(evidence: "Evidence", n: int = 4) -> str:
 
 
 def scores_table(evidence: "Evidence") -> Rows:
-    """Everybody's scores on the candidate's rows: a row each, column heading -> Markdown."""
+    """Tabulate the scores on the candidate's rows, one row per model."""
     labels = {
         "candidate": f"**{model_name(evidence.candidate)}**, {evidence.candidate.label}",
         "active": f"Version {evidence.active.version} (active), {evidence.active.label}",
     }
     table = []
-    for who, score in evidence.scores.items():
+    for key, score in evidence.scores.items():
         texts = (
-            f"{estimate.value:z.{digits}f}{_PM}{estimate.standard_error:.{digits}f}"
+            f"{estimate.value:z.{digits}f}{_PLUS_MINUS}{estimate.standard_error:.{digits}f}"
             for estimate, digits in ((score.mae, 1), (score.rmse, 1), (score.r2, 2))
         )
-        label = labels.get(who) or capitalise(ALGORITHMS[who].label)
+        label = labels.get(key) or capitalise(ALGORITHMS[key].label)
         table.append({"Model": label} | dict(zip((f"MAE ({TARGET.unit})", "RMSE", "R² (no unit)"), texts, strict=True)))
     return table
 
 
 def intervals_table(evidence: "Evidence") -> Rows:
-    """Half the width of both intervals, level by level."""
+    """Tabulate half the width of both intervals, level by level."""
     names = {
         "candidate": f"Version {evidence.candidate.version}",
         "active": f"Version {evidence.active.version} (active)",
     }
-    both = evidence.half_widths
+    half_widths = evidence.half_widths
     return [
         {"Interval": f"{level * 100:g} %"}
-        | {names[who]: f"± {widths[level]:.0f}" for who, widths in both.items()}
-        | {f"Version {evidence.candidate.version} held": _held(interval)}
-        for level, interval in zip(both["candidate"], evidence.candidate.intervals, strict=True)
+        | {names[key]: f"± {widths[level]:.0f}" for key, widths in half_widths.items()}
+        | {f"Version {evidence.candidate.version} held": _held_in_words(interval)}
+        for level, interval in zip(half_widths["candidate"], evidence.candidate.intervals, strict=True)
     ]
 
 
-def _held(of_level: Interval) -> str:
-    """How many rows an interval held that had no part in it, with what to expect."""
-    if of_level.held_by_chance is None:
+def _held_in_words(interval: Interval) -> str:
+    """Say how many rows an interval held that had no part in setting it, and how many to expect."""
+    if interval.held_by_chance is None:
         return "not measured"
-    low, high = of_level.held_by_chance
+    low, high = interval.held_by_chance
     return (
-        f"{of_level.nested_held:.0f} of {of_level.n_rows:,} ({of_level.held_expected:.0f} expected, "
+        f"{interval.nested_held:.0f} of {interval.n_rows:,} ({interval.held_expected:.0f} expected, "
         f"{low:,} to {high:,} by chance)"
     )
 
 
 def moves_table(evidence: "Evidence", names: Sequence[str], n_rows: int = 60) -> Rows:
-    """What would move: each row's prediction before and after, the largest change first."""
+    """Tabulate each row's prediction now and with the candidate, the largest change first."""
     before, after = evidence.moves
     order = abs(after - before).argsort()[::-1][:n_rows]
     return [
@@ -167,56 +166,56 @@ def moves_in_words(evidence: "Evidence") -> str:
 
 
 def tie_in_words(standings: "Ranking", n_rows: int) -> str:
-    """Say who cannot be told from the best of several, and what being chosen as the best is worth."""
-    best, *others = standings.table
-    n_tied = sum(candidate.is_tied for candidate in others)
+    """Say how many candidates tie with the best, and how far one chosen as the best can be expected to miss."""
+    best, *rest = standings.table
+    n_tied = sum(candidate.is_tied for candidate in rest)
     name = ALGORITHMS[best.algorithm].label
-    chosen = (
+    expected_miss = (
         f"Chosen as the best of {len(standings.table)}, {name} can be expected to miss by "
         f"{standings.corrected:.1f} on new {ROWS}, not by {best.scores.mae.value:.1f} ({TARGET.unit})."
     )
-    if n_tied == len(others):
-        return f"No clear winner: on {n_rows:,} {ROWS} the differences are within chance. {chosen}"
-    rest = len(others) - n_tied
-    sentence = f"{rest} of the others miss{'es' if rest == 1 else ''} by more than {name}"
+    if n_tied == len(rest):
+        return f"No clear winner: on {n_rows:,} {ROWS} the differences are within chance. {expected_miss}"
+    n_worse = len(rest) - n_tied
+    sentence = f"{n_worse} of the others miss{'es' if n_worse == 1 else ''} by more than {name}"
     ties = f"; {n_tied} cannot be told apart from it" if n_tied else ""
-    return f"On {n_rows:,} {ROWS} {sentence}{ties} (90 % intervals that hold for all pairs at once). {chosen}"
+    return f"On {n_rows:,} {ROWS} {sentence}{ties} (90 % intervals that hold for all pairs at once). {expected_miss}"
 
 
 def standings_table(standings: "Ranking", active: int, baseline: Scores) -> Rows:
-    """Several candidates, the best first, and at the end what any of them must beat."""
+    """Tabulate several candidates, the best first, and at the end the baseline that any of them must beat."""
     table = []
     for candidate in standings.table:
         name = f"**Version {candidate.version}**{' (active)' if candidate.version == active else ''}"
         interval = f"{candidate.difference.low:+z.1f} to {candidate.difference.high:+z.1f}"
         distance = "the best" if candidate is standings.table[0] else interval + (", tied" if candidate.is_tied else "")
-        table.append(_standing_line(f"{name}, {ALGORITHMS[candidate.algorithm].label}", candidate.scores, distance))
-    return [*table, _standing_line(capitalise(ALGORITHMS["mean"].label), baseline, "–")]
+        table.append(_standings_row(f"{name}, {ALGORITHMS[candidate.algorithm].label}", candidate.scores, distance))
+    return [*table, _standings_row(capitalise(ALGORITHMS["mean"].label), baseline, "–")]
 
 
-def _standing_line(name: str, scores: Scores, distance: str) -> dict[str, str]:
+def _standings_row(name: str, scores: Scores, distance: str) -> dict[str, str]:
     texts = (
-        f"{estimate.value:z.{digits}f}{_PM}{estimate.standard_error:.{digits}f}"
+        f"{estimate.value:z.{digits}f}{_PLUS_MINUS}{estimate.standard_error:.{digits}f}"
         for estimate, digits in ((scores.mae, 1), (scores.rmse, 1), (scores.r2, 2))
     )
-    named = zip(("MAE", "RMSE", "R² (no unit)"), texts, strict=True)
-    return {"Version": name} | dict(named) | {"Extra MAE over the best, 90 % interval": distance}
+    figures = zip(("MAE", "RMSE", "R² (no unit)"), texts, strict=True)
+    return {"Version": name} | dict(figures) | {"Extra MAE over the best, 90 % interval": distance}
 
 
 def format_duration(seconds: float) -> str:
-    """A length of time as people say it: ``"8 s"``, ``"2 min"``."""
+    """Write a length of time as people say it: ``"8 s"``, ``"2 min"``."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def format_memory(n_bytes: float) -> str:
-    """A size as people say it."""
+    """Write a size as people say it."""
     return f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 1e9 else f"{max(1, round(n_bytes / 1e6)):,} MB"
 
 
 def progress_in_words(job: "Job", now: datetime) -> str:
-    """What a running job is at, how long it has run, and how long it may still."""
+    """Say what a running job is doing, how long it has run, and how long it may still take."""
     elapsed = (now - (job.started_at or now)).total_seconds()
     text = f"{job.message or 'Starting'} · {format_duration(elapsed)}"
     if job.done >= 3 and job.total:
@@ -225,7 +224,7 @@ def progress_in_words(job: "Job", now: datetime) -> str:
 
 
 def requested_training(job: "Job") -> str:
-    """What a job is to train."""
+    """Say what a job is to train."""
     algorithms = job.request.algorithms
     if not algorithms:
         return "refits, which say how sure a change is"

@@ -10,19 +10,19 @@ from model.fitting.train import Model
 
 
 def escape(text: object) -> str:
-    """Text from a file as it stands, with nothing in it read as Markdown, as an icon, a colour or a link."""
-    # The browser's part looks for icons, colours, arrows and addresses even where Markdown does not.
+    """Escape text from a file, so that nothing in it is read as Markdown, as an icon, a colour or a link."""
+    # Streamlit in the browser looks for icons, colours, arrows and addresses even where Markdown does not.
     text = re.sub(r"(?i):(?=[a-z/])|www(?=\.)|@|<(?=-)|-(?=>)", "\\g<0>\N{WORD JOINER}", str(text))
     return re.sub(r"([\\`*_{}\[\]()<>#+\-.!|~$:@&])", r"\\\1", " ".join(str(text).split()))
 
 
 def card_note(model: Model, answer: Prediction) -> str:
     """Say what the interval means, where the scenario stands, and what the number is not, as plain text."""
-    beyond = ""
+    support_note = ""
     if answer.support != "near":
         distance = f"The closest {ROW} is {answer.nearest[0].distance:.1f} s.d. away"
-        beyond = f"{distance}{_how_far(model, answer)}. {_beyond(model, answer)} "
-    return f"{interval_in_words(answer)} {beyond}{model_limits(model)}"
+        support_note = f"{distance}{_how_far(model, answer)}. {_interval_beyond_rows(model, answer)} "
+    return f"{interval_in_words(answer)} {support_note}{model_limits(model)}"
 
 
 def answer_in_words(model: Model, answer: Prediction) -> str:
@@ -40,35 +40,34 @@ def answer_in_words(model: Model, answer: Prediction) -> str:
         sentences.append(
             f":{colour}-badge[{answer.support} from every {ROW}] The closest, {escape(row_name(nearest.name))}, "
             f"which used {used:.0f}, is {nearest.distance:.1f} s.d. away{_how_far(model, answer)}. "
-            f"{_beyond(model, answer)}"
+            f"{_interval_beyond_rows(model, answer)}"
         )
     return " ".join(sentences)
 
 
 def _how_far(model: Model, answer: Prediction) -> str:
-    """Say which of the two limits a scenario is beyond."""
+    """Say which limit a scenario is beyond."""
     if answer.nearest[0].distance > model.far[1]:
         return f", farther than any {ROW} is from its nearest neighbour"
-    unusual = f"its inputs together are more unusual than those of any {ROW} (leverage {answer.leverage:.2f}, theirs "
-    unusual += f"at most {model.most_leverage:.2f})"
     if answer.support == "far":
         return f", farther than 95 % of the {ROWS} are from their nearest neighbour"
-    return f", and {unusual}"
+    unusual = f"its inputs together are more unusual than those of any {ROW} (leverage {answer.leverage:.2f}, theirs "
+    return f", and {unusual}at most {model.most_leverage:.2f})"
 
 
-def _beyond(model: Model, answer: Prediction) -> str:
+def _interval_beyond_rows(model: Model, answer: Prediction) -> str:
     """Say what the interval is worth beyond the rows."""
     sentence = "The interval does not widen for that"
     if (coverage := model.metadata.coverage) and (beyond := coverage.beyond):
-        held = next((interval.held for interval in beyond.held if interval.level == answer.level), None)
+        n_held = next((interval.held for interval in beyond.held if interval.level == answer.level), None)
         column = next(column for column in FEATURES if column.name == beyond.input)
-        if held is not None:
+        if n_held is not None:
             sentence += (
                 f": of the {beyond.n_rows:,} {ROWS} with the {beyond.end} {column.label.lower()}, left out "
-                f"of the fit together, it held {held:,}"
+                f"of the fit together, it held {n_held:,}"
             )
-    flat = f" A {model.label} cannot go beyond the {ROWS}: farther out it answers as at their edge."
-    return f"{sentence}.{flat if ALGORITHMS[model.metadata.recipe.algorithm].is_flat_beyond else ''}"
+    flat_note = f" A {model.label} cannot go beyond the {ROWS}: farther out it answers as at their edge."
+    return f"{sentence}.{flat_note if ALGORITHMS[model.metadata.recipe.algorithm].is_flat_beyond else ''}"
 
 
 def change_in_words(change: Change, start: str = "where the sliders were") -> str:
@@ -79,8 +78,8 @@ def change_in_words(change: Change, start: str = "where the sliders were") -> st
     if change.low is None or change.high is None:
         return f"{sentence}. How sure that is cannot be said yet: this version has no refits, which are made by a job."
     stretched = ", stretched to hold the change" if change.is_stretched else ""
-    ends = f"{amount_in_words(change.low)} to {amount_in_words(change.high)}{stretched}"
-    return f"{sentence} ({change.level * 100:g} %: {ends}). {agreement_in_words(change)}."
+    interval = f"{amount_in_words(change.low)} to {amount_in_words(change.high)}{stretched}"
+    return f"{sentence} ({change.level * 100:g} %: {interval}). {agreement_in_words(change)}."
 
 
 def model_limits(model: Model) -> str:
@@ -92,7 +91,7 @@ def model_limits(model: Model) -> str:
 
 
 def assumed_directions(model: Model) -> list[str]:
-    """What is built into the model of the schema's known directions, a clause each."""
+    """List the schema's known directions that are built into the model, one clause each."""
     if not ALGORITHMS[model.metadata.recipe.algorithm].holds_directions:
         return []
     return [
@@ -102,27 +101,27 @@ def assumed_directions(model: Model) -> list[str]:
     ]
 
 
-_OF_TEN = {0.8: "8 in 10", 0.9: "9 in 10", 0.95: "19 in 20"}
+_LEVELS_IN_WORDS = {0.8: "8 in 10", 0.9: "9 in 10", 0.95: "19 in 20"}
 
 
 def interval_in_words(answer: Prediction) -> str:
     """Say what width and level of the interval mean, and what was measured of it."""
-    (of_level,) = (interval for interval in answer.intervals if interval.level == answer.level)
+    (interval,) = (interval for interval in answer.intervals if interval.level == answer.level)
     width = (
-        f"±{of_level.half_width:.0f}: set so that {_OF_TEN[answer.level]} errors on {ROWS} that the model had not "
-        "seen stay inside."
+        f"±{interval.half_width:.0f}: set so that {_LEVELS_IN_WORDS[answer.level]} errors on {ROWS} that the model had "
+        "not seen stay inside."
     )
-    if of_level.held_by_chance is None:
+    if interval.held_by_chance is None:
         return f"{width} How many it holds that set neither fit nor width was not measured."
-    low, high = of_level.held_by_chance
+    low, high = interval.held_by_chance
     return (
-        f"{width} Counted on {ROWS} that set neither fit nor width: {of_level.nested_held:.0f} of "
-        f"{of_level.n_rows:,} ({of_level.held_expected:.0f} expected; chance alone gives {low:,} to {high:,})."
+        f"{width} Counted on {ROWS} that set neither fit nor width: {interval.nested_held:.0f} of "
+        f"{interval.n_rows:,} ({interval.held_expected:.0f} expected; chance alone gives {low:,} to {high:,})."
     )
 
 
 def score_table(model: Model) -> list[dict[str, str]]:
-    """Typical miss of the model beside least squares and the average."""
+    """Tabulate the typical miss of the model beside those of least squares and the average."""
     table = []
     for name, score in model.metadata.scores.items():
         miss, square = (f"{estimate.value:.0f} ± {estimate.standard_error:.0f}" for estimate in (score.mae, score.rmse))
@@ -136,7 +135,6 @@ def scores_in_words(model: Model) -> str:
     metadata = model.metadata
     verdicts = {name: metadata.mae_difference[name].verdict for name in ("least_squares", "mean")}
     n = metadata.data.n_rows
-    unit = TARGET.unit
     line = {
         0: f"On {n:,} {ROWS}, this model and a straight line (least squares) cannot be told apart.",
         -1: f"On {n:,} {ROWS}, this model misses by less than a straight line (least squares).",
@@ -149,7 +147,7 @@ def scores_in_words(model: Model) -> str:
         -1: "It misses by less than always answering the average.",
         1: "Always answering the average would miss by less.",
     }[verdicts["mean"]]
-    return f"{line} {average} Figures in {unit}. {standard_error_note()}"
+    return f"{line} {average} Figures in {TARGET.unit}. {standard_error_note()}"
 
 
 def standard_error_note() -> str:
@@ -158,7 +156,7 @@ def standard_error_note() -> str:
 
 
 def model_facts(model: Model) -> str:
-    """Where the model comes from, as a Markdown list."""
+    """List where the model comes from, in Markdown."""
     metadata = model.metadata
     parameters = ", ".join(f"{name} {value}" for name, value in metadata.recipe.parameters.items()) or "none"
     folds = metadata.folds
