@@ -33,21 +33,21 @@ _SCRIPT = Path(__file__).with_name("streamlit_app.py")
 
 
 @asynccontextmanager
-async def _warm(app: st.App) -> AsyncIterator[None]:
-    # Imported here and not above: cached functions want the runtime, which starts with the app.
+async def _lifespan(app: st.App) -> AsyncIterator[None]:
+    # Imported here and not above: cached functions need the runtime, which starts with the app.
     from pages.shared import resources
     from pages.shared.panels import goal_form, links, selection, tray  # noqa: F401 (what pages import, early)
 
     resources.warm_up()
-    logging.getLogger("uvicorn.access").setLevel(logging.WARNING)  # else each file of each visit is a line
-    letting_go = asyncio.create_task(uploads.let_go_of_files())
+    logging.getLogger("uvicorn.access").setLevel(logging.WARNING)  # or each file of each visit would be a line
+    cleanup = asyncio.create_task(uploads.let_go_of_files())
     yield
-    letting_go.cancel()
+    cleanup.cancel()
     resources.shut_down()
 
 
-def _name_home() -> None:
-    """Name a home for a uid that has none: Streamlit looks for settings there, and would not start."""
+def _set_home() -> None:
+    """Set a home for a user without one: Streamlit looks for settings there, and would not start."""
     try:
         Path.home()
     except RuntimeError:
@@ -55,7 +55,7 @@ def _name_home() -> None:
 
 
 def _read_environment() -> None:
-    """Take settings from the environment as `streamlit run` does, which uvicorn knows nothing of."""
+    """Take settings from the environment, as `streamlit run` does and uvicorn does not."""
     for option, convert in _FROM_ENVIRONMENT.items():
         name = "STREAMLIT_" + re.sub(r"(?=[A-Z])|\.", "_", option).upper()
         if os.environ.get(name):
@@ -63,25 +63,25 @@ def _read_environment() -> None:
 
 
 def _base_path() -> str:
-    """Return the path of the site below which the app is, with a slash before it; mostly empty."""
+    """Return the path of the site below which the app is, with a slash before it; usually empty."""
     base = config.get_option("server.baseUrlPath").strip("/")
     if not re.fullmatch(r"([\w.~-]+(/[\w.~-]+)*)?", base, re.ASCII):
         sys.exit(f"STREAMLIT_SERVER_BASE_URL_PATH: {base!r} is no path. Write it like petrol or apps/petrol.")
     return base and f"/{base}"
 
 
-def _allow_hosts(others: list[str]) -> None:
-    """Check the names under which the app answers; this machine's own and those of its other addresses always count."""
+def _allow_hosts(sites: list[str]) -> None:
+    """Check the names under which the app answers; always allow this machine's own and those of its other addresses."""
     hosts = config.get_option("server.allowedHosts")
     if wrong := [host for host in hosts if not re.fullmatch(r"\*|(\*\.)?[\w.-]+", host, re.ASCII)]:
         sys.exit(
             f"STREAMLIT_SERVER_ALLOWED_HOSTS: {wrong[0]!r} is no name. Write it like example.org or *.example.org."
         )
     if hosts:
-        config.set_option("server.allowedHosts", [*hosts, *origins.host_names(others), "localhost", "127.0.0.1", "::1"])
+        config.set_option("server.allowedHosts", [*hosts, *origins.host_names(sites), "localhost", "127.0.0.1", "::1"])
 
 
-async def _failed(request: Request, error: Exception) -> PlainTextResponse:
+async def _answer_failure(request: Request, error: Exception) -> PlainTextResponse:
     """Answer when something is wrong with this program; the log says what."""
     return PlainTextResponse("Something is wrong with this program.\n", 500, security_headers(_ancestors))
 
@@ -91,9 +91,9 @@ def main() -> None:
     port = os.environ.get("PORT") or "8501"
     if not re.fullmatch(r"[1-9][0-9]{0,4}", port) or int(port) >= 2**16:
         sys.exit(f"PORT: {port!r} is no port. Write a number from 1 to 65535, such as 8501.")
-    # Not HOST, which some shells set to the name of the machine: the app would be open to its network.
+    # Not HOST: some shells set it to the machine's name, which would open the app to its network.
     host = os.environ.get("PETROL_HOST") or "127.0.0.1"
-    # Streamlit has set the log up; uvicorn would take its handlers away, and say nothing.
+    # Streamlit has set up the log; uvicorn would remove its handlers, and log nothing.
     uvicorn.run(app, host=host, port=int(port), http=Protocol, log_config=None, timeout_graceful_shutdown=2)
 
 
@@ -102,30 +102,30 @@ _FROM_ENVIRONMENT: dict[str, Callable[[str], object]] = {
     "server.allowedHosts": lambda text: re.findall(r"[^\s,]+", text),
     "server.cookieSecret": str,  # replicas that share one accept each other's cookies
 }
-_name_home()
-app = st.App(_SCRIPT)  # from here on Streamlit knows where its configuration is
+_set_home()
+app = st.App(_SCRIPT)  # from now on, Streamlit knows where its configuration is
 _read_environment()
 if _problem := door.secrets_problem():
     sys.exit(_problem)  # Streamlit would start, and then answer nothing
-_others, _ancestors = origins.read_sites(origins.ORIGINS), origins.read_sites(origins.FRAME_ANCESTORS)
-_allow_hosts(_others)
+_own_sites, _ancestors = origins.read_sites(origins.ORIGINS), origins.read_sites(origins.FRAME_ANCESTORS)
+_allow_hosts(_own_sites)
 app = st.App(
     _SCRIPT,
-    lifespan=_warm,
-    # Also without the base path: so the health check of the container asks.
+    lifespan=_lifespan,
+    # Also without the base path, as the container's health check asks.
     routes=[Mount(f"{path}/api", api.app) for path in {"", _base_path()}]
     + what_if.routes({"", _base_path()})
     + [*metrics_endpoint.routes()],
     middleware=[
         *record.log_middleware(_base_path()),
-        Middleware(Guard, _others, _ancestors),
+        Middleware(Guard, _own_sites, _ancestors),
         *([Middleware(Embedded)] if _ancestors else []),
         Middleware(Greeting, _base_path()),
-        Middleware(Return, _base_path(), _others),
+        Middleware(Return, _base_path(), _own_sites),
         Middleware(uploads.Room),
         Middleware(Downloads, _base_path()),
     ],
-    exception_handlers={Exception: _failed},
+    exception_handlers={Exception: _answer_failure},
 )
 
 if __name__ == "__main__":

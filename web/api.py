@@ -1,4 +1,4 @@
-"""The JSON interface: the same answers as the pages, from the same model; nothing can be changed through it."""
+"""The JSON interface: the same answers as the pages, from the same model; it changes nothing."""
 
 import asyncio
 import json
@@ -31,14 +31,14 @@ from pages.shared import resources
 from web.openapi import MAX_BYTES, MAX_SCENARIOS, describe_api, describe_input
 from web.share import FullError, Share, cut_with_rests
 
-Located = tuple[int | None, Problem]  # place in the list that was sent, None where there is none
+Located = tuple[int | None, Problem]  # position in the list that was sent, None if it was no list
 _LOG = logging.getLogger(__name__)
-_SHORT = 8 * 2**10  # bytes of a request: some 70 scenarios, answered within milliseconds
+_SHORT = 8 * 2**10  # bytes of a short request: some 70 scenarios, answered within milliseconds
 _USUAL_LEVEL = 0.9
 SHORT_REQUESTS = Share("requests", 64, seconds=1)
 LONG_REQUESTS = Share("long lists", 5, seconds=2)
 _CHECKED, _ANSWERED = 250, 50  # scenarios in about a millisecond
-_ARRIVAL = 30  # [s] for a body: a place is held for it
+_ARRIVAL = 30  # [s] for a body to arrive, which holds a place meanwhile
 _REFUSAL_DELAY = 1.0  # [s] before a 429, so that programs which retry at once cannot keep the server busy
 _FROM_TO = 'Send {"from": name of a row or a scenario, "to": a scenario, or only the inputs that change}.'
 
@@ -47,16 +47,16 @@ def _refusal(
     status: int, error: str, problems: Sequence[Located] = (), headers: Mapping[str, str] | None = None
 ) -> Response:
     shown = [
-        {"scenario": number, "field": problem.field, "value": _shortened(problem.value), "problem": str(problem)}
+        {"scenario": position, "field": problem.field, "value": _shortened(problem.value), "problem": str(problem)}
         | {"cure": problem.cure}
-        for number, problem in problems[: DataError.SHOWN]
+        for position, problem in problems[: DataError.SHOWN]
     ]
     body = {"error": error} | ({"problems": shown} if problems else {})
     return _Answer(body, status, headers)
 
 
 def _to_json(content: Any) -> bytes:
-    """Write with ASCII alone: what was received may hold halves of characters, which no encoding can write."""
+    """Write JSON in ASCII: what was received may hold lone surrogates, which no encoding can write."""
     return json.dumps(content, allow_nan=False, separators=(",", ":")).encode()
 
 
@@ -66,14 +66,14 @@ class _Answer(JSONResponse):
 
 
 def _shortened(value: object) -> str | bool | None:
-    """What was received, in a form and a length that can be sent back."""
+    """Shorten a value that was received, so that it can be sent back."""
     if isinstance(value, bool) or value is None:
         return value
     return str(value)[:60] if isinstance(value, (int, float, str)) else f"a {type(value).__name__}"
 
 
 def _answering_in_json(endpoint: Callable[[Request, Any], Response]) -> Callable[[Request], Awaitable[Response]]:
-    """Answer in JSON whatever happens, off the event loop, and keep what went wrong inside for the log."""
+    """Answer in JSON whatever happens, off the event loop; only the log says what went wrong inside."""
 
     @wraps(endpoint)
     async def answer(request: Request) -> Response:
@@ -98,7 +98,7 @@ def _answering_in_json(endpoint: Callable[[Request, Any], Response]) -> Callable
 
 @asynccontextmanager
 async def _admit(request: Request) -> AsyncIterator[bytes | None]:
-    """Read the body of a request, if it has one, and wait until it is its turn."""
+    """Read the body of a request, if it has one, and wait for its turn."""
     if request.method != "POST":
         yield None
         return
@@ -114,14 +114,14 @@ async def _admit(request: Request) -> AsyncIterator[bytes | None]:
 
 
 async def _read_body(request: Request, places: ExitStack) -> tuple[Share, bytes]:
-    """Read a body, but not more than is allowed; a long one has its place before its end, for it is kept until then."""
+    """Read a body up to the limit; a long one takes its place before its end, because it fills memory until then."""
     share, content = SHORT_REQUESTS, bytearray()
     refusal: FullError | None = None
     try:
         async with asyncio.timeout(_ARRIVAL):
             async for chunk in request.stream():
                 if refusal:
-                    continue  # read past: who is still sending might not hear the answer
+                    continue  # read on: a client that is still sending might not hear the answer
                 content += chunk
                 if len(content) > MAX_BYTES:
                     message = f"The content is larger than {MAX_BYTES:,} bytes. Send fewer scenarios at once."
@@ -143,25 +143,25 @@ async def _read_body(request: Request, places: ExitStack) -> tuple[Share, bytes]
 
 
 def _read_level(request: Request, model: Model) -> tuple[float, list[Located]]:
-    """Read the level of the interval from the address, which may hold nothing else."""
+    """Read the level of the interval from the query, which may hold nothing else."""
     if unknown := [name for name in request.query_params if name != "coverage"]:
         cure = "The only parameter is coverage."
         text = f"{unknown[0][:60]!r} is not a parameter. {cure}"
         return _USUAL_LEVEL, [(None, Problem(text, unknown[0][:60], request.query_params[unknown[0]], cure))]
-    possible, asked = possible_levels(len(model.distinct)), request.query_params.getlist("coverage")
+    levels, values = possible_levels(len(model.distinct)), request.query_params.getlist("coverage")
     try:
-        (level,) = [float(text) for text in asked] or [_USUAL_LEVEL]
+        (level,) = [float(text) for text in values] or [_USUAL_LEVEL]
     except ValueError:
         level = math.nan
-    if level not in possible:
-        cure = f"Give one of {', '.join(f'{level:g}' for level in possible)}."
-        text = f"coverage: {', '.join(asked)[:60]!r} is not a level of the interval. {cure}"
-        return _USUAL_LEVEL, [(None, Problem(text, "coverage", ", ".join(asked), cure))]
+    if level not in levels:
+        cure = f"Give one of {', '.join(f'{level:g}' for level in levels)}."
+        text = f"coverage: {', '.join(values)[:60]!r} is not a level of the interval. {cure}"
+        return _USUAL_LEVEL, [(None, Problem(text, "coverage", ", ".join(values), cure))]
     return level, []
 
 
 def _problems_of(error: DataError) -> list[Problem]:
-    return cast("list[Problem]", error.problems)  # all that is wrong with a scenario says which input is meant
+    return cast("list[Problem]", error.problems)  # each problem of a scenario names its input
 
 
 def _read_scenario(values: Any) -> Scenario:
@@ -169,15 +169,15 @@ def _read_scenario(values: Any) -> Scenario:
     if not isinstance(values, dict):
         cure = f"Give an object with {', '.join(FEATURE_NAMES)}."
         raise DataError([Problem(f"This is not a scenario. {cure}", "", values, cure)])
-    text = {
+    not_numbers = {
         column: values[column.name] for column in FEATURES if isinstance(values.get(column.name), (str, list, dict))
     }
     problems = [
         Problem(f"{column.name}: is not sent as a number. {column.limits}", column.name, value, column.limits)
-        for column, value in text.items()
+        for column, value in not_numbers.items()
     ]
     try:
-        scenario = Scenario(values | {column.name: column.default for column in text})
+        scenario = Scenario(values | {column.name: column.default for column in not_numbers})
     except DataError as error:
         problems += _problems_of(error)
     if problems:
@@ -189,37 +189,37 @@ def _read_scenario(values: Any) -> Scenario:
 def _predict(request: Request, content: bytes) -> Response:
     model = resources.owner.current()
     try:
-        sent = load_json(content)
+        body = load_json(content)
     except DataError as error:
         return _refusal(400, f"{error} Send a scenario, or a list of them.")
-    is_list = isinstance(sent, list)
-    if is_list and not 1 <= len(sent) <= MAX_SCENARIOS:
+    is_list = isinstance(body, list)
+    if is_list and not 1 <= len(body) <= MAX_SCENARIOS:
         cure = f"Send from 1 to {MAX_SCENARIOS:,} scenarios at once."
-        return _refusal(422, cure, [(None, Problem(f"{len(sent):,} scenarios. {cure}", "", len(sent), cure))])
-    coverage, problems = _read_level(request, model)
+        return _refusal(422, cure, [(None, Problem(f"{len(body):,} scenarios. {cure}", "", len(body), cure))])
+    level, problems = _read_level(request, model)
     scenarios = []
-    for number, values in enumerate(chain.from_iterable(cut_with_rests(sent if is_list else [sent], _CHECKED))):
+    for position, values in enumerate(chain.from_iterable(cut_with_rests(body if is_list else [body], _CHECKED))):
         try:
             scenarios.append(_read_scenario(values))
         except DataError as error:
-            problems += [(number if is_list else None, problem) for problem in _problems_of(error)]
+            problems += [(position if is_list else None, problem) for problem in _problems_of(error)]
     if problems:
-        more = f" The first {DataError.SHOWN} are listed." if len(problems) > DataError.SHOWN else ""
-        return _refusal(422, f"{len(problems):,} problem{'s' * (len(problems) > 1)}.{more}", problems)
+        listing_note = f" The first {DataError.SHOWN} are listed." if len(problems) > DataError.SHOWN else ""
+        return _refusal(422, f"{len(problems):,} problem{'s' * (len(problems) > 1)}.{listing_note}", problems)
     if not is_list:
-        answer = predict(model, scenarios[0], coverage).to_record()
+        answer = predict(model, scenarios[0], level).to_record()
         return _Answer(answer | {"version": model.version, "notice": model.notice})
-    head = {"version": model.version, "notice": model.notice, "unit": TARGET.unit, "coverage": coverage}
-    listed = b",".join(
-        _to_json(_answer_list(model, piece, coverage))[1:-1] for piece in cut_with_rests(scenarios, _ANSWERED)
+    head = {"version": model.version, "notice": model.notice, "unit": TARGET.unit, "coverage": level}
+    predictions = b",".join(
+        _to_json(_answer_list(model, piece, level))[1:-1] for piece in cut_with_rests(scenarios, _ANSWERED)
     )
-    return _Answer(_to_json(head)[:-1] + b',"predictions":[' + listed + b"]}")
+    return _Answer(_to_json(head)[:-1] + b',"predictions":[' + predictions + b"]}")
 
 
-def _answer_list(model: Model, scenarios: Sequence[Scenario], coverage: float) -> list[dict[str, Any]]:
-    """Answer scenarios of a list."""
+def _answer_list(model: Model, scenarios: Sequence[Scenario], level: float) -> list[dict[str, Any]]:
+    """Predict scenarios of a list, a record each."""
     answers = score_scenarios(
-        model, np.array([[scenario[name] for name in FEATURE_NAMES] for scenario in scenarios]), coverage
+        model, np.array([[scenario[name] for name in FEATURE_NAMES] for scenario in scenarios]), level
     )
     names = {index: row_name(str(model.records[index][ROW])) for index in set(answers.nearest.tolist())}
     parts = (answers.value, answers.low, answers.high, answers.nearest, answers.distance, answers.support)
@@ -229,33 +229,33 @@ def _answer_list(model: Model, scenarios: Sequence[Scenario], coverage: float) -
             "low": low,
             "high": high,
             "nearest": {"name": names[index], "distance_sd": distance},
-            "support": level,
+            "support": support,
         }
-        for value, low, high, index, distance, level in zip(*(part.tolist() for part in parts), strict=True)
+        for value, low, high, index, distance, support in zip(*(part.tolist() for part in parts), strict=True)
     ]
 
 
-def _read_start(model: Model, sent: Any) -> tuple[dict[str, float], float | None]:
-    """Read where a change starts: figures, and the target where it is a row."""
-    if isinstance(sent, str):
-        return start_figures(model, find_row(model, sent))
-    return _read_scenario(sent), None
+def _read_start(model: Model, value: Any) -> tuple[dict[str, float], float | None]:
+    """Read where a change starts: its inputs, and the observed target if it is a row."""
+    if isinstance(value, str):
+        return start_figures(model, find_row(model, value))
+    return _read_scenario(value), None
 
 
 @_answering_in_json
 def _change(request: Request, content: bytes) -> Response:
     model = resources.owner.current()
     try:
-        sent = load_json(content)
+        body = load_json(content)
     except DataError as error:
         return _refusal(400, f"{error} {_FROM_TO}")
-    if not isinstance(sent, dict) or not {"from"} <= sent.keys() <= {"from", "to"}:
+    if not isinstance(body, dict) or not {"from"} <= body.keys() <= {"from", "to"}:
         return _refusal(422, _FROM_TO)
     level, problems = _read_level(request, model)
     try:
-        start, observed = _read_start(model, sent["from"])
-        to = sent.get("to", {})
-        scenario = _read_scenario(start | to if isinstance(to, dict) else to)
+        start, observed = _read_start(model, body["from"])
+        end = body.get("to", {})
+        scenario = _read_scenario(start | end if isinstance(end, dict) else end)
     except DataError as error:
         problems += [(None, problem) for problem in _problems_of(error)]
     if problems:
@@ -284,16 +284,16 @@ def _model(request: Request, content: None) -> Response:
 
 @_answering_in_json
 def _ready(request: Request, content: None) -> Response:
-    """Say whether the model that answers still answers as when it was kept, the way that the pages ask it.
+    """Say whether the active model still predicts what it predicted when it was stored, asked as the pages ask it.
 
-    Also where something is not in order, such as a store that is gone: it is told, and a replica that answers stays.
+    Also if something else is not in order, such as a store that is gone: the notice says so, and the replica stays.
     """
     model = resources.owner.current()
     probes = model.metadata.probes
-    off = np.abs(predict_rows(model, np.array(probes.inputs)) - probes.predictions).max()
-    if not off <= 1e-6:  # also where it is no number
+    deviation = np.abs(predict_rows(model, np.array(probes.inputs)) - probes.predictions).max()
+    if not deviation <= 1e-6:  # also if it is not a number
         return _refusal(
-            503, f"The model is off by {off:.3g} {TARGET.unit} on rows whose predictions were kept with it."
+            503, f"The model is off by {deviation:.3g} {TARGET.unit} on rows whose predictions were kept with it."
         )
     answers = {"ready": True, "version": model.version, "notice": model.notice}
     return _Answer(answers | {"n_probes": len(probes.predictions)})
@@ -301,11 +301,11 @@ def _ready(request: Request, content: None) -> Response:
 
 @_answering_in_json
 def _openapi(request: Request, content: None) -> Response:
-    outer = request.scope.get("root_path", "").removesuffix("/api")
-    return _Answer(describe_api(possible_levels(len(resources.owner.current().distinct)), outer))
+    base_path = request.scope.get("root_path", "").removesuffix("/api")
+    return _Answer(describe_api(possible_levels(len(resources.owner.current().distinct)), base_path))
 
 
-async def _not_here(request: Request, error: Exception) -> Response:
+async def _answer_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 (what it is registered for)
     return _refusal(error.status_code, f"{error.detail}. See openapi.json for what there is.", headers=error.headers)
 
@@ -319,5 +319,5 @@ routes = [
 ]
 app = Starlette(
     routes=routes,
-    exception_handlers={HTTPException: _not_here},
+    exception_handlers={HTTPException: _answer_http_error},
 )

@@ -1,4 +1,4 @@
-"""Connections before there is a request: how much a browser may send ahead of it, and how long that may take."""
+"""Connections until a request is complete: how much a browser may send, and how long that may take."""
 
 import asyncio
 from typing import Any, ClassVar
@@ -15,25 +15,25 @@ TOO_MANY_COOKIES = (
     "to give it a host name of its own.\n"
 )
 _HEAD_TIME = 10  # [s] for a head to arrive whole
-_WAITING = 100  # heads that may take that long at once
-_HURRY = 1  # [s] for the oldest of more
-_BODY_TIME = 20  # [s] from one look at a body to the next
-_BODY_RATE = 500  # bytes a second of it at least; Apache's mod_reqtimeout asks for as many
+_WAITING = 100  # heads that may take that long at the same time
+_HURRY = 1  # [s] for the oldest, if there are more
+_BODY_TIME = 20  # [s] between two looks at a body
+_BODY_RATE = 500  # bytes a second that a body needs; Apache's mod_reqtimeout asks for as many
 
-# However the app is started: uvicorn takes 64 kB and websockets lines of 8 kB by themselves.
+# Set here, however the app is started: the defaults are 64 kB in uvicorn, and lines of 8 kB in websockets.
 h11_impl.DEFAULT_MAX_INCOMPLETE_EVENT_SIZE = HEAD  # type: ignore[attr-defined]  # uvicorn's import of h11's
-http11.MAX_LINE_LENGTH = 2 * HEAD  # never less than what came through the door before it
+http11.MAX_LINE_LENGTH = 2 * HEAD  # never less than uvicorn has let through before
 
 
 class Protocol(h11_impl.H11Protocol):
-    """HTTP whose requests keep arriving: one sent a byte at a time gives its place up, an established one never."""
+    """HTTP that drops a request sent a byte at a time, but never an established connection."""
 
-    _waiting: ClassVar[dict["Protocol", None]] = {}  # whose head is not whole yet, the oldest first
+    _waiting: ClassVar[dict["Protocol", None]] = {}  # connections with an incomplete head, the oldest first
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._timer: asyncio.TimerHandle | None = None
-        self._expected: object = None  # the state of the other side for which the timer runs
+        self._expected: object = None  # the client's state for which the timer runs
         self._received = 0  # bytes since the last look at a body
         self._is_refused = False
 
@@ -43,9 +43,9 @@ class Protocol(h11_impl.H11Protocol):
         self._expect(h11.IDLE)
 
     def data_received(self, data: bytes) -> None:
-        """Take what has arrived, and see what is to come next."""
+        """Handle what has arrived, and expect what comes next."""
         if self._is_refused:
-            return  # read past, or the answer would be lost with what was not read
+            return  # discard it: with unread bytes left, the answer would be lost
         super().data_received(data)
         if self._is_refused:
             return
@@ -56,38 +56,38 @@ class Protocol(h11_impl.H11Protocol):
             self._expect(state)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait for nothing more."""
+        """Stop waiting."""
         self._expect(None)
         super().connection_lost(exc)
 
     def _expect(self, state: object) -> None:
         self._expected = state
         self._waiting.pop(self, None)
-        self._end_within(None)
+        self._close_after(None)
         if state is h11.IDLE:
-            self._end_within(_HEAD_TIME)
+            self._close_after(_HEAD_TIME)
             self._waiting[self] = None
             if len(self._waiting) > _WAITING:
                 oldest = next(iter(self._waiting))
                 del self._waiting[oldest]
-                oldest._end_within(_HURRY)  # noqa: SLF001 (one of its own kind)
+                oldest._close_after(_HURRY)  # noqa: SLF001 (of the same class)
         elif state is h11.SEND_BODY:
             self._received = 0
-            self._timer = self.loop.call_later(_BODY_TIME, self._look_at_body)
+            self._timer = self.loop.call_later(_BODY_TIME, self._check_body_rate)
 
-    def _end_within(self, seconds: float | None) -> None:
+    def _close_after(self, seconds: float | None) -> None:
         if self._timer:
             self._timer.cancel()
         self._timer = self.loop.call_later(seconds, self.transport.close) if seconds else None
 
-    def _look_at_body(self) -> None:
+    def _check_body_rate(self) -> None:
         if self._received < _BODY_TIME * _BODY_RATE and not self.flow.read_paused:
             self.transport.close()
         else:
             self._expect(h11.SEND_BODY)
 
     def send_400_response(self, msg: str) -> None:
-        """Say what is wrong with a head: where it is too large, whose cookies are in it."""
+        """Refuse a head; if it is too large, say what to do about the cookies in it."""
         if len(self.conn.trailing_data[0]) <= HEAD:
             super().send_400_response(msg)
             return
@@ -98,4 +98,4 @@ class Protocol(h11_impl.H11Protocol):
         )
         self._expect(None)
         self._is_refused = True
-        self._end_within(_HURRY)
+        self._close_after(_HURRY)

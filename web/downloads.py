@@ -1,4 +1,4 @@
-"""A download that another replica has made: the browser is sent to ask again, until it comes to the one that has it."""
+"""Downloads made by another replica: the browser is told to ask again, until it reaches the one that has the file."""
 
 import logging
 import re
@@ -18,45 +18,44 @@ _LOG = logging.getLogger(__name__)
 
 
 class Downloads:
-    """Around what Streamlit keeps in the memory of the replica that made it: who does not have it sends on.
+    """Around files that Streamlit keeps in memory: a replica that does not have one redirects the browser.
 
     Parameters
     ----------
-    app
     base_path
-        Of the site below which the app is, with a slash before it; mostly empty.
+        Of the site below which the app is, with a slash before it; usually empty.
     """
 
     def __init__(self, app: ASGIApp, base_path: str) -> None:
         self._app, self._pattern = app, re.compile(rf"{re.escape(base_path)}/media/[^/]+")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer as ASGI wants it."""
+        """Answer a request, as ASGI defines it."""
         if scope["type"] != "http" or not self._pattern.fullmatch(scope["path"]):
             await self._app(scope, receive, send)
             return
         is_here = True
 
-        async def sending(message: Message) -> None:
+        async def send_if_here(message: Message) -> None:
             nonlocal is_here
             is_here &= message.get("status") != 404
             if is_here:
                 await send(message)
 
-        await self._app(scope, receive, sending)
+        await self._app(scope, receive, send_if_here)
         if not is_here:
-            await _answer(Request(scope))(scope, receive, send)
+            await _redirect_or_refuse(Request(scope))(scope, receive, send)
 
 
-def _answer(request: Request) -> RedirectResponse | PlainTextResponse:
-    tried = request.query_params.get(_TRY, "0")
-    number = int(tried) + 1 if re.fullmatch("[0-9]{1,2}", tried) else _TRIES
-    # A connection that goes to one replica for good would lead to the same again.
+def _redirect_or_refuse(request: Request) -> RedirectResponse | PlainTextResponse:
+    tries = request.query_params.get(_TRY, "0")
+    n_tries = int(tries) + 1 if re.fullmatch("[0-9]{1,2}", tries) else _TRIES
+    # A connection that is kept open would lead to the same replica again.
     headers = {"Cache-Control": "no-store", "Connection": "close"}
-    if number < _TRIES:
-        return RedirectResponse(f"?{_TRY}={number}", 307, headers)
+    if n_tries < _TRIES:
+        return RedirectResponse(f"?{_TRY}={n_tries}", 307, headers)
     _LOG.info("A download was at none of the replicas that were asked. Does the balancer keep visitors at one?")
-    # As a file, for of an error in the place of a download browsers say next to nothing.
+    # As a file, because browsers say next to nothing of an error in place of a download.
     return PlainTextResponse(
         _LOST, headers=headers | {"Content-Disposition": 'attachment; filename="download failed.txt"'}
     )

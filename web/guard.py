@@ -1,4 +1,4 @@
-"""What stands around everything: security headers on each answer, and no answer to the script of another site."""
+"""Around everything: security headers on each answer, and no answer to the scripts of other sites."""
 
 import base64
 import hashlib
@@ -20,9 +20,9 @@ from web.connections import COOKIES, TOO_MANY_COOKIES
 
 _LOG = logging.getLogger(__name__)
 _NOBODY = "'none'"
-_REMEMBERED, _LONG = 100, 200  # refusals, characters of each
-_CROSS = 1008  # a websocket's code for "against the rules"
-_WRITE = """
+_MAX_REFUSALS, _MAX_LENGTH = 100, 200  # remembered refusals, characters of an address in one
+_POLICY_VIOLATION = 1008  # a websocket's close code
+_ERROR_SCRIPT = """
 document.title = "This app does not know its address";
 document.body.replaceChildren(Object.assign(document.createElement("p"), { textContent: TEXT }));
 document.documentElement.style.colorScheme = "light dark";
@@ -32,7 +32,7 @@ document.body.style =
 
 
 def security_headers(ancestors: list[str]) -> dict[str, str]:
-    """Return what every answer tells the browser: to run, load, embed and send nothing but this app's own.
+    """Return the headers of every answer: they let the browser run, load, embed and send only this app's own.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def security_headers(ancestors: list[str]) -> dict[str, str]:
             "img-src 'self' data: blob:; font-src 'self' data:; style-src 'self' 'unsafe-inline'; "
             f"worker-src 'self' blob:; script-src 'self' blob: {hashes}"
         ),
-        **({} if ancestors else {"X-Frame-Options": "DENY"}),  # which cannot name anybody
+        **({} if ancestors else {"X-Frame-Options": "DENY"}),  # which cannot name sites
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "same-origin",
         "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=(), clipboard-write=(self)",
@@ -57,16 +57,14 @@ def security_headers(ancestors: list[str]) -> dict[str, str]:
 
 
 class Guard:
-    """Around everything: security headers on each answer, and no answer to the script of another site.
+    """Around everything: security headers on each answer, and no answer to the scripts of other sites.
 
     Streamlit's own check of a foreign origin would ask a host outside for the address of this machine.
 
     Parameters
     ----------
-    app
-        What is guarded.
     others
-        Sites that are this app, too, whatever a proxy calls it.
+        Other addresses of this app, whatever a proxy calls it.
     ancestors
         Sites that may show it in a frame.
     """
@@ -75,32 +73,32 @@ class Guard:
         self._app = app
         self._others = others
         self._headers = security_headers(ancestors)
-        self._refused: dict[tuple[str, str], None] = {}  # where pages came from, and whom they asked for; the last few
+        self._refused: dict[tuple[str, str], None] = {}  # origins and hosts of the last refusals
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer as ASGI wants it."""
+        """Answer a request, as ASGI defines it."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        headers, sending = Headers(scope=scope), send
+        headers, guarded_send = Headers(scope=scope), send
         if scope["type"] == "http":
-            sending = self._adding_headers(send)
+            guarded_send = self._adding_headers(send)
         refusal = _refusal_of_host(headers) or self._refusal_of_origin(scope, headers) or _refusal_of_cookies(scope)
         if not refusal:
-            await self._app(self._as_opened(scope, headers), receive, sending)
+            await self._app(self._with_opened_host(scope, headers), receive, guarded_send)
         elif scope["type"] == "websocket":
-            await WebSocket(scope, receive, send).close(_CROSS)
+            await WebSocket(scope, receive, send).close(_POLICY_VIOLATION)
         else:
-            await refusal(scope, receive, sending)
+            await refusal(scope, receive, guarded_send)
 
-    def _as_opened(self, scope: Scope, headers: Headers) -> Scope:
-        """Return a request as it would be without a proxy that calls the app by another name: Streamlit compares."""
+    def _with_opened_host(self, scope: Scope, headers: Headers) -> Scope:
+        """Return a request with the host of the opened page, which a proxy may have changed: Streamlit compares."""
         origin, host = headers.get("origin"), headers.get("host", "")
-        opened = origins.own_host(origin, host, self._others) if origin is not None else host
-        if opened is None or opened == host:
+        opened_host = origins.own_host(origin, host, self._others) if origin is not None else host
+        if opened_host is None or opened_host == host:
             return scope
-        rest = [(name, value) for name, value in scope["headers"] if name != b"host"]
-        return {**scope, "headers": [*rest, (b"host", opened.encode())]}
+        other_headers = [(name, value) for name, value in scope["headers"] if name != b"host"]
+        return {**scope, "headers": [*other_headers, (b"host", opened_host.encode())]}
 
     def _refusal_of_origin(self, scope: Scope, headers: Headers) -> Response | None:
         origin, host = headers.get("origin"), headers.get("host", "")
@@ -108,33 +106,33 @@ class Guard:
             return self._reminder(scope, headers, host)
         if origins.own_host(origin, host, self._others):
             return None
-        origin, host = origin[:_LONG], host[:_LONG]
+        origin, host = origin[:_MAX_LENGTH], host[:_MAX_LENGTH]
         _log_refusal(origin, host)
         self._refused[origin, host] = None
-        if len(self._refused) > _REMEMBERED:
+        if len(self._refused) > _MAX_REFUSALS:
             del self._refused[next(iter(self._refused))]
-        if re.search(r"/static/js/[^/]+\.js$", scope["path"]):  # the page has come; without its script it stays white
-            script = _WRITE.replace("TEXT", json.dumps(_other_address(origin, host)))
+        if re.search(r"/static/js/[^/]+\.js$", scope["path"]):  # without its script, the page would stay white
+            script = _ERROR_SCRIPT.replace("TEXT", json.dumps(_explain_other_address(origin, host)))
             return Response(script, media_type="text/javascript", headers={"Cache-Control": "no-store"})
         return PlainTextResponse("This is for pages of this app alone.\n", 403)
 
     def _reminder(self, scope: Scope, headers: Headers, host: str) -> Response | None:
-        """Say why to a page whose websocket was refused, where Streamlit shows it: Firefox has got all scripts."""
+        """Explain a refused websocket where Streamlit shows it: in Firefox, all scripts have loaded by then."""
         page = "/".join(headers.get("referer", "").split("/")[:3])
         if not page or (page, host) not in self._refused or not scope["path"].endswith("/_stcore/health"):
             return None
-        return JSONResponse(_other_address(page, host), 421)
+        return JSONResponse(_explain_other_address(page, host), 421)
 
     def _adding_headers(self, send: Send) -> Send:
-        async def sending(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 MutableHeaders(scope=message).update(self._headers)
             await send(message)
 
-        return sending
+        return send_with_headers
 
 
-def _other_address(page: str, host: str) -> str:
+def _explain_other_address(page: str, host: str) -> str:
     return (
         f"You opened this app at {page}, but a proxy on the way asked it for {host}. So that no other site "
         "can use it in your name, the app answers only to pages of the address that it is asked for. Whoever runs it: "
@@ -142,7 +140,7 @@ def _other_address(page: str, host: str) -> str:
     )
 
 
-@lru_cache(100)  # once for each: a page asks for sixty files
+@lru_cache(100)  # once for each pair: a page asks for sixty files
 def _log_refusal(origin: str, host: str) -> None:
     _LOG.warning(
         "Refused a request of %.200r for the host %.200r. If both are this app, set %s to the first, or let the proxy "
@@ -164,7 +162,7 @@ def _refusal_of_host(headers: Headers) -> Response | None:
 
 
 def _refusal_of_cookies(scope: Scope) -> Response | None:
-    """Say so of a page, where a person reads it: what it asks for afterwards may bring more than gets through."""
+    """Refuse a page with too many cookies, where a person reads why: its later requests may not get through."""
     headers = Headers(scope=scope)
     size = sum(map(len, headers.getlist("cookie")))
     return PlainTextResponse(TOO_MANY_COOKIES, 431) if is_page(scope, headers) and size > COOKIES else None

@@ -1,4 +1,4 @@
-"""Who may read the figures, and where: /metrics, beside the pages, and not below the path of the site."""
+"""Who may read the metrics, and where: /metrics, beside the pages, and not below the path of the site."""
 
 import hmac
 import os
@@ -18,7 +18,7 @@ _KEY = re.compile(r"[!-~]{16,}")
 
 
 def routes() -> Sequence[Route]:
-    """Return the route to the figures, where somebody may read them; ends the process where that cannot be told."""
+    """Return the route to the metrics, if somebody may read them; end the process if the setting is malformed."""
     key = os.environ.get(METRICS_SETTING, "").strip()
     if key in ("", "off"):
         return []
@@ -30,8 +30,8 @@ def routes() -> Sequence[Route]:
     figures = metrics.start_counting()
 
     async def send(request: Request) -> Response:
-        sent = request.headers.get("authorization", "").encode()
-        if key != "open" and not hmac.compare_digest(sent, f"Bearer {key}".encode()):
+        authorization = request.headers.get("authorization", "").encode()
+        if key != "open" and not hmac.compare_digest(authorization, f"Bearer {key}".encode()):
             message = f"Send the header Authorization: Bearer KEY, with the key that {METRICS_SETTING} has.\n"
             return PlainTextResponse(message, 401, {"WWW-Authenticate": "Bearer"})
         return Response(await run_in_threadpool(figures.text), media_type="text/plain; version=0.0.4")

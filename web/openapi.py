@@ -12,7 +12,7 @@ MAX_BYTES = 4 * 2**20  # of a request
 
 
 def describe_input(column: Column) -> Json:
-    """Describe an input: its meaning, its unit as it is sent, and what it may be."""
+    """Describe an input: its meaning, its unit as it is sent, and its limits."""
     return {
         "name": column.name,
         "label": column.label,
@@ -53,16 +53,16 @@ def _schemas(levels: Sequence[float]) -> Json:
     version = whole | {"description": "of the model that answered; 0 where there is no store of versions"}
     notice = text | {"description": "what is not in order with the model or its store, for people; empty when all is"}
     level = {"enum": list(levels), "description": "share of unseen rows that the interval is to hold"}
-    counted = {"type": ["number", "null"], "description": f"{ROWS}; null where it was not measured"}
-    of_level = {
+    count = {"type": ["number", "null"], "description": f"{ROWS}; null where it was not measured"}
+    interval = {
         "level": level,
         "half_width": amount,
-        "nested_held": counted,
-        "n_rows": counted,
-        "held_expected": counted,
+        "nested_held": count,
+        "n_rows": count,
+        "held_expected": count,
         "held_by_chance": {"type": ["array", "null"], "items": whole, "minItems": 2, "maxItems": 2},
     }
-    intervals = {"type": "array", "items": _object_schema(of_level)}
+    intervals = {"type": "array", "items": _object_schema(interval)}
     ends = {"value": amount, "low": amount, "high": amount}
     contributions = {column.name: amount for column in FEATURES}
     problem = {
@@ -72,7 +72,7 @@ def _schemas(levels: Sequence[float]) -> Json:
         "problem": text,
         "cure": text,
     }
-    described = {
+    model_properties = {
         "version": version,
         "label": text,
         "notice": notice,
@@ -111,7 +111,7 @@ def _schemas(levels: Sequence[float]) -> Json:
             {"version": version, "notice": notice, "unit": text, "coverage": level}
             | {"predictions": {"type": "array", "items": _object_schema({**ends, "nearest": near, "support": support})}}
         ),
-        "Model": _object_schema(described),
+        "Model": _object_schema(model_properties),
         "Ready": _object_schema({"ready": {"const": True}, "version": version, "notice": notice, "n_probes": whole}),
         "Error": _object_schema(
             {"error": text, "problems": {"type": "array", "items": _object_schema(problem)}}, ("problems",)
@@ -133,37 +133,37 @@ def _describe_answers(schema: Json, *errors: int) -> Json:
     error: Json = {"content": {"application/json": {"schema": _reference("Error")}}}
     answers: Json = {str(status): {"description": meanings[status]} | error for status in errors}
     if "429" in answers:
-        after = {"description": "seconds to wait", "required": True, "schema": {"type": "integer", "minimum": 1}}
-        answers["429"] |= {"headers": {"Retry-After": after}}
+        retry_after = {"description": "seconds to wait", "required": True, "schema": {"type": "integer", "minimum": 1}}
+        answers["429"] |= {"headers": {"Retry-After": retry_after}}
     return {"200": {"description": "the answer", "content": {"application/json": {"schema": schema}}}} | answers
 
 
 def describe_api(levels: Sequence[float], base: str = "") -> Json:
     """Describe the interface below the path `base` of a site, with the levels that the interval can have [1]."""
     scenario = _reference("Scenario")
-    many: Json = {"type": "array", "items": scenario}
-    body = {"oneOf": [scenario, many | {"minItems": 1, "maxItems": MAX_SCENARIOS}]}
-    either = {"oneOf": [_reference("Prediction"), _reference("Predictions")]}
+    scenarios: Json = {"type": "array", "items": scenario}
+    body = {"oneOf": [scenario, scenarios | {"minItems": 1, "maxItems": MAX_SCENARIOS}]}
+    answer = {"oneOf": [_reference("Prediction"), _reference("Predictions")]}
     level: Json = {
         "name": "coverage",
         "in": "query",
         "description": "Level of the interval.",
         "schema": {"enum": list(levels), "default": 0.9},
     }
-    asking = {
+    predict_operation = {
         "operationId": "predict",
         "summary": "Predict one scenario, or many at once",
         "parameters": [level],
         "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
-        "responses": _describe_answers(either, 400, 408, 413, 415, 422, 429, 500, 503),
+        "responses": _describe_answers(answer, 400, 408, 413, 415, 422, 429, 500, 503),
     }
     start = {"oneOf": [{"type": "string", "description": f"name or code of a {ROW}"}, scenario]}
-    between = _object_schema({"from": start, "to": _reference("Inputs")}, optional=("to",))
-    changing = {
+    change_body = _object_schema({"from": start, "to": _reference("Inputs")}, optional=("to",))
+    change_operation = {
         "operationId": "change",
         "summary": "Say what changes from one scenario to another, and how sure that is",
         "parameters": [level],
-        "requestBody": {"required": True, "content": {"application/json": {"schema": between}}},
+        "requestBody": {"required": True, "content": {"application/json": {"schema": change_body}}},
         "responses": _describe_answers(_reference("Change"), 400, 408, 413, 415, 422, 429, 500, 503),
     }
 
@@ -181,8 +181,8 @@ def describe_api(levels: Sequence[float], base: str = "") -> Json:
         "info": {"title": "Petrol what-if", "version": "0.1.0", "description": f"{QUESTION} {PERIOD}."},
         "servers": [{"url": base or "/"}],
         "paths": {
-            "/api/predict": {"post": asking},
-            "/api/change": {"post": changing},
+            "/api/predict": {"post": predict_operation},
+            "/api/change": {"post": change_operation},
             "/api/model": reading("model", "The model that answers", "Model"),
             "/api/ready": reading("ready", "Whether it still answers as when it was kept, store or no store", "Ready"),
         },

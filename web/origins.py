@@ -12,7 +12,7 @@ _ORIGIN = re.compile(r"https?://(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*(:\d{1,5})?/?"
 
 
 def read_sites(variable: str) -> list[str]:
-    """Return the sites that a setting names, each like https://example.org; end the program where one is none."""
+    """Return the sites that a setting names, each like https://example.org; end the program if one is malformed."""
     sites = re.findall(r"[^\s,]+", os.environ.get(variable, ""))
     if wrong := [site for site in sites if not _ORIGIN.fullmatch(site.lower())]:
         sys.exit(
@@ -28,16 +28,16 @@ def host_names(sites: list[str]) -> list[str]:
 
 
 def own_host(address: str, host: str, others: list[str]) -> str | None:
-    """Return host and port of an address, or None where it is not this app's.
+    """Return host and port of an address, or None if it is not this app's.
 
     Parameters
     ----------
     address
-        Of a page, as a browser tells it.
+        Of a page, as a browser sends it.
     host
-        That the request was for, with the port where one was said.
+        In the request, with its port if it has one.
     others
-        Sites that are this app, too.
+        Other addresses of this app.
     """
     try:
         scheme, netloc, *_ = urlsplit(address.lower())
@@ -46,5 +46,5 @@ def own_host(address: str, host: str, others: list[str]) -> str | None:
     is_named = any(
         re.fullmatch(re.escape(site).replace(r"\*", r"[a-z0-9_.-]+"), f"{scheme}://{netloc}") for site in others
     )
-    is_asked = netloc == host.lower().removesuffix(_PORTS.get(scheme, ":"))
-    return netloc if netloc and (is_asked or is_named) else None
+    is_same_host = netloc == host.lower().removesuffix(_PORTS.get(scheme, ":"))
+    return netloc if netloc and (is_same_host or is_named) else None

@@ -1,9 +1,8 @@
-"""What is written down of each request where that is asked for: a line of JSON in the log, its time in the figures.
+"""The record of each request, where settings ask for it: a line of JSON in the log, and its duration in the metrics.
 
-``PETROL_LOG=json`` makes every line of the log a line of JSON. A request has one, with an id that goes back to whoever
-asked as ``X-Request-ID``; what the JSON interface logs meanwhile has the same. What stands behind the question mark is
-left out, for it holds what people look at, and a sign-in's code; so are the page's own files, unless they could not be
-sent.
+``PETROL_LOG=json`` makes every line of the log a line of JSON. Each request has one, with an id that goes back to the
+client as ``X-Request-ID``; what the JSON interface logs meanwhile has the same id. Query strings are left out, because
+they hold what people look at, and a sign-in's code; so are the page's own files, unless they could not be sent.
 """
 
 import json
@@ -30,18 +29,18 @@ LOG_SETTING = "PETROL_LOG"
 _LOG = logging.getLogger(__name__)
 _ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 _FILES = re.compile(r"/(static|parts)/|/favicon\.\w+$")
-_PRIVATE = re.compile(r"(/_stcore/upload_file/|/media/).*")  # by which a session's files can be reached
-_HUNG_UP = 499  # as nginx writes it: there was nobody left to answer
+_PRIVATE = re.compile(r"(/_stcore/upload_file/|/media/).*")  # paths by which a session's files can be reached
+_HUNG_UP = 499  # as nginx writes it: the client has gone
 _id: ContextVar[str] = ContextVar("id", default="")
 
 
 def log_middleware(base: str) -> Sequence[Middleware]:
-    """Return what stands around everything else, where anything is to be written down.
+    """Return the middleware that records requests, if anything is to be recorded.
 
     Parameters
     ----------
     base
-        Path below which the app is, with a slash before it; mostly empty.
+        Path below which the app is, with a slash before it; usually empty.
     """
     form = os.environ.get(LOG_SETTING, "").strip()
     if form not in ("", "text", "json"):
@@ -52,9 +51,9 @@ def log_middleware(base: str) -> Sequence[Middleware]:
 
 
 def _write_json() -> None:
-    """Have every logger write through one handler, also those that uvicorn and Streamlit have given handlers."""
+    """Have every logger write through one handler, also those with handlers of uvicorn's or Streamlit's."""
 
-    def hand_on(logger: logging.Logger) -> None:
+    def pass_to_root(logger: logging.Logger) -> None:
         logger.handlers.clear()
         logger.propagate = True
 
@@ -63,15 +62,15 @@ def _write_json() -> None:
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.captureWarnings(True)
     for name in list(logging.root.manager.loggerDict):
-        hand_on(logging.getLogger(name))
-    streamlit.logger.setup_formatter = hand_on  # else it gives each logger that it makes later one of its own
+        pass_to_root(logging.getLogger(name))
+    streamlit.logger.setup_formatter = pass_to_root  # or later loggers of Streamlit's would have handlers of their own
 
 
 class _Line(logging.Formatter):
     """One event as a line of JSON."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Write time, level, logger, id, and what it says."""
+        """Write time, level, logger, message and id."""
         line = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
@@ -85,25 +84,24 @@ class _Line(logging.Formatter):
 
 
 class Record:
-    """Around everything: write down each request, and the opening and the end of each websocket."""
+    """Around everything: record each request, and the opening and the end of each websocket."""
 
     def __init__(self, app: ASGIApp, base: str, is_logged: bool) -> None:
         self._app, self._is_logged = app, is_logged
-        self._paths = {f"{start}/api{route.path}": f"/api{route.path}" for start in {"", base} for route in api.routes}
+        self._paths = {f"{root}/api{route.path}": f"/api{route.path}" for root in {"", base} for route in api.routes}
         self._api = tuple({"/api/", f"{base}/api/"})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer as ASGI wants it."""
+        """Answer a request, as ASGI defines it."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        begun, status, n_bytes = time.perf_counter(), 0, 0
+        start_time, status, n_bytes = time.perf_counter(), 0, 0
         sent_id = Headers(scope=scope).get("x-request-id", "")
-        _id.set(
-            sent_id if _ID.fullmatch(sent_id) else secrets.token_hex(8)
-        )  # each request is a task, with values of its own
+        # Each request is a task, with values of its own.
+        _id.set(sent_id if _ID.fullmatch(sent_id) else secrets.token_hex(8))
 
-        async def sending(message: Message) -> None:
+        async def send_and_count(message: Message) -> None:
             nonlocal status, n_bytes
             if message["type"] in ("http.response.start", "websocket.accept"):
                 status = message.get("status", 101)
@@ -117,12 +115,12 @@ class Record:
             await send(message)
 
         try:
-            await self._app(scope, receive, sending)
+            await self._app(scope, receive, send_and_count)
         except Exception:
-            status = 500  # also where a head has gone by then: whoever watches must hear of it
+            status = 500  # even if the head has been sent: monitoring must see the failure
             raise
         finally:
-            seconds = time.perf_counter() - begun
+            seconds = time.perf_counter() - start_time
             status = status or _HUNG_UP
             is_socket = scope["type"] == "websocket"
             if metrics.counters and not is_socket and scope["path"].startswith(self._api):
@@ -134,5 +132,5 @@ class Record:
 
     def _log(self, scope: Scope, event: str, level: int, figures: dict[str, Any]) -> None:
         if self._is_logged and not (_FILES.search(scope["path"]) and figures["status"] < 400):
-            asked = {"method": scope.get("method", "GET"), "path": _PRIVATE.sub(r"\1...", scope["path"])}
-            _LOG.log(level, event, extra={"request": asked | figures})
+            request = {"method": scope.get("method", "GET"), "path": _PRIVATE.sub(r"\1...", scope["path"])}
+            _LOG.log(level, event, extra={"request": request | figures})

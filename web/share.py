@@ -10,7 +10,7 @@ _REST = 0.001  # [s]
 
 
 class FullError(Exception):
-    """Everything that a share holds is taken; says what, the limit, and the cure."""
+    """All places of a share are taken; the message names the requests, the limit and the cure."""
 
     def __init__(self, share: "Share") -> None:
         super().__init__(
@@ -21,22 +21,22 @@ class FullError(Exception):
 
 
 class Share:
-    """One request of a kind at work, and so many that wait for their turn; the rest is refused.
+    """One request of a kind at work, and a limited number that wait for their turn; the rest are refused.
 
     Parameters
     ----------
     what
         Kind of requests, as a message calls them.
     n_places
-        How many may be there: one is answered, and the others wait.
+        How many requests it holds: one is answered, and the others wait.
     seconds
-        After which whoever was refused may ask again.
+        After which a client that was refused may ask again.
 
     Attributes
     ----------
     turn
-        To be had while the work is done, in the order of asking: two that work at once only take the interpreter from
-        each other, and are done no sooner.
+        Lock to hold while working, granted in the order of asking: two that work at once only take the interpreter from
+        each other, and finish no sooner.
     """
 
     def __init__(self, what: str, n_places: int, seconds: int) -> None:
@@ -50,7 +50,7 @@ class Share:
         Raises
         ------
         FullError
-            If all are taken.
+            If all places are taken.
         """
         if self._n_taken >= self.n_places:
             raise FullError(self)
@@ -62,16 +62,15 @@ class Share:
 
 
 def cut_with_rests(things: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
-    """Cut what takes long into pieces, with a rest of a millisecond after each.
+    """Cut long work into pieces, with a rest of a millisecond between them.
 
-    Python changes threads every 5 ms at best, and an answer to a slider does so a dozen times: beside work without
-    rests it would wait at each. Called in a thread of its own, never on the event loop.
+    Python switches threads every 5 ms at best, and an answer to a slider needs a dozen switches: beside work without
+    rests it would wait at each. Call it in a thread of its own, never on the event loop.
 
     Parameters
     ----------
-    things
     size
-        How many are worked off in a millisecond.
+        How many are done in a millisecond.
     """
     for start in range(0, len(things), size):
         if start:

@@ -1,4 +1,4 @@
-"""Kept scenarios in the browser's storage, an entry each: what one tab writes or removes is no other's entry."""
+"""Kept scenarios in the browser's storage, one entry each: a tab that writes or removes one leaves the rest alone."""
 
 import secrets
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ _N_LISTED_UNREADABLE = 3
 
 
 class _Stored(NamedTuple):
-    """An entry of the browser's storage, as it was read and as it stands there."""
+    """An entry of the browser's storage: what was read, and the text itself."""
 
     id: str
     scenario: ReadScenario
@@ -38,7 +38,7 @@ def message_to_browser() -> dict[str, Any]:
 
     def text_to_store(kept: KeptScenario) -> str:
         as_restored, text = restored.get(kept.id, (None, ""))
-        return text if as_restored == kept else write_stored(kept)  # also where another version had to answer
+        return text if as_restored == kept else write_stored(kept)  # even where another version had to answer
 
     return {
         "session": state.setdefault(session.TRAY_SESSION, secrets.token_hex(8)),
@@ -48,21 +48,21 @@ def message_to_browser() -> dict[str, Any]:
 
 
 def remove_stored(*ids: str) -> None:
-    """Have the browser remove these from its storage."""
+    """Have the browser remove the entries with these ids from its storage."""
     st.session_state[session.TRAY_REMOVED] = [*st.session_state.get(session.TRAY_REMOVED, []), *ids]
 
 
 def restore_from_browser(
     message: Any, predict_kept: Callable[[ReadScenario, list[KeptScenario], set[int]], KeptScenario]
 ) -> None:
-    """Restore what the browser stores and this session does not know yet, and follow what another tab has done.
+    """Restore stored scenarios that this session does not know, and follow what another tab has changed.
 
     Parameters
     ----------
     message
-        From the browser, which may send anything.
+        From the browser; it may be anything.
     predict_kept
-        Makes of what was read, beside others, a scenario with its figures; adds versions that cannot be used to a set.
+        Predicts a scenario that was read, beside those in the tray; adds versions that cannot be used to the set.
     """
     state = st.session_state
     if not isinstance(message, dict) or message.get("session") != state.get(session.TRAY_SESSION):
@@ -76,7 +76,7 @@ def restore_from_browser(
     for stored in _read_entries(changed if isinstance(changed, dict) else {}, unreadable):
         id_ = stored.id
         if id_ in tray:
-            tray[id_] = _as_another_tab_has_it(tray[id_], stored, tray)
+            tray[id_] = _adopt_name_and_place(tray[id_], stored, tray)
         elif len(tray) >= MAX_KEPT:
             n_beyond += 1
         else:
@@ -97,7 +97,7 @@ def restore_from_browser(
 
 
 def _read_entries(changed: Mapping[str, Any], unreadable: dict[str, str]) -> list[_Stored]:
-    """Read entries, in the order of their places; what cannot be read is noted."""
+    """Read entries, in the order of their places; note those that cannot be read in `unreadable`."""
     removed, entries = set(st.session_state.get(session.TRAY_REMOVED, [])), []
     for id_, text in changed.items():
         if id_ in removed:
@@ -112,19 +112,19 @@ def _read_entries(changed: Mapping[str, Any], unreadable: dict[str, str]) -> lis
     return sorted(entries, key=lambda entry: (entry.place, entry.id))
 
 
-def _as_another_tab_has_it(kept: KeptScenario, stored: _Stored, tray: Mapping[str, KeptScenario]) -> KeptScenario:
-    """Take over name and place, unless the name is that of another scenario."""
-    taken = [session.NOW, *(other.name for other in tray.values() if other is not kept)]
-    written = stored.scenario.name
-    name = clean_name(written, taken, kept.name)
-    return replace(kept, place=stored.place, name=name if name == written else kept.name)
+def _adopt_name_and_place(kept: KeptScenario, stored: _Stored, tray: Mapping[str, KeptScenario]) -> KeptScenario:
+    """Take name and place from the storage, but no name that another scenario has."""
+    taken_names = [session.NOW, *(scenario.name for scenario in tray.values() if scenario is not kept)]
+    stored_name = stored.scenario.name
+    name = clean_name(stored_name, taken_names, kept.name)
+    return replace(kept, place=stored.place, name=name if name == stored_name else kept.name)
 
 
 def _restored_in_words(n_restored: int, n_beyond: int, unusable: set[int], *, is_other_tab: bool) -> str:
     parts = []
     if n_restored > 0:
-        what = f"{n_restored} scenario{'s' * (n_restored > 1)}"
-        parts.append(f"{what} kept in another tab." if is_other_tab else f"{what} restored from this browser.")
+        restored = f"{n_restored} scenario{'s' * (n_restored > 1)}"
+        parts.append(f"{restored} kept in another tab." if is_other_tab else f"{restored} restored from this browser.")
     if unusable:
         numbers = ", ".join(map(str, sorted(unusable)))
         parts.append(f"Not known here or not usable: version {numbers}. The active one answered.")
@@ -145,8 +145,8 @@ def draw_messages() -> None:
         return
     n = len(unreadable)
     listed = "\n".join(f"- {escape(reason[:200])}" for reason in list(unreadable.values())[:_N_LISTED_UNREADABLE])
-    what = f"{n} scenarios that this browser stores" if n > 1 else "One scenario that this browser stores"
-    st.warning(f"{what} cannot be read here. Nothing of it was removed.\n{listed}")
+    subject = f"{n} scenarios that this browser stores" if n > 1 else "One scenario that this browser stores"
+    st.warning(f"{subject} cannot be read here. Nothing of it was removed.\n{listed}")
     st.button("Remove what cannot be read", key=session.TRAY_FORGET, on_click=_remove_unreadable)
 
 
@@ -155,7 +155,7 @@ def _remove_unreadable() -> None:
 
 
 def storage_note() -> str:
-    """Say how long what is kept stays, as far as the browser lets the page store it."""
+    """Say how long kept scenarios stay, which depends on what the browser lets the page store."""
     if st.session_state.get(session.TRAY_REFUSED):
         return (
             "This browser does not let the page store what you keep, so it is gone when you close or reload the page. "

@@ -1,4 +1,4 @@
-"""The evidence on a version beside the active one, and the form that promotes it."""
+"""The evidence on a version compared with the active one, and the form that promotes it."""
 
 from typing import TYPE_CHECKING
 
@@ -22,12 +22,12 @@ _UNSEEN = f"Each {ROW} was predicted by fits that had not seen it; the mean of a
 
 
 def draw_evidence(evidence: Evidence, standings: Ranking | None = None) -> None:
-    """Draw all of it, a view at a time.
+    """Draw all of the evidence, one view at a time.
 
     Parameters
     ----------
     standings
-        Of the versions on the same rows, where there are several.
+        Of the versions on the same rows, if there are several.
     """
     views = {
         "Scores": _draw_scores,
@@ -36,8 +36,8 @@ def draw_evidence(evidence: Evidence, standings: Ranking | None = None) -> None:
         "What would move": _draw_moves,
     }
     if standings:
-        views = {"All candidates": lambda found: _draw_ranking(found, standings)} | views
-    # Other tabs are other tabs, also for the browser.
+        views = {"All candidates": lambda _: _draw_ranking(evidence, standings)} | views
+    # Another set of tabs has a key of its own, also in the address.
     key = session.EVIDENCE_OF_SEVERAL if standings else session.EVIDENCE
     for tab, draw in zip(st.tabs(list(views), key=key, bind="query-params"), views.values(), strict=True):
         if tab.open:
@@ -68,14 +68,14 @@ def draw_yardstick(evidence: Evidence) -> None:
         On the active model itself.
     """
     st.markdown("## What a candidate is compared with")
-    _table_of_scores(evidence)
+    _draw_scores_table(evidence)
     _draw_observed(evidence)
     st.markdown(verdicts.largest_misses(evidence))
     st.caption(_UNSEEN)
 
 
 def _draw_scores(evidence: Evidence) -> None:
-    _table_of_scores(evidence)
+    _draw_scores_table(evidence)
     st.markdown("**Intervals**")
     st.markdown(text_tables.to_markdown(verdicts.intervals_table(evidence)))
     st.caption(
@@ -85,17 +85,17 @@ def _draw_scores(evidence: Evidence) -> None:
     controls.draw_method_link()
 
 
-def _table_of_scores(evidence: Evidence) -> None:
+def _draw_scores_table(evidence: Evidence) -> None:
     st.markdown(text_tables.to_markdown(verdicts.scores_table(evidence)))
     folds = evidence.candidate.metadata.folds
-    of_difference = (
+    difference_note = (
         ""
         if evidence.is_active
         else " The interval of the difference is Nadeau and Bengio’s, which allows for folds that share rows."
     )
     st.caption(
         f"All on the same {evidence.n_rows:,} {ROWS} and the same {folds.n_repeats} × {folds.n_splits} folds. "
-        f"MAE and RMSE in {TARGET.unit}. {standard_error_note()}{of_difference}"
+        f"MAE and RMSE in {TARGET.unit}. {standard_error_note()}{difference_note}"
     )
 
 
@@ -143,44 +143,44 @@ def _draw_moves(evidence: Evidence) -> None:
 
 
 def draw_promotion(store: Store, evidence: Evidence) -> None:
-    """Say how it compares, and draw the form that makes it active; with a tick where something speaks against it."""
-    number, active = evidence.candidate.version, evidence.active.version
+    """Say how the candidate compares, and draw the form that promotes it; objections must be ticked."""
+    version, active_version = evidence.candidate.version, evidence.active.version
     st.markdown(verdicts.headline(evidence))
-    seen = st.session_state.get(session.PROMOTE_SEEN_AGAINST, active)
-    st.session_state[session.PROMOTE_SEEN_AGAINST] = active
+    seen_version = st.session_state.get(session.PROMOTE_SEEN_AGAINST, active_version)
+    st.session_state[session.PROMOTE_SEEN_AGAINST] = active_version
     if evidence.is_active or door.refusal():
         return
-    was_active = any(promotion.version_id == number for promotion in history.list_promotions(store))
+    was_active = any(promotion.version_id == version for promotion in history.list_promotions(store))
     verb = "Roll back to" if was_active else "Promote"
-    with st.form(session.part(session.PROMOTE, number), border=True):
+    with st.form(session.part(session.PROMOTE, version), border=True):
         st.markdown(
-            f"**{verb} version {number}** :gray[Everybody’s predictions change at once. "
+            f"**{verb} version {version}** :gray[Everybody’s predictions change at once. "
             "You can roll back on the Models page.]"
         )
         by = door.author_name("")
         left, right = (st, st) if by else st.columns([0.7, 0.3])
-        reason = left.text_input("Reason", key=session.part(session.PROMOTE_REASON, number))
+        reason = left.text_input("Reason", key=session.part(session.PROMOTE_REASON, version))
         if not by:
             by = right.text_input("Your name", key=session.PROMOTE_BY, persist_state="session")
-        against = verdicts.list_objections(evidence)
-        agreed = True
-        if against:
-            text = f"I have seen that {' and that '.join(against)}."
-            agreed = st.checkbox(text, key=session.part(session.PROMOTE_AGREED, number, active))
-        pressed = st.form_submit_button(f"{verb} version {number}", type="primary")
-    if not pressed:
+        objections = verdicts.list_objections(evidence)
+        is_agreed = True
+        if objections:
+            text = f"I have seen that {' and that '.join(objections)}."
+            is_agreed = st.checkbox(text, key=session.part(session.PROMOTE_AGREED, version, active_version))
+        is_submitted = st.form_submit_button(f"{verb} version {version}", type="primary")
+    if not is_submitted:
         return
-    if seen not in (0, active):  # before a tick is asked for that is about another version than was decided against
-        st.error(history.OVERTAKEN.format(active))
+    if seen_version not in (0, active_version):  # a tick would be about another version than the visitor has seen
+        st.error(history.OVERTAKEN.format(active_version))
         return
-    missing = [what for what, given in (("a reason", reason.strip()), ("your name", by.strip())) if not given]
-    if missing or not agreed:
-        wants = [f"Give {' and '.join(missing)}."] if missing else []
-        wants += [] if agreed else ["Tick that you have seen what speaks against it."]
-        st.error(" ".join(wants))
+    missing = [field for field, text in (("a reason", reason.strip()), ("your name", by.strip())) if not text]
+    if missing or not is_agreed:
+        problems = [f"Give {' and '.join(missing)}."] if missing else []
+        problems += [] if is_agreed else ["Tick that you have seen what speaks against it."]
+        st.error(" ".join(problems))
         return
     try:
-        door.change(history.promote, store, number, by, reason, instead_of=seen or None)
+        door.change(history.promote, store, version, by, reason, instead_of=seen_version or None)
     except StoreError as error:
         st.error(str(error))
         return

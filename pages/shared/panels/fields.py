@@ -1,4 +1,4 @@
-"""A field for a number, read as every number of the app is; what cannot be used is told below it."""
+"""A field for a number, read like every number in the app; problems are shown below it."""
 
 from typing import Any
 
@@ -15,27 +15,23 @@ def draw_number_field(
     key: str,
     **options: Any,
 ) -> float | None:
-    """Draw a field, and read it.
+    """Draw a field for a number, and read it.
 
-    A number field of Streamlit's keeps its former number while another one that it refuses stands there in red.
+    Streamlit's own number field keeps its former number while it shows a refused one in red.
 
     Parameters
     ----------
-    cell
-        Where it is drawn.
-    label, key
-        Of the field.
     default
-        What stands there at first; where it is a whole number, so must others be.
+        Shown at first; if it is a whole number, only whole numbers are accepted.
     limits
-        The least and the most that can be used.
+        Smallest and largest number accepted.
     options
         For ``st.text_input``.
 
     Returns
     -------
     float or None
-        None where it cannot be used, which is told below the field.
+        None if the text cannot be used; a message below the field says why.
     """
     typed = cell.text_input(label, f"{default:.10g}", key=key, **options)
     value, problem = read_field(typed, limits, is_whole=isinstance(default, int))
@@ -45,7 +41,7 @@ def draw_number_field(
 
 
 def read_field(typed: str, limits: tuple[float, float], *, is_whole: bool) -> tuple[float | None, str]:
-    """Return the number that was typed, or what is wrong with it and the cure."""
+    """Return the number that was typed, or None and what is wrong with it, with the cure."""
     low, high = limits
     kind = "a whole number" if is_whole else "a number"
     cure = f"Give {kind} from {low:,.10g} to {high:,.10g}."

@@ -33,21 +33,21 @@ def choice_of_address(what: str, known: Iterable[int], default: int) -> int:
     what
         Name of the parameter.
     known
-        What it may be.
+        The numbers that exist.
     default
-        What it is where the address says nothing, or nothing that is known; the latter is told, and mended.
+        Returned if the address has no number, or an unknown one; the latter is reported, and the address corrected.
     """
-    asked = st.query_params.get(what)
-    found = next((number for number in known if str(number) == asked), None)
-    if found is None and asked is not None:
-        st.info(f"There is no {what} {escape(asked[:20])} here, or no longer. Shown is {default}.")
+    text = st.query_params.get(what)
+    choice = next((number for number in known if str(number) == text), None)
+    if choice is None and text is not None:
+        st.info(f"There is no {what} {escape(text[:20])} here, or no longer. Shown is {default}.")
         st.query_params[what] = str(default)
-    return default if found is None else found
+    return default if choice is None else choice
 
 
 @cache
 def _script() -> Any:
-    """Register what runs beside each page in the browser."""
+    """Register the script that runs beside each page in the browser."""
     lines = (line.strip() for line in _SCRIPT.read_text(encoding="utf-8").splitlines())
     script = "\n".join(line for line in lines if not line.startswith("//"))
     return st.components.v2.component("frame", js=script, isolate_styles=False)
@@ -61,18 +61,18 @@ def draw_frame(title: str, model: Model) -> None:
     title
         The page's name in the menu.
     model
-        The one that answers, named below the menu.
+        The active one, named below the menu.
     """
     st.set_page_config(page_title=f"{title} · Petrol what-if", layout="wide", initial_sidebar_state=220)
     st.html(_STYLE)
     with st.sidebar:
         st.markdown("**Petrol what-if**")
-        chosen = st.session_state.get(session.EXPLORE_LINK, {})
-        links = {"pages/explore.py": [(name, value) for name, values in chosen.items() for value in values]}
+        explore_link = st.session_state.get(session.EXPLORE_LINK, {})
+        links = {"pages/explore.py": [(name, value) for name, values in explore_link.items() for value in values]}
         for path, label in PAGES:
             st.page_link(path, label=label, width="stretch", query_params=links.get(path))
         name = f"Version {model.version}: {model.label}" if model.version else f"Shipped {model.label}"
-        _model_in_words(f"{name}  \n{len(model.rows):,} {ROWS}, {PERIOD}")
+        _draw_model_note(f"{name}  \n{len(model.rows):,} {ROWS}, {PERIOD}")
         _script()(key=session.FRAME)
     if st.session_state.get(session.PAGE) != title:
         st.session_state[session.PAGE], st.session_state[session.ENTERED] = title, True
@@ -83,8 +83,8 @@ def draw_frame(title: str, model: Model) -> None:
         st.warning(model.notice, icon=":material/build:")
 
 
-# A page that has a fragment to run again some time is run as a whole when its connection comes back: its session may be
-# a new one by then, which knows neither its fragments nor what the browser keeps, and would answer no press.
+# A page with a fragment that is due to run again is rerun as a whole when its connection comes back. Its session may be
+# new by then; without a rerun it would know neither the page's fragments nor what the browser keeps, and ignore clicks.
 @st.fragment(run_every=timedelta(days=7))
-def _model_in_words(text: str) -> None:
+def _draw_model_note(text: str) -> None:
     st.caption(text)

@@ -17,7 +17,7 @@ from pages.shared.words import wording
 
 @st.fragment
 def draw_goal_form(model: Model) -> None:
-    """Draw the form and what was found last; it runs alone, and a slider move does not run it."""
+    """Draw the form and the last result, as a fragment that a slider move does not run."""
     if resources.active_model() is not model or st.session_state.pop(session.GOAL_APPLIED, False):
         st.rerun()
     note_inputs()
@@ -34,13 +34,13 @@ def draw_goal_form(model: Model) -> None:
                 key=session.GOAL_HELD,
                 wrap=True,
             )
-            right.form_submit_button("Find the smallest change", on_click=_seek, width="stretch")
-        found, problem = st.session_state.get(session.GOAL_FOUND, (None, ""))
+            right.form_submit_button("Find the smallest change", on_click=_search, width="stretch")
+        outcome, problem = st.session_state.get(session.GOAL_FOUND, (None, ""))
         if problem:
             st.error(problem)
-        elif found and is_current():
-            _draw_result(model, *found)
-        elif found:
+        elif outcome and is_current():
+            _draw_result(model, *outcome)
+        elif outcome:
             st.info("The sliders were moved after this was found. Search again from where they are.")
         st.caption(
             "It starts from where the sliders are when you press the button. The change is measured in standard "
@@ -48,49 +48,47 @@ def draw_goal_form(model: Model) -> None:
         )
 
 
-def _seek() -> None:
-    """Search from where the sliders are; called back, so that the page shows it at once."""
+def _search() -> None:
+    """Search from where the sliders are; a callback, so that the page shows the result at once."""
     model, state = resources.active_model(), st.session_state
     try:
         level = controls.read_level(model)
         goal, problem = read_field(state[session.GOAL_VALUE], (TARGET.minimum, TARGET.maximum), is_whole=True)
         if goal is None:
             raise DataError([problem])
-        sought = find_smallest_change(model, controls.read_scenario(), goal, state[session.GOAL_HELD])
-        answer, moved = (
-            predict(model, sought.scenario, level),
-            predict_change(model, sought.start, sought.scenario, level),
-        )
-        state[session.GOAL_FOUND] = (sought, answer, moved, model.version), ""
+        result = find_smallest_change(model, controls.read_scenario(), goal, state[session.GOAL_HELD])
+        answer = predict(model, result.scenario, level)
+        change = predict_change(model, result.start, result.scenario, level)
+        state[session.GOAL_FOUND] = (result, answer, change, model.version), ""
     except DataError as error:
         state[session.GOAL_FOUND] = None, str(error)
 
 
 def is_current() -> bool:
-    """Whether the sliders are where the search began, or where its answer is; a result belongs to its start."""
-    found, _ = st.session_state.get(session.GOAL_FOUND, (None, ""))
-    return found is None or controls.read_scenario() in (found[0].start, found[0].scenario)
+    """Whether the sliders are where the last search began or ended; also true without a result."""
+    outcome, _ = st.session_state.get(session.GOAL_FOUND, (None, ""))
+    return outcome is None or controls.read_scenario() in (outcome[0].start, outcome[0].scenario)
 
 
 def note_inputs() -> None:
-    """Note whether they are, when the whole page runs or what is found is drawn."""
+    """Note whether the result is current, when the whole page runs or the form is drawn."""
     st.session_state[session.GOAL_FITS] = is_current()
 
 
 def is_behind() -> bool:
-    """Whether what the page shows of a search does not suit where the sliders are by now."""
+    """Whether the result has become current, or outdated, since it was drawn."""
     return st.session_state.get(session.GOAL_FITS, True) != is_current()
 
 
-def _draw_result(model: Model, sought: Any, answer: Prediction, moved: Change, version: int) -> None:
+def _draw_result(model: Model, result: Any, answer: Prediction, change: Change, version: int) -> None:
     if version != model.version:
         st.info("Another version answers now. Search again.")
         return
-    st.markdown(in_words(sought))
-    if sought.scenario == sought.start:
+    st.markdown(in_words(result))
+    if result.scenario == result.start:
         return
-    st.markdown(f"{wording.change_in_words(moved)} {wording.answer_in_words(model, answer)}")
-    st.button("Apply to the sliders", key=session.GOAL_APPLY, on_click=_apply, args=(sought.scenario,))
+    st.markdown(f"{wording.change_in_words(change)} {wording.answer_in_words(model, answer)}")
+    st.button("Apply to the sliders", key=session.GOAL_APPLY, on_click=_apply, args=(result.scenario,))
 
 
 def _apply(scenario: dict[str, float]) -> None:
@@ -100,7 +98,7 @@ def _apply(scenario: dict[str, float]) -> None:
 
 def in_words(sought: GoalResult) -> str:
     """Say what it would take, as Markdown."""
-    moves = [
+    changes = [
         f"**{column.label.lower()}** {column.text_with_unit(old)} → **{column.text_with_unit(new)}**".replace(
             " ", "\N{NO-BREAK SPACE}"
         )
@@ -108,9 +106,9 @@ def in_words(sought: GoalResult) -> str:
         if (old := sought.start[column.name]) != (new := sought.scenario[column.name])
     ]
     total = f"Total change from {sought.start_prediction:.0f}: {sought.distance:.2f} standard deviations."
-    way = f"{', '.join(moves)}. {total}".replace("$", r"\$")
+    summary = f"{', '.join(changes)}. {total}".replace("$", r"\$")
     if sought.is_reached:
         side = "more" if sought.goal > sought.start_prediction else "less"
-        return f"To reach {sought.goal:.0f} or {side}: {way}" if moves else f"It is {sought.goal:.0f} already."
+        return f"To reach {sought.goal:.0f} or {side}: {summary}" if changes else f"It is {sought.goal:.0f} already."
     closest = f"**{sought.goal:.0f} cannot be reached** within the sliders; the closest is {sought.prediction:.0f}"
-    return f"{closest}: {way}" if moves else f"{closest}, which is where they are."
+    return f"{closest}: {summary}" if changes else f"{closest}, which is where they are."

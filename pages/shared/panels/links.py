@@ -1,4 +1,4 @@
-"""Links that keep their meaning: all inputs, the level of the band, and the version that gave the number."""
+"""Links that keep their meaning: all inputs, the level of the interval, and the version that gave the number."""
 
 from urllib.parse import urlencode
 
@@ -18,30 +18,30 @@ def link_parameters(model: Model) -> str:
 
 
 def note_of_link(model: Model, answer: Prediction) -> str:
-    """Say what the version in the page's address said, where it is not the one that answers now.
+    """Say what the version in the page's address predicted, if another one answers now.
 
     Returns
     -------
     str
-        Markdown; empty where there is nothing to say, and once the sliders have moved.
+        Markdown; empty if there is nothing to say, and once the sliders have moved.
     """
-    asked = st.query_params.get(session.VERSION)
-    if not asked:
+    text = st.query_params.get(session.VERSION)
+    if not text:
         return ""
     if st.session_state.setdefault(session.LINK_OPENED_AT, answer.scenario) != answer.scenario:
         return ""
-    number = int(asked) if asked.isascii() and asked.isdecimal() and len(asked) < 10 else None
+    number = int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else None
     if number == model.version:
         return ""
-    now = f"{_named(model)} says **{answer.value:.0f}**"
+    now = f"{_model_name(model)} says **{answer.value:.0f}**"
     try:
         if number is None:
             raise StoreError("that is not a number")
-        then = predict(resources.owner.version(number), answer.scenario).value
+        former = predict(resources.owner.version(number), answer.scenario).value
     except (ModelError, StoreError):
-        return f"The link was made with version {escape(asked[:20])}, which is not known here or cannot be used. {now}."
-    return f"The link was made with version {number}, which said **{then:.0f}**. {now}."
+        return f"The link was made with version {escape(text[:20])}, which is not known here or cannot be used. {now}."
+    return f"The link was made with version {number}, which said **{former:.0f}**. {now}."
 
 
-def _named(model: Model) -> str:
+def _model_name(model: Model) -> str:
     return f"Version {model.version}" if model.version else "The shipped model"

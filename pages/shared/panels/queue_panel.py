@@ -1,4 +1,4 @@
-"""The queue as visitors see it: what runs, how far it is, who waits, and how it ended."""
+"""The queue as visitors see it: the running job and its progress, those waiting, and how the last one ended."""
 
 from datetime import timedelta
 
@@ -15,7 +15,7 @@ _RECENT = timedelta(minutes=10)  # how long the page says how a job ended
 
 
 def draw_queue(store: Store) -> list[Job]:
-    """Draw the running job and those waiting, anew every half second while there are any, and return them."""
+    """Draw the running job and those waiting, updated every half second, and return them."""
     resources.dispatch_jobs(store)
     open_jobs = jobs.list_open_jobs(store)
     if open_jobs:
@@ -28,7 +28,7 @@ def _draw_open_jobs(store: Store, ids_before: list[int]) -> None:
         resources.dispatch_jobs(store)
         open_jobs = jobs.list_open_jobs(store)
         if [job.id for job in open_jobs] != ids_before:
-            st.rerun()  # the whole page: something has ended, or has been asked for
+            st.rerun()  # the whole page: a job has ended, or was submitted
         with st.container(border=True):
             for n_before, job in enumerate(open_jobs):
                 _draw_job(store, job, n_before)
@@ -56,9 +56,9 @@ def _started_by(job: Job) -> str:
     return "started by you" if is_mine else "started by another visitor"
 
 
-def _cancel(store: Store, number: int) -> None:
+def _cancel(store: Store, job_id: int) -> None:
     with resources.showing_problems():
-        door.change(jobs.cancel, store, number)
+        door.change(jobs.cancel, store, job_id)
 
 
 def _train_without_cluster(store: Store, failed: Job) -> None:
@@ -67,15 +67,15 @@ def _train_without_cluster(store: Store, failed: Job) -> None:
     options = {"parameters": request.parameters, "seed": request.seed, "excluded": request.excluded}
     by = door.author_name(request.by)
     with resources.showing_problems():
-        data, algorithms = request.data_set_id, list(request.algorithms)
-        number = door.change(
-            jobs.submit, store, visitors.visitor_of_session(), data, algorithms, **options, by=by, here=True
+        data_set_id, algorithms = request.data_set_id, list(request.algorithms)
+        job_id = door.change(
+            jobs.submit, store, visitors.visitor_of_session(), data_set_id, algorithms, **options, by=by, here=True
         )
-        st.query_params[session.JOB] = str(number)
+        st.query_params[session.JOB] = str(job_id)
 
 
 def draw_outcome(store: Store) -> None:
-    """Say how the last job ended, if that was not long ago and there is something to say."""
+    """Say how the last job ended, if it ended lately and there is something to say."""
     ended = jobs.find_last_ended(store)
     if not ended or not ended.ended_at or now() - ended.ended_at > _RECENT:
         return

@@ -1,4 +1,4 @@
-"""A file that somebody sends: read, or refused with what can be asked: its sheet, and which column is which."""
+"""Uploaded files: read, or refused with questions that may help: which sheet, and which column is which."""
 
 import zlib
 from collections.abc import Callable, Collection, Mapping
@@ -21,7 +21,7 @@ HELP = (
     "Columns in any order. Text: comma, semicolon, tab or blanks between cells; decimal points or commas. "
     "Of Excel, one sheet."
 )
-_NONE = -1  # in place of a column's place
+_NONE = -1  # in place of a column's position
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class Refusal:
     text
         Every problem.
     matching
-        Which column is which, to be asked; None where that is not what is wrong.
+        Columns to be matched by hand; None if that is not the problem.
     sheet, sheets
-        Of an Excel file: the one that was looked at, and all.
+        Of an Excel file: the sheet that was read, and all of them.
     is_of_rows
         Whether only some of its rows cannot be used.
     """
@@ -50,99 +50,93 @@ class Refusal:
 def read_file(
     load: Callable[..., T], name: str, content: bytes, wanted: Collection[str], **options: Any
 ) -> T | Refusal:
-    """Read a file as its header says, or as somebody in this session has said for such a header.
+    """Read a file by its header, or by the columns that were chosen in this session for the same header.
 
     Parameters
     ----------
     load
         `data.load.load_rows` or `data.inputs.load_inputs`.
-    name, content
-        Of the file.
     wanted
         Names of the columns that it needs.
     options
         For ``load``.
     """
     read_as = st.session_state.get(session.READ_AS, {})
-    st.session_state[session.READ_AS] = {of: titles for of, titles in read_as.items() if of != name}
+    st.session_state[session.READ_AS] = {file: titles for file, titles in read_as.items() if file != name}
     try:
         uploads.require_room(content)
         return load(content, **options)
     except DataError as error:
-        refused = error
-    titles = tuple(map(str, refused.table.cells.columns)) if isinstance(refused, TableError) else ()
+        failure = error
+    titles = tuple(map(str, failure.table.cells.columns)) if isinstance(failure, TableError) else ()
     st.session_state[session.READ_AS] = st.session_state.get(session.READ_AS, {}) | {name: titles}
-    if known := st.session_state.get(session.MATCHED, {}).get(titles):
+    if columns := st.session_state.get(session.MATCHED, {}).get(titles):
         try:
-            return load(content, columns=known, **options)
+            return load(content, columns=columns, **options)
         except DataError as error:
-            refused = error
-    return _refusal(refused, wanted)
+            failure = error
+    return _make_refusal(failure, wanted)
 
 
 def is_by_hand(name: str) -> bool:
-    """Whether a file was read as somebody has said, and not as its header says."""
+    """Whether a file was read by columns chosen by hand, and not by its header."""
     state = st.session_state
     return state.get(session.READ_AS, {}).get(name) in state.get(session.MATCHED, {})
 
 
 def draw_matched(name: str, key: str, then: Callable[[], None]) -> None:
-    """Say how a file was read whose header does not say it, and offer to say it anew.
+    """Say which columns were chosen by hand for a file, and offer to choose again.
 
     Parameters
     ----------
-    name
-        Of the file.
-    key
-        Of the button.
     then
-        Called once the answers are forgotten.
+        Called once the choice is forgotten.
     """
     if not is_by_hand(name):
         return
     titles = st.session_state[session.READ_AS][name]
-    known = st.session_state[session.MATCHED][titles]
+    columns = st.session_state[session.MATCHED][titles]
     labels = {ROW: ROW.capitalize()} | {column.name: column.label for column in COLUMNS}
-    told = (
-        f"{labels[of]} is {escape(title if isinstance(title, str) else f'column {title + 1}')}"
-        for of, title in known.items()
+    matches = (
+        f"{labels[column_name]} is {escape(title if isinstance(title, str) else f'column {title + 1}')}"
+        for column_name, title in columns.items()
     )
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(f"Read as was said for a file with this header: {', '.join(told)}.", width="content")
-        st.button("Change the columns", key=key, on_click=_forget, args=(titles, then))
+        st.caption(f"Read as was said for a file with this header: {', '.join(matches)}.", width="content")
+        st.button("Change the columns", key=key, on_click=_forget_columns, args=(titles, then))
 
 
-def _forget(titles: tuple[str, ...], then: Callable[[], None]) -> None:
+def _forget_columns(titles: tuple[str, ...], then: Callable[[], None]) -> None:
     matched = st.session_state[session.MATCHED]
-    st.session_state[session.MATCHED] = {of: known for of, known in matched.items() if of != titles}
+    st.session_state[session.MATCHED] = {header: columns for header, columns in matched.items() if header != titles}
     then()
 
 
-def _refusal(error: DataError, wanted: Collection[str]) -> Refusal:
+def _make_refusal(error: DataError, wanted: Collection[str]) -> Refusal:
     if not isinstance(error, TableError):
         return Refusal(str(error), None, error.sheet, tuple(error.sheets))
     needed = [name for name in wanted if name != ROW]
     table = error.table
     is_of_header = table.problems.is_of_header
-    has_what_it_takes = len(table.cells) > 0 and table.cells.shape[1] >= len(needed)
-    asked = None
-    if is_of_header and has_what_it_takes and not {*needed} <= {*table.positions}:
-        asked = match_columns(table.cells, wanted, table.positions)
-    return Refusal(str(error), asked, table.sheet, tuple(table.sheets), not is_of_header)
+    has_enough_cells = len(table.cells) > 0 and table.cells.shape[1] >= len(needed)
+    matching = None
+    if is_of_header and has_enough_cells and not {*needed} <= {*table.positions}:
+        matching = match_columns(table.cells, wanted, table.positions)
+    return Refusal(str(error), matching, table.sheet, tuple(table.sheets), not is_of_header)
 
 
 def draw_sheet_choice(sheets: Collection[str], sheet: str, key: str, on_change: Callable[[], None]) -> None:
     """Offer the sheets of an Excel file, where there is more than one."""
     if len(sheets) < 2:
         return
-    listed = session.part(key, "list")
+    widget_key = session.part(key, "list")
 
-    def take() -> None:
-        st.session_state[key] = st.session_state[listed]  # stays over a visit to another page
+    def choose_sheet() -> None:
+        st.session_state[key] = st.session_state[widget_key]  # survives a visit to another page
         on_change()
 
-    st.session_state[listed] = sheet
-    st.selectbox("Sheet", sheets, key=listed, on_change=take)
+    st.session_state[widget_key] = sheet
+    st.selectbox("Sheet", sheets, key=widget_key, on_change=choose_sheet)
 
 
 def draw_refusal(name: str, refusal: Refusal, what: str) -> None:
@@ -152,71 +146,67 @@ def draw_refusal(name: str, refusal: Refusal, what: str) -> None:
 
 
 def draw_columns_form(name: str, asked: Matching, key: str, then: Callable[[], None]) -> None:
-    """Draw the form in which somebody says which column is which, the likeliest chosen.
+    """Draw the form that asks which column is which, with the likeliest chosen.
 
     Parameters
     ----------
-    name
-        Of the file.
     asked
-        What to ask.
-    key
-        Of the form.
+        The columns to match, and the likeliest for each.
     then
-        Called once it is known.
+        Called once the columns are chosen.
     """
     columns = {column.name: column for column in COLUMNS}
-    places = range(len(asked.titles))
-    key = session.part(key, f"{zlib.crc32(repr(asked).encode()):x}")  # another question has lists of its own
+    positions = range(len(asked.titles))
+    key = session.part(key, f"{zlib.crc32(repr(asked).encode()):x}")  # other columns get widgets of their own
     with st.form(key):
         st.markdown(f"**Which column of {escape(name)} is which?**")
         st.caption("Its header does not say. The likeliest are chosen: look at the first values, and correct them.")
-        for wanted, likeliest in asked.likeliest.items():
-            column, is_optional = columns.get(wanted), wanted in asked.optional
-            options = [_NONE, *places] if is_optional else [*places]
+        for column_name, likeliest in asked.likeliest.items():
+            column, is_optional = columns.get(column_name), column_name in asked.optional
+            options = [_NONE, *positions] if is_optional else [*positions]
             st.selectbox(
                 f"{column.label} ({column.unit})" if column else f"{ROW.capitalize()} (name, if there is one)",
                 options,
                 index=options.index(likeliest) if likeliest in options else 0 if is_optional else None,
-                format_func=lambda place: _in_words(asked, place),
-                key=session.part(key, wanted),
+                format_func=lambda position: _describe_column(asked, position),
+                key=session.part(key, column_name),
                 placeholder="Choose a column",
             )
         problem = st.container()
         if st.form_submit_button("Use these columns", type="primary"):
-            chosen = {wanted: st.session_state[session.part(key, wanted)] for wanted in asked.likeliest}
-            if told := _problem(chosen, asked, columns):
-                problem.error(told)
+            chosen = {column_name: st.session_state[session.part(key, column_name)] for column_name in asked.likeliest}
+            if message := _describe_problem(chosen, asked, columns):
+                problem.error(message)
             else:
-                _remember(asked, chosen)
+                _remember_columns(asked, chosen)
                 then()
                 st.rerun()
 
 
-def _in_words(asked: Matching, place: int) -> str:
-    if place == _NONE:
+def _describe_column(matching: Matching, position: int) -> str:
+    if position == _NONE:
         return "None of them"
-    title = asked.titles[place].strip() or f"column {place + 1}, without a title"
-    return f"{title}: {', '.join(asked.samples[place])} ..." if asked.samples[place] else f"{title}: empty"
+    title = matching.titles[position].strip() or f"column {position + 1}, without a title"
+    return f"{title}: {', '.join(matching.samples[position])} ..." if matching.samples[position] else f"{title}: empty"
 
 
-def _problem(chosen: Mapping[str, int | None], asked: Matching, columns: Mapping[str, Any]) -> str:
-    """What is wrong with the answers, in words; empty where nothing is."""
-    open_ = [columns[wanted].label for wanted, place in chosen.items() if place is None]
-    if open_:
-        return f"Choose a column for {', '.join(open_)}."
-    taken = [place for place in chosen.values() if place is not None and place != _NONE]
-    twice = [asked.titles[place] for place in dict.fromkeys(taken) if taken.count(place) > 1]
-    return f"Chosen twice: {', '.join(map(escape, twice))}. Choose another column for one of them." if twice else ""
+def _describe_problem(chosen: Mapping[str, int | None], matching: Matching, columns: Mapping[str, Any]) -> str:
+    """Say what is wrong with the choice; empty if nothing is."""
+    unanswered = [columns[column_name].label for column_name, position in chosen.items() if position is None]
+    if unanswered:
+        return f"Choose a column for {', '.join(unanswered)}."
+    positions = [position for position in chosen.values() if position is not None and position != _NONE]
+    doubled = [matching.titles[position] for position in dict.fromkeys(positions) if positions.count(position) > 1]
+    return f"Chosen twice: {', '.join(map(escape, doubled))}. Choose another column for one of them." if doubled else ""
 
 
-def _remember(asked: Matching, chosen: Mapping[str, int | None]) -> None:
-    """Keep the answers for this session, by the titles; a title that stands there twice by its place."""
-    titles = [title.strip() for title in asked.titles]
-    given = {
-        wanted: titles[place] if titles.count(titles[place]) == 1 else place
-        for wanted, place in chosen.items()
-        if place is not None and place != _NONE
+def _remember_columns(matching: Matching, chosen: Mapping[str, int | None]) -> None:
+    """Keep the choice for this session: each column by its title, or by its position if the title is not unique."""
+    titles = [title.strip() for title in matching.titles]
+    columns = {
+        column_name: titles[position] if titles.count(titles[position]) == 1 else position
+        for column_name, position in chosen.items()
+        if position is not None and position != _NONE
     }
     matched = st.session_state.setdefault(session.MATCHED, {})
-    st.session_state[session.MATCHED] = matched | {asked.titles: matched.get(asked.titles, {}) | given}
+    st.session_state[session.MATCHED] = matched | {matching.titles: matched.get(matching.titles, {}) | columns}

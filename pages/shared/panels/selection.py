@@ -1,4 +1,4 @@
-"""Which rows the Explore page is about: a filter, and one list of selected rows for every picture and the table."""
+"""The rows of the Explore page: a filter, and one selection shared by every picture and the table."""
 
 import json
 import math
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _SCRIPT = Path(__file__).with_name("selection.js")
 _FILTER_AND_SELECTION = (session.SELECTED, session.BETWEEN, session.ONLY)  # in an address
 _MAX_CHARACTERS = 1500  # of an address for selection or filter; a line of a request has 8,000
-_N_LISTED = 1000  # names that a list can offer; above that they are typed
+_N_LISTED = 1000  # rows that a list can offer by name; names of more are typed
 _tables: "weakref.WeakKeyDictionary[Survey, pd.DataFrame]" = weakref.WeakKeyDictionary()  # of a million rows, 0.1 GB
 
 
@@ -37,7 +37,7 @@ class Limit(NamedTuple):
 
 
 class Filter(NamedTuple):
-    """Which rows to keep: only columns that are narrowed have a limit, and no names are all names."""
+    """Which rows to keep: only narrowed columns have a limit, and no names means all names."""
 
     limits: tuple[Limit, ...]
     names: tuple[str, ...]
@@ -53,32 +53,30 @@ def draw_filter(rows: "pd.DataFrame", sha256: str) -> Filter:
 
     Parameters
     ----------
-    rows
-        All rows.
     sha256
-        Their fingerprint: other rows start with no filter and nothing selected.
+        Fingerprint of the rows: other rows start with no filter and nothing selected.
     """
     state = st.session_state
     if state.get(session.EXPLORE_OF) != sha256:
-        _reset()
+        _reset_filter_and_selection()
         state[session.EXPLORE_OF] = sha256
-    asked = {name: st.query_params.get_all(name) for name in _FILTER_AND_SELECTION}
+    parameters = {name: st.query_params.get_all(name) for name in _FILTER_AND_SELECTION}
     if state.pop(session.ENTERED, False):
         state[session.EXPLORE_NTH_VIEW] = state.get(session.EXPLORE_NTH_VIEW, 0) + 1
         view = st.query_params.get(session.VIEW, "")
-        if view or any(asked.values()):
+        if view or any(parameters.values()):
             state[session.EXPLORE_VIEW] = view
-            _take_from_address(rows, asked)
+            _apply_address(rows, parameters)
     with st.popover("Filter", icon=":material/filter_alt:", key=session.EXPLORE_FILTER):
         cells = [cell for _ in range(3) for cell in st.columns(2, gap="medium")]
         limits = [_draw_range(cell, column, rows[column.name]) for cell, column in zip(cells, COLUMNS, strict=False)]
-        known = sorted({row_name(code) for code in rows[ROW]}) if len(rows) <= _N_LISTED else []
+        known_names = sorted({row_name(code) for code in rows[ROW]}) if len(rows) <= _N_LISTED else []
         names = cells[len(COLUMNS)].multiselect(
             f"Only these {ROWS}",
-            known,
+            known_names,
             key=_filter_key(session.EXPLORE_NAMES),
             placeholder=f"All {ROWS}",
-            accept_new_options=not known,
+            accept_new_options=not known_names,
             persist_state="session",
         )
     return Filter(tuple(limit for limit in limits if limit), tuple(names))
@@ -90,10 +88,10 @@ def _address_writer() -> Any:
 
 
 def draw_views(labels: Sequence[str]) -> "Sequence[TabContainer]":
-    """Draw the views as tabs; at first the one that the address asks for, or else that was open last.
+    """Draw the views as tabs; open the one in the address first, or else the one that was open last.
 
-    Each visit has tabs of its own: those that Streamlit writes into the address open at the first one where Back leads
-    here from another page.
+    Each visit has tabs of its own: tabs that Streamlit itself writes into the address would open at the first one when
+    Back leads here from another page.
     """
     return st.tabs(labels, key=_tabs_key(), default=_open_view(labels), on_change="rerun")
 
@@ -103,7 +101,7 @@ def _tabs_key() -> str:
 
 
 def _open_view(labels: Sequence[str]) -> str:
-    """Return the view that is open; the first where none of these is."""
+    """Return the open view; the first one if none of these is open."""
     state = st.session_state
     view = state.get(_tabs_key()) or state.get(session.EXPLORE_VIEW)
     state[session.EXPLORE_VIEW] = view if view in labels else labels[0]
@@ -111,7 +109,7 @@ def _open_view(labels: Sequence[str]) -> str:
 
 
 def write_address(rows: "pd.DataFrame", row_filter: Filter, labels: Sequence[str]) -> None:
-    """Have the browser write filter, selection and view into the address; what is too long for one is left out.
+    """Have the browser write filter, selection and view into the address, without those that are too long for it.
 
     Parameters
     ----------
@@ -131,25 +129,25 @@ def write_address(rows: "pd.DataFrame", row_filter: Filter, labels: Sequence[str
     st.session_state[session.EXPLORE_LINK] = {name: values for name, values in parameters.items() if values}
 
 
-def _take_from_address(rows: "pd.DataFrame", asked: Mapping[str, list[str]]) -> None:
-    """Set filter and selection as an address asks; what does not exist here is left out, and noted as a problem."""
+def _apply_address(rows: "pd.DataFrame", parameters: Mapping[str, list[str]]) -> None:
+    """Set filter and selection from the address; leave out what does not exist here, and note it as a problem."""
     state, problems = st.session_state, []
-    _reset()
-    codes = {code[:_MAX_CHARACTERS] for code in asked[session.SELECTED][:_MAX_CHARACTERS]}
+    _reset_filter_and_selection()
+    codes = {code[:_MAX_CHARACTERS] for code in parameters[session.SELECTED][:_MAX_CHARACTERS]}
     select_rows(rows.index[rows[ROW].isin(codes)])
     state[session.EXPLORE_FIRST] = state[session.EXPLORE_SELECTED]
     missing = [code for code in sorted(codes.difference(rows[ROW])) if code]
-    known = {row_name(code) for code in rows[ROW]} if asked[session.ONLY] else set()
-    names = list(dict.fromkeys(asked[session.ONLY][:_MAX_CHARACTERS]))
-    if known_names := [name for name in names if name in known]:
+    row_names = {row_name(code) for code in rows[ROW]} if parameters[session.ONLY] else set()
+    names = list(dict.fromkeys(parameters[session.ONLY][:_MAX_CHARACTERS]))
+    if known_names := [name for name in names if name in row_names]:
         state[_filter_key(session.EXPLORE_NAMES)] = known_names
-    missing += [name for name in names if name not in known]
+    missing += [name for name in names if name not in row_names]
     if missing:
         first = ", ".join(escape(name[:40]) for name in missing[:3])
-        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
-        problems.append(f"The link names {first}{more}, which {'are' if len(missing) > 1 else 'is'} no {ROW} here.")
+        rest = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+        problems.append(f"The link names {first}{rest}, which {'are' if len(missing) > 1 else 'is'} no {ROW} here.")
     columns = {column.name: column for column in COLUMNS}
-    for text in asked[session.BETWEEN][: len(columns)]:
+    for text in parameters[session.BETWEEN][: len(columns)]:
         name, *ends = text.split(":")
         try:
             low, high = map(float, ends)
@@ -170,14 +168,14 @@ def list_link_problems() -> list[str]:
 
 
 def _slider_ends(column: Column, values: "pd.Series[float]") -> tuple[float, float, float]:
-    """Both ends of a slider for a column, and its step."""
+    """Return both ends of a column's slider, and its step."""
     low, high = round(float(values.min()), 9), round(float(values.max()), 9)
     step = column.step if column in FEATURES else 10.0**-column.decimals
     return round(math.floor(low / step) * step, 9), round(math.ceil(high / step) * step, 9), step
 
 
 def _draw_range(cell: DeltaGenerator, column: Column, values: "pd.Series[float]") -> Limit | None:
-    """Draw a slider with two ends and read it; None while it keeps everything."""
+    """Draw a range slider and read it; None while it keeps all rows."""
     low, high = round(float(values.min()), 9), round(float(values.max()), 9)
     label = f"{column.label} ({column.unit})"
     if low == high:
@@ -202,17 +200,17 @@ def _filter_key(key: str, *parts: str) -> str:
 
 
 def show_all() -> None:
-    """Take the filter away, by a new one: a browser that does not show the old one keeps what it held."""
+    """Replace the filter by a new one: a browser that does not show the old one would keep its values."""
     st.session_state[session.EXPLORE_NTH_FILTER] = st.session_state.get(session.EXPLORE_NTH_FILTER, 0) + 1
 
 
-def _reset() -> None:
+def _reset_filter_and_selection() -> None:
     show_all()
     clear_selection()
 
 
 def select_rows(indexes: Iterable[int]) -> None:
-    """Make these rows the selected ones, by their index."""
+    """Select the rows with these indexes, and no others."""
     st.session_state[session.EXPLORE_SELECTED] = sorted(set(indexes))
 
 
@@ -223,16 +221,16 @@ def clear_selection() -> None:
 
 
 def selecting_from(key: str, hidden: frozenset[int]) -> Callable[[], None]:
-    """Make a callback that selects the rows that were picked in the chart of that key.
+    """Make a callback that selects the rows that were picked in the chart with that key.
 
-    A click on the only row selected in sight lets it go; a box or a lasso selects what is in it. What the filter
-    hides stays selected, and where no row was picked nothing changes.
+    A click on the only selected row in sight deselects it; a box or a lasso selects what is in it. Rows that the filter
+    hides stay selected. If no row was picked, nothing changes.
     """
 
     def select_picked() -> None:
         picked = st.session_state[key].selection
         indexes = {point["customdata"] for point in picked.points if point.get("customdata") is not None}
-        if not indexes:  # a bar, a star, or a picture that was drawn anew and has forgotten what was picked in it
+        if not indexes:  # a bar, a star, or a picture that was redrawn and has forgotten its picks
             return
         selected = set(st.session_state[session.EXPLORE_SELECTED])
         if len(indexes) == 1 and not (picked.box or picked.lasso) and indexes | hidden == selected:
@@ -246,23 +244,23 @@ def selecting_from(key: str, hidden: frozenset[int]) -> Callable[[], None]:
 def draw_rows_table(survey: Survey, selected: Sequence[int], doubts: Mapping[int, Sequence[str]]) -> None:
     """Draw the table of rows; its ticks are the selected rows, and ticking selects.
 
-    Rows that were selected in a picture come first, else a tick may be out of sight.
+    Rows that were selected in a picture come first, or their ticks might be out of sight.
 
     Parameters
     ----------
     survey
-        Of the rows in sight.
+        Of the rows that the filter keeps.
     selected
-        Index of each selected row, in sight or not.
+        Index of each selected row, filtered out or not.
     doubts
-        Index of a row -> what is to be doubted in it.
+        Index of a row -> reasons to doubt it.
     """
     rows: pd.DataFrame = survey.rows
     if len(first := rows.index.intersection(st.session_state[session.EXPLORE_FIRST])):
         rows = rows.loc[first.append(rows.index.difference(first))]
         table = text_tables.tabulate_rows(rows, doubts)
     else:
-        if survey not in _tables:  # for all sessions
+        if survey not in _tables:  # shared by all sessions
             _tables[survey] = text_tables.tabulate_rows(rows, doubts)
         table = _tables[survey]
     options: dict[str, Any] = {
@@ -279,26 +277,26 @@ def draw_rows_table(survey: Survey, selected: Sequence[int], doubts: Mapping[int
         "alt": f"{len(rows):,} {ROWS} with all their figures",
     }
     if len(rows) > _N_LISTED:
-        st.dataframe(table, lazy=True, **options)  # sends what is in sight; such a table cannot be ticked
+        st.dataframe(table, lazy=True, **options)  # sends only what is in sight; such a table cannot be ticked
         return
     indexes = rows.index.tolist()
-    ticked = [line for line, index in enumerate(indexes) if index in set(selected)]
+    ticked = [position for position, index in enumerate(indexes) if index in set(selected)]
 
     def table_key() -> str:
         nth = st.session_state.get(session.EXPLORE_NTH_TABLE, 0)
         return session.part(session.EXPLORE_TABLE, f"{hash(tuple(indexes)):x}", nth)
 
-    # Other rows, or ticks that were not made in it, are another table: whatever is still on its way from the former
-    # one, over a line however slow, must not count.
+    # Other rows, or ticks that were not made in it, make another table: what arrives late from the former one, however
+    # slow the line, must not count.
     if st.session_state.get(table_key(), {}).get("selection", {}).get("rows", []) != ticked:
         st.session_state[session.EXPLORE_NTH_TABLE] = st.session_state.get(session.EXPLORE_NTH_TABLE, 0) + 1
         st.session_state[table_key()] = {"selection": {"rows": ticked}}
     key = table_key()
 
     def select_ticked() -> None:
-        lines = st.session_state[key].selection.rows
-        if lines != ticked:
-            select_rows([indexes[line] for line in lines] + [i for i in selected if i not in set(indexes)])
+        positions = st.session_state[key].selection.rows
+        if positions != ticked:
+            select_rows([indexes[position] for position in positions] + [i for i in selected if i not in set(indexes)])
 
     with st.container(key=session.EXPLORE_TABLE):
         st.dataframe(table, key=key, on_select=select_ticked, selection_mode="multi-row", **options)

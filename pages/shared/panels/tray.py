@@ -27,7 +27,7 @@ from pages.shared.words.wording import change_in_words, escape
 
 @st.fragment
 def draw_tray(model: Model) -> None:
-    """Draw the tray; it runs alone, and a slider move does not run it."""
+    """Draw the tray, as a fragment that a slider move does not run."""
     state = st.session_state
     if resources.active_model() is not model or state.pop(session.TRAY_SHOWN, False):
         st.rerun()
@@ -38,7 +38,7 @@ def draw_tray(model: Model) -> None:
             left, right = st.columns([0.76, 0.24], vertical_alignment="bottom")
             left.text_input("Name", key=session.TRAY_NAME, max_chars=MAX_NAME, placeholder="Optional name")
             right.form_submit_button("Keep this scenario", on_click=_keep_scenario, width="stretch")
-        # Containers even for nothing: what follows does not jump.
+        # Containers even if empty, so that what follows does not jump.
         messages, table = st.container(), st.container(key=session.TRAY_TABLE)
         kind, text = state.pop(session.TRAY_TOLD, ("", ""))
         if text:
@@ -63,7 +63,7 @@ def draw_tray(model: Model) -> None:
 
 
 def note_inputs(inputs: Inputs) -> None:
-    """Note where the sliders are when the whole page runs, and the tray with it."""
+    """Note where the sliders are, when the whole page runs and the tray with it."""
     st.session_state[session.TRAY_SEEN] = inputs.epoch, inputs.seq
 
 
@@ -83,27 +83,27 @@ def _keep_scenario() -> None:
         state[session.TRAY_TOLD] = "error", text
         return
     inputs, level = controls.read_inputs(), controls.read_level(model)
-    taken = [session.NOW, *(kept.name for kept in tray)]
-    name = scenarios.clean_name(state[session.TRAY_NAME], taken, f"Scenario {len(tray) + 1}")
+    taken_names = [session.NOW, *(kept.name for kept in tray)]
+    name = scenarios.clean_name(state[session.TRAY_NAME], taken_names, f"Scenario {len(tray) + 1}")
     state[session.TRAY_NAME] = ""
-    _add([_predict(model, name, inputs.scenario, level, controls.find_start(model, inputs.start))])
+    _add_to_tray([_predict_scenario(model, name, inputs.scenario, level, controls.find_start(model, inputs.start))])
 
 
-def _predict(model: Model, name: str, scenario: dict[str, float], level: float, start: Start) -> KeptScenario:
-    """Have a model answer a scenario, and make of it what is kept."""
+def _predict_scenario(model: Model, name: str, scenario: dict[str, float], level: float, start: Start) -> KeptScenario:
+    """Predict a scenario, and make it one that can be kept."""
     answer = predict(model, scenario, level)
     change = predict_change(model, start.scenario, scenario, level)
     figures = (answer.value, answer.low, answer.high, change.value, change.low, change.high)
     return KeptScenario(name, answer.scenario, level, model.version, start.code, *figures)
 
 
-def _add(more: list[KeptScenario]) -> None:
+def _add_to_tray(new_scenarios: list[KeptScenario]) -> None:
     tray = st.session_state[session.TRAY]
-    st.session_state[session.TRAY] = [*tray, *browser_storage.with_ids(more, tray)]
+    st.session_state[session.TRAY] = [*tray, *browser_storage.with_ids(new_scenarios, tray)]
 
 
 def _predict_now(model: Model, tray: list[KeptScenario]) -> ScoredRows:
-    """Have each scenario answered by the model that answers now."""
+    """Predict each scenario with the active model."""
     X = np.array([[kept.scenario[name] for name in FEATURE_NAMES] for kept in tray])
     return score_scenarios(model, X)
 
@@ -128,7 +128,7 @@ def _version_name(number: int) -> str:
 
 
 def _tabulate(model: Model, tray: list[KeptScenario]) -> text_tables.Rows:
-    """A line for each; where another version answers now, what was said then and what is said now."""
+    """Make a line for each scenario; if other versions predicted some, with the prediction then and now."""
     if not tray:
         return []
     answers, lines = _predict_now(model, tray), []
@@ -164,11 +164,11 @@ def _draw_rename_and_move(tray: list[KeptScenario]) -> None:
 
 
 def _run_action(action: str, name: str) -> None:
-    """Do what was pressed in the row of a scenario; nothing if that is gone by now."""
+    """Run the action that was pressed in a scenario's row; do nothing if the scenario is gone by now."""
     state = st.session_state
     kept = next((kept for kept in state[session.TRAY] if kept.name == name), None)
     if kept and action == "Remove":
-        state[session.TRAY] = [other for other in state[session.TRAY] if other is not kept]
+        state[session.TRAY] = [scenario for scenario in state[session.TRAY] if scenario is not kept]
         browser_storage.remove_stored(kept.id)
     elif kept and action == "Show":
         _put_on_sliders(kept)
@@ -176,14 +176,14 @@ def _run_action(action: str, name: str) -> None:
 
 def _put_on_sliders(kept: KeptScenario) -> None:
     state = st.session_state
-    beyond = [
+    problems = [
         f"{column.label.lower()} is {column.text_with_unit(value)}, the slider goes from "
         f"{column.text_with_unit(column.low)} to {column.text_with_unit(column.high)}"
         for column in FEATURES
         if not column.low <= (value := kept.scenario[column.name]) <= column.high
     ]
-    if beyond:
-        text = f"{escape(kept.name)} is beyond the sliders: {escape('; '.join(beyond))}. Compare it here instead."
+    if problems:
+        text = f"{escape(kept.name)} is beyond the sliders: {escape('; '.join(problems))}. Compare it here instead."
         state[session.TRAY_TOLD] = "error", text
         return
     controls.write_inputs(kept.scenario, kept.start)
@@ -233,50 +233,51 @@ def _draw_files(tray: list[KeptScenario]) -> None:
 
 
 def _load_file(key: str) -> None:
-    """Keep all scenarios of a file or none, with predictions made anew."""
+    """Keep all scenarios of a file, predicted anew, or none."""
     state = st.session_state
     file = state[key]
-    state[session.TRAY_GENERATION] += 1  # the uploader is empty again
+    state[session.TRAY_GENERATION] += 1  # empties the uploader
     if file is None:
         return
     try:
         content = file.read(scenarios.MAX_FILE_BYTES + 1)
         uploads.require_room(content)
-        read = scenarios.read_scenarios(content)
-        if (room := MAX_KEPT - len(state[session.TRAY])) < len(read):
-            raise DataError([f"There is room for {room} more, the file has {len(read)}. Remove some first."])
-        more, unusable = list[KeptScenario](), set[int]()
-        for scenario in read:
-            more.append(_predict_read(scenario, [*state[session.TRAY], *more], unusable))
-        _add(more)
+        entries = scenarios.read_scenarios(content)
+        if (room := MAX_KEPT - len(state[session.TRAY])) < len(entries):
+            raise DataError([f"There is room for {room} more, the file has {len(entries)}. Remove some first."])
+        loaded, unusable = list[KeptScenario](), set[int]()
+        for entry in entries:
+            loaded.append(_predict_read(entry, [*state[session.TRAY], *loaded], unusable))
+        _add_to_tray(loaded)
     except DataError as error:
         problems = "\n".join(f"- {escape(problem)}" for problem in error.problems[: DataError.SHOWN])
         state[session.TRAY_TOLD] = "error", f"{escape(file.name)} was not loaded:\n{problems}"
         return
-    state[session.TRAY_TOLD] = "success", f"{len(more)} scenario{'s' * (len(more) > 1)} loaded."
+    n = len(loaded)
+    state[session.TRAY_TOLD] = "success", f"{n} scenario{'s' * (n > 1)} loaded."
     if unusable:
         numbers = ", ".join(map(str, sorted(unusable)))
         state[session.TRAY_TOLD] = (
-            "warning", f"{len(more)} loaded. Not known here or not usable: version {numbers}. The active one answered.",
+            "warning", f"{n} loaded. Not known here or not usable: version {numbers}. The active one answered.",
         )  # fmt: skip
 
 
-def _predict_read(read: ReadScenario, others: list[KeptScenario], unusable: set[int]) -> KeptScenario:
-    """Have a scenario that was read answered by the version that it names, or else by the one that answers now."""
+def _predict_read(entry: ReadScenario, kept_so_far: list[KeptScenario], unusable: set[int]) -> KeptScenario:
+    """Predict a scenario with the version that it names, or else with the active one."""
     model = resources.active_model()
-    if read.version not in (0, model.version):
+    if entry.version not in (0, model.version):
         try:
-            model = resources.owner.version(read.version)
+            model = resources.owner.version(entry.version)
         except (ModelError, StoreError):
-            unusable.add(read.version)
-    level = nearest_possible_level(len(model.distinct), read.coverage or controls.read_inputs().level)
-    taken = [session.NOW, *(other.name for other in others)]
-    name = scenarios.clean_name(read.name, taken, f"Scenario {len(others) + 1}")
-    start = controls.find_start(model, read.start)
-    if read.start and not start.code:
+            unusable.add(entry.version)
+    level = nearest_possible_level(len(model.distinct), entry.coverage or controls.read_inputs().level)
+    taken_names = [session.NOW, *(kept.name for kept in kept_so_far)]
+    name = scenarios.clean_name(entry.name, taken_names, f"Scenario {len(kept_so_far) + 1}")
+    start = controls.find_start(model, entry.start)
+    if entry.start and not start.code:
         cure = f"Name one of the model's {len(model.rows):,} {ROWS}, or leave it empty."
-        raise DataError([f"{read.where}, start: {read.start[:60]!r} is no {ROW} that is known. {cure}"])
-    return _predict(model, name, read.scenario, level, start)
+        raise DataError([f"{entry.where}, start: {entry.start[:60]!r} is no {ROW} that is known. {cure}"])
+    return _predict_scenario(model, name, entry.scenario, level, start)
 
 
 def _draw_comparison(model: Model, tray: list[KeptScenario]) -> None:
@@ -284,16 +285,16 @@ def _draw_comparison(model: Model, tray: list[KeptScenario]) -> None:
     inputs, state = controls.read_inputs(), st.session_state
     start, level = controls.find_start(model, inputs.start), controls.read_level(model)
     choices = {kept.name: kept for kept in tray}
-    choices[session.NOW] = _predict(model, session.NOW, inputs.scenario, level, start)
+    choices[session.NOW] = _predict_scenario(model, session.NOW, inputs.scenario, level, start)
     st.markdown("### Compare two")
-    first, second = session.TRAY_FROM, session.TRAY_TO
-    for key, other, order in ((first, second, list(choices)), (second, first, list(reversed(choices)))):
+    from_key, to_key = session.TRAY_FROM, session.TRAY_TO
+    for key, other_key, names in ((from_key, to_key, list(choices)), (to_key, from_key, list(reversed(choices)))):
         if state.get(key) not in choices:
-            state[key] = next(name for name in order if name != state.get(other))
+            state[key] = next(name for name in names if name != state.get(other_key))
     left, right = st.columns(2)
     pair = before, after = [
         choices[cell.selectbox(label, list(choices), key=key)]
-        for cell, label, key in ((left, "From", first), (right, "To", second))
+        for cell, label, key in ((left, "From", from_key), (right, "To", to_key))
     ]
     levels = [nearest_possible_level(len(model.distinct), kept.coverage) for kept in pair]
     change = predict_change(model, before.scenario, after.scenario, levels[1])

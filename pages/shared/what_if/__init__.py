@@ -1,8 +1,8 @@
 """The What-if page in the browser: four rows of slider and curve, and the card that follows the thumb.
 
-With the other inputs held, all that a slider can say is known before it is touched: it is the response curve at the
-slider's own steps, with the interval of the change at some of them. They travel with each answer, and the browser looks
-values up. It owns the inputs: each of its messages carries the whole scenario and a number that grows.
+With the other inputs held, all that a slider can say is known before it is touched: the response curve at the slider's
+own steps, with the interval of the change at some of them. Both travel with each answer, and the browser looks values
+up. The browser owns the inputs: each of its messages carries the whole scenario and a number that grows.
 """
 
 import hashlib
@@ -29,35 +29,35 @@ from pages.shared.controls import Inputs, Start, find_start, list_starts
 from pages.shared.words import wording
 
 _HERE = Path(__file__).parent
-_MODULES = ("numbers", "curves", "address", "drawing", "rows", "card", "main")  # each uses those before it alone
-_COARSE = 9  # steps of a slider at which the interval of the change is known while it is held
+_MODULES = ("numbers", "curves", "address", "drawing", "rows", "card", "main")  # each uses only those before it
+_COARSE = 9  # steps of a slider at which the interval of the change is known during a drag
 
 
 @cache
 def bundle_script() -> str:
-    """Write all modules as one: what each exports has a name of its own."""
+    """Join all modules into one script; no two of them export the same name."""
     text = "\n".join((_HERE / f"{name}.js").read_text(encoding="utf-8") for name in _MODULES)
     lines = (line.strip() for line in text.splitlines())
     code = [line for line in lines if line and not line.startswith(("//", "import "))]
     return "\n".join(re.sub(r"^export (?!default)", "", line) for line in code) + "\n"
 
 
-def _address() -> str:
+def _script_address() -> str:
     return f"parts/what_if-{hashlib.sha256(bundle_script().encode()).hexdigest()[:16]}.js"
 
 
-async def _send(request: Request) -> Response:
-    headers = {"Cache-Control": "public, max-age=31536000, immutable"}  # another script has another address
+async def _send_script(request: Request) -> Response:
+    headers = {"Cache-Control": "public, max-age=31536000, immutable"}  # another script would have another address
     return Response(bundle_script(), media_type="text/javascript", headers=headers)
 
 
 def routes(bases: set[str]) -> list[Route]:
-    """Return the routes from which a server sends the script, so that it does not travel with each answer."""
+    """Return the routes that serve the script, so that it does not travel with each answer."""
     _served.append(True)
-    return [Route(f"{base}/{_address()}", _send) for base in bases]
+    return [Route(f"{base}/{_script_address()}", _send_script) for base in bases]
 
 
-_served: list[bool] = []  # whether this process is a server that has those routes; `streamlit run` has none
+_served: list[bool] = []  # not empty in a server with those routes; `streamlit run` has none
 
 
 # Styles are not isolated: a part of the card must leave it on a phone, to stay in sight above the sliders.
@@ -66,7 +66,7 @@ _LOADER = "const part = await import(new URL('{address}', document.baseURI));\ne
 
 @cache
 def _component() -> Any:
-    text = _LOADER.format(address=_address()) if _served else bundle_script()
+    text = _LOADER.format(address=_script_address()) if _served else bundle_script()
     return st.components.v2.component("what_if", js=text, isolate_styles=False)
 
 
@@ -81,15 +81,14 @@ def draw_what_if(model: Model, inputs: Inputs, answer: Prediction, moved: Change
 
     Parameters
     ----------
-    model
     inputs
-        What stands on the sliders.
+        Where the sliders are.
     answer, moved
-        The answer to it, and the change from where it starts.
+        The prediction there, and the change from the start.
     link
-        Parameters of a link to it beside the inputs.
+        Parameters of a link to it, apart from the inputs.
     known
-        Identity of the rows that the browser has already.
+        Identity of the rows that the browser already has.
     """
     rows = _rows(model)
     start = find_start(model, inputs.start)
@@ -99,7 +98,7 @@ def draw_what_if(model: Model, inputs: Inputs, answer: Prediction, moved: Change
         "seq": inputs.seq,
         "values": list(inputs.scenario.values()),
         "start": _start(start),
-        "level": answer.level,  # of fewer rows perhaps a lower one than was chosen
+        "level": answer.level,  # perhaps lower than the chosen one, if there are few rows
         "answer": _answer(model, answer, moved, link),
     }
     if known != rows["id"]:
@@ -121,7 +120,7 @@ def _sample(model: Model) -> str:
 
 @lru_cache(maxsize=4)
 def _rows(model: Model) -> dict[str, Any]:
-    """What the page shows of the rows and inputs themselves, a part of many: the same for every answer of a model."""
+    """What the page shows of the inputs and the rows, of many rows a part: the same for every answer of a model."""
     records = model.some_records
     rows = {
         "unit": TARGET.unit,
@@ -160,14 +159,14 @@ def _rows(model: Model) -> dict[str, Any]:
 
 def _answer(model: Model, answer: Prediction, moved: Change, link: str) -> dict[str, Any]:
     width = answer.value - answer.low
-    known = bands(model, moved.start, moved.scenario, answer.level, _COARSE) if model.refits else {}
+    interval_bands = bands(model, moved.start, moved.scenario, answer.level, _COARSE) if model.refits else {}
     supports = curve_support(model, np.array(list(answer.scenario.values())))
     curves = []
     for column in FEATURES:
         curve: dict[str, Any] = {"value": _rounded(answer.curves[column.name])}
         curve["support"] = "".join(level[0] for level in supports[column.name])
-        if column.name in known:
-            band = known[column.name]
+        if column.name in interval_bands:
+            band = interval_bands[column.name]
             curve["band"] = {"steps": band.steps, "low": _rounded(band.low), "high": _rounded(band.high)}
             curve["band"]["counts"] = band.counts
         curves.append(curve)
@@ -180,10 +179,10 @@ def _answer(model: Model, answer: Prediction, moved: Change, link: str) -> dict[
         "before": moved.start_prediction,
         "width": width,
         "curves": curves,
-        "domain": _domain(answer, moved, known),
+        "domain": _domain(answer, moved, interval_bands),
         "scale": _scale(model, answer, width),
         "contributions": list(moved.contributions.values()),
-        "closest": [_closest(model, near) for near in answer.nearest],
+        "closest": [_closest(model, neighbour) for neighbour in answer.nearest],
         "average": answer.average,
         "reasons": list(answer.contributions.values()),
         "note": wording.card_note(model, answer),
@@ -194,29 +193,29 @@ def _answer(model: Model, answer: Prediction, moved: Change, link: str) -> dict[
     return data
 
 
-def _closest(model: Model, near: Neighbour) -> dict[str, Any]:
-    row = model.records[near.index]
+def _closest(model: Model, neighbour: Neighbour) -> dict[str, Any]:
+    row = model.records[neighbour.index]
     figures = {"used": row[TARGET.name], "values": [row[column.name] for column in FEATURES]}
-    return {"place": near.index, "name": row_name(near.name), "distance": near.distance} | figures
+    return {"place": neighbour.index, "name": row_name(neighbour.name), "distance": neighbour.distance} | figures
 
 
 def _rounded(values: Any) -> list[float]:
     return np.round(values, 3).tolist()
 
 
-def _domain(answer: Prediction, moved: Change, known: dict[str, Any]) -> list[float]:
-    """Ends of the y axis, which all curves share: they and their intervals fill it."""
+def _domain(answer: Prediction, moved: Change, interval_bands: dict[str, Any]) -> list[float]:
+    """Ends of the y axis that all curves share, and that they and their intervals fill."""
     ends = [*answer.curves.values()]
-    for band in known.values():
+    for band in interval_bands.values():
         ends += [moved.start_prediction + band.low, moved.start_prediction + band.high]
     low, high = min(values.min() for values in ends), max(values.max() for values in ends)
     return [float(low - 0.04 * (high - low)), float(high + 0.04 * (high - low))]
 
 
 def _scale(model: Model, answer: Prediction, width: float) -> list[float]:
-    """Ends of the scale of the rows, at round numbers: it moves only where a number would leave it."""
-    used = _rows(model)["used"]
-    low = min(*used, *(curve.min() for curve in answer.curves.values())) - width
-    high = max(*used, *(curve.max() for curve in answer.curves.values())) + width
+    """Ends of the scale of the rows: round numbers, which move only if a value would be beyond them."""
+    targets = _rows(model)["used"]
+    low = min(*targets, *(curve.min() for curve in answer.curves.values())) - width
+    high = max(*targets, *(curve.max() for curve in answer.curves.values())) + width
     power = 10.0 ** np.floor(np.log10(max(high - low, 1e-9) / 2))
     return [float(np.floor(low / power) * power), float(np.ceil(high / power) * power)]

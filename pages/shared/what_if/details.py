@@ -15,7 +15,7 @@ _SCRIPT = Path(__file__).with_name("details.js")
 
 
 @cache
-def _details() -> Any:
+def _component() -> Any:
     """Register the script; it travels with every answer, so its comments and indentation stay here."""
     lines = (line.strip() for line in _SCRIPT.read_text(encoding="utf-8").splitlines())
     script = "\n".join(line for line in lines if not line.startswith("//"))
@@ -25,11 +25,7 @@ def _details() -> Any:
 def draw_comparison(moved: Change, table: list[list[str]]) -> None:
     """Draw why the prediction moves from one scenario to another, and both side by side.
 
-    Parameters
-    ----------
-    moved
-    table
-        The first row and column are headings.
+    The first row and column of ``table`` are headings.
     """
     labels = {}
     for column in FEATURES:
@@ -48,4 +44,4 @@ def draw_comparison(moved: Change, table: list[list[str]]) -> None:
         },
         "closest": {"title": "Side by side", "rows": table},
     }
-    _details()(key=session.COMPARISON, data=json.dumps(data))
+    _component()(key=session.COMPARISON, data=json.dumps(data))

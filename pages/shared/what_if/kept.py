@@ -1,4 +1,4 @@
-"""Kept scenarios in the browser: a row each, on one scale, with what can be done to it; and its storage of them."""
+"""Kept scenarios in the browser: a table with a row and buttons for each, and the browser's storage of them."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ _SCRIPT = Path(__file__).with_name("kept.js")
 
 
 @cache
-def _kept() -> Any:
+def _component() -> Any:
     return st.components.v2.component("kept", js=_SCRIPT.read_text(encoding="utf-8"), isolate_styles=False)
 
 
@@ -26,7 +26,7 @@ def draw_kept(
     on_press: Callable[[str, str], None],
     on_stored: Callable[[Any], None],
 ) -> None:
-    """Draw the table; of no scenarios none, yet the browser's storage is read.
+    """Draw the table if there are scenarios, and read the browser's storage in any case.
 
     Parameters
     ----------
@@ -37,9 +37,9 @@ def draw_kept(
     storage
         What the browser is to store and to remove, as `browser_storage.message_to_browser` writes it.
     on_press
-        Called back with what was pressed, ``"Show"`` or ``"Remove"``, and the name of the scenario.
+        Called with the action that was pressed, ``"Show"`` or ``"Remove"``, and the name of the scenario.
     on_stored
-        Called back with what the browser's storage holds that it was not told of.
+        Called with what the browser's storage holds beyond what it was told.
     """
     low, high = min((entry.low for entry in kept), default=0), max((entry.high for entry in kept), default=0)
     rows = [
@@ -54,15 +54,15 @@ def draw_kept(
     ]
     data = {"columns": list(lines[0]) if lines else [], "rows": rows, "scale": [low, max(high, low + 1)]} | storage
 
-    def told(what: str) -> Any:
-        return st.session_state[session.TRAY_ROWS].get(what)
+    def browser_value(name: str) -> Any:
+        return st.session_state[session.TRAY_ROWS].get(name)
 
-    def take() -> None:
-        if pressed := told("pressed"):
+    def run_action() -> None:
+        if pressed := browser_value("pressed"):
             on_press(str(pressed["action"]), str(pressed["name"]))
 
     def restore() -> None:
-        if message := told("stored"):
+        if message := browser_value("stored"):
             on_stored(message)
 
-    _kept()(key=session.TRAY_ROWS, data=json.dumps(data), on_pressed_change=take, on_stored_change=restore)
+    _component()(key=session.TRAY_ROWS, data=json.dumps(data), on_pressed_change=run_action, on_stored_change=restore)
