@@ -40,7 +40,7 @@ async def _lifespan(app: st.App) -> AsyncIterator[None]:
 
     resources.warm_up()
     logging.getLogger("uvicorn.access").setLevel(logging.WARNING)  # or each file of each visit would be a line
-    cleanup = asyncio.create_task(uploads.let_go_of_files())
+    cleanup = asyncio.create_task(uploads.end_idle_sessions())
     yield
     cleanup.cancel()
     resources.shut_down()

@@ -42,7 +42,7 @@ def draw_answer() -> None:
     draw_what_if(model, inputs, answer, change, links.link_parameters(model), controls.rows_known_to_browser())
     controls.draw_method_link()
     metrics.end_move()
-    if controls.take_over_start(inputs) or tray.is_behind(inputs) or goal_form.is_behind():
+    if controls.adopt_browser_inputs(inputs) or tray.is_behind(inputs) or goal_form.is_behind():
         st.rerun()  # the whole page
 
 

@@ -19,7 +19,7 @@ from model.store.tables import now
 from model.store.versions import Version
 from pages.shared import door, resources, session
 from pages.shared.panels import evidence_panel
-from pages.shared.panels.frame import choice_of_address, draw_frame
+from pages.shared.panels.frame import draw_frame, read_number_from_address
 from pages.shared.pictures import evidence_charts, text_tables
 from pages.shared.words import verdicts
 from pages.shared.words.wording import escape
@@ -125,7 +125,7 @@ def draw_version(
 ) -> None:
     """Draw one version: its card, and the buttons to download, promote or remove it."""
     default = model.version if model.version in versions_by_id else next(iter(versions_by_id))
-    version_id = choice_of_address(session.VERSION, versions_by_id, default)
+    version_id = read_number_from_address(session.VERSION, versions_by_id, default)
     st.session_state[session.MODELS_VERSION] = version_id
     left, right = st.columns(2, gap="large")
     left.selectbox(

@@ -21,7 +21,7 @@ from model.store.database import Store, StoreError
 from model.store.versions import Version
 from pages.shared import door, resources, session, visitors
 from pages.shared.panels import evidence_panel, proposal, queue_panel
-from pages.shared.panels.frame import choice_of_address, draw_frame
+from pages.shared.panels.frame import draw_frame, read_number_from_address
 from pages.shared.words import verdicts
 
 if TYPE_CHECKING:
@@ -70,8 +70,8 @@ def draw_proposal(store: Store, below: DeltaGenerator) -> None:
         wants_comparison = st.button(
             "Compare all",
             disabled=has_problem["rows"],
-            help=f"Train all {len(OFFERED)} algorithms with their usual settings on these {ROWS}. Left out, "
-            f"with a word, is what makes too large a model or takes more than {duration.MOST_COMPARED // 60} minutes.",
+            help=f"Train all {len(OFFERED)} algorithms with their usual settings on these {ROWS}. Left out, with a "
+            f"word, is what makes too large a model or takes more than {duration.MAX_COMPARED_SECONDS // 60} minutes.",
         )
     if wants_training and not any(has_problem.values()):  # the run after the press may refuse what was typed
         submit_job(store, (rows, origin), excluded, [name], parameters, seed or 0)
@@ -95,7 +95,7 @@ def show_best_of_finished_job(store: Store, usable: list[Version], open_jobs: li
 def draw_candidate_choice(versions_by_id: dict[int, Version]) -> int:
     """Draw the list of candidates, and return the id of the chosen one."""
     default = next((number for number in versions_by_id if number != model.version), model.version)
-    candidate_id = choice_of_address(session.CANDIDATE, versions_by_id, default)
+    candidate_id = read_number_from_address(session.CANDIDATE, versions_by_id, default)
     st.session_state[session.RETRAIN_CANDIDATE] = candidate_id
     return st.selectbox(
         "Candidate",

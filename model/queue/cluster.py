@@ -106,7 +106,7 @@ class Cluster:
                 raise self.error(f"has had no worker for {_PATIENCE} s", "Start workers")
             time.sleep(0 if n_workers else 0.1)
 
-    def scattered(self, data: tuple[FloatArray, FloatArray], broken: Any = None) -> Any:
+    def scatter(self, data: tuple[FloatArray, FloatArray], broken: Any = None) -> Any:
         """Send data to every worker once, and again if what was sent is ``broken``: lost with a worker."""
         data_hash = hash_of(data)
         if self._scattered.get(data_hash, broken) is broken:
@@ -168,7 +168,7 @@ class _Folds:
     def _send(self, folds: Sequence[int]) -> None:
         self._futures = dict.fromkeys(folds, None)
         try:
-            self._scattered = self._cluster.scattered(self._data, self._scattered)
+            self._scattered = self._cluster.scatter(self._data, self._scattered)
             key = f"petrol-{uuid.uuid4().hex}"
             futures = self._cluster.client.map(
                 _fit, folds, key=[(key, fold) for fold in folds], pure=False, fifo_timeout=0,

@@ -14,20 +14,20 @@ from sqlalchemy import ColumnElement, and_, or_, update
 from model.queue.jobs import (
     EXIT_NOT_SAVED,
     Job,
-    change,
     ending_values,
     is_owned_by,
     list_jobs,
     list_open_jobs,
     read_jobs,
     sort_by_turn,
+    update_jobs,
 )
 from model.store.database import STORE_SETTING, Store
 from model.store.tables import JOB, OPEN, now
 
 STALE = timedelta(seconds=20)  # a worker sends a heartbeat every half second; one silent for so long is gone
-TO_BEGIN = timedelta(seconds=60)  # a worker that is just starting may have to read its libraries from a slow disk
-AGAIN = 3  # [s] before a worker that seems silent counts as gone: perhaps the store was away, and no worker could write
+STARTUP_PATIENCE = timedelta(seconds=60)  # a starting worker may have to read its libraries from a slow disk
+SILENCE_GRACE = 3  # [s] before a silent worker counts as gone: perhaps the store was away, and none could write
 
 
 class Dispatcher:
@@ -85,7 +85,7 @@ class Dispatcher:
                     return number
         if self._is_closed:  # since this call began: the job waits for the next start of the app
             waiting = {"state": "waiting", "worker": "", "started_at": None, "heartbeat": None}
-            change(store, is_owned_by(number, _unclaimed()), **waiting)
+            update_jobs(store, is_owned_by(number, _unclaimed()), **waiting)
         else:
             _fail_unclaimed(store, number, f"No worker could be started ({reason}). Try again in a moment.")
         return None
@@ -99,7 +99,7 @@ class Dispatcher:
             if process.returncode == EXIT_NOT_SAVED:
                 reason = "the disk is full, or another program held it. Start it again when that is over."
                 message = f"What was trained could not be written to the store: {reason}"
-                change(store, _is_run_by(process), **ending_values("failed", message))
+                update_jobs(store, _is_run_by(process), **ending_values("failed", message))
             with self._lock:  # only once that is written: a full disk must not leave the job open
                 self._started.pop(process, None)
 
@@ -120,20 +120,20 @@ class Dispatcher:
             process.wait()
             for job in list_jobs(store, or_(is_owned_by(number, _unclaimed()), _is_run_by(process))):
                 is_running = and_(JOB.c.id == job.id, JOB.c.state == "running")
-                change(store, is_running, **_lost_values(job, "The app was ended"))
+                update_jobs(store, is_running, **_lost_values(job, "The app was ended"))
 
     def _is_alive(self, job: Job) -> bool:
         """Whether the worker of a running job sends heartbeats and, if it is on this machine, its process exists."""
         host, _, process_id = job.worker.rpartition(":")
         heartbeat = job.heartbeat or job.created_at
-        silence, patience = now() - heartbeat, STALE if process_id else TO_BEGIN
+        silence, patience = now() - heartbeat, STALE if process_id else STARTUP_PATIENCE
         is_local = host == socket.gethostname() and process_id and os.name == "posix"
         if is_local and not _process_exists(int(process_id)):
             return False
         if silence > patience or (silence < -patience and not is_local):  # from the future: the clock was set back
             with self._lock:
                 first_seen = self._silent.setdefault((job.worker, heartbeat), time.monotonic())
-            return time.monotonic() - first_seen < AGAIN
+            return time.monotonic() - first_seen < SILENCE_GRACE
         return True
 
 
@@ -144,7 +144,7 @@ def _unclaimed() -> str:
 
 def _fail_unclaimed(store: Store, number: int, message: str) -> None:
     """Close a job whose worker never claimed it."""
-    change(store, is_owned_by(number, _unclaimed()), **ending_values("failed", message))
+    update_jobs(store, is_owned_by(number, _unclaimed()), **ending_values("failed", message))
 
 
 def _is_run_by(process: subprocess.Popen[bytes]) -> ColumnElement[bool]:

@@ -6,7 +6,7 @@ from model.fitting.errors import ModelError
 from model.fitting.evaluate import N_SPLITS, n_repeats_for, pairs_of
 from model.fitting.recipe import Recipe
 
-MOST_COMPARED = 600  # [s] that one algorithm may take where all are compared
+MAX_COMPARED_SECONDS = 600  # [s] that one algorithm may take where all are compared
 _SECONDS_PER_ROW = 1.2e-5  # for what every training does: baselines, scores, reading and keeping
 
 
@@ -23,8 +23,8 @@ def estimate_duration(recipe: Recipe, n_rows: int) -> float:
 
 def require_quick(recipe: Recipe, n_rows: int) -> None:
     """Raise a `ModelError`, with the way out, if a training takes too long for a comparison of all algorithms."""
-    if (seconds := estimate_duration(recipe, n_rows)) > MOST_COMPARED:
+    if (seconds := estimate_duration(recipe, n_rows)) > MAX_COMPARED_SECONDS:
         raise ModelError(
             f"{recipe.label} on {n_rows:,} rows would take about {seconds / 60:,.0f} min, more "
-            f"than the {MOST_COMPARED // 60} min that a comparison gives to each. Train it by itself."
+            f"than the {MAX_COMPARED_SECONDS // 60} min that a comparison gives to each. Train it by itself."
         )

@@ -222,10 +222,12 @@ def find_next(store: Store) -> int:
 
 def cancel(store: Store, number: int) -> bool:
     """End a job and return whether it was still open; its worker notices within a second and ends itself."""
-    return change(store, and_(JOB.c.id == number, JOB.c.state.in_(OPEN)), **ending_values("cancelled", "Cancelled."))
+    return update_jobs(
+        store, and_(JOB.c.id == number, JOB.c.state.in_(OPEN)), **ending_values("cancelled", "Cancelled.")
+    )
 
 
-def change(store: Store, condition: ColumnElement[bool], **values: Any) -> bool:
+def update_jobs(store: Store, condition: ColumnElement[bool], **values: Any) -> bool:
     """Change the jobs that meet a condition on their table, and return whether there were any."""
     with store.writing() as connection:
         return connection.execute(update(JOB).where(condition).values(values)).rowcount > 0
@@ -241,7 +243,7 @@ def send_heartbeat(store: Store, number: int, worker: str, **values: Any) -> boo
 
     Return False if the job was cancelled or given up for lost: the worker must stop.
     """
-    return change(store, is_owned_by(number, worker), heartbeat=now(), **values)
+    return update_jobs(store, is_owned_by(number, worker), heartbeat=now(), **values)
 
 
 def claim_job(store: Store, number: int) -> str:
@@ -253,4 +255,4 @@ def claim_job(store: Store, number: int) -> str:
     is_unclaimed = and_(JOB.c.state == "running", JOB.c.worker == f"{socket.gethostname()}:")
     is_due = and_(JOB.c.state == "waiting", ~select(JOB.c.id).where(JOB.c.state == "running").correlate(None).exists())
     running_values = {"state": "running", "worker": worker, "started_at": now(), "heartbeat": now()}
-    return worker if change(store, and_(JOB.c.id == number, or_(is_unclaimed, is_due)), **running_values) else ""
+    return worker if update_jobs(store, and_(JOB.c.id == number, or_(is_unclaimed, is_due)), **running_values) else ""

@@ -24,7 +24,7 @@ _TABLES = [table for table in METADATA.sorted_tables if table is not SCHEMA]
 
 
 @dataclass(frozen=True)
-class Copied:
+class CopiedTable:
     """What a table holds in both stores: how many rows, and the SHA-256 of all of their values."""
 
     table: str
@@ -32,7 +32,7 @@ class Copied:
     sha256: str
 
 
-def copy_store(source_url: str, target_url: str) -> list[Copied]:
+def copy_store(source_url: str, target_url: str) -> list[CopiedTable]:
     """Copy everything from one store to an empty one: all of it, checked, or nothing.
 
     Rows keep their numbers, and no number that was ever used is used again.
@@ -44,7 +44,7 @@ def copy_store(source_url: str, target_url: str) -> list[Copied]:
 
     Returns
     -------
-    list of Copied
+    list of CopiedTable
         One for each table.
 
     Raises
@@ -60,7 +60,7 @@ def copy_store(source_url: str, target_url: str) -> list[Copied]:
     return _copy(source, Store(target_url))
 
 
-def _copy(source: Store, target: Store) -> list[Copied]:
+def _copy(source: Store, target: Store) -> list[CopiedTable]:
     with source.reading() as source_connection, target.writing() as target_connection:
         for table in _TABLES:
             if target_connection.execute(select(func.count()).select_from(table)).scalar():
@@ -117,7 +117,7 @@ def write_backup(store: Store, target: Path) -> None:
         raise StoreError(f"{target} cannot be written ({reason}). Name a file in a folder that can be.") from error
 
 
-def _copy_table(source: Store, source_connection: Connection, target_connection: Connection, table: Any) -> Copied:
+def _copy_table(source: Store, source_connection: Connection, target_connection: Connection, table: Any) -> CopiedTable:
     def read_source_rows() -> Iterator[Any]:
         with source.explaining():  # else a fault of the source would be blamed on the target
             yield from _read_rows(source_connection, table)
@@ -134,12 +134,12 @@ def _copy_table(source: Store, source_connection: Connection, target_connection:
     return copied_table
 
 
-def _checksum_rows(table: Any, rows: Iterator[Any]) -> Copied:
+def _checksum_rows(table: Any, rows: Iterator[Any]) -> CopiedTable:
     digest, n_rows = hashlib.sha256(), 0
     for row in rows:
         digest.update(_canonical(row))
         n_rows += 1
-    return Copied(table.name, n_rows, digest.hexdigest())
+    return CopiedTable(table.name, n_rows, digest.hexdigest())
 
 
 def _read_rows(connection: Connection, table: Any) -> Iterator[dict[str, Any]]:

@@ -19,7 +19,7 @@ from data.load import EXPECTED
 from model.fitting.errors import ModelError
 from model.store.migrations import migrate
 from model.store.mounts import network_file_system
-from model.store.tables import HELD, METADATA, SCHEMA, SCHEMA_VERSION, engine_of
+from model.store.tables import LOCKED_CODES, METADATA, SCHEMA, SCHEMA_VERSION, engine_of
 
 _UNWRITABLE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 DEFAULT_URL = f"sqlite:///{(Path(__file__).parents[1] / 'store.db').as_posix()}"
@@ -239,7 +239,7 @@ class Store:
                 f"The store {self.location} cannot be written ({reason}). Give it a folder that can be: "
                 f"{STORE_SETTING}=sqlite:////folder/store.db."
             )
-        if code in HELD:
+        if code in LOCKED_CODES:
             return f"The store {self.location} is held by another program ({reason}). Try again in a moment."
         return (
             f"The store {self.location} cannot be read ({reason}). Put a backup in its place, or move it away and "

@@ -203,7 +203,7 @@ for _statement in (_REFUSAL, _TRIGGER):
     event.listen(PROMOTION, "after_create", DDL(_statement).execute_if(dialect="postgresql"))
 
 
-HELD = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)  # by another program
+LOCKED_CODES = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)  # by another program
 
 
 def _turn_on_log(cursor: Any) -> None:
@@ -213,7 +213,7 @@ def _turn_on_log(cursor: Any) -> None:
         try:
             cursor.execute("PRAGMA journal_mode = WAL")
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF not in HELD or time.monotonic() > deadline:
+            if error.sqlite_errorcode & 0xFF not in LOCKED_CODES or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
         else:

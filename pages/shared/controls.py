@@ -197,7 +197,7 @@ def write_inputs(scenario: Mapping[str, float], start: str | None = None, level:
     st.session_state[session.INPUTS] = (former.epoch + 1, 0, {name: scenario[name] for name in DEFAULTS}, start, level)
 
 
-def take_over_start(drawn: Inputs) -> bool:
+def adopt_browser_inputs(drawn: Inputs) -> bool:
     """Adopt what the browser sends once its component is drawn; return whether it is newer than what was drawn.
 
     It is newer if the session was lost with the connection or the server: a new session hears of it no sooner.

@@ -18,7 +18,7 @@ from pages.shared import resources, session
 _BUCKETS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1, 2, 5, 10)  # [s]; an answer to a slider takes 0.02
 
 
-class Counters:
+class Metrics:
     """The metrics of this process: those counted, and those looked up when they are read; none holds names."""
 
     def __init__(self) -> None:
@@ -87,13 +87,13 @@ class _CurrentState:
         yield CounterMetricFamily("petrol_store_errors", "Failures to use the store", value=FAILURES.total())
 
 
-counters: Counters | None = None  # of this process; None while metrics are off
+counters: Metrics | None = None  # of this process; None while metrics are off
 
 
-def start_counting() -> Counters:
+def start_counting() -> Metrics:
     """Return the counters of this process; the first call creates them."""
     global counters  # noqa: PLW0603 - one per process, and none while metrics are off
-    counters = counters or Counters()
+    counters = counters or Metrics()
     return counters
 
 

@@ -13,7 +13,7 @@ from model.active import ActiveModel
 from model.fitting.errors import ModelError
 from model.fitting.train import Model
 from model.queue import jobs
-from model.queue.dispatcher import AGAIN
+from model.queue.dispatcher import SILENCE_GRACE
 from model.store import versions
 from model.store.database import Store, StoreError
 from pages.shared.mode import is_read_only
@@ -101,7 +101,7 @@ def warm_up() -> None:
 
         resume_queue()
         if jobs.list_open_jobs(store):  # one may have lost its worker, which takes two looks to tell
-            second_look = threading.Timer(AGAIN + 1, resume_queue)
+            second_look = threading.Timer(SILENCE_GRACE + 1, resume_queue)
             second_look.daemon = True
             second_look.start()
 

@@ -25,23 +25,23 @@ PAGES = (
 _STYLE, _SCRIPT = (Path(__file__).with_name(f"frame.{kind}") for kind in ("css", "js"))
 
 
-def choice_of_address(what: str, known: Iterable[int], default: int) -> int:
+def read_number_from_address(parameter: str, known: Iterable[int], default: int) -> int:
     """Read a number from the page's address.
 
     Parameters
     ----------
-    what
-        Name of the parameter.
+    parameter
+        Its name in the address.
     known
         The numbers that exist.
     default
         Returned if the address has no number, or an unknown one; the latter is reported, and the address corrected.
     """
-    text = st.query_params.get(what)
+    text = st.query_params.get(parameter)
     choice = next((number for number in known if str(number) == text), None)
     if choice is None and text is not None:
-        st.info(f"There is no {what} {escape(text[:20])} here, or no longer. Shown is {default}.")
-        st.query_params[what] = str(default)
+        st.info(f"There is no {parameter} {escape(text[:20])} here, or no longer. Shown is {default}.")
+        st.query_params[parameter] = str(default)
     return default if choice is None else choice
 
 

@@ -84,7 +84,7 @@ def _draw_result(model: Model, result: Any, answer: Prediction, change: Change, 
     if version != model.version:
         st.info("Another version answers now. Search again.")
         return
-    st.markdown(in_words(result))
+    st.markdown(describe_result(result))
     if result.scenario == result.start:
         return
     st.markdown(f"{wording.change_in_words(change)} {wording.answer_in_words(model, answer)}")
@@ -96,19 +96,19 @@ def _apply(scenario: dict[str, float]) -> None:
     st.session_state[session.GOAL_APPLIED] = True  # the sliders are elsewhere on the page
 
 
-def in_words(sought: GoalResult) -> str:
+def describe_result(result: GoalResult) -> str:
     """Say what it would take, as Markdown."""
     changes = [
         f"**{column.label.lower()}** {column.text_with_unit(old)} → **{column.text_with_unit(new)}**".replace(
             " ", "\N{NO-BREAK SPACE}"
         )
         for column in FEATURES
-        if (old := sought.start[column.name]) != (new := sought.scenario[column.name])
+        if (old := result.start[column.name]) != (new := result.scenario[column.name])
     ]
-    total = f"Total change from {sought.start_prediction:.0f}: {sought.distance:.2f} standard deviations."
+    total = f"Total change from {result.start_prediction:.0f}: {result.distance:.2f} standard deviations."
     summary = f"{', '.join(changes)}. {total}".replace("$", r"\$")
-    if sought.is_reached:
-        side = "more" if sought.goal > sought.start_prediction else "less"
-        return f"To reach {sought.goal:.0f} or {side}: {summary}" if changes else f"It is {sought.goal:.0f} already."
-    closest = f"**{sought.goal:.0f} cannot be reached** within the sliders; the closest is {sought.prediction:.0f}"
+    if result.is_reached:
+        side = "more" if result.goal > result.start_prediction else "less"
+        return f"To reach {result.goal:.0f} or {side}: {summary}" if changes else f"It is {result.goal:.0f} already."
+    closest = f"**{result.goal:.0f} cannot be reached** within the sliders; the closest is {result.prediction:.0f}"
     return f"{closest}: {summary}" if changes else f"{closest}, which is where they are."

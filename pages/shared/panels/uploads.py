@@ -133,7 +133,7 @@ async def _read_name(receive: Receive) -> str:
             return match[1].decode(errors="replace") if match else "The file"
 
 
-async def let_go_of_files() -> None:
+async def end_idle_sessions() -> None:
     """End expired sessions, and drop their files; by itself Streamlit waits for a later visit."""
     while True:
         await asyncio.sleep(_LOOK)

@@ -56,7 +56,7 @@ def draw_tile_map(points: Points, column: Column) -> go.Figure:
         x=[TILES[code][0] for code in codes],
         y=[TILES[code][1] for code in codes],
         mode="markers+text",
-        text=[f"{code}*" if is_doubted else code for code, is_doubted in zip(codes, on_map.is_doubted, strict=True)],
+        text=[f"{code}*" if is_doubtful else code for code, is_doubtful in zip(codes, on_map.is_doubtful, strict=True)],
         textfont={"size": 11, "color": [_DARK_TEXT if opacity == 1 else _FAINT_TEXT for opacity in on_map.opacity]},
         marker=marker | {"colorbar": colour_bar | {"y": 0, "yanchor": "top"}},
     )
@@ -128,7 +128,7 @@ def draw_distribution(points: Points, column: Column, values: FloatArray) -> go.
         "y": [1], "name": "", "orientation": "h", "width": 0.6, "line": {"color": MUTED}, "fillcolor": _BAND_COLOUR,
         "showlegend": False, "hoverinfo": "x", "yaxis": "y2",
     }  # fmt: skip
-    symbol = ["diamond-open" if is_doubted else "line-ns-open" for is_doubted in points.is_doubted]
+    symbol = ["diamond-open" if is_doubtful else "line-ns-open" for is_doubtful in points.is_doubtful]
     marker = {"symbol": symbol, "size": 13}
     rug = points.scatter(points.values(column), [0] * len(points.rows), marker=marker, yaxis="y2")
     yaxis = {"title": {"text": f"Number of {ROWS}"}, "domain": [0.31, 1]}

@@ -49,14 +49,14 @@ class Points:
         return [1 if index in self.selected else _DIM_OPACITY for index in indexes]
 
     @cached_property
-    def is_doubted(self) -> list[bool]:
+    def is_doubtful(self) -> list[bool]:
         """Whether each row has a doubtful figure."""
         return [index in self.doubts for index in self.rows.index]
 
     @cached_property
     def symbol(self) -> list[str]:
         """A diamond for each row with a doubtful figure, a circle for the others."""
-        return ["diamond-open" if is_doubted else "circle" for is_doubted in self.is_doubted]
+        return ["diamond-open" if is_doubtful else "circle" for is_doubtful in self.is_doubtful]
 
     @cached_property
     def names(self) -> list[str]:
