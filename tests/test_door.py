@@ -126,7 +126,7 @@ def test_no_page_changes_anything_but_through_the_door():
         ("queue_panel.py", "jobs.submit", True),
         ("retrain.py", "jobs.submit", True),
     ]
-    assert "door.change(function, store, number)" in (ROOT / "pages" / "models.py").read_text(encoding="utf-8")
+    assert "door.change(remove, store, number)" in (ROOT / "pages" / "models.py").read_text(encoding="utf-8")
 
 
 def page_of(name):
