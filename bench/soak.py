@@ -20,7 +20,7 @@ from bench.visit import Visit
 from data.load import load_rows
 from model.fitting import artifact
 from model.fitting.algorithms import OFFERED
-from model.judging.standings import comparable_versions, rank_versions
+from model.judging.ranking import comparable_versions, rank_versions
 from model.store import history, versions
 from model.store.database import Store
 from tests import programs, test_api, test_damage, test_load, test_parquet, test_soak

@@ -300,8 +300,8 @@ def _change(options: argparse.Namespace) -> int:
     model, name, observed = _asked_model(options), f"the typical {ROW}", None
     start = {column.name: column.default for column in FEATURES}
     if options.start:
-        place = find_row(model, options.start)
-        name, (start, observed) = row_name(str(model.rows[ROW].iloc[place])), start_figures(model, place)
+        index = find_row(model, options.start)
+        name, (start, observed) = row_name(str(model.rows[ROW].iloc[index])), start_figures(model, index)
     answer = predict_change(model, start, start | _given(options), options.coverage, observed)
     if options.json:
         print(json.dumps(answer.to_record() | {"version": model.version}))

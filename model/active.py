@@ -23,7 +23,7 @@ from model.fitting.errors import ModelError
 from model.fitting.train import Model
 from model.judging import evidence
 from model.judging.evidence import Evidence
-from model.judging.standings import Ranking, rank_versions
+from model.judging.ranking import Ranking, rank_versions
 from model.judging.survey import Survey
 from model.queue.dispatcher import Dispatcher
 from model.store import history, versions
@@ -44,7 +44,7 @@ class _Opened:
     store: Store
     versions: Cache = field(default_factory=partial(Cache, 4))  # beside the one that answers
     loading: Backoff = field(default_factory=Backoff)
-    judged: Cache = field(default_factory=partial(Cache, 6))  # evidence, each with two models, and standings
+    judged: Cache = field(default_factory=partial(Cache, 6))  # evidence, each with two models, and rankings
     rows: Cache = field(default_factory=partial(Cache, 4))
 
 
@@ -126,13 +126,13 @@ class ActiveModel:
     def _with(self, model: Model, notice: str) -> Model:
         """Return a model that says what is not in order, too: the same object each time."""
         with self._noticing:
-            last, told, noticed = self._noticed or (None, "", model)
-            if notice and notice != told:
+            last, said_before, noticed = self._noticed or (None, "", model)
+            if notice and notice != said_before:
                 _LOG.warning("%s", notice)
             if not notice:
                 self._noticed = None
                 return model
-            if last is not model or notice != told:
+            if last is not model or notice != said_before:
                 noticed = copy.copy(model)  # with all that was worked out from its rows
                 vars(noticed)["notice"] = " ".join(filter(None, (notice, model.notice)))
                 self._noticed = model, notice, noticed
@@ -239,7 +239,7 @@ class ActiveModel:
         opened = self._open()
         return opened.rows.get(data_set_id, lambda: versions.read_rows(opened.store, data_set_id))
 
-    def standings_of(self, same: list[Version]) -> Ranking:
+    def ranking_of(self, same: list[Version]) -> Ranking:
         """Order versions on the same rows, and draw the tie."""
         opened = self._open()
         return opened.judged.get(tuple(each.id for each in same), lambda: rank_versions(opened.store, same))

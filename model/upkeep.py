@@ -73,11 +73,11 @@ def _backup(options: argparse.Namespace) -> int:
 
 def _prune(options: argparse.Namespace) -> int:
     store, days = Store(create=False), options.older_than.days
-    found = (pruning.prune if options.yes else pruning.find_prunable)(store, options.older_than)
-    if not any(found.counts.values()):
+    report = (pruning.prune if options.yes else pruning.find_prunable)(store, options.older_than)
+    if not any(report.counts.values()):
         print(f"Nothing in the store {store.location} is older than {days:,} days and no longer needed.")
         return 0
-    what = f"from the store {store.location}: {found.in_words()}, {pruning.in_megabytes(found.n_bytes)}."
+    what = f"from the store {store.location}: {report.in_words()}, {pruning.in_megabytes(report.n_bytes)}."
     if not options.yes:
         print(f"This would remove {what}")
         print("What was promoted or comes with the app stays. Nothing was removed: add --yes to do it.")
@@ -89,12 +89,12 @@ def _prune(options: argparse.Namespace) -> int:
 
 def _erase(options: argparse.Namespace) -> int:
     store = Store(create=False)
-    found = (erasure.erase_name if options.yes else erasure.find_mentions)(store, options.name)
+    report = (erasure.erase_name if options.yes else erasure.find_mentions)(store, options.name)
     print(f"The store {store.location}:")
-    print(found.in_words(options.name, is_done=options.yes))
+    print(report.in_words(options.name, is_done=options.yes))
     if options.yes:
         _compact(store)  # also where a name has gone already: the file may still hold what was removed
-    elif found.n_replaced:
+    elif report.n_replaced:
         print("Nothing was changed: add --yes to do it.")
     return 0
 

@@ -13,7 +13,7 @@ from model.fitting.errors import ModelError
 from model.fitting.recipe import make_recipe
 from model.fitting.train import require_usable
 from model.judging.evidence import Evidence
-from model.judging.standings import comparable_versions
+from model.judging.ranking import comparable_versions
 from model.queue import duration, jobs
 from model.queue.jobs import Job
 from model.store import history, versions
@@ -88,7 +88,7 @@ def show_best_of_finished_job(store: Store, usable: list[Version], open_jobs: li
             candidate_id = trained_ids[-1]
             if len(trained_ids) > 1:
                 comparable = comparable_versions(usable, candidate_id, model.version)
-                candidate_id = resources.owner.standings_of(comparable).preferred(model.version)
+                candidate_id = resources.owner.ranking_of(comparable).preferred(model.version)
             st.query_params[session.CANDIDATE] = str(candidate_id)
 
 
@@ -138,7 +138,7 @@ def draw_page(store: Store) -> None:
     active_name = f"version {model.version}" if model.version else "the shipped model"
     st.markdown(f"## {candidate.label}" + ("" if evidence.is_active else f" against {active_name}"))
     comparable = comparable_versions(usable, candidate_id, model.version)
-    evidence_panel.draw_evidence(evidence, resources.owner.standings_of(comparable) if len(comparable) > 1 else None)
+    evidence_panel.draw_evidence(evidence, resources.owner.ranking_of(comparable) if len(comparable) > 1 else None)
 
 
 model = resources.active_model()

@@ -58,7 +58,7 @@ PAGES = {
     "what-if": ("/?from=OH&petrol_tax=9", nothing, "text=Facts about this model"),
     "decide": ("/", decide, "text=Apply to the sliders"),
     "explore": ("/explore", nothing, ".st-key-app-explore_one path.point"),
-    "retrain": ("/retrain", nothing, ".st-key-app-evidence_standings .main-svg"),
+    "retrain": ("/retrain", nothing, ".st-key-app-evidence_ranking .main-svg"),
     "models": ("/models", nothing, "text=Model with its record and rows"),
     "score": ("/score", send, ".st-key-app-score_picture .main-svg"),
     "method": ("/method", nothing, "text=The fault that this app descends from"),

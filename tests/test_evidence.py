@@ -14,7 +14,7 @@ from model.fitting.scores import Difference, compare_mae
 from model.fitting.train import features, train
 from model.judging.card import export_version, write_card
 from model.judging.evidence import Evidence, gather_evidence
-from model.judging.standings import comparable_versions, rank_versions
+from model.judging.ranking import comparable_versions, rank_versions
 from model.store import history, versions
 from pages.shared.pictures import evidence_charts
 from pages.shared.words import verdicts
@@ -115,10 +115,10 @@ def test_candidates_stand_in_the_order_of_their_miss_and_the_first_ties_with_its
         in verdicts.tie_in_words(judged, 48)
     )
     assert judged.preferred(active=1) == 1  # which ties with the best
-    figure = evidence_charts.draw_standings(table)
+    figure = evidence_charts.draw_ranking(table)
     assert list(figure.data[0].x) == errors
     assert len(figure.layout.shapes) == 3
-    lines = verdicts.standings_table(judged, 1, versions.read_version(store, 2).metadata.scores["mean"])
+    lines = verdicts.tabulate_ranking(judged, 1, versions.read_version(store, 2).metadata.scores["mean"])
     assert [line["Version"].split(",")[0] for line in lines[-2:]] == ["**Version 3**", "Always the average"]
     assert any("(active)" in line["Version"] for line in lines)
 

@@ -177,4 +177,4 @@ def test_a_table_with_each_row_twice_promises_no_more_than_one_with_each_once(ro
         assert other.standard_error == pytest.approx(one.standard_error, rel=0.15)
     assert doubled.half_width(0.9) == pytest.approx(once.half_width(0.9), rel=0.1)
     assert doubled.metadata.coverage.n_rows == 48
-    assert doubled.far == pytest.approx(once.far, rel=0.01)
+    assert doubled.far_distances == pytest.approx(once.far_distances, rel=0.01)

@@ -143,7 +143,7 @@ def test_what_is_more_unusual_than_every_row_is_very_far_however_near_a_row_is(m
     assert model.leverage(lowest)[0] == pytest.approx(x @ hat @ x) == pytest.approx(0.84, abs=0.005)
     assert (model.rows["state"][own.argmax()], own.max()) == ("TX", pytest.approx(0.315, abs=0.005))
     answer = predict(model, named(lowest[0]))
-    assert model.far[0] < answer.nearest[0].distance < model.far[1]
+    assert model.far_distances[0] < answer.nearest[0].distance < model.far_distances[1]
     assert answer.support == "very far"
     assert set(classify_support(model, model.X, np.zeros(48))) == {"near"}
 

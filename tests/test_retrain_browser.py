@@ -74,7 +74,7 @@ def test_candidates_are_compared_and_the_tie_is_drawn(visitor, store_url):
     ann.goes_to("/retrain?candidate=2")
     errors = [one.metadata.scores["model"].mae.value for one in versions.list_versions(store)]
     ann.sees("No clear winner: on 48 states")
-    drawn = ann.page.locator(".st-key-app-evidence_standings .js-plotly-plot").evaluate("(plot) => plot.data[0].x")
+    drawn = ann.page.locator(".st-key-app-evidence_ranking .js-plotly-plot").evaluate("(plot) => plot.data[0].x")
     assert drawn == pytest.approx(sorted(errors))
     for tab, key in (
         ("Scores", "Intervals"), ("Predictions", "app-evidence_residuals"), ("Curves", "app-evidence_curves"),

@@ -145,7 +145,7 @@ def test_any_csv_with_the_inputs_can_be_loaded():
 
 
 def test_what_a_browser_stores_comes_back_and_anything_else_is_refused_with_a_reason():
-    one = replace(kept("Ä \ud83d", TWO[1], 0.8, 3), id="x", place=4)
+    one = replace(kept("Ä \ud83d", TWO[1], 0.8, 3), id="x", position=4)
     found, place = read_stored(write_stored(one))
     assert (found.name, found.scenario, found.coverage, found.version, found.start) == (
         "Ä \ud83d", one.scenario, 0.8, 3, "OH",

@@ -29,11 +29,11 @@ def large():
 
 def test_few_rows_are_all_drawn_and_listed(model):
     assert Survey(model, model.rows).sample.tolist() == list(range(48))
-    assert model.some_records == model.rows.to_dict("records")
+    assert model.listed_records == model.rows.to_dict("records")
 
 
 def test_of_many_rows_lists_and_the_readout_show_a_part(large):
-    some = large.some_records
+    some = large.listed_records
     assert len(some) == N_SAMPLED
     assert some[1] == large.records[len(large.rows) // N_SAMPLED] == large.rows.to_dict("records")[40]
     assert json.dumps(some[1]) == json.dumps(large.records[40])

@@ -26,7 +26,7 @@ def nearest_rows(model: Model, X: FloatArray, k: int = 1) -> tuple[NDArray[np.in
         Of shape (n, k) [standard deviations of the inputs].
     """
     if len(model.X) > N_BACKGROUND:
-        distances, indices = model.tree.query(X / model.scale, k=range(1, k + 1))
+        distances, indices = model.search_tree.query(X / model.scale, k=range(1, k + 1))
         return indices, distances
     index_blocks: list[NDArray[np.intp]] = []
     distance_blocks: list[FloatArray] = []
@@ -56,7 +56,7 @@ def classify_support(model: Model, X: FloatArray, distances: ArrayLike) -> NDArr
         Of shape (n,): "near"; "far" above the 95th percentile of the rows' own distances; "very far" above the
         largest of them, or where the leverage is above that of every row.
     """
-    far, very_far = model.far
+    far, very_far = model.far_distances
     distances = np.asarray(distances)
     is_very_far = (distances > very_far) | (model.leverage(X) > model.most_leverage * (1 + 1e-9))
     return np.array(SUPPORT_LEVELS)[np.where(is_very_far, 2, distances > far)]

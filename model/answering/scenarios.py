@@ -41,7 +41,7 @@ class KeptScenario:
         Ends of the interval of the change; None where the model had no refits.
     id
         By which a browser's storage knows it, whatever it is called.
-    place
+    position
         Among the others in that storage.
     """
 
@@ -57,7 +57,7 @@ class KeptScenario:
     change_low: float | None
     change_high: float | None
     id: str = ""
-    place: int = 0
+    position: int = 0
 
 
 def clean_name(text: object, taken: Collection[str], otherwise: str = "Scenario") -> str:
@@ -90,11 +90,11 @@ def write_json(tray: Sequence[KeptScenario]) -> str:
 
 def write_stored(kept: KeptScenario) -> str:
     """Write a kept scenario as a browser stores it."""
-    return json.dumps(_to_record(kept) | {"place": kept.place})
+    return json.dumps(_to_record(kept) | {"place": kept.position})
 
 
 def read_stored(text: str) -> tuple["ReadScenario", int]:
-    """Read a kept scenario that a browser has stored, and its place among the others, with the care that a file gets.
+    """Read a kept scenario that a browser has stored, and its position, with the care that a file gets.
 
     Raises
     ------
@@ -105,8 +105,8 @@ def read_stored(text: str) -> tuple["ReadScenario", int]:
         raise DataError([f"It is longer than {_MAX_STORED:,} characters."])
     stored = load_json(text.encode(errors="replace"))
     scenario = _read_record(stored, "")
-    place = stored.get("place")
-    return scenario, place if isinstance(place, int) and abs(place) < 10**6 else 0
+    position = stored.get("place")
+    return scenario, position if isinstance(position, int) and abs(position) < 10**6 else 0
 
 
 def write_csv(tray: Sequence[KeptScenario]) -> bytes:
@@ -238,7 +238,7 @@ def move_scenario(tray: Sequence[KeptScenario], name: str, by: int) -> list[Kept
     if name in names:
         index = names.index(name)
         tray.insert(min(max(index + by, 0), len(tray) - 1), tray.pop(index))
-    return [replace(kept, place=place) for place, kept in enumerate(tray)]
+    return [replace(kept, position=position) for position, kept in enumerate(tray)]
 
 
 def rename_scenario(tray: Sequence[KeptScenario], old: str, text: str) -> tuple[list[KeptScenario], str]:

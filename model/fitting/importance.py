@@ -75,21 +75,21 @@ def losses_of(kept: NDArray[np.float64], y: NDArray[np.float64]) -> Losses:
     return dict(zip(("plain", *FEATURE_NAMES), rounded, strict=True))
 
 
-def importances(losses: Losses, places: ArrayLike) -> dict[str, Estimate]:
+def importances(losses: Losses, positions: ArrayLike) -> dict[str, Estimate]:
     """By how much the root mean square error of some rows rises without each input [unit of the target].
 
     Parameters
     ----------
     losses
         From `losses_of`.
-    places
+    positions
         Positions of the model's rows to judge by, at least two.
 
     Notes
     -----
     The standard error is over the rows, by the delta method.
     """
-    rows = np.asarray(places)
+    rows = np.asarray(positions)
     plain = losses["plain"][rows].astype(float)
     plain_rmse = np.sqrt(plain.mean())
     rises = {}

@@ -108,7 +108,7 @@ class Model:
         return Records(self.rows)
 
     @cached_property
-    def some_records(self) -> list[dict[str, Any]]:
+    def listed_records(self) -> list[dict[str, Any]]:
         """The records, or every n-th of many: what a list or a small picture can show."""
         step = 1 if len(self.rows) <= N_BACKGROUND else -(-len(self.rows) // N_SAMPLED)
         return self.rows.iloc[::step].to_dict("records")
@@ -158,14 +158,14 @@ class Model:
         return float(self.leverage(self.X).max())
 
     @cached_property
-    def tree(self) -> Any:
+    def search_tree(self) -> Any:
         """The rows as a search tree, in standard deviations."""
         from scipy.spatial import KDTree
 
         return KDTree(self.X / self.scale)
 
     @cached_property
-    def far(self) -> tuple[float, float]:
+    def far_distances(self) -> tuple[float, float]:
         """Distances above which a scenario is far and very far [standard deviations]: 95th percentile, largest."""
         return float(np.quantile(self.spacing, 0.95)), float(self.spacing.max())
 

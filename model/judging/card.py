@@ -90,8 +90,8 @@ def _code(text: str) -> str:
 
 def _directions(entry: Algorithm) -> list[str]:
     known = [column for column in FEATURES if column.direction] if entry.holds_directions else []
-    told = [f"{c.label.lower()} never {'lowers' if c.direction > 0 else 'raises'} the answer" for c in known]
-    return [f"- Built in: {'; '.join(told)}"] if told else []
+    directions = [f"{c.label.lower()} never {'lowers' if c.direction > 0 else 'raises'} the answer" for c in known]
+    return [f"- Built in: {'; '.join(directions)}"] if directions else []
 
 
 def _intervals(model: Model) -> Iterator[str]:

@@ -75,10 +75,10 @@ class Evidence:
     def scores(self) -> dict[str, Scores]:
         """Who -> scores on the candidate's rows: "candidate", "active" where known, and each baseline."""
         recorded = self.candidate.metadata.scores
-        found = {"candidate": recorded["model"]}
+        scores = {"candidate": recorded["model"]}
         if (active := self._judged.get("active")) is not None:
-            found["active"] = score_predictions(self.candidate.y, active, self.candidate.groups)
-        return found | {name: score for name, score in recorded.items() if name != "model"}
+            scores["active"] = score_predictions(self.candidate.y, active, self.candidate.groups)
+        return scores | {name: score for name, score in recorded.items() if name != "model"}
 
     @cached_property
     def difference(self) -> Difference | None:
@@ -129,13 +129,13 @@ class Evidence:
             Column name -> (values in the stored unit, before, after), each of shape (n_steps,).
         """
         x = np.array([scenario[name] for name in FEATURE_NAMES])
-        found = {}
+        curves = {}
         for i, column in enumerate(FEATURES):
             grid = np.array(column.grid)
             rows = np.tile(x, (len(grid), 1))
             rows[:, i] = grid
-            found[column.name] = grid, predict_rows(self.active, rows), predict_rows(self.candidate, rows)
-        return found
+            curves[column.name] = grid, predict_rows(self.active, rows), predict_rows(self.candidate, rows)
+        return curves
 
     def answers(self, scenario: dict[str, float]) -> tuple[float, float]:
         """What both answer to a scenario [unit of the target]."""

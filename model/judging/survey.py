@@ -60,17 +60,17 @@ class Survey:
         """
         return fit_regression(self.rows)
 
-    def without(self, places: Iterable[int]) -> Regression:
+    def without(self, indexes: Iterable[int]) -> Regression:
         """Least squares of these rows without some of them; raises as `regression` does."""
-        return fit_regression(self.rows.drop(index=list(places)))
+        return fit_regression(self.rows.drop(index=list(indexes)))
 
     @cached_property
     def at_random(self) -> Any:
         """Places of all rows, or of as many at random as a picture may draw."""
-        places = self.rows.index.to_numpy()
-        if len(places) <= N_DRAWN:
-            return places
-        return np.sort(np.random.default_rng(0).choice(places, N_DRAWN, replace=False))
+        indexes = self.rows.index.to_numpy()
+        if len(indexes) <= N_DRAWN:
+            return indexes
+        return np.sort(np.random.default_rng(0).choice(indexes, N_DRAWN, replace=False))
 
     @cached_property
     def sample(self) -> Any:

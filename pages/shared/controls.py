@@ -67,7 +67,7 @@ def find_start(model: Model, code: str) -> Start:
 @lru_cache(maxsize=4)
 def list_starts(model: Model) -> list[Start]:
     """List the typical start, then by name the rows that the sliders can show; if there are many, a part of them."""
-    rows = sorted(model.some_records, key=lambda row: row_name(str(row[ROW])))
+    rows = sorted(model.listed_records, key=lambda row: row_name(str(row[ROW])))
     starts = {
         str(row[ROW]): Start(str(row[ROW]), row_name(str(row[ROW])), _scenario_of(row), row[TARGET.name])
         for row in reversed(rows)

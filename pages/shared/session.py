@@ -174,7 +174,7 @@ RETRAIN_CANDIDATE = _key("retrain_candidate", "version to judge, as in the addre
 RETRAIN_CANCEL = _key("retrain_cancel", "button of each job", "queue_panel")
 
 # Evidence, on Retrain and Models
-EVIDENCE_STANDINGS = _key("evidence_standings", "picture", "evidence_panel")
+EVIDENCE_RANKING = _key("evidence_ranking", "picture", "evidence_panel")
 EVIDENCE_OBSERVED = _key("evidence_observed", "picture", "evidence_panel")
 EVIDENCE_RESIDUALS = _key("evidence_residuals", "picture", "evidence_panel")
 EVIDENCE_CURVES = _key("evidence_curves", "picture", "evidence_panel")

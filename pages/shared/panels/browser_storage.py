@@ -21,14 +21,14 @@ class _Stored(NamedTuple):
 
     id: str
     scenario: ReadScenario
-    place: int
+    position: int
     text: str
 
 
 def with_ids(more: list[KeptScenario], tray: list[KeptScenario]) -> list[KeptScenario]:
-    """Give each of more scenarios an id, and a place after those of the tray."""
-    first = max((kept.place for kept in tray), default=-1) + 1
-    return [replace(kept, id=secrets.token_hex(8), place=place) for place, kept in enumerate(more, first)]
+    """Give each of more scenarios an id, and a position after those of the tray."""
+    first = max((kept.position for kept in tray), default=-1) + 1
+    return [replace(kept, id=secrets.token_hex(8), position=position) for position, kept in enumerate(more, first)]
 
 
 def message_to_browser() -> dict[str, Any]:
@@ -85,9 +85,9 @@ def restore_from_browser(
             except DataError as error:
                 unreadable[id_] = error.problems[0]
                 continue
-            tray[id_] = replace(predicted, id=id_, place=stored.place)
+            tray[id_] = replace(predicted, id=id_, position=stored.position)
             state.setdefault(session.TRAY_AS_READ, {})[id_] = tray[id_], stored.text
-    state[session.TRAY] = sorted(tray.values(), key=lambda kept: kept.place)
+    state[session.TRAY] = sorted(tray.values(), key=lambda kept: kept.position)
     state[session.TRAY_UNREADABLE] = unreadable
     if text := _restored_in_words(
         len(tray) - n_before, n_beyond, unusable, is_other_tab=message.get("isOther") is True
@@ -109,15 +109,15 @@ def _read_entries(changed: Mapping[str, Any], unreadable: dict[str, str]) -> lis
             unreadable.pop(id_, None)
         except DataError as error:
             unreadable[id_] = error.problems[0]
-    return sorted(entries, key=lambda entry: (entry.place, entry.id))
+    return sorted(entries, key=lambda entry: (entry.position, entry.id))
 
 
 def _adopt_name_and_place(kept: KeptScenario, stored: _Stored, tray: Mapping[str, KeptScenario]) -> KeptScenario:
-    """Take name and place from the storage, but no name that another scenario has."""
+    """Take name and position from the storage, but no name that another scenario has."""
     taken_names = [session.NOW, *(scenario.name for scenario in tray.values() if scenario is not kept)]
     stored_name = stored.scenario.name
     name = clean_name(stored_name, taken_names, kept.name)
-    return replace(kept, place=stored.place, name=name if name == stored_name else kept.name)
+    return replace(kept, position=stored.position, name=name if name == stored_name else kept.name)
 
 
 def _restored_in_words(n_restored: int, n_beyond: int, unusable: set[int], *, is_other_tab: bool) -> str:

@@ -7,7 +7,7 @@ import streamlit as st
 
 from data.schema import ROW, ROWS, TARGET, row_name
 from model.judging.evidence import Evidence
-from model.judging.standings import Ranking
+from model.judging.ranking import Ranking
 from model.store import history
 from model.store.database import Store, StoreError
 from pages.shared import controls, door, session
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 _UNSEEN = f"Each {ROW} was predicted by fits that had not seen it; the mean of all rounds is drawn."
 
 
-def draw_evidence(evidence: Evidence, standings: Ranking | None = None) -> None:
+def draw_evidence(evidence: Evidence, ranking: Ranking | None = None) -> None:
     """Draw all of the evidence, one view at a time.
 
     Parameters
     ----------
-    standings
+    ranking
         Of the versions on the same rows, if there are several.
     """
     views = {
@@ -35,10 +35,10 @@ def draw_evidence(evidence: Evidence, standings: Ranking | None = None) -> None:
         "Curves": _draw_curves,
         "What would move": _draw_moves,
     }
-    if standings:
-        views = {"All candidates": lambda _: _draw_ranking(evidence, standings)} | views
+    if ranking:
+        views = {"All candidates": lambda _: _draw_ranking(evidence, ranking)} | views
     # Another set of tabs has a key of its own, also in the address.
-    key = session.EVIDENCE_OF_SEVERAL if standings else session.EVIDENCE
+    key = session.EVIDENCE_OF_SEVERAL if ranking else session.EVIDENCE
     for tab, draw in zip(st.tabs(list(views), key=key, bind="query-params"), views.values(), strict=True):
         if tab.open:
             with tab:
@@ -49,13 +49,13 @@ def _draw_picture(key: str, figure: "go.Figure", alt: str) -> None:
     st.plotly_chart(figure, key=key, alt=alt, config={"displaylogo": False})
 
 
-def _draw_ranking(evidence: Evidence, standings: Ranking) -> None:
-    st.markdown(verdicts.tie_in_words(standings, evidence.n_rows))
+def _draw_ranking(evidence: Evidence, ranking: Ranking) -> None:
+    st.markdown(verdicts.tie_in_words(ranking, evidence.n_rows))
     _draw_picture(
-        session.EVIDENCE_STANDINGS, evidence_charts.draw_standings(standings.table), "Typical miss of each candidate"
+        session.EVIDENCE_RANKING, evidence_charts.draw_ranking(ranking.table), "Typical miss of each candidate"
     )
     baseline = evidence.candidate.metadata.scores["mean"]
-    st.markdown(text_tables.to_markdown(verdicts.standings_table(standings, evidence.active.version, baseline)))
+    st.markdown(text_tables.to_markdown(verdicts.tabulate_ranking(ranking, evidence.active.version, baseline)))
     st.caption(f"Shaded: cannot be told apart from the best. MAE and RMSE in {TARGET.unit}. {standard_error_note()}")
 
 

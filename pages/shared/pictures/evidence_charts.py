@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from data.schema import FEATURES, ROW, TARGET, row_name
 from model.fitting.algorithms import ALGORITHMS
 from model.judging.evidence import Evidence
-from model.judging.standings import RankedVersion
+from model.judging.ranking import RankedVersion
 from model.store.history import Promotion
 from pages.shared.pictures.drawing import ACCENT, LEGEND, MUTED, POINT, Trace, axis_title, lay_out
 from pages.shared.words.verdicts import model_name
@@ -126,7 +126,7 @@ def draw_moves(evidence: Evidence) -> go.Figure:
     return lay_out([dots], 380, xaxis, yaxis)
 
 
-def draw_standings(table: Sequence[RankedVersion]) -> go.Figure:
+def draw_ranking(table: Sequence[RankedVersion]) -> go.Figure:
     """Draw several candidates by their typical miss with its standard error; those that tie are shaded."""
     labels = [f"{ALGORITHMS[ranked.algorithm].label}<br>version {ranked.version}" for ranked in table]
     values, errors = ([getattr(ranked.scores.mae, part) for ranked in table] for part in ("value", "standard_error"))

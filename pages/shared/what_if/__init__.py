@@ -121,7 +121,7 @@ def _sample(model: Model) -> str:
 @lru_cache(maxsize=4)
 def _rows(model: Model) -> dict[str, Any]:
     """What the page shows of the inputs and the rows, of many rows a part: the same for every answer of a model."""
-    records = model.some_records
+    records = model.listed_records
     rows = {
         "unit": TARGET.unit,
         "row": ROW,

@@ -15,7 +15,7 @@ from pages.shared.words.wording import escape
 
 if TYPE_CHECKING:
     from model.judging.evidence import Evidence
-    from model.judging.standings import Ranking
+    from model.judging.ranking import Ranking
     from model.queue.jobs import Job
     from model.store.versions import Version
 
@@ -165,14 +165,14 @@ def moves_in_words(evidence: "Evidence") -> str:
     )
 
 
-def tie_in_words(standings: "Ranking", n_rows: int) -> str:
+def tie_in_words(ranking: "Ranking", n_rows: int) -> str:
     """Say how many candidates tie with the best, and how far one chosen as the best can be expected to miss."""
-    best, *rest = standings.table
+    best, *rest = ranking.table
     n_tied = sum(candidate.is_tied for candidate in rest)
     name = ALGORITHMS[best.algorithm].label
     expected_miss = (
-        f"Chosen as the best of {len(standings.table)}, {name} can be expected to miss by "
-        f"{standings.corrected:.1f} on new {ROWS}, not by {best.scores.mae.value:.1f} ({TARGET.unit})."
+        f"Chosen as the best of {len(ranking.table)}, {name} can be expected to miss by "
+        f"{ranking.corrected:.1f} on new {ROWS}, not by {best.scores.mae.value:.1f} ({TARGET.unit})."
     )
     if n_tied == len(rest):
         return f"No clear winner: on {n_rows:,} {ROWS} the differences are within chance. {expected_miss}"
@@ -182,18 +182,18 @@ def tie_in_words(standings: "Ranking", n_rows: int) -> str:
     return f"On {n_rows:,} {ROWS} {sentence}{ties} (90 % intervals that hold for all pairs at once). {expected_miss}"
 
 
-def standings_table(standings: "Ranking", active: int, baseline: Scores) -> Rows:
+def tabulate_ranking(ranking: "Ranking", active: int, baseline: Scores) -> Rows:
     """Tabulate several candidates, the best first, and at the end the baseline that any of them must beat."""
     table = []
-    for candidate in standings.table:
+    for candidate in ranking.table:
         name = f"**Version {candidate.version}**{' (active)' if candidate.version == active else ''}"
         interval = f"{candidate.difference.low:+z.1f} to {candidate.difference.high:+z.1f}"
-        distance = "the best" if candidate is standings.table[0] else interval + (", tied" if candidate.is_tied else "")
-        table.append(_standings_row(f"{name}, {ALGORITHMS[candidate.algorithm].label}", candidate.scores, distance))
-    return [*table, _standings_row(capitalise(ALGORITHMS["mean"].label), baseline, "–")]
+        distance = "the best" if candidate is ranking.table[0] else interval + (", tied" if candidate.is_tied else "")
+        table.append(_ranking_row(f"{name}, {ALGORITHMS[candidate.algorithm].label}", candidate.scores, distance))
+    return [*table, _ranking_row(capitalise(ALGORITHMS["mean"].label), baseline, "–")]
 
 
-def _standings_row(name: str, scores: Scores, distance: str) -> dict[str, str]:
+def _ranking_row(name: str, scores: Scores, distance: str) -> dict[str, str]:
     texts = (
         f"{estimate.value:z.{digits}f}{_PLUS_MINUS}{estimate.standard_error:.{digits}f}"
         for estimate, digits in ((scores.mae, 1), (scores.rmse, 1), (scores.r2, 2))

@@ -47,7 +47,7 @@ def answer_in_words(model: Model, answer: Prediction) -> str:
 
 def _how_far(model: Model, answer: Prediction) -> str:
     """Say which limit a scenario is beyond."""
-    if answer.nearest[0].distance > model.far[1]:
+    if answer.nearest[0].distance > model.far_distances[1]:
         return f", farther than any {ROW} is from its nearest neighbour"
     if answer.support == "far":
         return f", farther than 95 % of the {ROWS} are from their nearest neighbour"

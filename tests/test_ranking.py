@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from model.fitting.scores import Estimate, Scores, compare_mae
-from model.judging.standings import RankedVersion, Ranking, compare_with_best
+from model.judging.ranking import RankedVersion, Ranking, compare_with_best
 from pages.shared.words import verdicts
 
 N = 48

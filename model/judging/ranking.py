@@ -122,7 +122,7 @@ def compare_with_best(
     drawn, sums, sizes = _samples(errors, groups)
     means = (drawn @ sums) / (drawn @ sizes)[:, None]  # (n_samples, n_models)
     pairs = list(combinations(range(len(predictions)), 2))
-    excess = [sums[:, one] - sums[:, other] for one, other in pairs]
+    excess = [sums[:, first] - sums[:, second] for first, second in pairs]
     n_errors = _largest(np.column_stack(excess), sizes, drawn, level) if pairs else 0.0
     differences = []
     for each in predictions:
