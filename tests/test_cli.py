@@ -90,6 +90,11 @@ def test_an_unknown_flag_or_command_exits_with_2_and_a_message(arguments):
     assert "usage: python -m model" in done.stderr
 
 
+def figures(record):
+    """All numbers in nested dictionaries, in their order."""
+    return [each for part in record.values() for each in (figures(part) if isinstance(part, dict) else [part])]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("n_trees", [10, pytest.param(None, marks=pytest.mark.soak)], ids=["few trees", "shipped"])
 def test_training_again_gives_identical_predictions_scores_and_residuals(project, model, rows, n_trees):
@@ -109,7 +114,10 @@ def test_training_again_gives_identical_predictions_scores_and_residuals(project
     after = again.metadata.to_record()
     changed = {name for name in before if before[name] != after[name]}
     assert (again.predictions == model.predictions).all()
-    assert changed <= {"trained_at", "model_sha256", "libraries"}
+    rounded = set() if n_trees else {"scores", "mae_difference"}  # shipped from another processor: its last bits differ
+    assert changed <= {"trained_at", "model_sha256", "libraries"} | rounded
+    for name in rounded:
+        assert figures(after[name]) == pytest.approx(figures(before[name]), rel=1e-9)
 
 
 def test_change_prints_what_the_interface_answers(model):
