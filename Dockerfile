@@ -28,7 +28,7 @@ COPY server.py streamlit_app.py ./
 # What is trained and promoted outlives the container: docker run -v petrol:/data
 # Some platforms choose the user, of group 0, which may do there what its owner may.
 RUN useradd --uid 10001 --no-create-home petrol && mkdir /data && chown 10001:0 /data && chmod g=u /data
-ENV PETROL_STORE_URL=sqlite:////data/store.db
+ENV PETROL_STORE_URL=sqlite:////data/store.db XDG_STATE_HOME=/data
 VOLUME /data
 USER 10001
 

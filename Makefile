@@ -8,6 +8,8 @@ PORT   ?= 8501
 HOST   := $(or $(PETROL_HOST),127.0.0.1)
 BIN    := .venv/bin
 UV     := $(BIN)/uv
+TABLE  ?=
+WITH_TABLE := $(if $(TABLE),PETROL_TABLE="$(abspath $(TABLE))")
 
 export PYTHONDONTWRITEBYTECODE :=  # or each of a hundred processes of the tests would compile the project anew
 
@@ -16,8 +18,8 @@ export PYTHONDONTWRITEBYTECODE :=  # or each of a hundred processes of the tests
 help:  ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-run: .venv/app  ## start the app on http://localhost:8501 (PORT=... for another)
-	PETROL_HOST=$(HOST) PORT=$(PORT) $(BIN)/python server.py
+run: .venv/app  ## start the app on http://localhost:8501 (PORT=... for another; TABLE=folder for another table)
+	PETROL_HOST=$(HOST) PORT=$(PORT) $(WITH_TABLE) $(BIN)/python server.py
 
 test: .venv/dev lint  ## everything: style, unit tests, browser tests; what a store has a part in on PostgreSQL, too
 	$(BIN)/python -m tests
@@ -36,8 +38,8 @@ format: .venv/dev  ## put the code in shape
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-train: .venv/app  ## train the default model again and keep it
-	$(BIN)/python -m model train
+train: .venv/app  ## train the default model again and keep it (TABLE=folder)
+	$(WITH_TABLE) $(BIN)/python -m model train
 
 bench: .venv/dev  ## measure speed and memory
 	$(BIN)/python -m tests.chromium

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import os
 import re
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -21,6 +22,8 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Mount
 from streamlit import config
 
+from data.schema import FOLDER
+from model.fitting import artifact, kept_in
 from pages.shared import door, what_if
 from pages.shared.panels import uploads
 from web import api, metrics_endpoint, origins, record
@@ -86,11 +89,21 @@ async def _answer_failure(request: Request, error: Exception) -> PlainTextRespon
     return PlainTextResponse("Something is wrong with this program.\n", 500, security_headers(_ancestors))
 
 
+def _train_first() -> None:
+    """Train the model of a table that has none yet, and show how far that is."""
+    if not (kept_in.FOLDER / artifact.RECORD).exists():
+        print(f"{FOLDER} has no model yet. Training one.", file=sys.stderr)
+        done = subprocess.run([sys.executable, "-m", "model", "train"], cwd=_SCRIPT.parent, check=False)
+        if done.returncode:
+            sys.exit(done.returncode)
+
+
 def main() -> None:
     """Serve the app at PETROL_HOST and PORT until told to end."""
     port = os.environ.get("PORT") or "8501"
     if not re.fullmatch(r"[1-9][0-9]{0,4}", port) or int(port) >= 2**16:
         sys.exit(f"PORT: {port!r} is no port. Write a number from 1 to 65535, such as 8501.")
+    _train_first()
     # Not HOST: some shells set it to the machine's name, which would open the app to its network.
     host = os.environ.get("PETROL_HOST") or "127.0.0.1"
     # Streamlit has set up the log; uvicorn would remove its handlers, and log nothing.

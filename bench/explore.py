@@ -131,7 +131,7 @@ def large_figures(figure, chrome, folder, n_rows=100_000):
     """
     keep = shutil.ignore_patterns(".git", ".venv", "tests", "bench", "docs", "__pycache__", ".*_cache")
     project = Path(shutil.copytree(ROOT, folder / "project", ignore=keep))
-    many_rows(n_rows).to_csv(project / "data" / "petrol_consumption.csv", index=False)
+    many_rows(n_rows).to_csv(project / "data" / "petrol" / "rows.csv", index=False)
     train = "from data.load import load_rows; from model.fitting.train import train; "
     train += (
         "from model.fitting.artifact import save; save(train(load_rows(), make_recipe('least_squares'), n_repeats=1))"

@@ -3,14 +3,10 @@
 import re
 from collections.abc import Iterable
 
-from data.schema import COLUMNS, INPUT_PREFIX, ROW, ROW_ALIASES
+from data.column import INPUT_PREFIX, fold
+from data.schema import COLUMNS, ROW, ROW_ALIASES
 
 _UNIT = re.compile(r"\s*[(\[]([^()\[\]]*)[)\]]\s*$")
-
-
-def fold(header: object) -> str:
-    """Take case, spaces and signs out of a header, so that ``Paved_Roads`` and ``paved roads `` are equal."""
-    return re.sub(r"[^a-z0-9]+", "_", str(header).lower()).strip("_")
 
 
 def unit_in(header: str) -> str:

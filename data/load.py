@@ -4,7 +4,6 @@ import csv
 import hashlib
 import io
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +11,7 @@ import numpy as np
 from data.cells import unescape_column
 from data.errors import DataError
 from data.outliers import describe_outliers, describe_summary_rows
-from data.schema import COLUMNS, FEATURE_NAMES, ROW, TARGET
+from data.schema import COLUMNS, FEATURE_NAMES, FOLDER, ROW, TARGET
 from data.table import Source, TableError, read_numbers, read_table
 from data.text import MAX_BYTES
 
@@ -24,7 +23,7 @@ _ROWS_PER_DIGEST = 50_000
 _FIGURES = [*FEATURE_NAMES, TARGET.name]
 _N_NAMED = 10  # rows listed by number; of more, only how many
 EXPECTED = ", ".join((ROW, *(column.name for column in COLUMNS)))
-SHIPPED = Path(__file__).with_name("petrol_consumption.csv")
+SHIPPED = FOLDER / "rows.csv"
 
 
 def load_rows(

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from data.headers import fold, unit_in, without_unit
+from data.column import fold
+from data.headers import unit_in, without_unit
 from data.schema import COLUMNS, ROW, Column
 
 if TYPE_CHECKING:

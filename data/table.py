@@ -6,9 +6,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from data.column import fold
 from data.errors import DataError, FileProblems
 from data.excel import is_excel, read_sheet
-from data.headers import fold, match_headers, unit_in
+from data.headers import match_headers, unit_in
 from data.layout import BLANK, detect_layout, require_header, require_table
 from data.parquet import is_parquet, read_columns
 from data.schema import COLUMNS, ROW, Column
@@ -33,7 +34,7 @@ _DECIMALS = {
 }
 _AMBIGUOUS = r"[+-]?[1-9][0-9]{0,2}[.,][0-9]{3}"
 _MIN_VALUES = 4  # values needed to judge a column as a whole
-_MISSING = ("nan", "na", "n/a", "n.a.", "#n/a", "null", "none", "missing", "?", ".", "..", "-", "–", "—")
+MISSING = ("nan", "na", "n/a", "n.a.", "#n/a", "null", "none", "missing", "?", ".", "..", "-", "–", "—")
 _CURE = {
     ".": "Use a point for decimals.",
     ",": "This file writes decimals with a comma: write all of them so.",
@@ -174,7 +175,7 @@ def _parse_table(
 ) -> Table:
     overflow: dict[int, str] = {}
     if is_parquet(raw):
-        header, cells = read_columns(raw, wanted, problems, needs_all=bool(columns))
+        header, cells = read_columns(raw, wanted, problems, needs_all=bool(columns) or not wanted)
         separator = ","
     else:
         text = decode(raw, remarks)
@@ -191,7 +192,7 @@ def _parse_table(
     cure = "A number with a comma needs quotation marks."
     problems.add_rows(list(overflow), "", lambda row: f'{beyond} "{overflow[row]}". {cure}')
     names = _match_columns(header, columns)
-    positions = _find_positions(header, names, wanted, problems)
+    positions = _find_positions(header, names, wanted, problems) if wanted else {}
     if not len(cells):
         problems.add(1, "The file has a header and no rows. Add at least one row.")
     if len(cells.columns) != len(header):  # some columns of a Parquet file were not read
@@ -209,6 +210,20 @@ def _parse_table(
     ignored = [title for title, name in zip(header, names, strict=True) if title and not name]
     decimal, shows_decimal = _detect_decimal(cells, positions, wanted, separator)
     return Table(cells, whole_rows, positions, separator, decimal, shows_decimal, problems, remarks, ignored)
+
+
+def read_any_columns(source: Source) -> Table:
+    """Read a file of whatever columns; in ``positions`` each has its own index, as text, for its name.
+
+    Raises
+    ------
+    DataError
+        As `read_table`.
+    """
+    table = read_table(source, ())
+    positions = {str(index): index for index in range(table.cells.shape[1])}
+    decimal, shows_decimal = _detect_decimal(table.cells, positions, positions, table.separator)
+    return replace(table, positions=positions, decimal=decimal, shows_decimal=shows_decimal, ignored=[])
 
 
 def _match_columns(header: list[str], columns: Mapping[str, str | int] | None) -> list[str | None]:
@@ -341,7 +356,7 @@ def read_numbers(table: Table, column: Column) -> "pd.Series[float]":
         return _CURE[decimal] if {",", "."} & set(cells[row]) else column.limits
 
     bad_cells = cells[~is_number & ~is_ambiguous & (cells != "")]
-    is_missing = bad_cells.str.lower().isin(_MISSING)
+    is_missing = bad_cells.str.lower().isin(MISSING)
     report(cells.index[cells == ""], lambda row: f"the cell is empty. {column.limits}")
     report(
         cells.index[is_ambiguous],

@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 
 VIEWS = ("One at a time", "Columns", "All pairs", "Influential states", "What matters", "About the data")
 NAMES = [column.name for column in COLUMNS]
-with (ROOT / "data" / "petrol_consumption.csv").open(encoding="utf-8") as file:
+with (ROOT / "data" / "petrol" / "rows.csv").open(encoding="utf-8") as file:
     CSV = list(csv.DictReader(file))
 TABLE = np.array([[float(row[name]) for name in NAMES] for row in CSV])
 X, Y = TABLE[:, :4], TABLE[:, 4]

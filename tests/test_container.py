@@ -171,7 +171,7 @@ def test_the_health_check_asks_for_a_prediction_and_fails_where_there_is_none(se
 
     assert check(free_port()) != 0
     assert check(urlsplit(server).port) == 0
-    (project / "data" / "petrol_consumption.csv").unlink()
+    (project / "data" / "petrol" / "rows.csv").unlink()
     empty, port = f"sqlite:///{tmp_path}/empty.db", free_port()
     with running_server(log=tmp_path / "log", port=port, cwd=project, PETROL_STORE_URL=empty):
         assert check(port) != 0

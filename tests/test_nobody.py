@@ -51,6 +51,24 @@ def test_a_user_without_a_name_gets_help_and_hears_what_cannot_be_written(as_nob
     assert f"error: {ROOT}/model/petrol.joblib.part cannot be written (Permission denied)." in refused.stderr
 
 
+def test_a_table_whose_folder_cannot_be_written_is_kept_where_the_app_may_write(as_nobody):
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        shutil.copytree(ROOT / "data" / "petrol", folder / "mine")
+        (folder / "state").mkdir()
+        shutil.chown(folder / "state", UID, UID)
+        folder.chmod(0o755)
+        environment = os.environ | {"PETROL_TABLE": str(folder / "mine"), "XDG_STATE_HOME": str(folder / "state")}
+        for command in (("train", "--algorithm", "mean"), ("list",)):
+            done = subprocess.run(
+                [*as_nobody, "model", *command], capture_output=True, text=True, cwd=ROOT, env=environment, check=False
+            )
+            assert done.returncode == 0, done.stderr
+        kept = {path.name for path in (folder / "state" / "petrol" / "mine").iterdir()}
+        assert kept >= {"model.joblib", "model.json", "model.npz", "store.db"}
+        assert {path.name for path in (folder / "mine").iterdir()} == {"table.toml", "rows.csv"}
+
+
 def test_a_user_without_a_name_stands_in_the_record_as_a_number(as_nobody, rows):
     with tempfile.TemporaryDirectory() as name:
         store = history.open_store(f"sqlite:///{name}/store.db")

@@ -144,7 +144,7 @@ def test_a_value_is_odd_where_a_person_would_say_so(rows, column, value, is_odd)
     assert [text.startswith(f"row 7, {column}: ") for text in warnings] == [True] * is_odd
 
 
-LINES = (ROOT / "data" / "petrol_consumption.csv").read_text(encoding="utf-8").splitlines()
+LINES = (ROOT / "data" / "petrol" / "rows.csv").read_text(encoding="utf-8").splitlines()
 SAME = {
     "a title and a comment above": "\n".join(["Petrol in 48 states", "", "# a table of 1972; units below", *LINES]),
     "an empty header line above": "\n".join([",,,,,", *LINES]),

@@ -74,7 +74,7 @@ def test_a_damaged_model_is_refitted_before_anybody_asks_and_the_page_and_the_lo
 
 
 def test_damaged_data_end_in_a_message_and_not_in_a_stack_trace(project, browser, tmp_path):
-    file = project / "data" / "petrol_consumption.csv"
+    file = project / "data" / "petrol" / "rows.csv"
     file.write_text(file.read_text().replace("ME,9,", "ME,nine,"))
     with running_server(cwd=project, log=tmp_path / "log") as url:
         page = browser.new_page()

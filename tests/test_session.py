@@ -12,8 +12,9 @@ import pytest
 from playwright.sync_api import expect
 from streamlit.testing.v1 import AppTest
 
+from data.definition import FILE, read_definition
 from data.errors import DataError
-from data.schema import FEATURES, Column
+from data.schema import FEATURES, FOLDER
 from pages.shared import session
 from tests.conftest import ROOT, running_server
 from tests.what_if_page import DEFAULTS, number, slider, type_into
@@ -135,11 +136,13 @@ def test_whatever_a_page_keeps_is_an_inputs_or_the_apps_own(page):
 
 
 @pytest.mark.parametrize("name", ["app.tray", "input.version", "petrol tax", "petrol-tax", "1st", "_tax", "größe", ""])
-def test_a_column_cannot_be_called_what_a_key_of_the_app_can(name):
-    texts = {"label": "", "short_label": "", "unit": "", "template": "", "help": ""}
-    with pytest.raises(DataError, match="Begin with a letter, and use only letters from A to Z, digits and") as caught:
-        Column(name=name, minimum=0, maximum=1, decimals=0, **texts)
-    assert repr(name) in str(caught.value)
+def test_a_column_cannot_be_called_what_a_key_of_the_app_can(name, tmp_path):
+    text = (FOLDER / FILE).read_text(encoding="utf-8")
+    (tmp_path / FILE).write_text(text.replace('name = "petrol_tax"', f'name = "{name}"'), encoding="utf-8")
+    cure = "is empty" if not name else "Begin with a letter, and use only letters from A to Z, digits and underscores"
+    with pytest.raises(DataError, match=cure) as caught:
+        read_definition(tmp_path)
+    assert "input 1 " in str(caught.value)
 
 
 def test_an_input_gives_way_in_an_address_to_what_is_the_apps_there():
@@ -179,10 +182,10 @@ def test_an_address_of_the_first_release_opens_what_it_did(page, address, shown)
 def renamed(project_of, tmp_path_factory):
     """Return a copy of the project whose inputs have names of the app's, with a model that is quick to train."""
     project = project_of(tmp_path_factory.mktemp("renamed"))
-    for path in (project / "data" / "schema.py", project / "data" / "petrol_consumption.csv"):
+    for path in (project / "data" / "petrol" / name for name in ("table.toml", "rows.csv")):
         text = path.read_text(encoding="utf-8")
         for old, new in RENAMED.items():
-            text = text.replace(f'name="{old}"', f'name="{new}"') if path.suffix == ".py" else text.replace(old, new, 1)
+            text = text.replace(f'"{old}"', f'"{new}"') if path.suffix == ".toml" else text.replace(old, new, 1)
         path.write_text(text, encoding="utf-8")
     run(
         project,

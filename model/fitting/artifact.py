@@ -19,6 +19,7 @@ from model.fitting.algorithms import BASELINES
 from model.fitting.errors import ModelError, explaining_trouble
 from model.fitting.evaluate import FloatArray
 from model.fitting.importance import KINDS, Losses
+from model.fitting.kept_in import FOLDER, STEM
 from model.fitting.metadata import Metadata
 from model.fitting.recipe import make_recipe
 from model.fitting.refits import Refits, make_refits
@@ -27,8 +28,7 @@ from model.fitting.train import Model, answers_probes, fit, train
 if TYPE_CHECKING:
     import pandas as pd
 
-FOLDER = Path(__file__).parents[1]
-PICKLED, RECORD, REFITS = "petrol.joblib", "petrol.json", "petrol.npz"
+PICKLED, RECORD, REFITS = (f"{STEM}.{suffix}" for suffix in ("joblib", "json", "npz"))
 _LOG = logging.getLogger(__name__)
 _ONE_ROUND = "scored on one round of folds instead of ten."
 _REFITTED = "The same recipe was fitted anew on the same data."
@@ -44,7 +44,7 @@ class Kept(NamedTuple):
 
 
 def save(model: Model, folder: Path = FOLDER) -> list[Path]:
-    """Write ``petrol.joblib``, its refits ``petrol.npz`` and their sidecar ``petrol.json``, each in one step.
+    """Write the pickled pipeline, its refits and their sidecar, each in one step.
 
     Parameters
     ----------

@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 _MAX_LEAVES = 64  # the bits of a set
+_MAX_BYTES = 2**27  # of all tables; a forest that needs more predicts by itself
+_MAX_CODES = 2**62  # that an integer can tell apart
 _BLOCK = 128  # rows at a time, few enough for their data to stay in the processor's cache
 
 
@@ -62,7 +64,7 @@ class ForestTables:
     Raises
     ------
     ValueError
-        If a tree has more than 64 leaves.
+        If a tree has more than 64 leaves, or the tables would be too large.
     """
 
     def __init__(self, forest: Any) -> None:
@@ -78,6 +80,9 @@ class ForestTables:
             np.concatenate([getattr(tree, name) for tree in trees]) for name in ("feature", "threshold")
         )
         self._cuts = [np.unique(threshold[feature == i]) for i in range(forest.n_features_in_)]
+        n_bytes = sum(len(cuts) + 1 for cuts in self._cuts) * len(trees) * np.dtype(self._bitset).itemsize
+        if n_bytes > _MAX_BYTES:
+            raise ValueError(f"The tables would take {n_bytes:,} bytes, more than {_MAX_BYTES:,}.")
         self._possible = [np.full((len(cuts) + 1, len(trees)), ~self._bitset(0)) for cuts in self._cuts]
         self._values = np.zeros((len(trees), _MAX_LEAVES))
         self._first_leaf = np.arange(len(trees), dtype=np.int32) * _MAX_LEAVES
@@ -116,9 +121,14 @@ class ForestTables:
         X = X.astype(np.float32)  # as the trees do
         intervals = [np.searchsorted(cuts, column) for cuts, column in zip(self._cuts, X.T, strict=True)]
         # Rows in the same intervals end in the same leaves: look them up once.
-        shape = [len(cuts) + 1 for cuts in self._cuts]
-        distinct, inverse = np.unique(np.ravel_multi_index(intervals, shape), return_inverse=True)
-        distinct_intervals = np.unravel_index(distinct, shape)
+        codes, n_codes = intervals[0], len(self._cuts[0]) + 1
+        for interval, cuts in zip(intervals[1:], self._cuts[1:], strict=True):
+            if n_codes * (len(cuts) + 1) > _MAX_CODES:  # of many inputs: number those anew that occur
+                present, codes = np.unique(codes, return_inverse=True)
+                n_codes = len(present)
+            codes, n_codes = codes * (len(cuts) + 1) + interval, n_codes * (len(cuts) + 1)
+        distinct, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
+        distinct_intervals = [interval[first] for interval in intervals]
         blocks = [
             self._predict_intervals([interval[start : start + _BLOCK] for interval in distinct_intervals])
             for start in range(0, len(distinct), _BLOCK)

@@ -122,7 +122,7 @@ class Model:
     @cached_property
     def background(self) -> FloatArray:
         """Rows that stand for "not known" in contributions: all, or a random few of many, always the same."""
-        if len(self.X) <= N_BACKGROUND:
+        if len(self.X) <= N_SAMPLED:
             return self.X
         return np.random.default_rng(0).choice(self.X, N_SAMPLED, replace=False)
 

@@ -274,9 +274,9 @@ def _versions() -> dict[str, str]:
 
 
 def checksum_of(project: Path) -> str:
-    """Return a checksum of the code in a folder that a result depends on."""
-    files = (path for name in ("data", "model") for path in sorted((project / name).rglob("*.py")))
-    texts = (path.read_text(encoding="utf-8") for path in files)
+    """Return a checksum of the code and the table in a folder that a result depends on."""
+    paths = (path for name in ("data", "model") for path in sorted((project / name).rglob("*")))
+    texts = (path.read_text(encoding="utf-8") for path in paths if path.suffix in (".py", ".toml"))
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:8]
 
 

@@ -11,6 +11,7 @@ from threading import Lock
 
 from sqlalchemy import ColumnElement, and_, or_, update
 
+from data.schema import FOLDER, TABLE_SETTING
 from model.queue.jobs import (
     EXIT_NOT_SAVED,
     Job,
@@ -66,7 +67,8 @@ class Dispatcher:
 
     def _start(self, store: Store, number: int) -> int | None:
         command = [sys.executable, "-m", "model.queue.worker", str(number)]
-        project_folder, environment = Path(__file__).parents[2], {**os.environ, STORE_SETTING: store.url}
+        project_folder = Path(__file__).parents[2]
+        environment = {**os.environ, STORE_SETTING: store.url, TABLE_SETTING: str(FOLDER)}
         with self._lock:
             if not self._is_closed:
                 try:

@@ -17,12 +17,13 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from data.errors import DataError
 from data.load import EXPECTED
 from model.fitting.errors import ModelError
+from model.fitting.kept_in import FOLDER
 from model.store.migrations import migrate
 from model.store.mounts import network_file_system
 from model.store.tables import LOCKED_CODES, METADATA, SCHEMA, SCHEMA_VERSION, engine_of
 
 _UNWRITABLE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
-DEFAULT_URL = f"sqlite:///{(Path(__file__).parents[1] / 'store.db').as_posix()}"
+DEFAULT_URL = f"sqlite:///{(FOLDER / 'store.db').as_posix()}"
 STORE_SETTING = "PETROL_STORE_URL"
 _URL_FORMS = "sqlite:////folder/store.db, or postgresql+psycopg://user:password@host/database"
 _HARMLESS = re.compile(r"No module named|import of|\S+ is not one of")  # reasons that repeat nothing of the address
@@ -54,7 +55,7 @@ class Store:
     Parameters
     ----------
     url : str, optional
-        Of the database, as SQLAlchemy writes it; from ``PETROL_STORE_URL``, else a file beside this package.
+        Of the database, as SQLAlchemy writes it; from ``PETROL_STORE_URL``, else a file beside the kept model.
     create : bool, default=True
         Whether to create one if there is none.
 

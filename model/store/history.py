@@ -10,7 +10,8 @@ from sqlalchemy import ColumnElement, Connection, Table, delete, func, insert, n
 
 from data.errors import DataError
 from data.load import SHIPPED, load_rows
-from model.fitting import artifact
+from data.schema import IS_SHIPPED
+from model.fitting import artifact, kept_in
 from model.fitting.errors import DamagedError, ModelError, explaining_trouble
 from model.fitting.train import Model
 from model.store.database import Store, StoreError
@@ -26,6 +27,7 @@ from model.store.versions import (
     read_version,
 )
 
+_FIRST = "Shipped with the app." if IS_SHIPPED else "The first model of the table."
 OVERTAKEN = "Version {} became active meanwhile. Look at the evidence against it, then decide."
 
 
@@ -47,7 +49,7 @@ def open_store(url: str | None = None, *, create: bool = True) -> Store:
     errors are those of `model.store.database.Store`.
     """
     store = Store(url, create=create)
-    files = (artifact.FOLDER / artifact.RECORD, SHIPPED)
+    files = (kept_in.FOLDER / artifact.RECORD, SHIPPED)
     checksum = hashlib.sha256(b"\0".join(path.read_bytes() if path.exists() else b"" for path in files)).hexdigest()
     count_shipped = select(func.count()).where(MODEL_VERSION.c.shipped == checksum)
     with store.reading() as connection:
@@ -57,7 +59,7 @@ def open_store(url: str | None = None, *, create: bool = True) -> Store:
         model, content = artifact.load(load_rows()), None
         if not model.notice:  # else it was fitted anew and is in no file
             with explaining_trouble("The shipped model"):
-                content = (artifact.FOLDER / artifact.PICKLED).read_bytes()
+                content = (kept_in.FOLDER / artifact.PICKLED).read_bytes()
     except (DataError, ModelError):
         return store  # nothing that is shipped can be stored; whoever asks for a model is told
     with store.writing() as connection:
@@ -68,7 +70,7 @@ def open_store(url: str | None = None, *, create: bool = True) -> Store:
             if model.refits:
                 add_refits(connection, model.metadata.data.sha256, model.refits)
             if not connection.execute(select(func.count()).select_from(PROMOTION)).scalar():
-                values = {"version_id": number, "by": THE_APP, "reason": "Shipped with the app."}
+                values = {"version_id": number, "by": THE_APP, "reason": _FIRST}
                 connection.execute(insert(PROMOTION).values(values))
     return store
 

@@ -1,0 +1,134 @@
+"""A table drafted from a file of any columns."""
+
+import io
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from data.__main__ import main
+from data.definition import FILE, read_definition
+from data.describe import draft_table, write_toml
+from data.errors import DataError
+from tests.conftest import ROOT
+
+CARS = """\
+model,weight (lb),cylinders,power,colour,made in,mpg
+Ant,1600.5,4,?,red,US,38.0
+Bee,2200.0,4,65,green,US,31.5
+Cat,2800.0,6,95,blue,US,22.25
+Dog,3500.0,6,NA,red,US,18.0
+Elk,4300.0,8,150,green,US,14.0
+Fox,5140.0,8,190,blue,US,11.5
+"""
+
+
+def drafted(folder, text, target, **options):
+    """Draft a table from a text, write its definition and read it back."""
+    draft = draft_table(text if isinstance(text, bytes) else text.encode(), target, **options)
+    (folder / FILE).write_text(write_toml(draft, "Drafted"), encoding="utf-8")
+    return draft, read_definition(folder)
+
+
+def test_a_draft_is_complete_and_says_what_it_left_out_and_why(tmp_path):
+    draft, definition = drafted(tmp_path, CARS, "mpg", names="model", drop_missing=True)
+    assert [column.name for column in definition.inputs] == ["weight", "cylinders", "power"]
+    assert [column.unit for column in definition.inputs] == ["lb", "", ""]
+    assert draft.left_out == {"colour": "it is text, of 3 kinds", "made in": "it is 'US' in every row"}
+    assert draft.n_dropped == 2
+    assert list(draft.rows["model"]) == ["Bee", "Cat", "Elk", "Fox"]
+    assert definition.row == "model"
+    assert definition.target.decimals == 1
+
+
+def test_rows_with_missing_values_are_counted_and_only_left_out_where_that_is_asked_for():
+    with pytest.raises(DataError, match=r"A value is missing in rows 2, 5\. Fill them in, or add --drop-missing"):
+        draft_table(CARS.encode(), "mpg", names="model")
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("price", "--target price: no column of that title; the header has: model, weight"),
+        ("colour", "--target colour: it is text, of 3 kinds. Name a column of numbers that vary."),
+        ("made in", "--target made in: it is 'US' in every row."),
+    ],
+)
+def test_a_target_that_cannot_be_one_is_refused_with_what_there_is(target, said):
+    with pytest.raises(DataError) as caught:
+        draft_table(CARS.encode(), target, names="model", drop_missing=True)
+    assert str(caught.value).startswith(said)
+
+
+@pytest.mark.parametrize("scale", [1e-5, 0.01, 0.37, 1.0, 12.0, 4567.0, 1e6])
+@pytest.mark.parametrize("low", [-0.8, 0.0, 0.1, 3.0])
+def test_a_slider_has_round_ends_around_all_values_and_positions_enough(tmp_path, scale, low):
+    values = (low + np.random.default_rng(1).random(80)) * scale
+    text = pd.DataFrame({"x": values, "y": values[::-1]}).to_csv(index=False)
+    _, definition = drafted(tmp_path, text, "y")
+    (column,) = definition.inputs
+    assert column.low <= values.min() < values.max() <= column.high
+    assert 50 <= column.n_steps <= 202
+    assert column.high - column.low <= 1.1 * (values.max() - values.min())
+    assert float(f"{column.step:.2g}") == column.step
+    assert abs(column.default - np.median(values)) <= column.step
+    assert column.minimum <= column.low
+    assert column.maximum >= column.high
+
+
+def test_whole_numbers_have_whole_steps(tmp_path):
+    text = pd.DataFrame({"x": [3, 4, 5, 6, 8] * 4, "y": range(1, 40, 2)}).to_csv(index=False)
+    _, definition = drafted(tmp_path, text, "y")
+    assert definition.inputs[0].grid == [3, 4, 5, 6, 7, 8]
+
+
+def test_a_column_that_numbers_the_rows_is_no_input(tmp_path):
+    text = pd.DataFrame({"": range(1, 21), "x": np.arange(20.0) ** 2, "y": np.arange(20.0) ** 3}).to_csv(index=False)
+    draft, _ = drafted(tmp_path, text, "y")
+    assert draft.left_out == {"column 1": "it numbers the rows"}
+
+
+def test_two_titles_that_would_have_one_name_have_two(tmp_path):
+    text = "a b,A_B,1st,名前,y\n" + "".join(f"{i},{i * i},{-i},{i % 7},{i + 0.5}\n" for i in range(3, 30))
+    _, definition = drafted(tmp_path, text, "y")
+    assert [column.name for column in definition.inputs] == ["a_b", "a_b_2", "input_1st", "input"]
+    assert definition.inputs[-1].label == "名前"
+
+
+def test_the_same_rows_give_the_same_draft_from_csv_excel_and_parquet(tmp_path):
+    rows = pd.read_csv(io.StringIO(CARS)).drop(columns=["power"])
+    parquet = io.BytesIO()
+    rows.to_parquet(parquet)
+    semicolons = rows.to_csv(index=False, sep=";", decimal=",")
+    expected, _ = drafted(tmp_path, rows.to_csv(index=False), "mpg", names="model")
+    for content in (parquet.getvalue(), semicolons):
+        draft, _ = drafted(tmp_path, content, "mpg", names="model")
+        assert draft.columns == expected.columns
+        pd.testing.assert_frame_equal(draft.rows, expected.rows)
+
+
+def test_the_command_writes_a_table_once_and_never_over_another(tmp_path, capsys):
+    file, folder = tmp_path / "cars.csv", tmp_path / "cars"
+    file.write_text(CARS)
+    arguments = ["describe", str(file), "--target", "mpg", "--names", "model", "--drop-missing", "--to", str(folder)]
+    assert main(arguments) == 0
+    told = capsys.readouterr().out
+    assert "Left out: colour, for it is text, of 3 kinds." in told
+    assert f"make run TABLE={folder}" in told
+    before = (folder / FILE).read_bytes()
+    assert main(arguments) == 2
+    assert f"{folder / FILE} is there already. Name another folder with --to" in capsys.readouterr().err
+    assert (folder / FILE).read_bytes() == before
+
+
+def test_what_the_command_wrote_is_the_table_in_use(tmp_path):
+    file, folder = tmp_path / "cars.csv", tmp_path / "cars"
+    file.write_text(CARS)
+    arguments = ["describe", str(file), "--target", "mpg", "--names", "model", "--drop-missing", "--to", str(folder)]
+    assert main(arguments) == 0
+    code = "from data.load import load_rows; rows = load_rows(); print(list(rows), len(rows), rows.attrs['warnings'])"
+    command, environment = [sys.executable, "-c", code], {"PETROL_TABLE": str(folder)}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "['model', 'weight', 'cylinders', 'power', 'mpg'] 4 []\n"
