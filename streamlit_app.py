@@ -30,7 +30,7 @@ def draw_answer() -> None:
     inputs, messages, level = controls.read_inputs(), st.container(), controls.read_level(model)
     start = controls.find_start(model, inputs.start)
     try:
-        answer = predict(model, inputs.scenario, level)
+        answer = predict(model, inputs.scenario, level, with_reasons=controls.is_average_open())
         change = predict_change(model, start.scenario, inputs.scenario, level, start.observed)
     except DataError as error:
         messages.error(str(error))

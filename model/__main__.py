@@ -327,7 +327,7 @@ def _predict(options: argparse.Namespace) -> int:
     if options.file or options.out:
         return _score(options, model)
     scenario = {column.name: column.default for column in FEATURES} | _given(options)
-    answer = predict(model, scenario, options.coverage)
+    answer = predict(model, scenario, options.coverage, with_reasons=options.json)
     if options.json:
         print(json.dumps(answer.to_record()))
         return 0

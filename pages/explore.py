@@ -7,7 +7,7 @@ import streamlit as st
 
 from data.edit import write_rows
 from data.notes import find_notes
-from data.schema import COLUMNS, FEATURES, ROW, ROWS, TARGET, Column, row_name
+from data.schema import COLUMNS, FEATURES, ROW, ROWS, TARGET, TILES, Column, row_name
 from data.statistics import commonest
 from model.answering.prediction import predict_rows
 from model.fitting.errors import ModelError
@@ -219,13 +219,14 @@ if not n:
     )
     st.stop()
 
-left, right = st.columns([0.4, 0.6], gap="medium")
-with left:
-    shade_column = st.selectbox(
+left, right = st.columns([0.4, 0.6], gap="medium") if TILES else (None, st.container())
+if left:
+    shade_column = left.selectbox(
         "Colour by", COLUMNS[::-1], format_func=column_label, key=session.EXPLORE_SHADE, persist_state="session"
     )
     alt = f"Tile map of {n:,} {ROWS}, darker for more {shade_column.label.lower()}"
-    draw_picture(session.EXPLORE_MAP, charts.draw_tile_map(points, shade_column), alt)
+    with left:
+        draw_picture(session.EXPLORE_MAP, charts.draw_tile_map(points, shade_column), alt)
 st.caption(findings.rows_to_notice(survey, doubts))
 for tab, draw_view in zip(selection.draw_views(list(VIEWS)), VIEWS.values(), strict=True):
     if tab.open:

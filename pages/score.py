@@ -17,7 +17,7 @@ from model.answering.scoring import START_COLUMN, ScoredFile, ScoredRows, count_
 from pages.shared import controls, resources, session
 from pages.shared.panels import reading, uploads
 from pages.shared.panels.frame import draw_frame
-from pages.shared.pictures.drawing import ACCENT, LEGEND, MUTED, POINT, lay_out, round_ticks
+from pages.shared.pictures.drawing import ACCENT, AT_REST, LEGEND, MUTED, POINT, lay_out, round_ticks
 from pages.shared.words.wording import escape
 
 if TYPE_CHECKING:
@@ -73,9 +73,9 @@ def draw_predictions(scored: ScoredRows) -> "go.Figure":
         bars.append({
             "type": "bar", "x": centres, "y": np.histogram(predictions, edges)[0], "width": width,
             "name": f"{support} ({len(predictions):,})", "marker": {"color": colour},
-            "hovertemplate": f"%{{y:,}} rows {support}, about %{{x:.0f}} {TARGET.unit}<extra></extra>",
+            "hovertemplate": f"%{{y:,}} rows {support}, about %{{x:{AT_REST}}} {TARGET.unit}<extra></extra>",
         })  # fmt: skip
-    xaxis = {"title": {"text": f"Prediction ({TARGET.unit})"}, "tickformat": ".0f"} | round_ticks(edges)
+    xaxis = {"title": {"text": f"Prediction{TARGET.unit_note}"}, "tickformat": ".0f"} | round_ticks(edges)
     legend = LEGEND | {"title": {"text": f"From every real {ROW}:"}}
     yaxis = {"title": {"text": "Rows"}} | ({"dtick": 1} if len(scored.value) < 10 else {})
     return lay_out(bars, 300, xaxis, yaxis, barmode="stack", legend=legend)

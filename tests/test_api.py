@@ -61,7 +61,7 @@ def refused(url, body, **options):
 @pytest.mark.parametrize("level", LEVELS)
 def test_one_scenario_gets_the_pages_answer_to_the_last_bit(server, model, level):
     status, _, content = ask(f"{server}/api/predict?coverage={level}", DEFAULTS)
-    answer = predict(model, DEFAULTS, level)
+    answer = predict(model, DEFAULTS, level, with_reasons=True)
     assert status == 200
     assert content == answer.to_record() | {"version": 1, "notice": ""}
     assert content["average"] + sum(content["contributions"].values()) == pytest.approx(content["value"], abs=1e-9)
@@ -279,7 +279,7 @@ def test_a_list_that_does_not_arrive_gives_its_place_up(monkeypatch):
 
 @pytest.mark.slow
 def test_without_data_there_is_no_answer_but_a_reason(project, tmp_path):
-    (project / "data" / "petrol_consumption.csv").write_text("nothing\n1\n")
+    (project / "data" / "petrol" / "rows.csv").write_text("nothing\n1\n")
     with running_server(cwd=project, log=tmp_path / "log") as url:
         for path, body in (("predict", DEFAULTS), ("model", None), ("ready", None), ("openapi.json", None)):
             status, _, content = ask(f"{url}/api/{path}", body)

@@ -122,7 +122,7 @@ def test_a_start_stays_and_the_change_from_it_is_the_servers(page, model, ohio):
     assert_change_agrees(page, both, "Ohio as it is")
     for name in ("petrol_tax", "driver_licence_share"):
         effect = page.get_by_test_id(f"row-{name}").locator(".wi-effect")
-        expect(effect).to_have_text(f"{both.contributions[name]:+.0f}".replace("-", "−"))
+        expect(effect).to_have_text(f"{both.reasons.contributions[name]:+.0f}".replace("-", "−"))
     page.get_by_role("button", name="Petrol tax back to 7.0 ¢").click()
     assert_page_agrees(page, predict(model, ohio | {"driver_licence_share": 0.6}), "OH", ohio)
     page.get_by_role("button", name="Back to Ohio as it is").click()

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from bench.kills import process_of
-from data.schema import FEATURES
+from data.schema import FEATURES, TARGET
 from model.answering.change import agreement_in_words, amount_in_words, find_row, predict_change, start_figures
 from model.answering.goal import find_smallest_change
 from model.answering.prediction import predict
@@ -122,7 +122,7 @@ def test_two_scenarios_are_compared_with_why_the_prediction_moves(ann, model):
     reasons = page.locator(".reasons")
     expect(reasons.locator("h3")).to_have_text(f"Why {moved.prediction:.0f} and not {answer(model)}")
     figures = [int(text.replace("−", "-")) for text in reasons.locator("b").all_inner_texts()]
-    assert figures == [round(moved.contributions[column.name]) for column in FEATURES]
+    assert figures == [round(moved.reasons.contributions[column.name]) for column in FEATURES]
     assert sum(figures) == pytest.approx(moved.value, abs=2)
     side = page.locator(".closest")
     expect(side.locator("tr").nth(1)).to_contain_text(f"{answer(model)}{moved.prediction:.0f}", use_inner_text=False)
@@ -354,3 +354,19 @@ def test_a_file_with_good_and_bad_rows_comes_back_whole(server, open_page, model
         "button", name=re.compile("Remove|Delete|Clear")
     ).first.click()
     ann.sees_no("was not scored")
+
+
+def test_why_not_the_average_is_asked_for_when_it_is_opened_and_follows_from_then_on(ann, model):
+    page, against = ann.page, ann.page.locator(".wi-average")
+    settles(page)
+    expect(against.locator("h2")).to_be_hidden()
+    against.locator("summary").click()
+    for tax in (7.5, 9.0):
+        if tax != DEFAULTS["petrol_tax"]:
+            type_into(page, "petrol_tax", f"{tax}")
+        reasons = predict(model, DEFAULTS | {"petrol_tax": tax}, with_reasons=True)
+        title = f"Why {reasons.value:.0f} and not the average {reasons.reasons.base:.0f}"
+        expect(against.locator("h2")).to_have_text(title)
+        shown = [TARGET.estimate(value, "+").replace("-", "−") for value in reasons.reasons.contributions.values()]
+        expect(against.locator("li > b")).to_have_text(shown)
+    expect(against.locator("p").first).to_contain_text("Exact Shapley contributions, gallons per person per year.")

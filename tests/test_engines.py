@@ -71,7 +71,6 @@ def settled(page, answer):
         "number": f"{answer.value:,.0f}",
         "low": f"{answer.low:,.0f}",
         "high": f"{answer.high:,.0f}",
-        "why": f"Why {answer.value:.0f} and not the average {answer.average:.0f}",
         "isWaiting": False,
         "search": address(answer.scenario),
     }
@@ -159,7 +158,7 @@ def test_a_file_is_scored_and_comes_back(engine, server, model, tmp_path):
 @pytest.mark.soak
 def test_rows_to_train_on_are_taken_from_a_file(engine, server, tmp_path):
     file = tmp_path / "states.csv"
-    shutil.copy(ROOT / "data" / "petrol_consumption.csv", file)
+    shutil.copy(ROOT / "data" / "petrol" / "rows.csv", file)
     engine.open(f"{server}/retrain", ROWS_FIELD)
     engine.click(ROWS_FIELD)
     engine.press(*"A CSV", ENTER)

@@ -6,7 +6,9 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from model.answering.explain import coalition_rows, shapley_values
+from data.schema import FEATURE_NAMES
+from model.answering import explain
+from model.answering.explain import MAX_EXACT, reason_rows, share_difference
 from model.answering.prediction import predict_rows
 
 RANDOM = np.random.default_rng(3)
@@ -15,7 +17,10 @@ POINT = RANDOM.normal(size=4)
 
 
 def contributions_of(function, x=POINT, background=BACKGROUND):
-    return shapley_values(function(coalition_rows(x, background)), len(x))
+    """Share a function's difference; return what is against, and an array of contributions."""
+    question = reason_rows(x, background)
+    reasons = share_difference(question, function(question.rows))
+    return reasons.base, np.array([*reasons.contributions.values()])
 
 
 def wild(X):
@@ -66,7 +71,7 @@ def test_the_shipped_models_contributions_are_the_average_over_all_orders(model)
         for place, column in enumerate(order):
             before, after = frozenset(order[:place]), frozenset(order[: place + 1])
             expected[column] += (value(after) - value(before)) / len(orders)
-    average, contributions = shapley_values(predict_rows(model, coalition_rows(x, model.X)), 4)
+    average, contributions = contributions_of(lambda X: predict_rows(model, X), x, model.X)
     assert average == pytest.approx(value(frozenset()))
     assert contributions == pytest.approx(expected, abs=1e-9)
 
@@ -79,6 +84,57 @@ def test_the_shipped_models_contributions_are_shaps(model):
     x = np.array([9.0, 3571.0, 1976.0, 0.525])
     explainer = shap.explainers.Exact(model.pipeline.predict, shap.maskers.Independent(model.X, max_samples=48))
     oracle = explainer(x[None])
-    average, contributions = shapley_values(predict_rows(model, coalition_rows(x, model.X)), 4)
+    average, contributions = contributions_of(lambda X: predict_rows(model, X), x, model.X)
     assert average == pytest.approx(float(np.ravel(oracle.base_values)[0]))
     assert contributions == pytest.approx(oracle.values[0], abs=1e-9)
+
+
+def many(X):
+    """Twelve inputs that act in pairs, in threes, and one that does nothing."""
+    return X[:, 0] * X[:, 1] + np.sin(X[:, 2] * X[:, 3] * X[:, 4]) + X[:, 5:11] @ np.arange(1, 7) + 0 * X[:, 11]
+
+
+@pytest.fixture
+def twelve(monkeypatch):
+    """Have a table of twelve inputs."""
+    names = tuple(f"input_{number}" for number in range(12))
+    monkeypatch.setattr(explain, "FEATURE_NAMES", names)
+    return names
+
+
+@pytest.mark.parametrize("n_others", [1, 7, 50])
+def test_of_many_inputs_sampled_contributions_add_up_and_say_how_far_off_they_are(twelve, monkeypatch, n_others):
+    x, others = RANDOM.normal(size=12), RANDOM.normal(size=(n_others, 12))
+    question = reason_rows(x, others)
+    sampled = share_difference(question, many(question.rows))
+    monkeypatch.setattr(explain, "MAX_EXACT", 12)
+    question = reason_rows(x, others)
+    exact = share_difference(question, many(question.rows))
+    difference = many(x[None])[0] - many(others).mean()
+    for reasons in (sampled, exact):
+        assert reasons.base == pytest.approx(many(others).mean())
+        assert sum(reasons.contributions.values()) == pytest.approx(difference, abs=1e-9)
+    assert exact.sampling_error == 0
+    off = [abs(sampled.contributions[name] - exact.contributions[name]) for name in twelve]
+    assert 0 < max(off) < 4 * sampled.sampling_error
+    assert sampled.contributions["input_11"] == pytest.approx(0, abs=1e-12)
+
+
+def test_only_the_inputs_that_differ_are_asked_about(twelve):
+    x = RANDOM.normal(size=12)
+    start = x.copy()
+    start[[0, 1, 6]] += 1
+    question = reason_rows(x, start[None])
+    assert len(question.rows) == 2**3
+    reasons = share_difference(question, many(question.rows))
+    assert reasons.sampling_error == 0
+    assert {name for name, value in reasons.contributions.items() if value} == {"input_0", "input_1", "input_6"}
+    assert len(reason_rows(x, x[None]).rows) == 1
+
+
+def test_a_record_names_the_sampling_error_only_where_there_is_one():
+    question = reason_rows(POINT, BACKGROUND)
+    record = share_difference(question, wild(question.rows)).to_record("average")
+    assert set(record) == {"average", "contributions"}
+    assert set(record["contributions"]) == set(FEATURE_NAMES)
+    assert MAX_EXACT == 8

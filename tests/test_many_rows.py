@@ -88,9 +88,9 @@ def test_contributions_are_against_a_fixed_sample_of_the_rows_and_add_up(large):
     assert len({tuple(row) for row in large.background}) == N_SAMPLED
     assert {tuple(row) for row in large.background} <= {tuple(row) for row in large.X}
     for x in large.X[::997]:
-        answer = predict(large, dict(zip(FEATURE_NAMES, x.tolist(), strict=True)))
-        assert answer.average == pytest.approx(large.pipeline.predict(large.background).mean())
-        assert answer.average + sum(answer.contributions.values()) == pytest.approx(answer.value, abs=1e-9)
+        answer = predict(large, dict(zip(FEATURE_NAMES, x.tolist(), strict=True)), with_reasons=True)
+        assert answer.reasons.base == pytest.approx(large.pipeline.predict(large.background).mean())
+        assert sum(answer.reasons.contributions.values()) == pytest.approx(answer.value - answer.reasons.base, abs=1e-9)
 
 
 def test_the_page_says_how_large_the_sample_is_and_nothing_where_it_is_all_rows(large, model):

@@ -5,13 +5,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sklearn.ensemble import RandomForestRegressor
 
 from data.errors import DataError
 from data.schema import FEATURE_NAMES, FEATURES, TARGET
 from model.answering.neighbours import classify_support
 from model.answering.prediction import Scenario, predict, predict_rows
 from model.fitting.algorithms import DEFAULT
-from model.fitting.forest import predict_once
+from model.fitting.forest import ForestTables, predict_once
 from model.fitting.interval import LEVELS, half_width
 from model.fitting.recipe import make_recipe
 from model.fitting.train import features, fit
@@ -74,17 +75,18 @@ def test_the_answer_is_the_pipelines_and_its_curves_are_exact_at_every_step(mode
 
 
 def test_another_pipeline_is_answered_by_its_own_predict(other_model):
-    answer = predict(other_model, DEFAULTS)
+    answer = predict(other_model, DEFAULTS, with_reasons=True)
     x = np.array([list(DEFAULTS.values())])
     assert answer.value == pytest.approx(other_model.pipeline.predict(x)[0], rel=1e-12)
-    assert sum(answer.contributions.values()) == pytest.approx(answer.value - answer.average, abs=1e-9)
+    assert sum(answer.reasons.contributions.values()) == pytest.approx(answer.value - answer.reasons.base, abs=1e-9)
 
 
 @pytest.mark.parametrize("x", scenarios(5), ids=str)
 def test_contributions_add_up_to_the_prediction(model, x):
-    answer = predict(model, named(x))
-    assert answer.average == pytest.approx(model.pipeline.predict(model.X).mean())
-    assert answer.average + sum(answer.contributions.values()) == pytest.approx(answer.value, abs=1e-9)
+    answer = predict(model, named(x), with_reasons=True)
+    assert answer.reasons.base == pytest.approx(model.pipeline.predict(model.X).mean())
+    assert answer.reasons.base + sum(answer.reasons.contributions.values()) == pytest.approx(answer.value, abs=1e-9)
+    assert predict(model, named(x)).value == answer.value
 
 
 def test_more_tax_never_raises_and_more_drivers_never_lower_the_answer_in_any_state(model):
@@ -192,7 +194,19 @@ def test_an_input_that_never_varies_divides_nothing_by_zero(model, rows):
     flat = rows.assign(paved_highways=5000.0)
     pipeline = fit(make_recipe(DEFAULT, {"n_estimators": 5}), flat)
     model = replace(model, pipeline=pipeline, rows=flat, predictions=np.full((1, 48), 500.0))
-    answer = predict(model, DEFAULTS)
+    answer = predict(model, DEFAULTS, with_reasons=True)
     assert np.isfinite([answer.value, answer.nearest[0].distance]).all()
-    assert answer.contributions["paved_highways"] == pytest.approx(0, abs=1e-9)
+    assert answer.reasons.contributions["paved_highways"] == pytest.approx(0, abs=1e-9)
     assert features(flat).shape == (48, 4)
+
+
+@pytest.mark.parametrize("n_inputs", [1, 7, 20])
+def test_tables_of_a_forest_hold_any_number_of_inputs_and_refuse_what_is_too_large(n_inputs, monkeypatch):
+    random = np.random.default_rng(n_inputs)
+    X, y = random.normal(size=(60, n_inputs)), random.normal(size=60)
+    regressor = RandomForestRegressor(100, random_state=0).fit(X, y)
+    asked = random.normal(size=(3000, n_inputs))
+    assert (ForestTables(regressor).predict(asked) == regressor.predict(asked)).all()
+    monkeypatch.setattr("model.fitting.forest._MAX_BYTES", 10_000)
+    with pytest.raises(ValueError, match=r"The tables would take [\d,]+ bytes, more than 10,000\."):
+        ForestTables(regressor)

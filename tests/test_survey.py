@@ -68,7 +68,7 @@ def test_settings_are_as_far_apart_as_every_pair_of_them_says(large):
 
 
 def test_contributions_still_add_up_against_a_part_of_many_rows(large):
-    answer = predict(large, DEFAULTS)
-    assert sum(answer.contributions.values()) == pytest.approx(answer.value - answer.average)
+    answer = predict(large, DEFAULTS, with_reasons=True)
+    assert sum(answer.reasons.contributions.values()) == pytest.approx(answer.value - answer.reasons.base)
     assert len(large.background) == N_SAMPLED
-    assert answer.average == pytest.approx(large.pipeline.predict(large.background).mean())
+    assert answer.reasons.base == pytest.approx(large.pipeline.predict(large.background).mean())

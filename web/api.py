@@ -207,7 +207,7 @@ def _predict(request: Request, content: bytes) -> Response:
         listing_note = f" The first {DataError.SHOWN} are listed." if len(problems) > DataError.SHOWN else ""
         return _refusal(422, f"{len(problems):,} problem{'s' * (len(problems) > 1)}.{listing_note}", problems)
     if not is_list:
-        answer = predict(model, scenarios[0], level).to_record()
+        answer = predict(model, scenarios[0], level, with_reasons=True).to_record()
         return _Answer(answer | {"version": model.version, "notice": model.notice})
     head = {"version": model.version, "notice": model.notice, "unit": TARGET.unit, "coverage": level}
     predictions = b",".join(

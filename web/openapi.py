@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from data.schema import FEATURES, PERIOD, QUESTION, ROW, ROWS, TARGET, Column
+from data.schema import FEATURES, PERIOD, QUESTION, ROW, ROWS, TARGET, TITLE, Column
 from model.answering.neighbours import SUPPORT_LEVELS
 
 Json = dict[str, Any]
@@ -178,7 +178,7 @@ def describe_api(levels: Sequence[float], base: str = "") -> Json:
 
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Petrol what-if", "version": "0.1.0", "description": f"{QUESTION} {PERIOD}."},
+        "info": {"title": TITLE, "version": "0.1.0", "description": f"{QUESTION} {PERIOD}.".replace(" .", "")},
         "servers": [{"url": base or "/"}],
         "paths": {
             "/api/predict": {"post": predict_operation},

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from data.errors import DataError, Problem
 from data.schema import FEATURE_NAMES, FEATURES, ROW, ROWS, TARGET, row_name
-from model.answering.explain import coalition_rows, shapley_values
+from model.answering.explain import Reasons, reason_rows, share_difference
 from model.answering.prediction import Scenario, curve_rows, predict_many
 from model.fitting.algorithms import OTHERS
 from model.fitting.train import Model
@@ -37,8 +37,8 @@ class Change:
         Shares of the refits that say less and more [1]; None without refits.
     is_stretched
         Whether the interval was stretched to hold ``value``.
-    contributions
-        Column name -> Shapley value; they add up to ``value``.
+    reasons
+        What each input contributes; they add up to ``value``.
     others
         Name of an algorithm -> what it says of the same change; empty without refits.
     observed
@@ -56,7 +56,7 @@ class Change:
     below: float | None
     above: float | None
     is_stretched: bool
-    contributions: dict[str, float]
+    reasons: Reasons
     others: dict[str, float]
     observed: float | None = None
 
@@ -74,7 +74,7 @@ class Change:
             "is_stretched": self.is_stretched,
             "share_below_zero": self.below,
             "share_above_zero": self.above,
-            "contributions": self.contributions,
+            **{name: value for name, value in self.reasons.to_record("start").items() if name != "start"},
             "others": self.others,
             "observed": self.observed,
             "unit": TARGET.unit,
@@ -111,9 +111,10 @@ def predict_change(
     """
     start, scenario = Scenario(start_values), Scenario(values)
     before, after = (np.array([inputs[name] for name in FEATURE_NAMES]) for inputs in (start, scenario))
-    predictions = predict_many(model, coalition_rows(after, before[None]))  # every subset of the inputs moved
-    start_prediction, contributions = shapley_values(predictions, len(before))
-    value = float(predictions[-1]) - start_prediction
+    question = reason_rows(after, before[None])
+    predictions = predict_many(model, question.rows)  # with none of the inputs moved first, and all of them last
+    start_prediction, prediction = float(predictions[0]), float(predictions[-1])
+    value = prediction - start_prediction
     low = high = below = above = None
     is_stretched, others = False, {}
     if model.refits:
@@ -127,7 +128,7 @@ def predict_change(
         start=start,
         scenario=scenario,
         start_prediction=start_prediction,
-        prediction=float(predictions[-1]),
+        prediction=prediction,
         value=value,
         level=level,
         low=low,
@@ -135,7 +136,7 @@ def predict_change(
         below=below,
         above=above,
         is_stretched=is_stretched,
-        contributions=dict(zip(FEATURE_NAMES, contributions.tolist(), strict=True)),
+        reasons=share_difference(question, predictions),
         others=others,
         observed=observed,
     )
@@ -168,9 +169,10 @@ def predict_changes(
 
 
 def amount_in_words(amount: float) -> str:
-    """Write a change in whole units without its sign: ``-46.2`` -> ``"46 less"``."""
-    rounded = round(amount)
-    return f"{abs(rounded):,} {'less' if rounded < 0 else 'more'}" if rounded else "no change"
+    """Write a change as it is shown, without its sign: ``-46.2`` -> ``"46 less"``."""
+    if not TARGET.round(amount):
+        return "no change"
+    return f"{TARGET.estimate(abs(amount))} {'less' if amount < 0 else 'more'}"
 
 
 def agreement_in_words(change: Change) -> str:

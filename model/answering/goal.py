@@ -1,5 +1,6 @@
 """What would it take: the smallest change of the free sliders that brings the prediction to a goal."""
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -53,7 +54,7 @@ def find_smallest_change(
     values
         Column name -> number in the stored unit: where to begin, also beyond the sliders.
     goal
-        In whole units, as a prediction is shown [unit of the target].
+        With as many decimals as a prediction is shown with [unit of the target].
     fixed
         Names of the inputs that must not move.
 
@@ -69,7 +70,7 @@ def find_smallest_change(
     goal; that no smaller change does is not certain then.
     """
     start = Scenario(values)
-    rounded_goal = float(round(TARGET.check(goal)))
+    rounded_goal = float(TARGET.round(TARGET.check(goal)))
     if unknown := [name for name in fixed if name not in FEATURE_NAMES]:
         raise DataError([f"{unknown[0]!r} is not an input. The inputs are {', '.join(FEATURE_NAMES)}."])
     if set(fixed) == set(FEATURE_NAMES):
@@ -109,13 +110,13 @@ class _Search:
         self.sizes = np.array([len(grid) for grid in self.grids])
         self.home = np.array([np.searchsorted(grid, x) for grid, x in zip(self.grids, self.x, strict=True)])
         self.start_prediction = float(predict_many(model, self.x[None])[0])
-        self.direction = 1 if goal > np.rint(self.start_prediction) else -1
+        self.direction = 1 if goal > TARGET.round(self.start_prediction) else -1
 
     def run(self) -> _Candidate:
         """Return the best candidate."""
         none = _Candidate(np.inf, np.inf, ())
         best = self.search_window(self.home, self.sizes, _GLOBAL_BUDGET, none)
-        if np.prod(self.sizes) <= _GLOBAL_BUDGET:
+        if math.prod(self.sizes.tolist()) <= _GLOBAL_BUDGET:
             return best
         while True:
             former = best
@@ -153,7 +154,7 @@ class _Search:
         for chunk in np.array_split(order, range(4_000, len(order), 4_000)):
             if not len(chunk):
                 break
-            y = np.rint(predict_many(self.model, rows[chunk]))
+            y = TARGET.round(predict_many(self.model, rows[chunk]))
             shortfall = np.maximum(self.direction * (self.goal - y), 0)
             first = int(np.argmin(shortfall))  # the nearest among equals
             nearest = chunk[first]
@@ -174,6 +175,9 @@ class _Search:
                 for at, far, step, size in zip(centre, reach, stride, self.sizes, strict=True)
             ]
             lengths = np.array([len(axis) for axis in axes])
-            if lengths.prod() <= budget:
+            if math.prod(lengths.tolist()) <= budget:
                 return axes
+            if lengths.max() <= 2:  # of very many inputs only the first can move at once
+                n_moving = budget.bit_length() - 1
+                return axes[:n_moving] + [np.array([at]) for at in centre[n_moving:]]
             stride[lengths.argmax()] += 1

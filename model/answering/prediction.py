@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from data.errors import DataError, Problem
 from data.schema import FEATURE_NAMES, FEATURES, ROW, TARGET, row_name
-from model.answering.explain import coalition_rows, shapley_values
+from model.answering.explain import Reasons, reason_rows, share_difference
 from model.answering.neighbours import classify_support, nearest_rows
 from model.fitting.forest import ForestTables, is_forest
 from model.fitting.interval import Interval
@@ -88,13 +88,11 @@ class Prediction:
         "near", "far" or "very far" from every row.
     leverage
         In a straight line through the rows [1].
-    average
-        Mean prediction over the model's background rows.
-    contributions
-        Column name -> Shapley value; they add up to ``value - average``.
     curves
         Column name -> response curve of shape (n_steps,): predictions at the slider's own steps, the other inputs
         held.
+    reasons
+        Why it is not the average over the model's background rows; None where that was not asked.
     """
 
     scenario: Scenario
@@ -106,13 +104,12 @@ class Prediction:
     nearest: tuple[Neighbour, ...]
     support: str
     leverage: float
-    average: float
-    contributions: dict[str, float]
     curves: dict[str, FloatArray]
+    reasons: Reasons | None = None
 
     def to_record(self) -> dict[str, Any]:
         """Write it without its curves, as plain values for JSON."""
-        return {
+        record = {
             "scenario": dict(self.scenario),
             "value": self.value,
             "low": self.low,
@@ -122,12 +119,13 @@ class Prediction:
             "unit": TARGET.unit,
             "nearest": [{"name": row_name(near.name), "distance_sd": near.distance} for near in self.nearest],
             "support": self.support,
-            "average": self.average,
-            "contributions": self.contributions,
         }
+        return record if self.reasons is None else record | self.reasons.to_record("average")
 
 
-def predict(model: Model, values: Mapping[str, object], level: float = 0.9) -> Prediction:
+def predict(
+    model: Model, values: Mapping[str, object], level: float = 0.9, *, with_reasons: bool = False
+) -> Prediction:
     """Answer a scenario in one batched call of the model.
 
     Parameters
@@ -136,6 +134,8 @@ def predict(model: Model, values: Mapping[str, object], level: float = 0.9) -> P
         Column name -> number in the stored unit.
     level
         Share of unseen rows that the interval is to hold [1], in (0, 1).
+    with_reasons
+        Whether to say why it is not the average, too: that may cost more than all the rest.
 
     Raises
     ------
@@ -146,12 +146,12 @@ def predict(model: Model, values: Mapping[str, object], level: float = 0.9) -> P
     """
     scenario = Scenario(values)
     x = np.array([scenario[name] for name in FEATURE_NAMES])
-    blocks: list[FloatArray] = [x[None], *curve_rows(x), coalition_rows(x, model.background)]
+    question = reason_rows(x, model.background) if with_reasons else None
+    blocks: list[FloatArray] = [x[None], *curve_rows(x), question.rows if question else x[None][:0]]
     with _PREDICT_LOCK:
         y = predict_rows(model, np.concatenate(blocks))
-    point, *curves, coalitions = np.split(y, np.cumsum([len(block) for block in blocks])[:-1])
+    point, *curves, of_question = np.split(y, np.cumsum([len(block) for block in blocks])[:-1])
     value, width = float(point[0]), model.half_width(level)
-    average, contributions = shapley_values(coalitions, len(x))
     indices, distances = nearest_rows(model, x[None], N_NEAREST)
     near = [
         Neighbour(int(i), str(model.records[i][ROW]), float(d)) for i, d in zip(indices[0], distances[0], strict=True)
@@ -166,9 +166,8 @@ def predict(model: Model, values: Mapping[str, object], level: float = 0.9) -> P
         nearest=tuple(near),
         support=str(classify_support(model, x[None], distances[:, 0])[0]),
         leverage=float(model.leverage(x[None])[0]),
-        average=average,
-        contributions=dict(zip(FEATURE_NAMES, contributions.tolist(), strict=True)),
         curves=dict(zip(FEATURE_NAMES, curves, strict=True)),
+        reasons=share_difference(question, of_question) if question else None,
     )
 
 

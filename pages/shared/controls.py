@@ -131,7 +131,7 @@ def _range_problem(column: Column, text: str) -> str:
     low, high = (column.text(end) for end in (column.low, column.high))
     return (
         f"{column.label}: the link asks for ` {_as_code(text)} `, which the slider cannot show. Choose a number from "
-        f"{low} to {high} ({column.unit})."
+        f"{low} to {high}{column.unit_note}."
     )
 
 
@@ -178,6 +178,11 @@ def _last_message() -> dict[str, Any]:
 def rows_known_to_browser() -> str:
     """Return the identity of the rows that the browser already has, as it was sent with them."""
     return str(_last_message().get("has", ""))
+
+
+def is_average_open() -> bool:
+    """Whether the browser shows why a prediction is not the average."""
+    return bool(_last_message().get("why"))
 
 
 def write_inputs(scenario: Mapping[str, float], start: str | None = None, level: float | None = None) -> None:

@@ -123,7 +123,8 @@ def _draw_curves(evidence: Evidence) -> None:
     scenario = controls.read_scenario()
     now, then = evidence.answers(scenario)
     st.markdown(
-        f"Your what-if scenario: **{now:.0f}** now, **{then:.0f}** with version {evidence.candidate.version} "
+        f"Your what-if scenario: **{TARGET.estimate(now)}** now, **{TARGET.estimate(then)}** with version "
+        f"{evidence.candidate.version} "
         f"({TARGET.unit})."
     )
     alt = "Response curves of both models through your what-if scenario, a panel an input"
@@ -132,7 +133,7 @@ def _draw_curves(evidence: Evidence) -> None:
 
 def _draw_moves(evidence: Evidence) -> None:
     now, then = evidence.answers(controls.read_scenario())
-    change = f"{then - now:+z.1f}".replace("-", "−")
+    change = TARGET.estimate(then - now, "+", n_more=1).replace("-", "−")
     st.markdown(f"{verdicts.moves_in_words(evidence)} Your what-if scenario would move by {change}.")
     _draw_picture(
         session.EVIDENCE_MOVES, evidence_charts.draw_moves(evidence), f"Change of the prediction of each {ROW}"

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from data.schema import PERIOD, ROWS
+from data.schema import PERIOD, ROWS, TITLE
 from model.fitting.train import Model
 from pages.shared import session
 from pages.shared.words.wording import escape
@@ -63,16 +63,16 @@ def draw_frame(title: str, model: Model) -> None:
     model
         The active one, named below the menu.
     """
-    st.set_page_config(page_title=f"{title} · Petrol what-if", layout="wide", initial_sidebar_state=220)
+    st.set_page_config(page_title=f"{title} · {TITLE}", layout="wide", initial_sidebar_state=220)
     st.html(_STYLE)
     with st.sidebar:
-        st.markdown("**Petrol what-if**")
+        st.markdown(f"**{TITLE}**")
         explore_link = st.session_state.get(session.EXPLORE_LINK, {})
         links = {"pages/explore.py": [(name, value) for name, values in explore_link.items() for value in values]}
         for path, label in PAGES:
             st.page_link(path, label=label, width="stretch", query_params=links.get(path))
         name = f"Version {model.version}: {model.label}" if model.version else f"Shipped {model.label}"
-        _draw_model_note(f"{name}  \n{len(model.rows):,} {ROWS}, {PERIOD}")
+        _draw_model_note(f"{name}  \n{len(model.rows):,} {ROWS}{PERIOD and f', {PERIOD}'}")
         _script()(key=session.FRAME)
     if st.session_state.get(session.PAGE) != title:
         st.session_state[session.PAGE], st.session_state[session.ENTERED] = title, True

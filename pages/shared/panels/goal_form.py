@@ -25,7 +25,11 @@ def draw_goal_form(model: Model) -> None:
         st.markdown("## What would it take?")
         with st.form(session.GOAL_FORM, border=False):
             left, middle, right = st.columns([0.16, 0.6, 0.24], vertical_alignment="bottom")
-            left.text_input(f"Goal ({TARGET.short_unit})", "500", key=session.GOAL_VALUE)
+            left.text_input(
+                f"Goal{TARGET.short_unit_note}",
+                TARGET.text(TARGET.default),
+                key=session.GOAL_VALUE,
+            )
             middle.pills(
                 "Keep fixed",
                 [column.name for column in FEATURES],
@@ -53,7 +57,9 @@ def _search() -> None:
     model, state = resources.active_model(), st.session_state
     try:
         level = controls.read_level(model)
-        goal, problem = read_field(state[session.GOAL_VALUE], (TARGET.minimum, TARGET.maximum), is_whole=True)
+        goal, problem = read_field(
+            state[session.GOAL_VALUE], (TARGET.minimum, TARGET.maximum), is_whole=not TARGET.decimals
+        )
         if goal is None:
             raise DataError([problem])
         result = find_smallest_change(model, controls.read_scenario(), goal, state[session.GOAL_HELD])
@@ -105,10 +111,11 @@ def describe_result(result: GoalResult) -> str:
         for column in FEATURES
         if (old := result.start[column.name]) != (new := result.scenario[column.name])
     ]
-    total = f"Total change from {result.start_prediction:.0f}: {result.distance:.2f} standard deviations."
+    goal = TARGET.estimate(result.goal)
+    total = f"Total change from {TARGET.estimate(result.start_prediction)}: {result.distance:.2f} standard deviations."
     summary = f"{', '.join(changes)}. {total}".replace("$", r"\$")
     if result.is_reached:
         side = "more" if result.goal > result.start_prediction else "less"
-        return f"To reach {result.goal:.0f} or {side}: {summary}" if changes else f"It is {result.goal:.0f} already."
-    closest = f"**{result.goal:.0f} cannot be reached** within the sliders; the closest is {result.prediction:.0f}"
+        return f"To reach {goal} or {side}: {summary}" if changes else f"It is {goal} already."
+    closest = f"**{goal} cannot be reached** within the sliders; the closest is {TARGET.estimate(result.prediction)}"
     return f"{closest}: {summary}" if changes else f"{closest}, which is where they are."

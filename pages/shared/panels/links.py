@@ -4,6 +4,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
+from data.schema import TARGET
 from model.answering.prediction import Prediction, predict
 from model.fitting.errors import ModelError
 from model.fitting.train import Model
@@ -33,14 +34,14 @@ def note_of_link(model: Model, answer: Prediction) -> str:
     number = int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else None
     if number == model.version:
         return ""
-    now = f"{_model_name(model)} says **{answer.value:.0f}**"
+    now = f"{_model_name(model)} says **{TARGET.estimate(answer.value)}**"
     try:
         if number is None:
             raise StoreError("that is not a number")
         former = predict(resources.owner.version(number), answer.scenario).value
     except (ModelError, StoreError):
         return f"The link was made with version {escape(text[:20])}, which is not known here or cannot be used. {now}."
-    return f"The link was made with version {number}, which said **{former:.0f}**. {now}."
+    return f"The link was made with version {number}, which said **{TARGET.estimate(former)}**. {now}."
 
 
 def _model_name(model: Model) -> str:

@@ -165,7 +165,7 @@ def draw_columns_form(name: str, asked: Matching, key: str, then: Callable[[], N
             column, is_optional = columns.get(column_name), column_name in asked.optional
             options = [_NONE, *positions] if is_optional else [*positions]
             st.selectbox(
-                f"{column.label} ({column.unit})" if column else f"{ROW.capitalize()} (name, if there is one)",
+                f"{column.label}{column.unit_note}" if column else f"{ROW.capitalize()} (name, if there is one)",
                 options,
                 index=options.index(likeliest) if likeliest in options else 0 if is_optional else None,
                 format_func=lambda position: _describe_column(asked, position),

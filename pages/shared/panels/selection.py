@@ -68,7 +68,7 @@ def draw_filter(rows: "pd.DataFrame", sha256: str) -> Filter:
             state[session.EXPLORE_VIEW] = view
             _apply_address(rows, parameters)
     with st.popover("Filter", icon=":material/filter_alt:", key=session.EXPLORE_FILTER):
-        cells = [cell for _ in range(3) for cell in st.columns(2, gap="medium")]
+        cells = [cell for _ in range(len(COLUMNS) // 2 + 1) for cell in st.columns(2, gap="medium")]
         limits = [_draw_range(cell, column, rows[column.name]) for cell, column in zip(cells, COLUMNS, strict=False)]
         known_names = sorted({row_name(code) for code in rows[ROW]}) if len(rows) <= _N_LISTED else []
         names = cells[len(COLUMNS)].multiselect(
@@ -177,7 +177,7 @@ def _slider_ends(column: Column, values: "pd.Series[float]") -> tuple[float, flo
 def _draw_range(cell: DeltaGenerator, column: Column, values: "pd.Series[float]") -> Limit | None:
     """Draw a range slider and read it; None while it keeps all rows."""
     low, high = round(float(values.min()), 9), round(float(values.max()), 9)
-    label = f"{column.label} ({column.unit})"
+    label = f"{column.label}{column.unit_note}"
     if low == high:
         cell.markdown(f"{label}  \n:gray[{column.text(low)} in all {ROWS}]")
         return None

@@ -110,7 +110,9 @@ def _predict_now(model: Model, tray: list[KeptScenario]) -> ScoredRows:
 
 def _interval_in_words(answer: KeptScenario | Prediction, level: float) -> str:
     """Both ends, which stay on one line, and the level."""
-    ends = f"{answer.low:.0f} –\N{WORD JOINER} {answer.high:.0f}".replace(" ", "\N{NO-BREAK SPACE}")
+    ends = f"{TARGET.estimate(answer.low)} –\N{WORD JOINER} {TARGET.estimate(answer.high)}".replace(
+        " ", "\N{NO-BREAK SPACE}"
+    )
     return f"{ends} ({controls.format_level(level)})".replace(" %", "\N{NO-BREAK SPACE}%")
 
 
@@ -118,8 +120,9 @@ def _change_in_words(kept: KeptScenario) -> str:
     """The change from its start, with the ends of its interval."""
     if not kept.change and not kept.change_low and not kept.change_high:
         return "none"
-    text = f"{kept.change:+.0f}" if round(kept.change) else "0"
-    ends = "" if kept.change_low is None else f" ({kept.change_low:+z.0f} to {kept.change_high:+z.0f})"
+    text = TARGET.estimate(kept.change, "+")
+    low, high = kept.change_low, kept.change_high
+    ends = "" if low is None or high is None else f" ({TARGET.estimate(low, '+')} to {TARGET.estimate(high, '+')})"
     return f"{text}{ends}".replace("-", "−").replace(" ", "\N{NO-BREAK SPACE}")
 
 
@@ -135,13 +138,13 @@ def _tabulate(model: Model, tray: list[KeptScenario]) -> text_tables.Rows:
     is_mixed = any(kept.version != model.version for kept in tray)
     for i, kept in enumerate(tray):
         line = {"Scenario": kept.name}
-        line[f"{'Then' if is_mixed else 'Prediction'} ({TARGET.short_unit})"] = f"{kept.value:.0f}"
+        line[f"{'Then' if is_mixed else 'Prediction'}{TARGET.short_unit_note}"] = TARGET.estimate(kept.value)
         line["Interval"] = _interval_in_words(kept, kept.coverage)
         line["Start"] = controls.find_start(model, kept.start).name
         line["Change"] = _change_in_words(kept)
         if is_mixed:
             line["By"] = _version_name(kept.version)
-            line[f"Now, {_version_name(model.version)}"] = f"{answers.value[i]:.0f}"
+            line[f"Now, {_version_name(model.version)}"] = TARGET.estimate(answers.value[i])
         line |= {text_tables.SHORT_TITLES[column.name]: column.text(kept.scenario[column.name]) for column in FEATURES}
         nearest = row_name(str(model.records[answers.nearest[i]][ROW]))
         line[f"Nearest {ROW}"] = f"{nearest}, {answers.distance[i]:.1f}\N{NO-BREAK SPACE}s.d."
@@ -301,7 +304,7 @@ def _draw_comparison(model: Model, tray: list[KeptScenario]) -> None:
     answers = [predict(model, kept.scenario, level) for kept, level in zip(pair, levels, strict=True)]
     table = [
         ["Scenario", before.name, after.name],
-        [f"{TARGET.label} ({TARGET.short_unit})", *(f"{answer.value:.0f}" for answer in answers)],
+        [f"{TARGET.label}{TARGET.short_unit_note}", *(TARGET.estimate(answer.value) for answer in answers)],
         ["Interval", *(_interval_in_words(answer, answer.level) for answer in answers)],
         *([c.label, *(c.text_with_unit(kept.scenario[c.name]) for kept in pair)] for c in FEATURES),
         [f"Nearest {ROW}", *(f"{row_name(a.nearest[0].name)}, {a.nearest[0].distance:.1f} s.d." for a in answers)],

@@ -17,6 +17,8 @@ from model.fitting.scores import Estimate
 from model.judging.regression import Regression
 from pages.shared.pictures.drawing import (
     ACCENT,
+    AT_REST,
+    FINER,
     LEGEND,
     MUTED,
     POINT,
@@ -95,7 +97,7 @@ def draw_input_and_target(
             {
                 "x": grid, "y": values, "mode": "lines", "name": name,
                 "line": {"color": colour, "width": 2.5, "dash": dash},
-                "hovertemplate": f"{name}: %{{y:.0f}} {TARGET.unit}<extra></extra>",
+                "hovertemplate": f"{name}: %{{y:{AT_REST}}} {TARGET.unit}<extra></extra>",
             }
             for name, values, colour, dash in lines
         ]  # fmt: skip
@@ -106,7 +108,7 @@ def draw_input_and_target(
         "x": [x * column.scale], "y": [y], "mode": "markers", "name": "Your what-if scenario",
         "marker": {"symbol": "star", "size": 17, "color": ACCENT, "line": {"width": 1, "color": "#ffffff"}},
         "hovertemplate": f"<b>Your what-if scenario</b><br>{column.label} {column.text(x)} {column.unit}<br>"
-        f"Predicted {y:.0f} {TARGET.unit}<extra></extra>",
+        f"Predicted {TARGET.estimate(y)} {TARGET.unit}<extra></extra>",
     })  # fmt: skip
     titles = {"title": {"text": axis_title(column)}}, {"title": {"text": axis_title(TARGET)}}
     return lay_out(data, 420, *titles, legend=LEGEND)
@@ -159,11 +161,11 @@ def draw_matrix(points: Points, rows: "pd.DataFrame") -> go.Figure:
     """
     n, gap = len(COLUMNS), 0.02
     size = (1 - (n - 1) * gap) / n
-    spans = [[i * (size + gap), i * (size + gap) + size] for i in range(n)]
+    spans = [[i * (size + gap), min(i * (size + gap) + size, 1.0)] for i in range(n)]
     data: list[Trace] = []
     axes: dict[str, Trace] = {}
     for i, column in enumerate(COLUMNS):
-        title = {"text": f"{column.short_label.capitalize()}<br>({column.short_unit})", "font": {"size": 11}}
+        title = {"text": f"{column.short_label.capitalize()}<br>{column.short_unit_note}", "font": {"size": 11}}
         axis = {"title": title, "tickfont": {"size": 10}, "nticks": 3, "tickangle": 0, "tickformat": "~s"}
         # One x axis per column at the bottom, one y axis per row at the left, and one y axis per histogram.
         axes[f"xaxis{i + 1}"] = axis | {"domain": spans[i], "anchor": f"y{n}" if i < n - 1 else f"y{2 * n}"}
@@ -274,7 +276,7 @@ def draw_importances(held_out: Mapping[str, Estimate], in_sample: Mapping[str, E
             "type": "bar", "x": values, "y": [column.label for column in FEATURES], "orientation": "h",
             "name": name, "marker": {"color": colour}, "customdata": errors,
             "error_x": {"array": errors, "thickness": 1.5, "color": ACCENT},
-            "hovertemplate": f"%{{y}}: %{{x:.1f}} ± %{{customdata:.1f}} {TARGET.unit}<extra>{name}</extra>",
+            "hovertemplate": f"%{{y}}: %{{x:{FINER}}} ± %{{customdata:{FINER}}} {TARGET.unit}<extra>{name}</extra>",
         })  # fmt: skip
-    xaxis = {"title": {"text": f"Rise of the root mean square error<br>({TARGET.unit})"}}
+    xaxis = {"title": {"text": f"Rise of the root mean square error<br>{TARGET.unit_note}"}}
     return lay_out(data, 360, xaxis, {"autorange": "reversed"}, barmode="group", bargap=0.3, legend=LEGEND)

@@ -10,12 +10,14 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from data.schema import COLUMNS, ROW, Column, row_name
+from data.schema import COLUMNS, ROW, TARGET, Column, row_name
 from data.statistics import NAMES
 
 if TYPE_CHECKING:
     import pandas as pd
 
+# How plotly.js writes the target, or an amount in its unit; and with a decimal more.
+AT_REST, FINER = f",.{TARGET.decimals}f", f",.{TARGET.decimals + 1}f"
 Trace = dict[str, Any]  # a part of a figure as plotly.js reads it
 
 # Middle tones of Okabe and Ito's palette, seen on white and on the dark theme alike.
@@ -121,7 +123,7 @@ def lay_out(data: Sequence[Trace], height: int, xaxis: Trace, yaxis: Trace, **la
 
 def axis_title(column: Column) -> str:
     """Return the label and the unit of a column; every axis shows both."""
-    return f"{column.label} ({column.unit})"
+    return f"{column.label}{column.unit_note}"
 
 
 def draw_blank(why: str) -> go.Figure:

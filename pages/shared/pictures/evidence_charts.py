@@ -12,7 +12,7 @@ from model.fitting.algorithms import ALGORITHMS
 from model.judging.evidence import Evidence
 from model.judging.ranking import RankedVersion
 from model.store.history import Promotion
-from pages.shared.pictures.drawing import ACCENT, LEGEND, MUTED, POINT, Trace, axis_title, lay_out
+from pages.shared.pictures.drawing import ACCENT, AT_REST, FINER, LEGEND, MUTED, POINT, Trace, axis_title, lay_out
 from pages.shared.words.verdicts import model_name
 
 _N_NAMED = 4
@@ -46,13 +46,14 @@ def draw_observed(evidence: Evidence) -> go.Figure:
             "text": texts, "textposition": "top center", "textfont": {"size": 11}, "cliponaxis": False,
             "marker": {"color": colour, "symbol": symbol, "size": 8},
             "customdata": names,
-            "hovertemplate": f"<b>%{{customdata}}</b><br>Observed %{{y:.0f}}, predicted %{{x:.0f}} {TARGET.unit}"
+            "hovertemplate": f"<b>%{{customdata}}</b><br>Observed %{{y:{AT_REST}}}, "
+            f"predicted %{{x:{AT_REST}}} {TARGET.unit}"
             f"<extra>{label}</extra>",
         })  # fmt: skip
     low, high = (float(end(map(end, drawn_values))) for end in (min, max))
     line = {"type": "line", "x0": low, "x1": high, "y0": low, "y1": high, "line": {"color": ACCENT, "dash": "dot"}}
-    xaxis = {"title": {"text": f"Predicted out of fold ({TARGET.unit})"}}
-    yaxis = {"title": {"text": f"Observed ({TARGET.unit})"}}
+    xaxis = {"title": {"text": f"Predicted out of fold{TARGET.unit_note}"}}
+    yaxis = {"title": {"text": f"Observed{TARGET.unit_note}"}}
     return lay_out(data, 400, xaxis, yaxis, shapes=[line], legend=LEGEND)
 
 
@@ -64,10 +65,11 @@ def draw_residuals(evidence: Evidence) -> go.Figure:
         data.append({
             "x": observed - errors, "y": errors, "mode": "markers", "name": label, "customdata": names,
             "marker": {"color": colour, "symbol": symbol, "size": 8},
-            "hovertemplate": f"<b>%{{customdata}}</b><br>Residual %{{y:+.0f}} {TARGET.unit}<extra>{label}</extra>",
+            "hovertemplate": f"<b>%{{customdata}}</b><br>Residual %{{y:+{AT_REST}}} {TARGET.unit}"
+            f"<extra>{label}</extra>",
         })  # fmt: skip
-    xaxis = {"title": {"text": f"Predicted out of fold ({TARGET.unit})"}}
-    yaxis = {"title": {"text": f"Residual: observed minus predicted<br>({TARGET.unit})"}, "zeroline": True}
+    xaxis = {"title": {"text": f"Predicted out of fold{TARGET.unit_note}"}}
+    yaxis = {"title": {"text": f"Residual: observed minus predicted<br>{TARGET.unit_note}"}, "zeroline": True}
     return lay_out(data, 400, xaxis, yaxis, legend=LEGEND)
 
 
@@ -94,7 +96,7 @@ def draw_curves(evidence: Evidence, scenario: dict[str, float]) -> go.Figure:
             data.append({
                 "x": grid * column.scale, "y": curve, "mode": "lines", "name": label, "showlegend": i == 0,
                 "line": {"color": colour, "dash": dash, "width": 2.5}, "xaxis": f"x{suffix}", "yaxis": f"y{suffix}",
-                "hovertemplate": f"%{{x}} {column.unit}: %{{y:.0f}} {TARGET.unit}<extra>{label}</extra>",
+                "hovertemplate": f"%{{x}} {column.unit}: %{{y:{AT_REST}}} {TARGET.unit}<extra>{label}</extra>",
             })  # fmt: skip
         x = scenario[column.name] * column.scale
         scenario_line: Trace = {"x": [x, x], "y": span, "mode": "lines", "hoverinfo": "skip"}
@@ -119,10 +121,11 @@ def draw_moves(evidence: Evidence) -> go.Figure:
         "x": before[order], "y": (after - before)[order], "mode": "markers+text", "textposition": "top center",
         "text": [names[i] if i in largest_moves else "" for i in order], "customdata": [names[i] for i in order],
         "marker": {"color": POINT, "size": 8}, "showlegend": False, "textfont": {"size": 11}, "cliponaxis": False,
-        "hovertemplate": f"<b>%{{customdata}}</b><br>Now %{{x:.0f}}, change %{{y:+.1f}} {TARGET.unit}<extra></extra>",
+        "hovertemplate": f"<b>%{{customdata}}</b><br>Now %{{x:{AT_REST}}}, change %{{y:+{FINER}}} {TARGET.unit}"
+        "<extra></extra>",
     }  # fmt: skip
-    xaxis = {"title": {"text": f"Prediction now ({TARGET.unit})"}}
-    yaxis = {"title": {"text": f"Change with the candidate<br>({TARGET.unit})"}, "zeroline": True}
+    xaxis = {"title": {"text": f"Prediction now{TARGET.unit_note}"}}
+    yaxis = {"title": {"text": f"Change with the candidate<br>{TARGET.unit_note}"}, "zeroline": True}
     return lay_out([dots], 380, xaxis, yaxis)
 
 
@@ -134,14 +137,14 @@ def draw_ranking(table: Sequence[RankedVersion]) -> go.Figure:
         "x": values, "y": labels, "mode": "markers", "showlegend": False,
         "marker": {"size": 10, "color": [POINT if ranked.is_tied else MUTED for ranked in table]},
         "error_x": {"array": errors, "thickness": 1.5, "color": MUTED}, "customdata": errors,
-        "hovertemplate": f"%{{y}}: %{{x:.1f}} ± %{{customdata:.1f}} {TARGET.unit}<extra></extra>",
+        "hovertemplate": f"%{{y}}: %{{x:{FINER}}} ± %{{customdata:{FINER}}} {TARGET.unit}<extra></extra>",
     }  # fmt: skip
     bands = [
         {"type": "rect", "xref": "paper", "x0": 0, "x1": 1, "y0": i - 0.5, "y1": i + 0.5, "fillcolor": _BAND_COLOUR,
          "line": {"width": 0}, "layer": "below"}
         for i, ranked in enumerate(table) if ranked.is_tied
     ]  # fmt: skip
-    xaxis = {"title": {"text": f"Typical miss: mean absolute error, ± one standard error<br>({TARGET.unit})"}}
+    xaxis = {"title": {"text": f"Typical miss: mean absolute error, ± one standard error<br>{TARGET.unit_note}"}}
     yaxis = {"autorange": "reversed", "type": "category"}
     return lay_out([dots], 90 + 48 * len(table), xaxis, yaxis, shapes=bands)
 

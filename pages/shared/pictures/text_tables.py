@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Rows = list[dict[str, str]]  # heading -> Markdown
 FloatArray = NDArray[np.float64]
 _NEGATIVE = re.compile(r"(?<![\w\\−-])-(?=\d)")
-SHORT_TITLES = {column.name: f"{column.short_label.capitalize()} ({column.short_unit})" for column in COLUMNS}
+SHORT_TITLES = {column.name: f"{column.short_label.capitalize()}{column.short_unit_note}" for column in COLUMNS}
 
 
 def to_markdown(table: Rows) -> str:
@@ -97,9 +97,9 @@ def tabulate_curves(column: Column, curves: Any, n_rows: int = 9) -> Rows:
         fitted, half_width, response = (curves[name][i] for name in ("fitted", "half_width", "response"))
         table.append({
             axis_title(column): f"{curves['at'][i] * column.scale:,.{column.decimals}f}",
-            f"Straight line ({TARGET.unit})": f"{fitted:.0f}",
-            "95 % confidence band": f"{fitted - half_width:.0f} to {fitted + half_width:.0f}",
-            f"Model, on average ({TARGET.unit})": f"{response:.0f}",
+            f"Straight line{TARGET.unit_note}": TARGET.estimate(fitted),
+            "95 % confidence band": f"{TARGET.estimate(fitted - half_width)} to {TARGET.estimate(fitted + half_width)}",
+            f"Model, on average{TARGET.unit_note}": TARGET.estimate(response),
         })  # fmt: skip
     return table
 
@@ -201,13 +201,13 @@ def tabulate_importance(held_out: Mapping[str, Estimate], in_sample: Mapping[str
     """Tabulate both importances, input by input."""
 
     def format_rise(rise: Estimate) -> str:
-        return f"{rise.value:z.1f} ± {rise.standard_error:.1f}"
+        return f"{TARGET.estimate(rise.value, n_more=1)} ± {TARGET.estimate(rise.standard_error, n_more=1)}"
 
     return [
         {
             "Input": f"**{column.label}**",
-            f"On rows it has not seen ({TARGET.unit})": format_rise(held_out[column.name]),
-            f"On its own rows ({TARGET.unit})": format_rise(in_sample[column.name]),
+            f"On rows it has not seen{TARGET.unit_note}": format_rise(held_out[column.name]),
+            f"On its own rows{TARGET.unit_note}": format_rise(in_sample[column.name]),
         }
         for column in FEATURES
     ]

@@ -124,6 +124,7 @@ def _rows(model: Model) -> dict[str, Any]:
     records = model.listed_records
     rows = {
         "unit": TARGET.unit,
+        "decimals": TARGET.decimals,
         "row": ROW,
         "rows": ROWS,
         "inputs": [
@@ -181,13 +182,14 @@ def _answer(model: Model, answer: Prediction, moved: Change, link: str) -> dict[
         "curves": curves,
         "domain": _domain(answer, moved, interval_bands),
         "scale": _scale(model, answer, width),
-        "contributions": list(moved.contributions.values()),
+        "contributions": list(moved.reasons.contributions.values()),
         "closest": [_closest(model, neighbour) for neighbour in answer.nearest],
-        "average": answer.average,
-        "reasons": list(answer.contributions.values()),
         "note": wording.card_note(model, answer),
         "link": link,
     }
+    if answer.reasons:
+        data["average"], data["reasons"] = answer.reasons.base, list(answer.reasons.contributions.values())
+        data["sampled"] = wording.how_reasons_were_found(answer.reasons)
     if moved.others:
         data["others"] = {ALGORITHMS[name].label: change for name, change in moved.others.items()}
     return data
@@ -200,7 +202,7 @@ def _closest(model: Model, neighbour: Neighbour) -> dict[str, Any]:
 
 
 def _rounded(values: Any) -> list[float]:
-    return np.round(values, 3).tolist()
+    return np.round(values, TARGET.decimals + 3).tolist()
 
 
 def _domain(answer: Prediction, moved: Change, interval_bands: dict[str, Any]) -> list[float]:

@@ -2,9 +2,9 @@
 
 import { add, place, scaleOf, stacked, ticksOf } from "./drawing.js";
 import { nearestRows } from "./curves.js";
-import { amount, signed, withUnit, write } from "./numbers.js";
+import { amount, atRest, inFull, rounded, signed, withUnit, write } from "./numbers.js";
 
-export function buildCard() {
+export function buildCard(onOpen) {
   const card = document.createElement("div");
   card.className = "wi-card";
   card.innerHTML = `
@@ -33,6 +33,7 @@ export function buildCard() {
         <button type="button">Copy link</button></div>
       <p class="wi-spoken" aria-live="polite"></p>
     </section>`;
+  card.querySelector(".wi-average").ontoggle = onOpen;
   return card;
 }
 
@@ -55,15 +56,15 @@ export function writeCard(view, known) {
   const change = find(".wi-change");
   change.innerHTML = "<b></b> <span></span>";
   change.className = "wi-change";
-  change.classList.toggle("wi-less", !isStart && Math.round(known.change) < 0);
-  change.classList.toggle("wi-more-of", !isStart && Math.round(known.change) > 0);
+  change.classList.toggle("wi-less", !isStart && rounded(known.change) < 0);
+  change.classList.toggle("wi-more-of", !isStart && rounded(known.change) > 0);
   const [strong, rest] = change.children;
   if (isStart) {
     const name = startName(start);
     rest.textContent = `${name[0].toUpperCase()}${name.slice(1)}. Drag a slider to see what changes.`;
   } else {
     strong.textContent = amount(known.change);
-    const than = Math.round(known.change) ? "than" : "from";
+    const than = rounded(known.change) ? "than" : "from";
     rest.textContent = `${than} ${startName(start)} (${write(answer.before)})`;
   }
   find(".wi-sure").textContent = isStart ? "" : sureness(view, known);
@@ -133,7 +134,7 @@ export function drawScale(view, width) {
   });
   add(svg, "line", { class: "wi-axis", x1: x(low), x2: x(high), y1: base, y2: base });
   for (const tick of ticksOf(low, high, width / 70))
-    add(svg, "text", { x: x(tick), y: base + 15, "text-anchor": "middle" }, write(tick));
+    add(svg, "text", { x: x(tick), y: base + 15, "text-anchor": "middle" }, inFull(tick));
   const way = add(svg, "line", { class: "wi-way", y1: base, y2: base });
   const start = add(svg, "circle", { class: "wi-hollow-dot", cy: base, r: 5 });
   const dot = add(svg, "circle", { class: "wi-dot", cy: base, r: 6 });
@@ -171,7 +172,7 @@ export function writeRest(view) {
 }
 
 function drawBars(list, bars) {
-  const span = Math.max(1, ...bars.map(([, value]) => Math.abs(value)));
+  const span = Math.max(10 ** -atRest.decimals, ...bars.map(([, value]) => Math.abs(value)));
   list.replaceChildren(
     ...bars.map(([text, value]) => {
       const item = document.createElement("li");
@@ -185,13 +186,14 @@ function drawBars(list, bars) {
   );
 }
 
-// Folded: why this number and not the average, and the closest rows with all their figures.
+// Folded, and answered when it is opened: why not the average; and the closest rows with all their figures.
 function writeAverage({ card, answer, model, values }) {
+  const { reasons = [], average = 0, sampled } = answer;
   const [title, list, note] = card.querySelectorAll(".wi-average > :is(h2, ul, p)");
-  title.textContent = `Why ${write(answer.now.value)} and not the average ${write(answer.average)}`;
-  drawBars(list, model.inputs.map((input, i) => [`${input.label} ${withUnit(input, values[i])}`, answer.reasons[i]]));
-  const sums = "Before rounding they add up to the difference.";
-  note.textContent = `Exact Shapley contributions, ${model.unit}. ${sums} ${model.sample}`;
+  [title, list, note].forEach((part) => (part.hidden = !reasons.length));
+  title.textContent = `Why ${write(answer.now.value)} and not the average ${write(average)}`;
+  drawBars(list, reasons.map((value, i) => [`${model.inputs[i].label} ${withUnit(model.inputs[i], values[i])}`, value]));
+  note.textContent = `${sampled}, ${model.unit}. Before rounding they add up to the difference. ${model.sample}`;
   const row = model.row[0].toUpperCase() + model.row.slice(1);
   const head = [row, model.target, "distance", ...model.inputs.map(({ short }) => short)];
   const body = answer.closest.map(({ name, used, distance, values: own }) => [
@@ -208,7 +210,7 @@ function writeAverage({ card, answer, model, values }) {
 function drawOthers({ answer, widths, card }) {
   const [title, svg, list] = card.querySelectorAll(".wi-others > *");
   const said = Object.entries(answer.others).sort((a, b) => a[1] - b[1]);
-  title.textContent = agreement(said.map(([, change]) => Math.sign(Math.round(change))));
+  title.textContent = agreement(said.map(([, change]) => Math.sign(rounded(change))));
   list.textContent = said.map(([label, change]) => `${label} ${signed(change)}`).join(", ");
   const { low = 0, high = 0, change } = answer.now;
   const all = [0, low, high, change, ...Object.values(answer.others)];

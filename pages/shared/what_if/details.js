@@ -17,20 +17,19 @@ export default function ({ data, parentElement }) {
   whyTitle.textContent = why.title;
   note.textContent = why.note;
   closestTitle.textContent = closest.title;
-  drawBars(bars, why.bars);
+  drawBars(bars, why.bars, why.least);
   drawTable(table, closest.rows);
 }
 
 // One scale for all bars, which grows only when it must.
-function drawBars(list, bars) {
-  const span = Math.max(60, ...bars.map((bar) => Math.abs(bar.value)));
+function drawBars(list, bars, least) {
+  const span = Math.max(least, ...bars.map((bar) => Math.abs(bar.value)));
   bars.forEach((bar, i) => {
     const item = list.children[i] ?? list.appendChild(document.createElement("li"));
     if (!item.firstChild) item.innerHTML = "<span></span><i aria-hidden='true'><i></i></i><b></b>";
     const [label, track, figure] = item.children;
     label.textContent = bar.label;
-    const rounded = Math.abs(bar.value).toFixed(0);
-    figure.textContent = rounded === "0" ? "0" : `${bar.value < 0 ? "−" : "+"}${rounded}`;
+    figure.textContent = bar.text;
     const size = (Math.abs(bar.value) / span) * 50;
     track.firstChild.className = bar.value < 0 ? "wi-lowers" : "wi-raises";
     track.firstChild.style.width = `${size}%`;

@@ -10,6 +10,7 @@ import streamlit as st
 from data.schema import FEATURES, TARGET
 from model.answering.change import Change
 from pages.shared import session
+from pages.shared.words import wording
 
 _SCRIPT = Path(__file__).with_name("details.js")
 
@@ -31,16 +32,22 @@ def draw_comparison(moved: Change, table: list[list[str]]) -> None:
     for column in FEATURES:
         old, new = (column.text_with_unit(scenario[column.name]) for scenario in (moved.start, moved.scenario))
         labels[column.name] = f"{old}, unchanged" if old == new else f"{old} → {new}"
-    title = f"Why {moved.prediction:.0f} and not {moved.start_prediction:.0f}"
+    title = f"Why {TARGET.estimate(moved.prediction)} and not {TARGET.estimate(moved.start_prediction)}"
     title = "Nothing differs" if moved.start == moved.scenario else title
     data = {
         "why": {
             "title": title,
+            "least": (TARGET.high - TARGET.low) / 12,  # that the longest bar stands for: a small change has short ones
             "bars": [
-                {"label": f"{column.label} {labels[column.name]}", "value": round(moved.contributions[column.name], 1)}
+                {
+                    "label": f"{column.label} {labels[column.name]}",
+                    "value": round(moved.reasons.contributions[column.name], TARGET.decimals + 1),
+                    "text": TARGET.estimate(moved.reasons.contributions[column.name], "+").replace("-", "−"),
+                }
                 for column in FEATURES
             ],
-            "note": f"Exact Shapley contributions, {TARGET.unit}. Before rounding they add up to the difference.",
+            "note": f"{wording.how_reasons_were_found(moved.reasons)}{TARGET.unit_note}. "
+            "Before rounding they add up to the difference.",
         },
         "closest": {"title": "Side by side", "rows": table},
     }

@@ -4,7 +4,7 @@
 import { isWritten, parametersOf, readAddress, writeAddress } from "./address.js";
 import { buildCard, drawScale, percent, startName, writeCard, writeRest } from "./card.js";
 import { lookUp, stepOf, valueAt } from "./curves.js";
-import { amount, write } from "./numbers.js";
+import { amount, atRest, rounded, write } from "./numbers.js";
 import { buildRow, drawCurve, markCurve, writeRow } from "./rows.js";
 
 const mounted = new WeakMap();
@@ -20,9 +20,11 @@ export default function whatIf({ data, parentElement, setStateValue }) {
   if (!mounted.has(parentElement)) mounted.set(parentElement, build(parentElement, told.id));
   view = mounted.get(parentElement);
   view.send = () => {
-    const { epoch, seq, values, start, level, id } = view;
-    setStateValue("scenario", { epoch, seq, values, start: start.code, level, has: id });
+    const { epoch, seq, values, start, level, id, card } = view;
+    const why = card.querySelector(".wi-average").open;
+    setStateValue("scenario", { epoch, seq, values, start: start.code, level, has: id, why });
   };
+  atRest.decimals = view.model.decimals;
   receive(view, told);
   // Streamlit also calls this where the next answer came before this one was drawn: what is still in the page stays.
   return () => setTimeout(() => parentElement.isConnected || close(view, parentElement));
@@ -42,7 +44,7 @@ function build(parent, id) {
   root.innerHTML = `<div class="wi-rows"><div class="wi-from">
     <label>Start from <select data-testid="start"></select></label>
     <button type="button" class="wi-reset" hidden></button></div></div>`;
-  const card = buildCard();
+  const card = buildCard(({ target }) => target.open && !view.answer.reasons && view.send());
   root.appendChild(card);
   parent.appendChild(root);
   const view = { root, card, id, model: models.get(id), epoch: -1, seq: -1, widths: null };
@@ -195,7 +197,7 @@ function announce(view) {
     const interval = `${percent(level)} interval ${write(value - answer.width)} to ${write(value + answer.width)}`;
     const isStart = view.values.every((each, i) => each === start.values[i]);
     const sure = low === undefined ? "" : `, ${percent(level)} interval ${amount(low)} to ${amount(high)}`;
-    const than = `${amount(change)} ${Math.round(change) ? "than" : "from"} ${startName(start)}`;
+    const than = `${amount(change)} ${rounded(change) ? "than" : "from"} ${startName(start)}`;
     const changed = isStart ? "" : ` ${than}${sure}.`;
     view.card.querySelector(".wi-spoken").textContent = `${write(value)} ${model.unit}, ${interval}.${changed}`;
   }, PAUSE);

@@ -22,7 +22,11 @@ function decimalsOf(shown, least) {
   return decimals;
 }
 
-export function write(number, decimals = 0) {
+export const atRest = { decimals: 0 }; // with which the target is shown
+export const rounded = (amount) => Number(amount.toFixed(atRest.decimals));
+export const inFull = (number) => write(number, Math.min(6, (String(number).split(".")[1] ?? "").length));
+
+export function write(number, decimals = atRest.decimals) {
   const options = { minimumFractionDigits: decimals, maximumFractionDigits: decimals };
   return number.toLocaleString("en-US", options).replace("-", "\u2212").replace(/^\u2212(0(\.0*)?)$/, "$1");
 }
@@ -37,10 +41,7 @@ export const textOf = (input, value) => {
 export const plainOf = (input, value) => textOf(input, value).replaceAll(",", "");
 export const withUnit = (input, value) => input.template.replace("{}", textOf(input, value));
 
-// "46 less", "2 more", "no change", in whole units.
-export function amount(change) {
-  const rounded = Math.round(change);
-  return rounded ? `${write(Math.abs(rounded))} ${rounded < 0 ? "less" : "more"}` : "no change";
-}
-
-export const signed = (change) => `${Math.round(change) > 0 ? "+" : ""}${write(Math.round(change))}`;
+// "46 less", "2 more", "no change", and "−46", "+2", "0".
+export const amount = (change) =>
+  rounded(change) ? `${write(Math.abs(change))} ${change < 0 ? "less" : "more"}` : "no change";
+export const signed = (change) => `${rounded(change) > 0 ? "+" : ""}${write(change)}`;

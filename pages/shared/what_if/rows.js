@@ -2,7 +2,7 @@
 
 import { add, pathOf, place, scaleOf, ticksOf } from "./drawing.js";
 import { runsOf, stepOf, valueAt } from "./curves.js";
-import { plainOf, readNumber, signed, storedOf, textOf, withUnit, write } from "./numbers.js";
+import { inFull, plainOf, readNumber, signed, storedOf, textOf, withUnit, write } from "./numbers.js";
 
 const THUMB = 12; // [px] half of it, so that a curve's ends lie above the slider's
 const GUTTER = 36; // [px] for the figures of the y axis
@@ -66,8 +66,7 @@ function attachField(view, part) {
     if (problem) return tell(part, `${input.label}: ${problem}. ${asked}`);
     const stored = storedOf(input, value);
     if (stored < input.low || stored > input.high) {
-      const shown = write(value, Math.min(6, (String(value).split(".")[1] ?? "").length));
-      return tell(part, `${input.label}: ${shown} is outside the slider. ${asked}`);
+      return tell(part, `${input.label}: ${inFull(value)} is outside the slider. ${asked}`);
     }
     tell(part, "");
     view.move(i, stored);
@@ -127,7 +126,7 @@ export function drawCurve(view, part, width, domain) {
   svg.setAttribute("aria-label", described(view, input, curve));
   for (const tick of ticksOf(...domain, 4)) {
     add(svg, "line", { class: "wi-grid", x1: GUTTER, x2: width, y1: y(tick), y2: y(tick) });
-    add(svg, "text", { x: GUTTER - 6, y: y(tick) + 4, "text-anchor": "end" }, write(tick));
+    add(svg, "text", { x: GUTTER - 6, y: y(tick) + 4, "text-anchor": "end" }, inFull(tick));
   }
   if (curve.band) {
     const { steps, low, high } = curve.band;

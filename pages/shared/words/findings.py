@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from data.notes import Notes
-from data.schema import COLUMNS, FEATURES, PERIOD, ROW, ROWS, TARGET, Column, row_name
+from data.definition import Notes
+from data.schema import COLUMNS, FEATURES, PERIOD, ROW, ROWS, TARGET, TILES, Column, row_name
 from data.statistics import variance_inflation
 from model.fitting.errors import ModelError
 from model.fitting.scores import Estimate
@@ -147,8 +147,8 @@ def fit_in_words(regression: "Regression") -> str:
     return (
         f"Coefficients in {TARGET.unit}, for each step named in the first column. "
         f"R² {regression.r2:.3f} (adjusted {regression.adjusted_r2:.3f}), residual s.d. "
-        f"{regression.deviation:.1f}, F {regression.f:.1f} on {n_inputs} and {regression.df:,} degrees of freedom, "
-        f"n = {regression.n_rows:,} {ROWS}. "
+        f"{TARGET.estimate(regression.deviation, n_more=1)}, F {regression.f:.1f} on {n_inputs} and "
+        f"{regression.df:,} degrees of freedom, n = {regression.n_rows:,} {ROWS}. "
         "VIF is variance inflation: 1 means none; above 5, the inputs are hard to tell apart."
     )
 
@@ -191,8 +191,8 @@ def misleading_importance(held_out: Mapping[str, Estimate], in_sample: Mapping[s
     own, unseen = (rises[inflated.name].value for rises in (in_sample, held_out))
     return (
         "The grey bars mislead: on rows that the model was fitted to, it leans on what it has learned by heart, so "
-        f"exchanging an input looks worse than it is for new rows. {inflated.label}: {own:.0f} on its own rows, "
-        f"{unseen:.0f} on rows it has not seen ({TARGET.unit})."
+        f"exchanging an input looks worse than it is for new rows. {inflated.label}: {TARGET.estimate(own)} on its own "
+        f"rows, {TARGET.estimate(unseen)} on rows it has not seen{TARGET.unit_note}."
     )
 
 
@@ -208,8 +208,8 @@ def rows_in_words(n: int) -> str:
     """Say how many rows there are, and what was measured for each."""
     inputs = ", ".join(column.label.lower() for column in FEATURES)
     return (
-        f"{n:,} {ROWS}, {PERIOD}. For each: {inputs}, and the motor fuel used per person in a year. "
-        f"Click a tile, a point or a row, and that {ROW} lights up everywhere."
+        f"{n:,} {ROWS}{PERIOD and f', {PERIOD}'}. For each: {inputs}, and {TARGET.label.lower()}. "
+        f"Click a {'tile, a ' if TILES else ''}point or a row, and that {ROW} lights up everywhere."
     )
 
 
@@ -222,7 +222,7 @@ def curves_note(column: Column) -> str:
     """Say what the three curves are."""
     return (
         f"The straight line relates {column.label.lower()} alone to the {TARGET.label.lower()} of these {ROWS}. "
-        "The grey band is where the line itself may lie (95 % at each value), not where states lie. "
+        f"The grey band is where the line itself may lie (95 % at each value), not where {ROWS} lie. "
         "The model’s curve is its answer on average over them with that one input set to each value. "
         "Neither shows cause and effect."
     )

@@ -39,7 +39,8 @@ def training_data(version: "Version") -> str:
 def difference_in_words(difference: Difference) -> str:
     """Write a difference of typical misses with its interval and its unit."""
     return (
-        f"{difference.value:+z.1f} {TARGET.unit}, 90 % interval {difference.low:+z.1f} to {difference.high:+z.1f}"
+        f"{_fine(difference.value, '+')} {TARGET.unit}, 90 % interval {_fine(difference.low, '+')} to "
+        f"{_fine(difference.high, '+')}"
     ).replace("-", "−")
 
 
@@ -91,7 +92,8 @@ def largest_misses(evidence: "Evidence", n: int = 4) -> str:
     errors, observed = evidence.residuals["candidate"], evidence.candidate.y
     codes = evidence.candidate.rows[ROW].to_numpy()
     misses = [
-        f"{escape(row_name(str(codes[i])))} used {observed[i]:,.0f} ({observed[i] - errors[i]:,.0f} predicted)"
+        f"{escape(row_name(str(codes[i])))} used {TARGET.estimate(observed[i])} "
+        f"({TARGET.estimate(observed[i] - errors[i])} predicted)"
         for i in np.argsort(-np.abs(errors))[:n]
     ]
     return f"Largest misses: {', '.join(misses)}."
@@ -110,7 +112,8 @@ def scores_table(evidence: "Evidence") -> Rows:
             for estimate, digits in ((score.mae, 1), (score.rmse, 1), (score.r2, 2))
         )
         label = labels.get(key) or capitalise(ALGORITHMS[key].label)
-        table.append({"Model": label} | dict(zip((f"MAE ({TARGET.unit})", "RMSE", "R² (no unit)"), texts, strict=True)))
+        titles = f"MAE{TARGET.unit_note}", "RMSE", "R² (no unit)"
+        table.append({"Model": label} | dict(zip(titles, texts, strict=True)))
     return table
 
 
@@ -123,7 +126,7 @@ def intervals_table(evidence: "Evidence") -> Rows:
     half_widths = evidence.half_widths
     return [
         {"Interval": f"{level * 100:g} %"}
-        | {names[key]: f"± {widths[level]:.0f}" for key, widths in half_widths.items()}
+        | {names[key]: f"± {TARGET.estimate(widths[level])}" for key, widths in half_widths.items()}
         | {f"Version {evidence.candidate.version} held": _held_in_words(interval)}
         for level, interval in zip(half_widths["candidate"], evidence.candidate.intervals, strict=True)
     ]
@@ -147,9 +150,9 @@ def moves_table(evidence: "Evidence", names: Sequence[str], n_rows: int = 60) ->
     return [
         {
             ROW.capitalize(): escape(names[i]),
-            "Now": f"{before[i]:.0f}",
-            "With the candidate": f"{after[i]:.0f}",
-            f"Change ({TARGET.unit})": f"{after[i] - before[i]:+z.1f}",
+            "Now": TARGET.estimate(before[i]),
+            "With the candidate": TARGET.estimate(after[i]),
+            f"Change{TARGET.unit_note}": _fine(after[i] - before[i], "+"),
         }
         for i in order
     ]
@@ -160,8 +163,8 @@ def moves_in_words(evidence: "Evidence") -> str:
     before, after = evidence.moves
     change = abs(after - before)
     return (
-        f"Over the {len(before):,} {ROWS} of the active model, predictions would move by {change.mean():.1f} on "
-        f"average and by {change.max():.1f} at most ({TARGET.unit})."
+        f"Over the {len(before):,} {ROWS} of the active model, predictions would move by {_fine(change.mean())} on "
+        f"average and by {_fine(change.max())} at most{TARGET.unit_note}."
     )
 
 
@@ -172,7 +175,7 @@ def tie_in_words(ranking: "Ranking", n_rows: int) -> str:
     name = ALGORITHMS[best.algorithm].label
     expected_miss = (
         f"Chosen as the best of {len(ranking.table)}, {name} can be expected to miss by "
-        f"{ranking.corrected:.1f} on new {ROWS}, not by {best.scores.mae.value:.1f} ({TARGET.unit})."
+        f"{_fine(ranking.corrected)} on new {ROWS}, not by {_fine(best.scores.mae.value)}{TARGET.unit_note}."
     )
     if n_tied == len(rest):
         return f"No clear winner: on {n_rows:,} {ROWS} the differences are within chance. {expected_miss}"
@@ -187,7 +190,7 @@ def tabulate_ranking(ranking: "Ranking", active: int, baseline: Scores) -> Rows:
     table = []
     for candidate in ranking.table:
         name = f"**Version {candidate.version}**{' (active)' if candidate.version == active else ''}"
-        interval = f"{candidate.difference.low:+z.1f} to {candidate.difference.high:+z.1f}"
+        interval = f"{_fine(candidate.difference.low, '+')} to {_fine(candidate.difference.high, '+')}"
         distance = "the best" if candidate is ranking.table[0] else interval + (", tied" if candidate.is_tied else "")
         table.append(_ranking_row(f"{name}, {ALGORITHMS[candidate.algorithm].label}", candidate.scores, distance))
     return [*table, _ranking_row(capitalise(ALGORITHMS["mean"].label), baseline, "–")]
@@ -229,3 +232,7 @@ def requested_training(job: "Job") -> str:
     if not algorithms:
         return "refits, which say how sure a change is"
     return ALGORITHMS[algorithms[0]].label if len(algorithms) == 1 else f"{len(algorithms)} algorithms"
+
+
+def _fine(amount: float, sign: str = "") -> str:
+    return TARGET.estimate(amount, sign, n_more=1)

@@ -4,6 +4,7 @@ import re
 
 from data.schema import FEATURES, ROW, ROWS, TARGET, row_name
 from model.answering.change import Change, agreement_in_words, amount_in_words
+from model.answering.explain import Reasons
 from model.answering.prediction import Prediction
 from model.fitting.algorithms import ALGORITHMS
 from model.fitting.train import Model
@@ -29,17 +30,17 @@ def answer_in_words(model: Model, answer: Prediction) -> str:
     """Say the number, how far it can be believed, and which real row is like it, in Markdown."""
     nearest = answer.nearest[0]
     used = model.records[nearest.index][TARGET.name]
-    sentences = [f"About **{answer.value:.0f} {TARGET.unit}**.", interval_in_words(answer)]
+    sentences = [f"About **{TARGET.estimate(answer.value)} {TARGET.unit}**.", interval_in_words(answer)]
     if answer.support == "near":
         sentences.append(
             f":primary-badge[close to real {ROWS}] Closest is {escape(row_name(nearest.name))} "
-            f"({nearest.distance:.1f} s.d. away), which used {used:.0f}."
+            f"({nearest.distance:.1f} s.d. away), which used {TARGET.estimate(used)}."
         )
     else:
         colour = "red" if answer.support == "very far" else "orange"
         sentences.append(
             f":{colour}-badge[{answer.support} from every {ROW}] The closest, {escape(row_name(nearest.name))}, "
-            f"which used {used:.0f}, is {nearest.distance:.1f} s.d. away{_how_far(model, answer)}. "
+            f"which used {TARGET.estimate(used)}, is {nearest.distance:.1f} s.d. away{_how_far(model, answer)}. "
             f"{_interval_beyond_rows(model, answer)}"
         )
     return " ".join(sentences)
@@ -73,7 +74,9 @@ def _interval_beyond_rows(model: Model, answer: Prediction) -> str:
 def change_in_words(change: Change, start: str = "where the sliders were") -> str:
     """Say how the prediction changes from a start, and how sure that is."""
     sentence = (
-        f"**{amount_in_words(change.value)}** than {start}" if round(change.value) else f"**No change** from {start}"
+        f"**{amount_in_words(change.value)}** than {start}"
+        if TARGET.round(change.value)
+        else f"**No change** from {start}"
     )
     if change.low is None or change.high is None:
         return f"{sentence}. How sure that is cannot be said yet: this version has no refits, which are made by a job."
@@ -108,8 +111,8 @@ def interval_in_words(answer: Prediction) -> str:
     """Say what width and level of the interval mean, and what was measured of it."""
     (interval,) = (interval for interval in answer.intervals if interval.level == answer.level)
     width = (
-        f"±{interval.half_width:.0f}: set so that {_LEVELS_IN_WORDS[answer.level]} errors on {ROWS} that the model had "
-        "not seen stay inside."
+        f"±{TARGET.estimate(interval.half_width)}: set so that {_LEVELS_IN_WORDS[answer.level]} errors on {ROWS} "
+        "that the model had not seen stay inside."
     )
     if interval.held_by_chance is None:
         return f"{width} How many it holds that set neither fit nor width was not measured."
@@ -120,11 +123,22 @@ def interval_in_words(answer: Prediction) -> str:
     )
 
 
+def how_reasons_were_found(reasons: Reasons) -> str:
+    """Name the contributions, with the error of sampling where they are sampled."""
+    if not reasons.sampling_error:
+        return "Exact Shapley contributions"
+    error = TARGET.estimate(reasons.sampling_error)
+    return f"Shapley contributions from random orders of the inputs (standard error {error})"
+
+
 def score_table(model: Model) -> list[dict[str, str]]:
     """Tabulate the typical miss of the model beside those of least squares and the average."""
     table = []
     for name, score in model.metadata.scores.items():
-        miss, square = (f"{estimate.value:.0f} ± {estimate.standard_error:.0f}" for estimate in (score.mae, score.rmse))
+        miss, square = (
+            f"{TARGET.estimate(each.value)} ± {TARGET.estimate(each.standard_error)}"
+            for each in (score.mae, score.rmse)
+        )
         label = f"This {model.label}, cross-validated" if name == "model" else ALGORITHMS[name].label.capitalize()
         table.append({"Model": label, "Typical miss": f"**{miss}**", "Root mean square": square})
     return table
