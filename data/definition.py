@@ -50,6 +50,8 @@ class Definition:
         Other header spellings of that column.
     row_names
         What that column has -> a longer name.
+    verb, past
+        What a row does with the target, and did: "use", "used".
     tiles
         What that column has -> (column, line) of its tile on a map; empty without a map.
     """
@@ -64,6 +66,8 @@ class Definition:
     tiles: Mapping[str, tuple[int, int]]
     inputs: tuple[Column, ...]
     target: Column
+    verb: str
+    past: str
     notes: Notes | None
 
 
@@ -193,6 +197,7 @@ def _define(file: _Section) -> Definition:
     parts = file.parts("input")
     inputs, target_part = tuple(_read_input(part) for part in parts), file.part("target")
     target = _read_column(target_part, default=target_part.number("default", "50"))
+    verb, past = target_part.text("verb", "have"), target_part.text("past", "had")
     target_part.require_nothing_else()
     notes = _read_notes(file.part("notes"), [column.name for column in (*inputs, target)]) if "notes" in file else None
     plan = file.part("map")
@@ -207,6 +212,8 @@ def _define(file: _Section) -> Definition:
         tiles=_read_tiles(plan.text("tiles", "")),
         inputs=inputs,
         target=target,
+        verb=verb,
+        past=past,
         notes=notes,
     )
     for part in (row, plan, file):

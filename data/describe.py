@@ -227,7 +227,8 @@ def write_toml(draft: Draft, title: str) -> str:
             "direction = 0  # 1 or -1 where raising it is known to raise or lower the target",
         ]
     goal = f"default = {_number(target.default)}  # the goal that a page begins with"
-    return "\n".join([*lines, "", "[target]", *_lines_of(target), goal]) + "\n"
+    verbs = ['verb = "have"  # what a row does with it,', 'past = "had"  # and did']
+    return "\n".join([*lines, "", "[target]", *_lines_of(target), goal, *verbs]) + "\n"
 
 
 def _lines_of(column: Column) -> list[str]:

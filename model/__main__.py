@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from data.errors import DataError
 from data.inputs import load_inputs
 from data.load import SHIPPED, load_rows
-from data.schema import COLUMNS, FEATURES, INPUT_PREFIX, ROW, ROWS, TARGET, row_name
+from data.schema import COLUMNS, FEATURES, INPUT_PREFIX, PAST, ROW, ROWS, TARGET, row_name
 from model import upkeep
 from model.answering.change import agreement_in_words, amount_in_words, find_row, predict_change, start_figures
 from model.answering.prediction import Prediction, predict
@@ -307,17 +307,19 @@ def _change(options: argparse.Namespace) -> int:
         print(json.dumps(answer.to_record() | {"version": model.version}))
         return 0
     amount, _, word = amount_in_words(answer.value).partition(" ")
-    text = f"{amount} {TARGET.unit} {word} than {name}" if round(answer.value) else f"no change from {name}"
-    print(f"{text}: {answer.start_prediction:.0f} -> {answer.prediction:.0f}")
+    text = f"{amount} {TARGET.unit} {word} than {name}" if TARGET.round(answer.value) else f"no change from {name}"
+    print(f"{text}: {TARGET.estimate(answer.start_prediction)} -> {TARGET.estimate(answer.prediction)}")
     if answer.low is None or answer.high is None:
         print("how sure that is: not known, this version has no refits; the app makes them when it runs")
     else:
         stretched = ", stretched to hold the change" if answer.is_stretched else ""
         interval = f"{amount_in_words(answer.low)} to {amount_in_words(answer.high)}{stretched}"
         print(f"{answer.level:.0%} interval: {interval}; {agreement_in_words(answer)}")
-        print("others: " + ", ".join(f"{ALGORITHMS[each].label} {value:+.0f}" for each, value in answer.others.items()))
+        said = (f"{ALGORITHMS[each].label} {TARGET.estimate(value, '+')}" for each, value in answer.others.items())
+        print("others: " + ", ".join(said))
     if observed is not None:
-        print(f"{name} used {observed:.0f}; with this change about {observed + answer.value:.0f}")
+        expected = TARGET.estimate(observed + answer.value)
+        print(f"{name} {PAST} {TARGET.estimate(observed)}; with this change about {expected}")
     return 0
 
 
@@ -333,9 +335,10 @@ def _predict(options: argparse.Namespace) -> int:
         return 0
     nearest = answer.nearest[0]
     used = model.records[nearest.index][TARGET.name]
-    print(f"{answer.value:.0f} {TARGET.unit}")
-    print(f"{answer.level:.0%} interval: {answer.low:.0f} to {answer.high:.0f}{_measured(answer)}")
-    print(f"closest: {row_name(nearest.name)}, {nearest.distance:.1f} s.d. away, used {used:.0f}")
+    print(f"{TARGET.estimate(answer.value)} {TARGET.unit}".rstrip())
+    interval = f"{TARGET.estimate(answer.low)} to {TARGET.estimate(answer.high)}"
+    print(f"{answer.level:.0%} interval: {interval}{_measured(answer)}")
+    print(f"closest: {row_name(nearest.name)}, {nearest.distance:.1f} s.d. away, {PAST} {TARGET.estimate(used)}")
     if answer.support != "near":
         print(f"caution: this scenario is {answer.support} from every real row")
     return 0

@@ -59,7 +59,7 @@ def test_train_promote_predict_export_and_card_by_command(store_url, rows, tmp_p
             ["train", "--data", "no.csv", "--store"],
             "no.csv: cannot be read (No such file or directory). Check the path.",
         ),
-        (["train", "--data", str(SHIPPED.parent / "README.md")], "are missing; the header has"),
+        (["train", "--data", str(SHIPPED.parents[1] / "README.md")], "are missing; the header has"),
         (["promote", "9", "--reason", "why"], "There is no version 9 in the store"),
         (["promote", "1", "--reason", " "], "Version 1 was not promoted: the record needs a reason."),
         (["card", "9"], "There is no version 9 in the store"),

@@ -84,10 +84,10 @@ def test_candidates_are_compared_and_the_tie_is_drawn(visitor, store_url):
         found = ann.page.get_by_text(key) if key == "Intervals" else ann.page.locator(f".st-key-{key} .main-svg").first
         expect(found).to_be_visible()
     ann.presses("Compare all")
-    ann.sees(f"Job {number + 1}: 8 algorithms")
+    ann.sees(f"Job {number + 1}: {len(OFFERED)} algorithms")
     assert jobs.find_job(store, number + 1).request.algorithms == OFFERED
     ann.presses("Cancel")
-    ann.sees(f"Job {number + 1} (8 algorithms, started by you) was cancelled, and nothing of it was kept.")
+    ann.sees(f"Job {number + 1} ({len(OFFERED)} algorithms, started by you) was cancelled, and nothing of it was kept.")
 
 
 def test_cancel_ends_the_process_and_keeps_nothing_and_is_known_as_ones_own(visitor, open_page, store_url):

@@ -5,7 +5,7 @@ from typing import Any
 import streamlit as st
 
 from data.errors import DataError
-from data.schema import FEATURES, ROWS, TARGET
+from data.schema import FEATURES, ROWS, TARGET, VERB
 from model.answering.change import Change, predict_change
 from model.answering.goal import GoalResult, find_smallest_change
 from model.answering.prediction import Prediction, predict
@@ -48,7 +48,8 @@ def draw_goal_form(model: Model) -> None:
             st.info("The sliders were moved after this was found. Search again from where they are.")
         st.caption(
             "It starts from where the sliders are when you press the button. The change is measured in standard "
-            f"deviations of the inputs. At the goal the prediction equals it: about half of such {ROWS} would use more."
+            "deviations of the inputs. At the goal the prediction equals it: about half of such "
+            f"{ROWS} would {VERB} more."
         )
 
 

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from data.schema import FEATURES, ROW, ROWS, TARGET, row_name
+from data.schema import FEATURES, PAST, ROW, ROWS, TARGET, VERB, row_name
 from model.answering.change import Change, bands, refits_either_side
 from model.answering.prediction import Neighbour, Prediction, curve_support
 from model.fitting.algorithms import ALGORITHMS
@@ -126,6 +126,8 @@ def _rows(model: Model) -> dict[str, Any]:
         "unit": TARGET.unit,
         "decimals": TARGET.decimals,
         "row": ROW,
+        "verb": VERB,
+        "past": PAST,
         "rows": ROWS,
         "inputs": [
             {

@@ -51,7 +51,7 @@ export function writeCard(view, known) {
   find("[data-testid=live-high]").textContent = write(high);
   find(".wi-unit").textContent = model.unit;
   const shaded = "Shaded: where one with these inputs may lie.";
-  find(".wi-caption").textContent = `Each dot: what one ${model.row} used. ${shaded}`;
+  find(".wi-caption").textContent = `Each dot: what one ${model.row} ${model.past}. ${shaded}`;
   find(".wi-level select").value = view.level;
   const change = find(".wi-change");
   change.innerHTML = "<b></b> <span></span>";
@@ -88,14 +88,14 @@ export function counted([less, more, none]) {
   return said.map(([n, word], i) => (i ? `${n} ${word}` : `${n} of 100 refits say ${word}`)).join(", ");
 }
 
-function writeReal({ start, answer, card }, known, isStart) {
+function writeReal({ start, answer, card, model }, known, isStart) {
   const line = card.querySelector(".wi-real");
   line.hidden = start.observed === undefined;
   if (line.hidden) return;
-  const said = `${start.name} used ${write(start.observed)}; the model says ${write(answer.before)}.`;
+  const said = `${start.name} ${model.past} ${write(start.observed)}; the model says ${write(answer.before)}.`;
   const off = signed(start.observed - answer.before);
   const about = write(start.observed + known.change);
-  line.textContent = isStart ? said : `${said} If that difference of ${off} stays, it would use about ${about}.`;
+  line.textContent = isStart ? said : `${said} If that difference of ${off} stays, it would ${model.verb} about ${about}.`;
 }
 
 const HEADS = { near: "Close to real", far: "Far from every", "very far": "Very far from every" };
@@ -105,7 +105,7 @@ function writeNear(view, known) {
   const near = view.isMoving && model.isWhole ? nearestRows(model, view.values) : answer.closest;
   const rows = known.support === "near" ? model.rows : model.row;
   const named = near.map(
-    ({ name, used, distance }) => `${name} (${distance.toFixed(1)} s.d. away, used ${write(used)})`,
+    ({ name, used, distance }) => `${name} (${distance.toFixed(1)} s.d. away, ${model.past} ${write(used)})`,
   );
   view.near = new Set(model.isWhole ? near.map((row) => row.place) : []);
   const line = view.card.querySelector(".wi-near");
@@ -123,13 +123,13 @@ export function drawScale(view, width) {
   const [low, high] = answer.scale;
   const x = scaleOf(low, high, 10, width - 10);
   svg.replaceChildren();
-  svg.setAttribute("aria-label", `The interval on the scale of what each ${model.row} used, ${model.unit}`);
+  svg.setAttribute("aria-label", `The interval on the scale of what each ${model.row} ${model.past}, ${model.unit}`);
   const band = add(svg, "rect", { class: "wi-fill", y: 2, height: base - 2 });
   const most = Math.floor((base - 6) / 6);
   const dots = stacked(model.used.map(x), 5).map(([cx, height], i) => {
     if (height >= most) return null;
     const dot = add(svg, "circle", { class: "wi-rowdot", cx, cy: base - 5 - height * 6, r: 2.4 });
-    add(dot, "title", {}, `${model.names[i]} used ${write(model.used[i])}`);
+    add(dot, "title", {}, `${model.names[i]} ${model.past} ${write(model.used[i])}`);
     return dot;
   });
   add(svg, "line", { class: "wi-axis", x1: x(low), x2: x(high), y1: base, y2: base });

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from data.schema import ROW, ROWS, TARGET, row_name
+from data.schema import PAST, ROW, ROWS, TARGET, row_name
 from model.fitting.algorithms import ALGORITHMS
 from model.fitting.interval import Interval
 from model.fitting.scores import Difference, Scores
@@ -92,7 +92,7 @@ def largest_misses(evidence: "Evidence", n: int = 4) -> str:
     errors, observed = evidence.residuals["candidate"], evidence.candidate.y
     codes = evidence.candidate.rows[ROW].to_numpy()
     misses = [
-        f"{escape(row_name(str(codes[i])))} used {TARGET.estimate(observed[i])} "
+        f"{escape(row_name(str(codes[i])))} {PAST} {TARGET.estimate(observed[i])} "
         f"({TARGET.estimate(observed[i] - errors[i])} predicted)"
         for i in np.argsort(-np.abs(errors))[:n]
     ]

@@ -2,7 +2,7 @@
 
 import re
 
-from data.schema import FEATURES, ROW, ROWS, TARGET, row_name
+from data.schema import FEATURES, PAST, ROW, ROWS, TARGET, row_name
 from model.answering.change import Change, agreement_in_words, amount_in_words
 from model.answering.explain import Reasons
 from model.answering.prediction import Prediction
@@ -34,13 +34,13 @@ def answer_in_words(model: Model, answer: Prediction) -> str:
     if answer.support == "near":
         sentences.append(
             f":primary-badge[close to real {ROWS}] Closest is {escape(row_name(nearest.name))} "
-            f"({nearest.distance:.1f} s.d. away), which used {TARGET.estimate(used)}."
+            f"({nearest.distance:.1f} s.d. away), which {PAST} {TARGET.estimate(used)}."
         )
     else:
         colour = "red" if answer.support == "very far" else "orange"
         sentences.append(
             f":{colour}-badge[{answer.support} from every {ROW}] The closest, {escape(row_name(nearest.name))}, "
-            f"which used {TARGET.estimate(used)}, is {nearest.distance:.1f} s.d. away{_how_far(model, answer)}. "
+            f"which {PAST} {TARGET.estimate(used)}, is {nearest.distance:.1f} s.d. away{_how_far(model, answer)}. "
             f"{_interval_beyond_rows(model, answer)}"
         )
     return " ".join(sentences)
