@@ -1,1 +1,1 @@
-"""From rows to an answer: recipe, evaluation, training, the kept artifact, prediction and its explanation."""
+"""From rows to an answer: recipe, evaluation, training, the stored artifact, prediction and its explanation."""

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,14 +43,14 @@ from model.store.versions import Version
 if TYPE_CHECKING:
     import pandas as pd
 
-# Of `predict`: no input has such an option, it is --input.file then.
-_OPTIONS = ("help", "coverage", "json", "file", "out", "columns", "sheet", "from", "to")
+# Names that an input's option must not have: it becomes, say, --input.file.
+_RESERVED_OPTIONS = ("help", "coverage", "json", "file", "out", "columns", "sheet", "from", "to")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command; 0 when it worked, 1 when it found damage, 2 when the input was bad."""
+    """Run a command and return its exit code: 0 if it worked, 1 if it found damage, 2 if it failed, 130 if stopped."""
     logging.basicConfig(format="%(message)s")
-    options = _parser().parse_args(arguments)
+    options = _build_parser().parse_args(arguments)
     try:
         return options.run(options)
     except (DataError, ModelError, StoreError) as error:
@@ -60,101 +61,102 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
 
 
-def _parser() -> Any:
+def _build_parser() -> Any:
     parser = argparse.ArgumentParser(prog="python -m model", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def command(name: str, run: Callable[[argparse.Namespace], int], words: str) -> argparse.ArgumentParser:
-        added = commands.add_parser(name, help=words)
-        added.set_defaults(run=run)
-        return added
+    def add_command(name: str, run: Callable[[argparse.Namespace], int], help_text: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=help_text)
+        command.set_defaults(run=run)
+        return command
 
-    training = command("train", _train, "train and score a model, and keep it")
-    training.add_argument("--algorithm", default=DEFAULT, help=f"one of {', '.join(OFFERED)}")
-    for name, takers in _parameters().items():
-        training.add_argument(f"--{name}", metavar="N", help=f"of {', '.join(takers)}")
-    training.add_argument("--seed", default="0", metavar="N", help="of whatever is random in it (default 0)")
-    training.add_argument(
+    train_command = add_command("train", _train, "train and score a model, and keep it")
+    train_command.add_argument("--algorithm", default=DEFAULT, help=f"one of {', '.join(OFFERED)}")
+    for name, algorithms in _algorithms_by_parameter().items():
+        train_command.add_argument(f"--{name}", metavar="N", help=f"of {', '.join(algorithms)}")
+    train_command.add_argument("--seed", default="0", metavar="N", help="of whatever is random in it (default 0)")
+    train_command.add_argument(
         "--data", type=Path, default=SHIPPED, metavar="FILE", help="CSV, Excel or Parquet (default: shipped)"
     )
-    training.add_argument("--store", action="store_true", help="keep it as a version of the store, not as the shipped")
-    asking = command("predict", _predict, "predict one scenario, or a file of them, with the active model")
-    changing = command("change", _change, "say what changes from a start to a scenario, and how sure that is")
-    changing.add_argument("--from", dest="start", metavar="NAME", help=f"of a {ROW} (default: the typical one)")
-    for added in (asking, changing):
+    train_command.add_argument(
+        "--store", action="store_true", help="keep it as a version of the store, not as the shipped"
+    )
+    predict_command = add_command("predict", _predict, "predict one scenario, or a file of them, with the active model")
+    change_command = add_command("change", _change, "say what changes from a start to a scenario, and how sure that is")
+    change_command.add_argument("--from", dest="start", metavar="NAME", help=f"of a {ROW} (default: the typical one)")
+    for command in (predict_command, change_command):
         for column in FEATURES:
             unit = "share of people, 0 to 1" if column.is_share else column.unit
-            option, default = (
-                f"--{column.name_beside(_OPTIONS)}",
-                "as the start" if added is changing else column.default,
-            )
-            words = f"{unit} (default {default})"
-            added.add_argument(option, dest=f"{INPUT_PREFIX}{column.name}", metavar="N", help=words)
-        added.add_argument(
+            default = "as the start" if command is change_command else column.default
+            option, help_text = f"--{column.name_beside(_RESERVED_OPTIONS)}", f"{unit} (default {default})"
+            command.add_argument(option, dest=f"{INPUT_PREFIX}{column.name}", metavar="N", help=help_text)
+        command.add_argument(
             "--coverage", type=float, choices=LEVELS, default=0.9, help="level of the interval (default 0.9)"
         )
-        added.add_argument("--json", action="store_true", help="print JSON")
-    asking.add_argument("--file", type=Path, metavar="FILE", help="score its rows, in place of one scenario")
-    for added in (training, asking):
-        words = f"which column of the file is which, like {FEATURES[0].name}=Ptax, with commas between several"
-        added.add_argument("--columns", type=_columns, default={}, metavar="NAME=TITLE", help=words)
-        added.add_argument("--sheet", default="", metavar="NAME", help="of an Excel file (default: the first)")
-    asking.add_argument("--out", type=Path, metavar="CSV", help="where the scored file goes")
-    command("list", _list, "list the versions in the store")
-    for name, run, words in (
+        command.add_argument("--json", action="store_true", help="print JSON")
+    predict_command.add_argument("--file", type=Path, metavar="FILE", help="score its rows, in place of one scenario")
+    for command in (train_command, predict_command):
+        help_text = f"which column of the file is which, like {FEATURES[0].name}=Ptax, with commas between several"
+        command.add_argument("--columns", type=_read_columns, default={}, metavar="NAME=TITLE", help=help_text)
+        command.add_argument("--sheet", default="", metavar="NAME", help="of an Excel file (default: the first)")
+    predict_command.add_argument("--out", type=Path, metavar="CSV", help="where the scored file goes")
+    add_command("list", _list, "list the versions in the store")
+    for name, run, help_text in (
         ("promote", _promote, "make a version the active one"),
         ("export", _export, "write a version's model, record, rows and card as files"),
         ("card", _card, "print a version's model card"),
     ):
-        command(name, run, words).add_argument("number", type=int, metavar="N", help="of the version")
+        add_command(name, run, help_text).add_argument("number", type=int, metavar="N", help="of the version")
     upkeep.add_commands(commands.add_parser("store", help="copy, check, back up, prune the store, or erase a name"))
     commands.choices["promote"].add_argument("--reason", required=True, help="why, for the record")
-    commands.choices["promote"].add_argument("--by", default=_user(), help="who (default the user)")
+    commands.choices["promote"].add_argument("--by", default=_user_name(), help="who (default the user)")
     commands.choices["export"].add_argument("--to", type=Path, default=Path(), metavar="FOLDER", help="(default here)")
     return parser
 
 
-def _user() -> str:
-    """Return the name of whoever runs this; a uid without one (`docker run --user 20000`) stands for itself."""
+def _user_name() -> str:
+    """Return the user's name, or the uid if it has none (`docker run --user 20000`)."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # KeyError before Python 3.13
         return f"uid {os.getuid()}"
 
 
-def _columns(text: str) -> dict[str, str]:
-    """Read which column of a file is which: ``NAME=TITLE,NAME=TITLE``."""
-    names, given = (ROW, *(column.name for column in COLUMNS)), {}
-    for pair in next(csv.reader([text]), []):  # a title with a comma stands in quotation marks, together with its name
+def _read_columns(text: str) -> dict[str, str]:
+    """Read ``NAME=TITLE,NAME=TITLE``: name of a column -> its title in the file."""
+    names, titles = (ROW, *(column.name for column in COLUMNS)), {}
+    # Quotation marks hold a pair together if its title has a comma.
+    for pair in chain.from_iterable(csv.reader(text.splitlines(keepends=True))):
         name, _, title = (part.strip() for part in pair.partition("="))
         if name not in names or not title:
             cure = f"Write NAME=TITLE, with a NAME of {', '.join(names)}; the fourth column is #4, too."
             raise argparse.ArgumentTypeError(f"{pair!r} says no column. {cure}")
-        if name in given:
+        if name in titles:
             raise argparse.ArgumentTypeError(f"{name} is given twice. Give it once.")
-        given[name] = title
-    return given
+        titles[name] = title
+    return titles
 
 
 def _require_file(options: argparse.Namespace, has_file: object, option: str) -> None:
-    """Refuse what is said of a file where there is none."""
+    """Refuse options that describe a file if there is none."""
     if not has_file and (options.columns or options.sheet):
         raise DataError([f"--columns and --sheet are about a file: give {option}, too."])
 
 
-def _parameters() -> dict[str, list[str]]:
+def _algorithms_by_parameter() -> dict[str, list[str]]:
     """Parameter name -> the algorithms that take it."""
-    takers: dict[str, list[str]] = {}
+    algorithms: dict[str, list[str]] = {}
     for name in OFFERED:
         for parameter in ALGORITHMS[name].parameters:
-            takers.setdefault(parameter.name, []).append(name)
-    return takers
+            algorithms.setdefault(parameter.name, []).append(name)
+    return algorithms
 
 
 def _train(options: argparse.Namespace) -> int:
     started = time.perf_counter()
-    given = {name: value for name in _parameters() if (value := getattr(options, name)) is not None}
-    recipe = make_recipe(options.algorithm, given, int(options.seed) if options.seed.isdecimal() else options.seed)
+    parameters = {name: value for name in _algorithms_by_parameter() if (value := getattr(options, name)) is not None}
+    seed = int(options.seed) if options.seed.isdecimal() else options.seed
+    recipe = make_recipe(options.algorithm, parameters, seed)
     _require_file(options, options.data != SHIPPED, "--data")
     rows = load_rows(options.data, columns=options.columns, sheet=options.sheet)
     for remark in rows.attrs["warnings"]:
@@ -162,14 +164,14 @@ def _train(options: argparse.Namespace) -> int:
     if options.store:
         version = _train_in_store(rows, options, recipe)
         scores = version.metadata.scores
-        kept = f"version {version.id} of the store, not promoted"
+        kept_as = f"version {version.id} of the store, not promoted"
     else:
         if options.data != SHIPPED:
             raise ModelError(f"--data {options.data}: the shipped model is of the shipped rows. Add --store.")
         n_jobs = worthwhile_processes(estimate_duration(recipe, len(rows)), most=-1)
-        model = train(rows, recipe, n_jobs=n_jobs, progress=_FITS)
+        model = train(rows, recipe, n_jobs=n_jobs, progress=_show_fits)
         try:
-            kept = ", ".join(path.name for path in artifact.save(model))
+            kept_as = ", ".join(path.name for path in artifact.save(model))
         except OSError as error:
             raise ModelError(
                 f"{error.filename} cannot be written ({error.strerror}). Run this as a user who may write there, or "
@@ -179,23 +181,23 @@ def _train(options: argparse.Namespace) -> int:
     print(f"\nOut-of-fold scores on {len(rows)} {ROWS}, {TARGET.unit}:")
     print(f"{'':34}{'MAE':>8}{'+-':>6}{'RMSE':>8}{'+-':>6}{'R2':>8}{'+-':>6}")
     for name in scores:
-        print(f"{recipe.label if name == 'model' else ALGORITHMS[name].label:34}{_figures(scores[name])}")
-    print(f"Kept as {kept}, {time.perf_counter() - started:.1f} s.")
+        print(f"{recipe.label if name == 'model' else ALGORITHMS[name].label:34}{_format_scores(scores[name])}")
+    print(f"Kept as {kept_as}, {time.perf_counter() - started:.1f} s.")
     return 0
 
 
 def _train_in_store(rows: "pd.DataFrame", options: argparse.Namespace, recipe: Recipe) -> Version:
-    """Queue up with everybody else, and show how it goes."""
+    """Queue a job like everybody else, and show its progress until it ends."""
     require_usable(rows)
     store = history.open_store()
-    who, data = _user(), (rows, "shipped" if options.data == SHIPPED else options.data.name)
-    number = jobs.submit(store, who, data, [recipe.algorithm], parameters=recipe.parameters, seed=recipe.seed, by=who)
+    user, data = _user_name(), (rows, "shipped" if options.data == SHIPPED else options.data.name)
+    number = jobs.submit(store, user, data, [recipe.algorithm], parameters=recipe.parameters, seed=recipe.seed, by=user)
     dispatcher = Dispatcher()
     try:
         while (job := jobs.find_job(store, number)) and job.state in OPEN:
             dispatcher.dispatch(store)
             if job.total:
-                _FITS(job.done, job.total)
+                _show_fits(job.done, job.total)
             time.sleep(0.2)
     except KeyboardInterrupt:
         jobs.cancel(store, number)
@@ -205,25 +207,21 @@ def _train_in_store(rows: "pd.DataFrame", options: argparse.Namespace, recipe: R
     return versions.list_versions_of_job(store, number)[0]
 
 
-def _figures(scores: Scores) -> str:
+def _format_scores(scores: Scores) -> str:
     return "".join(
         f"{estimate.value:8.{digits}f}{estimate.standard_error:6.{digits}f}"
         for estimate, digits in ((scores.mae, 1), (scores.rmse, 1), (scores.r2, 2))
     )
 
 
-def _bar(what: str, of: str, done: int, total: int) -> None:
-    filled = 30 * done // total
+def _show_progress(task: str, unit: str, done: int, total: int) -> None:
+    n_filled = 30 * done // total
+    bar = "#" * n_filled + "." * (30 - n_filled)
     end = "\n" if done == total else ""
-    print(
-        f"\r{what} [{'#' * filled}{'.' * (30 - filled)}] {done}/{total} {of}",
-        end=end,
-        file=sys.stderr,
-        flush=True,
-    )
+    print(f"\r{task} [{bar}] {done}/{total} {unit}", end=end, file=sys.stderr, flush=True)
 
 
-_FITS = partial(_bar, "cross-validation", "fits")
+_show_fits = partial(_show_progress, "cross-validation", "fits")
 
 
 def _list(_: argparse.Namespace) -> int:
@@ -248,13 +246,13 @@ def _promote(options: argparse.Namespace) -> int:
     return 0
 
 
-def _loaded(number: int) -> tuple[Version, Model, list[Promotion]]:
+def _load_version(number: int) -> tuple[Version, Model, list[Promotion]]:
     store = history.open_store()
     return versions.read_version(store, number), versions.load_version(store, number), history.list_promotions(store)
 
 
 def _export(options: argparse.Namespace) -> int:
-    version, model, promotions = _loaded(options.number)
+    version, model, promotions = _load_version(options.number)
     stored = versions.read_pipeline(history.open_store(), options.number)
     for name, content in export_version(version, model, promotions, stored).items():
         try:
@@ -267,7 +265,7 @@ def _export(options: argparse.Namespace) -> int:
 
 
 def _card(options: argparse.Namespace) -> int:
-    print(write_card(*_loaded(options.number)))
+    print(write_card(*_load_version(options.number)))
     return 0
 
 
@@ -282,32 +280,34 @@ def _active_model() -> Model:
     return model
 
 
-def _asked_model(options: argparse.Namespace) -> Model:
-    """Return the active model, if its rows can set the level that is asked for."""
+def _model_for_level(options: argparse.Namespace) -> Model:
+    """Return the active model if its rows suffice for the requested level."""
     model = _active_model()
     if options.coverage not in possible_levels(len(model.distinct)):
         raise ModelError(f"coverage: {options.coverage:g} needs more than {len(model.rows)} rows.")
     return model
 
 
-def _given(options: argparse.Namespace) -> dict[str, Any]:
-    """Inputs that were given: column name -> text."""
-    given = {column.name: getattr(options, f"{INPUT_PREFIX}{column.name}") for column in FEATURES}
-    return {name: value for name, value in given.items() if value is not None}
+def _read_inputs(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the inputs set on the command line: column name -> text."""
+    texts = {column.name: getattr(options, f"{INPUT_PREFIX}{column.name}") for column in FEATURES}
+    return {name: text for name, text in texts.items() if text is not None}
 
 
 def _change(options: argparse.Namespace) -> int:
-    model, name, observed = _asked_model(options), f"the typical {ROW}", None
+    model, start_name, observed = _model_for_level(options), f"the typical {ROW}", None
     start = {column.name: column.default for column in FEATURES}
     if options.start:
-        index = find_row(model, options.start)
-        name, (start, observed) = row_name(str(model.rows[ROW].iloc[index])), start_figures(model, index)
-    answer = predict_change(model, start, start | _given(options), options.coverage, observed)
+        row_index = find_row(model, options.start)
+        start_name = row_name(str(model.rows[ROW].iloc[row_index]))
+        start, observed = start_figures(model, row_index)
+    answer = predict_change(model, start, start | _read_inputs(options), options.coverage, observed)
     if options.json:
         print(json.dumps(answer.to_record() | {"version": model.version}))
         return 0
     amount, _, word = amount_in_words(answer.value).partition(" ")
-    text = f"{amount} {TARGET.unit} {word} than {name}" if TARGET.round(answer.value) else f"no change from {name}"
+    is_changed = TARGET.round(answer.value)
+    text = f"{amount} {TARGET.unit} {word} than {start_name}" if is_changed else f"no change from {start_name}"
     print(f"{text}: {TARGET.estimate(answer.start_prediction)} -> {TARGET.estimate(answer.prediction)}")
     if answer.low is None or answer.high is None:
         print("how sure that is: not known, this version has no refits; the app makes them when it runs")
@@ -315,38 +315,38 @@ def _change(options: argparse.Namespace) -> int:
         stretched = ", stretched to hold the change" if answer.is_stretched else ""
         interval = f"{amount_in_words(answer.low)} to {amount_in_words(answer.high)}{stretched}"
         print(f"{answer.level:.0%} interval: {interval}; {agreement_in_words(answer)}")
-        said = (f"{ALGORITHMS[each].label} {TARGET.estimate(value, '+')}" for each, value in answer.others.items())
-        print("others: " + ", ".join(said))
+        others = (f"{ALGORITHMS[name].label} {TARGET.estimate(value, '+')}" for name, value in answer.others.items())
+        print("others: " + ", ".join(others))
     if observed is not None:
         expected = TARGET.estimate(observed + answer.value)
-        print(f"{name} {PAST} {TARGET.estimate(observed)}; with this change about {expected}")
+        print(f"{start_name} {PAST} {TARGET.estimate(observed)}; with this change about {expected}")
     return 0
 
 
 def _predict(options: argparse.Namespace) -> int:
     _require_file(options, options.file, "--file")
-    model = _asked_model(options)
+    model = _model_for_level(options)
     if options.file or options.out:
         return _score(options, model)
-    scenario = {column.name: column.default for column in FEATURES} | _given(options)
+    scenario = {column.name: column.default for column in FEATURES} | _read_inputs(options)
     answer = predict(model, scenario, options.coverage, with_reasons=options.json)
     if options.json:
         print(json.dumps(answer.to_record()))
         return 0
     nearest = answer.nearest[0]
-    used = model.records[nearest.index][TARGET.name]
+    observed = model.records[nearest.index][TARGET.name]
     print(f"{TARGET.estimate(answer.value)} {TARGET.unit}".rstrip())
     interval = f"{TARGET.estimate(answer.low)} to {TARGET.estimate(answer.high)}"
-    print(f"{answer.level:.0%} interval: {interval}{_measured(answer)}")
-    print(f"closest: {row_name(nearest.name)}, {nearest.distance:.1f} s.d. away, {PAST} {TARGET.estimate(used)}")
+    print(f"{answer.level:.0%} interval: {interval}{_measured_coverage(answer)}")
+    print(f"closest: {row_name(nearest.name)}, {nearest.distance:.1f} s.d. away, {PAST} {TARGET.estimate(observed)}")
     if answer.support != "near":
         print(f"caution: this scenario is {answer.support} from every real row")
     return 0
 
 
-def _measured(answer: Prediction) -> str:
-    """What was measured of the interval of an answer, if anything was."""
-    (interval,) = (each for each in answer.intervals if each.level == answer.level)
+def _measured_coverage(answer: Prediction) -> str:
+    """Say how many rows the interval of an answer held when it was measured; empty if it was not."""
+    (interval,) = (measured for measured in answer.intervals if measured.level == answer.level)
     if interval.held_by_chance is None:
         return ""
     low, high = interval.held_by_chance
@@ -360,16 +360,16 @@ def _score(options: argparse.Namespace, model: Model) -> int:
     if not (options.file and options.out):
         raise DataError(["--file and --out go together: give the file to score and the file to write."])
     inputs = load_inputs(options.file, columns=options.columns, sheet=options.sheet)
-    done = score_file(model, inputs, options.coverage, partial(_bar, "scoring", "rows"))
+    result = score_file(model, inputs, options.coverage, partial(_show_progress, "scoring", "rows"))
     try:
-        options.out.write_bytes(write_csv(done))
+        options.out.write_bytes(write_csv(result))
     except OSError as error:
         raise DataError([f"{options.out}: cannot be written ({error.strerror}). Check --out."]) from None
-    for remark in done.remarks:
+    for remark in result.remarks:
         print(remark, file=sys.stderr)
-    reason = f"; {done.n_problems:,} could not be, see its column {done.added[-1]}" if done.n_problems else ""
-    print(f"{options.out}: {len(done.scored.value):,} of {len(done.table):,} rows scored{reason}.")
-    return 0 if len(done.scored.value) else 2
+    reason = f"; {result.n_problems:,} could not be, see its column {result.added[-1]}" if result.n_problems else ""
+    print(f"{options.out}: {len(result.scored.value):,} of {len(result.table):,} rows scored{reason}.")
+    return 0 if len(result.scored.value) else 2
 
 
 if __name__ == "__main__":

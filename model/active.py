@@ -1,4 +1,4 @@
-"""The one owner of what is active in a server: the open store, the version that answers, and what was worked out."""
+"""The state that a server shares: its open store, the model that answers, and results worked out before."""
 
 import copy
 import ctypes
@@ -32,41 +32,41 @@ from model.store.stored_refits import read_refits
 from model.store.versions import Version
 
 _LOG = logging.getLogger(__name__)
-_MANY = 50_000  # rows
-_ARENA_MAX = -8  # glibc's number for it
-_STORE = "store"  # what is left alone when it was long in failing; versions are by their numbers
+_MANY_ROWS = 50_000
+_ARENA_MAX = -8  # M_ARENA_MAX of glibc
+_STORE_KEY = "store"  # the only key in its back-off
 
 
 @dataclass(frozen=True, eq=False)
 class _Opened:
-    """A store with what is known of it: another store may use the same numbers for others."""
+    """A store and the caches of its contents: in another store the same number may mean another version."""
 
     store: Store
-    versions: Cache = field(default_factory=partial(Cache, 4))  # beside the one that answers
+    versions: Cache = field(default_factory=partial(Cache, 4))  # other than the one that answers
     loading: Backoff = field(default_factory=Backoff)
-    judged: Cache = field(default_factory=partial(Cache, 6))  # evidence, each with two models, and rankings
+    judged: Cache = field(default_factory=partial(Cache, 6))  # evidence, which holds two models, and rankings
     rows: Cache = field(default_factory=partial(Cache, 4))
 
 
 @dataclass(frozen=True, eq=False)
-class _Seen:
-    """What answered when the store was last asked; never changed, so that who reads it needs no lock."""
+class _ActiveState:
+    """What answered when the store was last asked; immutable, so that it can be read without a lock."""
 
     opened: _Opened
-    stamp: tuple[Any, ...] | None  # None where the store must be asked again in any case
-    model: Model  # as it was loaded
-    noticed: Model  # with what is not in order
+    stamp: tuple[Any, ...] | None  # None if the store must be asked again in any case
+    model: Model  # as loaded
+    noticed: Model  # with the notice of what is not in order
 
 
 class ActiveModel:
-    """What answers in a server, and all that pages show of the store; any number of threads may use it at once.
+    """The model that answers in a server, and all that pages show of the store; safe to use from several threads.
 
-    Models, rows and whatever else it returns are shared: read only.
+    Models, rows and everything else that it returns are shared: do not change them.
 
     Parameters
     ----------
     url
-        Of the store; see `model.store.database.Store`. It is opened when it is first needed.
+        Of the store; see `model.store.database.Store`. The store is opened when it is first needed.
 
     Attributes
     ----------
@@ -76,66 +76,66 @@ class ActiveModel:
 
     def __init__(self, url: str | None = None) -> None:
         self.dispatcher = Dispatcher()
-        self._url, self._asking = url, Backoff()
-        self._may_create = True  # a store, until one was seen in its place
+        self._url, self._store_backoff = url, Backoff()
+        self._may_create = True  # a new store, until one was found at this address
         self._opened: _Opened | None = None
-        self._seen: _Seen | None = None
-        self._noticed: tuple[Model, str, Model] | None = None
-        self._opening, self._noticing = Lock(), Lock()
+        self._state: _ActiveState | None = None
+        self._last_noticed: tuple[Model, str, Model] | None = None
+        self._opening_lock, self._notice_lock = Lock(), Lock()
         self._shipped, self._surveys = Cache(1), Cache(32)
         self._large_surveys = Cache(3)  # of a million rows, 0.2 GB each
 
     def current(self) -> Model:
-        """Return the model that answers; while nobody has written to the store it is the one that did before.
+        """Return the model that answers; the store is asked only if it may have changed.
 
         Returns
         -------
         Model
-            The same object as long as the same version answers with the same notice.
+            The same object while the same version answers with the same notice.
 
         Raises
         ------
         DataError, ModelError
-            If there is none, because the shipped data cannot be used.
+            If no model can answer, because the shipped data cannot be used.
         """
-        if (seen := self._seen) and seen.stamp and seen.opened.store.stamp() == seen.stamp:
-            return seen.noticed
+        if (state := self._state) and state.stamp and state.opened.store.stamp() == state.stamp:
+            return state.noticed
         try:
             opened = self._open()
-            return self._asking.ask(_STORE, partial(self._look, opened))
+            return self._store_backoff.ask(_STORE_KEY, partial(self._ask_store, opened))
         except StoreError as error:
-            if seen := self._seen:  # no reason to answer with another model meanwhile
-                return self._with(seen.model, f"{error} Until then the version answers that did before.")
+            if state := self._state:  # no reason to answer with another model meanwhile
+                return self._with(state.model, f"{error} Until then the version answers that did before.")
             may_hide = error.may_hide_promotions or not self._may_create
             return self._with(self.shipped(), f"{error} Until then the shipped model answers." if may_hide else "")
 
-    def _look(self, opened: _Opened) -> Model:
+    def _ask_store(self, opened: _Opened) -> Model:
         """Ask the store which version answers."""
-        stamp, seen = opened.store.stamp(), self._seen  # before the query: what is written after it will be noticed
-        former = seen.model if seen and seen.opened is opened and seen.model.version else None
+        stamp, state = opened.store.stamp(), self._state  # before the query, so that a later commit is noticed
+        former = state.model if state and state.opened is opened and state.model.version else None
         load = partial(self._load, opened)
         model, notice, is_temporary = history.load_active_model(opened.store, load, self.shipped, former)
-        if former and model is not former:  # links and kept scenarios still name it
+        if former and model is not former:  # links and kept scenarios still refer to it
             opened.versions.get(former.version, lambda: former)
         if model.version and not model.refits:
             model = _with_refits(opened.store, model)
         noticed = self._with(model, notice)
-        self._seen = _Seen(opened, None if is_temporary else stamp, model, noticed)
+        self._state = _ActiveState(opened, None if is_temporary else stamp, model, noticed)
         return noticed
 
     def _with(self, model: Model, notice: str) -> Model:
-        """Return a model that says what is not in order, too: the same object each time."""
-        with self._noticing:
-            last, said_before, noticed = self._noticed or (None, "", model)
-            if notice and notice != said_before:
+        """Return the model with a notice added to its own: the same object each time."""
+        with self._notice_lock:
+            last_model, last_notice, noticed = self._last_noticed or (None, "", model)
+            if notice and notice != last_notice:
                 _LOG.warning("%s", notice)
             if not notice:
-                self._noticed = None
+                self._last_noticed = None
                 return model
-            if last is not model or notice != said_before:
-                noticed = copy.copy(model)  # with all that was worked out from its rows
+            if last_model is not model or notice != last_notice:
+                noticed = copy.copy(model)  # shares all that was worked out from its rows
                 vars(noticed)["notice"] = " ".join(filter(None, (notice, model.notice)))
-                self._noticed = model, notice, noticed
+                self._last_noticed = model, notice, noticed
             return noticed
 
     def store(self) -> Store:
@@ -149,17 +149,17 @@ class ActiveModel:
         return self._open().store
 
     def _open(self) -> _Opened:
-        """Open the store, or another file that has taken the place of the one that was open; only a start makes one."""
+        """Return the open store; open it first, or again if another file has taken the place of its own."""
         if (opened := self._opened) and not opened.store.is_replaced:
             opened.store.require_file()
             return opened
-        with self._opening:
-            if (opened := self._opened) and not opened.store.is_replaced:  # somebody was faster
+        with self._opening_lock:
+            if (opened := self._opened) and not opened.store.is_replaced:  # another thread was faster
                 return opened
             if opened:
                 opened.store.remove_log()
             try:
-                self._opened = _Opened(self._asking.ask(_STORE, self._open_store))
+                self._opened = _Opened(self._store_backoff.ask(_STORE_KEY, self._open_store))
             except StoreError as error:
                 self._may_create &= not error.may_hide_promotions
                 raise
@@ -182,46 +182,46 @@ class ActiveModel:
             If it cannot be used.
         """
         try:
-            return self._shipped.get(None, lambda: _made_ready(artifact.load(load_rows())))
+            return self._shipped.get(None, lambda: _warm_up(artifact.load(load_rows())))
         except (OSError, ImportError, MemoryError) as error:
-            raise _for_now("The shipped model", error) from None
+            raise _temporary_error("The shipped model", error) from None
 
     def version(self, number: int) -> Model:
-        """Return the model of a version, which need not be active.
+        """Return the model of any version, active or not.
 
         Raises
         ------
         ModelError, StoreError
-            If it cannot be used, or is not there.
+            If it cannot be used or does not exist.
         """
         try:
             return self._load(self._open(), number)
         except (OSError, ImportError, MemoryError) as error:
-            raise _for_now(f"Version {number}", error) from None
+            raise _temporary_error(f"Version {number}", error) from None
 
     def _load(self, opened: _Opened, number: int) -> Model:
-        """Return a version as it was loaded; the one that answers stays, whatever is looked at beside it."""
-        if (seen := self._seen) and seen.opened is opened and seen.model.version == number:
-            return seen.model
+        """Return a version as loaded; the active one is held beside the cache, so that no other can push it out."""
+        if (state := self._state) and state.opened is opened and state.model.version == number:
+            return state.model
 
         def load() -> Model:
-            return _made_ready(versions.load_version(opened.store, number))
+            return _warm_up(versions.load_version(opened.store, number))
 
         return opened.versions.get(number, lambda: opened.loading.ask(number, load))
 
     def survey(self, model: Model, limits: tuple[Any, ...], names: tuple[str, ...]) -> Survey:
-        """Return the rows that a filter leaves, with what was worked out from them."""
-        surveys = self._surveys if len(model.rows) <= _MANY else self._large_surveys
-        # A model equals itself alone, and a key keeps it alive: no other can ever be taken for it.
+        """Return the rows that pass a filter, with the results worked out from them."""
+        surveys = self._surveys if len(model.rows) <= _MANY_ROWS else self._large_surveys
+        # A model equals only itself, and the key keeps it alive, so that no other can be mistaken for it.
         return surveys.get((model, limits, names), lambda: Survey(model, filter_rows(model.rows, limits, names)))
 
     def evidence_on(self, number: int, active: Model) -> Evidence:
-        """Return the evidence on a version beside the active model.
+        """Return the evidence on a version, compared with the active model.
 
         Raises
         ------
         ModelError, StoreError
-            If the version cannot be used, or is not there.
+            If the version cannot be used or does not exist.
         """
         opened = self._open()
         return opened.judged.get(
@@ -234,52 +234,52 @@ class ActiveModel:
         Raises
         ------
         ModelError, StoreError
-            If they are not what was stored, or not there.
+            If they are damaged or do not exist.
         """
         opened = self._open()
         return opened.rows.get(data_set_id, lambda: versions.read_rows(opened.store, data_set_id))
 
     def ranking_of(self, same: list[Version]) -> Ranking:
-        """Order versions on the same rows, and draw the tie."""
+        """Rank versions of the same rows, and say which tie with the best."""
         opened = self._open()
-        return opened.judged.get(tuple(each.id for each in same), lambda: rank_versions(opened.store, same))
+        return opened.judged.get(tuple(version.id for version in same), lambda: rank_versions(opened.store, same))
 
     def end_workers(self) -> None:
-        """End the workers that this server has started, for it is about to end; see `Dispatcher.end_workers`."""
+        """End the workers that this server has started, before it ends itself; see `Dispatcher.end_workers`."""
         if opened := self._opened:
             self.dispatcher.end_workers(opened.store)
 
 
 def _with_refits(store: Store, model: Model) -> Model:
-    """Return a model with the refits of its rows, where a job has made them meanwhile; else the same object."""
+    """Return a model with the refits of its rows if a job has made them meanwhile, else the same object."""
     with suppress(ModelError):
         if refits := read_refits(store, model.metadata.data.sha256):
-            model = copy.copy(model)  # with all that was worked out from its rows
+            model = copy.copy(model)  # shares all that was worked out from its rows
             vars(model)["refits"] = refits
     return model
 
 
-def _for_now(what: str, error: Exception) -> ModelError:
-    return ModelError(f"{what} cannot be loaded at the moment ({str(error) or 'not enough memory'}). Try again.")
+def _temporary_error(subject: str, error: Exception) -> ModelError:
+    return ModelError(f"{subject} cannot be loaded at the moment ({str(error) or 'not enough memory'}). Try again.")
 
 
-def _made_ready(model: Model) -> Model:
-    """Have a model ready to answer."""
+def _warm_up(model: Model) -> Model:
+    """Make a first prediction, so that the model is ready to answer."""
     predict(model, {column.name: column.default for column in FEATURES})
-    _settle()
+    _freeze_memory()
     return model
 
 
 @cache
-def _settle() -> None:
-    """After the first prediction, have what is alive now never collected again, and give back what was freed.
+def _freeze_memory() -> None:
+    """Exempt all objects of this moment from garbage collection, and give freed memory back to the system.
 
-    Once: at each model that is loaded later, the garbage of that moment would stay for ever.
+    Only once, after the first prediction: doing so for each later model would keep that moment's garbage for ever.
     """
     gc.collect()
-    gc.freeze()  # without this each collection walks all of it again
+    gc.freeze()  # otherwise each collection would visit them all again
     if sys.platform == "linux":
         libc: Any = ctypes.CDLL(None)
         with suppress(AttributeError):  # not glibc
             libc.mallopt(_ARENA_MAX, 2)  # else each visit's threads leave holes in heaps of their own
-            libc.malloc_trim(0)  # glibc keeps what the imports and the first prediction have freed
+            libc.malloc_trim(0)  # glibc holds on to what the imports and the first prediction have freed

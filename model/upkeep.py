@@ -1,4 +1,4 @@
-"""The commands that look after a store: ``python -m model store copy | check | backup | prune | erase``."""
+"""Commands for the upkeep of a store: ``python -m model store copy | check | backup | prune | erase``."""
 
 import argparse
 import re
@@ -13,33 +13,33 @@ from model.store.database import Store
 
 
 def add_commands(parser: argparse.ArgumentParser) -> None:
-    """Add them below ``store``."""
-    store = parser.add_subparsers(required=True)
+    """Add the commands below ``store``."""
+    commands = parser.add_subparsers(required=True)
 
-    def command(name: str, run: Callable[[argparse.Namespace], int], words: str) -> argparse.ArgumentParser:
-        added = store.add_parser(name, help=words)
-        added.set_defaults(run=run)
-        return added
+    def add(name: str, run: Callable[[argparse.Namespace], int], help_text: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=help_text)
+        command.set_defaults(run=run)
+        return command
 
-    copying = command("copy", _copy, "copy everything into an empty store, and check that it arrived")
+    copy_command = add("copy", _copy, "copy everything into an empty store, and check that it arrived")
     for name in ("FROM", "TO"):
-        copying.add_argument(name, help="as for PETROL_STORE_URL; - is what that holds, out of sight of others")
-    command("check", _check, "read everything, and say what is damaged; then the exit code is 1")
-    saving = command("backup", _backup, "write the store as it is at this moment, also while it is in use")
-    saving.add_argument("file", type=Path, metavar="FILE", help="a new one, of SQLite")
-    pruning_ = command("prune", _prune, "remove what is old and was never promoted, with data that nothing needs")
-    pruning_.add_argument(
-        "--older-than", type=_age, required=True, metavar="90d", help="in days; what is younger stays"
+        copy_command.add_argument(name, help="as for PETROL_STORE_URL; - is what that holds, out of sight of others")
+    add("check", _check, "read everything, and say what is damaged; then the exit code is 1")
+    backup_command = add("backup", _backup, "write the store as it is at this moment, also while it is in use")
+    backup_command.add_argument("file", type=Path, metavar="FILE", help="a new one, of SQLite")
+    prune_command = add("prune", _prune, "remove what is old and was never promoted, with data that nothing needs")
+    prune_command.add_argument(
+        "--older-than", type=_read_age, required=True, metavar="90d", help="in days; what is younger stays"
     )
-    erasing = command("erase", _erase, "replace a person's name wherever it stands, also in the record of promotions")
-    erasing.add_argument("name", metavar="NAME", help="an address, or what was typed as a name")
-    for changing in (pruning_, erasing):
-        changing.add_argument(
+    erase_command = add("erase", _erase, "replace a person's name wherever it stands, also in the record of promotions")
+    erase_command.add_argument("name", metavar="NAME", help="an address, or what was typed as a name")
+    for command in (prune_command, erase_command):
+        command.add_argument(
             "--yes", action="store_true", help="do it; without this it is only said what would be done"
         )
 
 
-def _age(text: str) -> timedelta:
+def _read_age(text: str) -> timedelta:
     """Read an age in days, like ``90d``."""
     if not re.fullmatch(r"[0-9]{1,6}d", text):
         raise argparse.ArgumentTypeError(f"{text!r} is no number of days. Write it like 90d.")
@@ -55,13 +55,13 @@ def _copy(options: argparse.Namespace) -> int:
 
 def _check(_: argparse.Namespace) -> int:
     store = Store(create=False)
-    damaged = list_damages(store)
-    for sentence in damaged:
-        print(sentence)
-    if not damaged:
+    damages = list_damages(store)
+    for damage in damages:
+        print(damage)
+    if not damages:
         size = pruning.in_megabytes(pruning.size_of_store(store))
         print(f"Nothing in the store {store.location} is damaged. It takes up {size}.")
-    return 1 if damaged else 0
+    return 1 if damages else 0
 
 
 def _backup(options: argparse.Namespace) -> int:
@@ -73,28 +73,28 @@ def _backup(options: argparse.Namespace) -> int:
 
 def _prune(options: argparse.Namespace) -> int:
     store, days = Store(create=False), options.older_than.days
-    report = (pruning.prune if options.yes else pruning.find_prunable)(store, options.older_than)
-    if not any(report.counts.values()):
+    prunable = (pruning.prune if options.yes else pruning.find_prunable)(store, options.older_than)
+    if not any(prunable.counts.values()):
         print(f"Nothing in the store {store.location} is older than {days:,} days and no longer needed.")
         return 0
-    what = f"from the store {store.location}: {report.in_words()}, {pruning.in_megabytes(report.n_bytes)}."
+    summary = f"from the store {store.location}: {prunable.in_words()}, {pruning.in_megabytes(prunable.n_bytes)}."
     if not options.yes:
-        print(f"This would remove {what}")
+        print(f"This would remove {summary}")
         print("What was promoted or comes with the app stays. Nothing was removed: add --yes to do it.")
         return 0
-    print(f"Removed {what}")
+    print(f"Removed {summary}")
     _compact(store)
     return 0
 
 
 def _erase(options: argparse.Namespace) -> int:
     store = Store(create=False)
-    report = (erasure.erase_name if options.yes else erasure.find_mentions)(store, options.name)
+    mentions = (erasure.erase_name if options.yes else erasure.find_mentions)(store, options.name)
     print(f"The store {store.location}:")
-    print(report.in_words(options.name, is_done=options.yes))
+    print(mentions.in_words(options.name, is_done=options.yes))
     if options.yes:
-        _compact(store)  # also where a name has gone already: the file may still hold what was removed
-    elif report.n_replaced:
+        _compact(store)  # even if no mention was left: the file may still hold what was removed
+    elif mentions.n_replaced:
         print("Nothing was changed: add --yes to do it.")
     return 0
 

@@ -83,7 +83,9 @@ def test_bad_input_is_told_in_full_with_exit_code_2():
     ]
 
 
-@pytest.mark.parametrize("arguments", [["predict", "--speed", "9"], ["guess"], []], ids=str)
+@pytest.mark.parametrize(
+    "arguments", [["predict", "--speed", "9"], ["predict", "--columns", "petrol_tax=a\rb"], ["guess"], []], ids=str
+)
 def test_an_unknown_flag_or_command_exits_with_2_and_a_message(arguments):
     done = called(*arguments)
     assert done.returncode == 2

@@ -28,21 +28,21 @@ class Change:
     start_prediction, prediction
         The active model's.
     value
-        Their difference.
+        The change: the difference of the two predictions.
     level
         Of the interval [1].
     low, high
         Ends of the interval of the change; None without refits.
     below, above
-        Shares of the refits that say less and more [1]; None without refits.
+        Shares of the refits that predict less and more [1]; None without refits.
     is_stretched
         Whether the interval was stretched to hold ``value``.
     reasons
         What each input contributes; they add up to ``value``.
     others
-        Name of an algorithm -> what it says of the same change; empty without refits.
+        Name of an algorithm -> its prediction of the same change; empty without refits.
     observed
-        Target of the row that the change starts from; None where it starts elsewhere.
+        Target of the row that the change starts from; None if it does not start from a row.
     """
 
     start: Scenario
@@ -61,7 +61,7 @@ class Change:
     observed: float | None = None
 
     def to_record(self) -> dict[str, Any]:
-        """Write it as plain values for JSON."""
+        """Return plain values for JSON."""
         return {
             "from": dict(self.start),
             "to": dict(self.scenario),
@@ -88,7 +88,7 @@ def predict_change(
     level: float = 0.9,
     observed: float | None = None,
 ) -> Change:
-    """Say how the prediction changes from a start to a scenario.
+    """Predict the change from a start to a scenario.
 
     Parameters
     ----------
@@ -106,8 +106,8 @@ def predict_change(
 
     Notes
     -----
-    The change is the model's own, the interval percentiles of what the refits say: see `model.fitting.refits`. Where it
-    does not hold the model's own change it is stretched to it.
+    The change is the model's own; the ends of the interval are percentiles of the refits' changes: see
+    `model.fitting.refits`. If the interval does not hold the model's own change, it is stretched to hold it.
     """
     start, scenario = Scenario(start_values), Scenario(values)
     before, after = (np.array([inputs[name] for name in FEATURE_NAMES]) for inputs in (start, scenario))
@@ -119,11 +119,12 @@ def predict_change(
     is_stretched, others = False, {}
     if model.refits:
         refit_changes = model.refits.changes(before[None], after[None])
-        first, last = (float(end[0]) for end in interval_ends(refit_changes, level))
-        low, high, is_stretched = min(first, value), max(last, value), not first <= value <= last
+        refit_low, refit_high = (float(end[0]) for end in interval_ends(refit_changes, level))
+        low, high = min(refit_low, value), max(refit_high, value)
+        is_stretched = not refit_low <= value <= refit_high
         below, above = float((refit_changes < 0).mean()), float((refit_changes > 0).mean())
-        of_others = model.refits.changes_of_others(before[None], after[None])[0].tolist()
-        others = dict(zip(OTHERS, of_others, strict=True))
+        other_changes = model.refits.changes_of_others(before[None], after[None])[0].tolist()
+        others = dict(zip(OTHERS, other_changes, strict=True))
     return Change(
         start=start,
         scenario=scenario,
@@ -145,7 +146,7 @@ def predict_change(
 def predict_changes(
     model: Model, before: FloatArray, after: FloatArray, level: float = 0.9
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Say how the prediction changes from many scenarios to others, as `predict_change` does for one.
+    """Predict the changes from many starts to as many scenarios, as `predict_change` does for one.
 
     Parameters
     ----------
@@ -162,10 +163,10 @@ def predict_changes(
     value = predict_many(model, after) - predict_many(model, before)
     low, high = np.full_like(value, np.nan), np.full_like(value, np.nan)
     if model.refits:
-        for start in range(0, len(value), _SCENARIOS_PER_BLOCK):
-            part = slice(start, start + _SCENARIOS_PER_BLOCK)
-            low[part], high[part] = interval_ends(model.refits.changes(before[part], after[part]), level)
-    return value, np.fmin(low, value), np.fmax(high, value)  # stretched to hold the model's own
+        for first in range(0, len(value), _SCENARIOS_PER_BLOCK):
+            block = slice(first, first + _SCENARIOS_PER_BLOCK)
+            low[block], high[block] = interval_ends(model.refits.changes(before[block], after[block]), level)
+    return value, np.fmin(low, value), np.fmax(high, value)  # stretched to hold the model's own change
 
 
 def amount_in_words(amount: float) -> str:
@@ -180,16 +181,16 @@ def agreement_in_words(change: Change) -> str:
     if change.below is None or change.above is None:
         raise ValueError("The model of this change has no refits.")
     counts = dict(zip(("less", "more", "no change"), refits_either_side(change.below, change.above), strict=True))
-    first, *more = sorted((word for word in counts if counts[word]), key=lambda word: -counts[word])
-    says = f"{counts[first]} of 100 refits say {first}"
-    return ", ".join([says, *(f"{counts[word]} {word}" for word in more)])
+    most_common, *rarer = sorted((word for word in counts if counts[word]), key=lambda word: -counts[word])
+    majority = f"{counts[most_common]} of 100 refits say {most_common}"
+    return ", ".join([majority, *(f"{counts[word]} {word}" for word in rarer)])
 
 
 def refits_either_side(below: float, above: float) -> list[int]:
-    """How many of 100 refits say less, more, and no change, so that they add up: largest remainders first."""
-    exact = [100 * below, 100 * above, 100 * (1 - below - above)]
-    counts = [int(share + 1e-9) for share in exact]
-    for i in sorted(range(3), key=lambda i: counts[i] - exact[i])[: 100 - sum(counts)]:
+    """Count how many of 100 refits say less, more and no change, rounded by largest remainder to add up to 100."""
+    percentages = [100 * below, 100 * above, 100 * (1 - below - above)]
+    counts = [int(percentage + 1e-9) for percentage in percentages]
+    for i in sorted(range(3), key=lambda i: counts[i] - percentages[i])[: 100 - sum(counts)]:
         counts[i] += 1
     return counts
 
@@ -204,7 +205,7 @@ class ChangeBand(NamedTuple):
     low, high
         Of shape (n_steps,) [unit of the target].
     counts
-        Of each step: how many of 100 refits say less, more, and no change.
+        For each step, how many of 100 refits say less, more and no change.
     """
 
     steps: list[int]
@@ -214,7 +215,7 @@ class ChangeBand(NamedTuple):
 
 
 def bands(model: Model, start: Scenario, scenario: Scenario, level: float, n_steps: int) -> dict[str, ChangeBand]:
-    """Say how sure the change from a start is along each slider, the other inputs held.
+    """Return the band of the change from a start along each slider, with the other inputs held.
 
     Parameters
     ----------
@@ -223,7 +224,7 @@ def bands(model: Model, start: Scenario, scenario: Scenario, level: float, n_ste
     level
         Of the interval [1].
     n_steps
-        At how many steps of each slider, or at all where it has fewer.
+        Number of steps of each slider to use; all if it has fewer.
     """
     if not model.refits:
         raise ValueError("The model has no refits.")
@@ -233,29 +234,29 @@ def bands(model: Model, start: Scenario, scenario: Scenario, level: float, n_ste
     before = np.array([[start[name] for name in FEATURE_NAMES]])
     refit_changes = model.refits.changes(before, np.concatenate(rows))
     band_by_input: dict[str, ChangeBand] = {}
-    first = 0
+    first_row = 0
     for name, steps in zip(FEATURE_NAMES, steps_by_input, strict=True):
-        of_input = refit_changes[first : first + len(steps)]
-        below, above = (of_input < 0).mean(axis=1), (of_input > 0).mean(axis=1)
+        input_changes = refit_changes[first_row : first_row + len(steps)]
+        below, above = (input_changes < 0).mean(axis=1), (input_changes > 0).mean(axis=1)
         counts = [refits_either_side(*shares) for shares in zip(below.tolist(), above.tolist(), strict=True)]
-        band_by_input[name] = ChangeBand(steps.tolist(), *interval_ends(of_input, level), counts)
-        first += len(steps)
+        band_by_input[name] = ChangeBand(steps.tolist(), *interval_ends(input_changes, level), counts)
+        first_row += len(steps)
     return band_by_input
 
 
 def interval_ends(changes: FloatArray, level: float) -> tuple[FloatArray, FloatArray]:
-    """Ends of the interval of each change, shape (n,), from what the refits say of it, shape (n, n_refits)."""
+    """Return the interval ends of each change, shape (n,) each, from its changes in the refits, shape (n, n_refits)."""
     low, high = np.quantile(changes, [(1 - level) / 2, (1 + level) / 2], axis=1)
     return low, high
 
 
 def index_rows(model: Model) -> dict[str, int]:
-    """Index of each row by its name and by its code, both in small letters; of equal ones the first."""
+    """Map the casefolded name and code of each row to its index; the first row wins if several are equal."""
     codes = [str(code) for code in model.rows[ROW]]
     indices: dict[str, int] = {}
-    for name_of in (str, row_name):
+    for to_text in (str, row_name):
         for index, code in enumerate(codes):
-            indices.setdefault(name_of(code).casefold(), index)
+            indices.setdefault(to_text(code).casefold(), index)
     return indices
 
 
@@ -265,13 +266,13 @@ def find_row(model: Model, name: str) -> int:
     Raises
     ------
     DataError
-        If there is none.
+        If there is no such row.
     """
-    codes, wanted = model.rows[ROW].to_numpy(), str(name).strip()
-    if len(exact := np.flatnonzero(codes == wanted)):
-        return int(exact[0])
+    codes, wanted_name = model.rows[ROW].to_numpy(), str(name).strip()
+    if len(exact_matches := np.flatnonzero(codes == wanted_name)):
+        return int(exact_matches[0])
     for index, code in enumerate(codes):
-        if wanted.casefold() in (str(code).casefold(), row_name(str(code)).casefold()):
+        if wanted_name.casefold() in (str(code).casefold(), row_name(str(code)).casefold()):
             return index
     cure = f"Name one of its {len(model.rows):,} {ROWS}, such as {row_name(str(model.rows[ROW].iloc[0]))}."
     raise DataError([Problem(f"from: {str(name)[:60]!r} is no {ROW} of the active model. {cure}", "from", name, cure)])

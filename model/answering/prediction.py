@@ -21,7 +21,7 @@ from model.fitting.train import Model
 FloatArray = NDArray[np.float64]
 N_NEAREST = 3
 _ROWS_PER_BLOCK = 8_000  # a dozen milliseconds of the shipped forest
-_PREDICT_LOCK = Lock()  # threads that predict at once would fight for the interpreter and all be slower
+_PREDICT_LOCK = Lock()  # threads that predict at once would compete for the interpreter and all be slower
 
 
 class Scenario(dict[str, float]):
@@ -30,12 +30,12 @@ class Scenario(dict[str, float]):
     Parameters
     ----------
     values
-        Must hold each input of the schema; other keys are refused.
+        Every input of the schema; other keys are refused.
 
     Raises
     ------
     DataError
-        With every problem: what, the value received, and the cure.
+        With every problem: what is wrong, the value received, and the cure.
     """
 
     def __init__(self, values: Mapping[str, object]) -> None:
@@ -81,7 +81,7 @@ class Prediction:
     level
         Share of unseen rows that the interval is to hold [1].
     intervals
-        Of all levels, what is promised and what was measured: see `model.fitting.interval.intervals`.
+        What is promised and what was measured at each level: see `model.fitting.interval.intervals`.
     nearest
         The closest first.
     support
@@ -108,7 +108,7 @@ class Prediction:
     reasons: Reasons | None = None
 
     def to_record(self) -> dict[str, Any]:
-        """Write it without its curves, as plain values for JSON."""
+        """Return plain values for JSON, without the curves."""
         record = {
             "scenario": dict(self.scenario),
             "value": self.value,
@@ -117,7 +117,7 @@ class Prediction:
             "coverage": self.level,
             "intervals": [interval.to_record() for interval in self.intervals],
             "unit": TARGET.unit,
-            "nearest": [{"name": row_name(near.name), "distance_sd": near.distance} for near in self.nearest],
+            "nearest": [{"name": row_name(row.name), "distance_sd": row.distance} for row in self.nearest],
             "support": self.support,
         }
         return record if self.reasons is None else record | self.reasons.to_record("average")
@@ -149,12 +149,13 @@ def predict(
     question = reason_rows(x, model.background) if with_reasons else None
     blocks: list[FloatArray] = [x[None], *curve_rows(x), question.rows if question else x[None][:0]]
     with _PREDICT_LOCK:
-        y = predict_rows(model, np.concatenate(blocks))
-    point, *curves, of_question = np.split(y, np.cumsum([len(block) for block in blocks])[:-1])
+        predictions = predict_rows(model, np.concatenate(blocks))
+    point, *curves, of_question = np.split(predictions, np.cumsum([len(block) for block in blocks])[:-1])
     value, width = float(point[0]), model.half_width(level)
     indices, distances = nearest_rows(model, x[None], N_NEAREST)
-    near = [
-        Neighbour(int(i), str(model.records[i][ROW]), float(d)) for i, d in zip(indices[0], distances[0], strict=True)
+    neighbours = [
+        Neighbour(int(index), str(model.records[index][ROW]), float(distance))
+        for index, distance in zip(indices[0], distances[0], strict=True)
     ]
     return Prediction(
         scenario=scenario,
@@ -163,7 +164,7 @@ def predict(
         high=value + width,
         level=level,
         intervals=model.intervals,
-        nearest=tuple(near),
+        nearest=tuple(neighbours),
         support=str(classify_support(model, x[None], distances[:, 0])[0]),
         leverage=float(model.leverage(x[None])[0]),
         curves=dict(zip(FEATURE_NAMES, curves, strict=True)),
@@ -172,7 +173,7 @@ def predict(
 
 
 def curve_support(model: Model, x: FloatArray) -> dict[str, NDArray[np.str_]]:
-    """Say how far from every row a scenario is at each step of each slider, the other inputs held.
+    """Classify how far a scenario is from every row at each step of each slider, with the other inputs held.
 
     Parameters
     ----------
@@ -182,27 +183,27 @@ def curve_support(model: Model, x: FloatArray) -> dict[str, NDArray[np.str_]]:
     Returns
     -------
     dict
-        Column name -> what `classify_support` says at its steps, shape (n_steps,).
+        Column name -> result of `classify_support` at each of its steps, shape (n_steps,).
     """
     blocks = list(curve_rows(x))
     X = np.concatenate(blocks)
-    levels = classify_support(model, X, nearest_rows(model, X)[1][:, 0])
-    return dict(zip(FEATURE_NAMES, np.split(levels, np.cumsum([len(block) for block in blocks])[:-1]), strict=True))
+    support = classify_support(model, X, nearest_rows(model, X)[1][:, 0])
+    return dict(zip(FEATURE_NAMES, np.split(support, np.cumsum([len(block) for block in blocks])[:-1]), strict=True))
 
 
 def predict_rows(model: Model, X: FloatArray) -> FloatArray:
-    """Predict many rows at once, to the last bit as the pipeline's own ``predict``, but faster for forests.
+    """Predict many rows at once, bit for bit like the pipeline's own ``predict``, but faster for forests.
 
     Parameters
     ----------
     X
-        Of shape (n_rows, n_features), in the order of the schema and in its stored units.
+        Of shape (n_rows, n_features), in the order of the schema and in stored units.
     """
     return _fastest_predict(model.pipeline[-1])(model.pipeline[:-1].transform(X))
 
 
 def predict_many(model: Model, X: FloatArray) -> FloatArray:
-    """Predict many rows as `predict_rows` does, a block at a time, so that slider moves come in between."""
+    """Predict like `predict_rows`, but a block at a time, so that slider moves need not wait for all rows."""
     blocks = []
     for start in range(0, len(X), _ROWS_PER_BLOCK):
         with _PREDICT_LOCK:
@@ -211,7 +212,7 @@ def predict_many(model: Model, X: FloatArray) -> FloatArray:
 
 
 def average_response(model: Model, X: FloatArray, feature: int, values: FloatArray) -> FloatArray:
-    """Mean prediction when one input of all rows is set to a value (partial dependence).
+    """Return the mean prediction with one input of all rows set to each value (partial dependence).
 
     Parameters
     ----------
@@ -238,7 +239,7 @@ def average_response(model: Model, X: FloatArray, feature: int, values: FloatArr
 
 @lru_cache(maxsize=8)
 def _fastest_predict(regressor: Any) -> Callable[[FloatArray], FloatArray]:
-    """The fastest way to the predictions of a fitted regressor: for a forest its tables, while they can hold it."""
+    """Return the fastest function that predicts like a fitted regressor: a forest's tables, if they can hold it."""
     from sklearn.ensemble import HistGradientBoostingRegressor, VotingRegressor
 
     if isinstance(regressor, VotingRegressor):
@@ -248,12 +249,12 @@ def _fastest_predict(regressor: Any) -> Callable[[FloatArray], FloatArray]:
         with contextlib.suppress(ValueError):
             return ForestTables(regressor).predict
     if isinstance(regressor, HistGradientBoostingRegressor):
-        return _on_one_thread(regressor)
+        return _single_threaded_predict(regressor)
     return regressor.predict
 
 
-def _on_one_thread(regressor: Any) -> Callable[[FloatArray], FloatArray]:
-    """Predict without the threads that it would start: for a slider move they cost twice what they save."""
+def _single_threaded_predict(regressor: Any) -> Callable[[FloatArray], FloatArray]:
+    """Return a ``predict`` that starts no threads: for a slider move they cost twice what they save."""
     from threadpoolctl import ThreadpoolController
 
     threads = ThreadpoolController()
@@ -266,13 +267,13 @@ def _on_one_thread(regressor: Any) -> Callable[[FloatArray], FloatArray]:
 
 
 @lru_cache(maxsize=1)
-def _grids() -> list[FloatArray]:
+def _slider_grids() -> list[FloatArray]:
     return [np.array(column.grid) for column in FEATURES]
 
 
 def curve_rows(x: FloatArray) -> Iterator[FloatArray]:
-    """For each input, the scenario with that input at each step of its slider."""
-    for i, grid in enumerate(_grids()):
+    """Yield, for each input, the scenario with that input at each step of its slider."""
+    for i, grid in enumerate(_slider_grids()):
         rows = np.tile(x, (len(grid), 1))
         rows[:, i] = grid
         yield rows
