@@ -15,13 +15,13 @@ from model.fitting.train import Model
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
-_GLOBAL_BUDGET = 150_000  # combinations of positions over the whole sliders: 0.2 s of the shipped forest
-_LOCAL_BUDGET = 15_000  # and around the best candidate
+_GLOBAL_BUDGET = 150_000  # slider combinations tried over the full ranges: 0.2 s with the shipped forest
+_LOCAL_BUDGET = 15_000  # tried around the best candidate
 
 
 @dataclass(frozen=True)
 class GoalResult:
-    """The nearest scenario that reaches a goal, or else the one that comes closest to it.
+    """The nearest scenario that reaches a goal, or the one that comes closest to it.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ def find_smallest_change(
     Parameters
     ----------
     values
-        Column name -> number in the stored unit: where to begin, also beyond the sliders.
+        Column name -> number in the stored unit: the start, which may lie beyond the sliders.
     goal
         With as many decimals as a prediction is shown with [unit of the target].
     fixed
@@ -65,9 +65,8 @@ def find_smallest_change(
 
     Notes
     -----
-    One or two free sliders are searched in full. With more, every so many steps of each are tried, then all steps
-    around the best, then finer ones nearer to the start, until nothing better turns up. The result reaches the
-    goal; that no smaller change does is not certain then.
+    One or two free sliders are searched in full. With more, a coarse grid is tried, then all steps around the best,
+    then a finer grid nearer to the start, until nothing better turns up; a smaller change may then be missed.
     """
     start = Scenario(values)
     rounded_goal = float(TARGET.round(TARGET.check(goal)))
@@ -102,44 +101,46 @@ class _Search:
 
     def __init__(self, model: Model, start: Scenario, goal: float, fixed: Collection[str]) -> None:
         self.model, self.goal = model, goal
-        self.x = np.array([start[name] for name in FEATURE_NAMES])
+        self.start_row = np.array([start[name] for name in FEATURE_NAMES])
         self.grids = [  # the start itself may lie between the steps
             np.array([x]) if column.name in fixed else np.union1d(column.grid, x)
-            for column, x in zip(FEATURES, self.x, strict=True)
+            for column, x in zip(FEATURES, self.start_row, strict=True)
         ]
         self.sizes = np.array([len(grid) for grid in self.grids])
-        self.home = np.array([np.searchsorted(grid, x) for grid, x in zip(self.grids, self.x, strict=True)])
-        self.start_prediction = float(predict_many(model, self.x[None])[0])
+        self.start_positions = np.array(
+            [np.searchsorted(grid, x) for grid, x in zip(self.grids, self.start_row, strict=True)]
+        )
+        self.start_prediction = float(predict_many(model, self.start_row[None])[0])
         self.direction = 1 if goal > TARGET.round(self.start_prediction) else -1
 
     def run(self) -> _Candidate:
         """Return the best candidate."""
-        none = _Candidate(np.inf, np.inf, ())
-        best = self.search_window(self.home, self.sizes, _GLOBAL_BUDGET, none)
+        worst = _Candidate(np.inf, np.inf, ())
+        best = self.search_window(self.start_positions, self.sizes, _GLOBAL_BUDGET, worst)
         if math.prod(self.sizes.tolist()) <= _GLOBAL_BUDGET:
             return best
         while True:
-            former = best
+            previous = best
             best = self.climb(best)
-            if best.shortfall == 0:  # in the box around the start that a smaller change cannot leave
+            if best.shortfall == 0:  # any smaller change lies in a box around the start
                 steps = np.array([column.step for column in FEATURES])
                 box = np.where(self.sizes > 1, best.distance * self.model.scale / steps + 1, 0).astype(int)
-                best = self.search_window(self.home, box, _GLOBAL_BUDGET, best)
-            if best == former:
+                best = self.search_window(self.start_positions, box, _GLOBAL_BUDGET, best)
+            if best == previous:
                 return best
 
     def climb(self, best: _Candidate) -> _Candidate:
-        """Try all steps around the best until it stays the best."""
+        """Search around the best candidate until nothing better turns up."""
         while True:
-            former = best
+            previous = best
             for reach in (20, 5):
                 window = np.minimum(self.sizes - 1, reach)
                 best = self.search_window(np.array(best.positions), window, _LOCAL_BUDGET, best)
-            if best == former:
+            if best == previous:
                 return best
 
     def rows_at(self, positions: IntArray) -> FloatArray:
-        """Turn positions on the sliders, shape (n_rows, n_features), to inputs [stored units]."""
+        """Turn positions on the sliders, shape (n_rows, n_features), into inputs [stored units]."""
         return np.stack([grid[positions[:, i]] for i, grid in enumerate(self.grids)], axis=1)
 
     def search_window(self, centre: IntArray, reach: IntArray, budget: int, best: _Candidate) -> _Candidate:
@@ -147,37 +148,37 @@ class _Search:
         axes = self.thin_out(centre, reach, budget)
         positions = np.stack([axis.ravel() for axis in np.meshgrid(*axes, indexing="ij")], axis=1)
         rows = self.rows_at(positions)
-        distance = np.linalg.norm((rows - self.x) / self.model.scale, axis=1)
+        distance = np.linalg.norm((rows - self.start_row) / self.model.scale, axis=1)
         order = np.argsort(distance, kind="stable")
         if best.shortfall == 0:
             order = order[distance[order] < best.distance]
         for chunk in np.array_split(order, range(4_000, len(order), 4_000)):
             if not len(chunk):
                 break
-            y = TARGET.round(predict_many(self.model, rows[chunk]))
-            shortfall = np.maximum(self.direction * (self.goal - y), 0)
-            first = int(np.argmin(shortfall))  # the nearest among equals
-            nearest = chunk[first]
+            predictions = TARGET.round(predict_many(self.model, rows[chunk]))
+            shortfall = np.maximum(self.direction * (self.goal - predictions), 0)
+            smallest = int(np.argmin(shortfall))  # the nearest among equals
+            row_index = chunk[smallest]
             candidate = _Candidate(
-                float(shortfall[first]), float(distance[nearest]), tuple(positions[nearest].tolist())
+                float(shortfall[smallest]), float(distance[row_index]), tuple(positions[row_index].tolist())
             )
             best = min(best, candidate)
             if candidate.shortfall == 0:
-                break  # all that follow are farther
+                break  # all later ones are farther away
         return best
 
     def thin_out(self, centre: IntArray, reach: IntArray, budget: int) -> list[IntArray]:
-        """Positions on each slider, so few that their combinations stay within a budget."""
+        """Pick positions on each slider, few enough for their combinations to stay within a budget."""
         stride = np.ones(len(centre), int)
         while True:
             axes = [
-                np.unique(np.clip(np.arange(-(far // step) * step, far + step, step) + at, 0, size - 1))
-                for at, far, step, size in zip(centre, reach, stride, self.sizes, strict=True)
+                np.unique(np.clip(np.arange(-(span // step) * step, span + step, step) + middle, 0, size - 1))
+                for middle, span, step, size in zip(centre, reach, stride, self.sizes, strict=True)
             ]
             lengths = np.array([len(axis) for axis in axes])
             if math.prod(lengths.tolist()) <= budget:
                 return axes
             if lengths.max() <= 2:  # of very many inputs only the first can move at once
                 n_moving = budget.bit_length() - 1
-                return axes[:n_moving] + [np.array([at]) for at in centre[n_moving:]]
+                return axes[:n_moving] + [np.array([middle]) for middle in centre[n_moving:]]
             stride[lengths.argmax()] += 1

@@ -1,4 +1,4 @@
-"""The rows nearest to scenarios, and how unusual their distance is."""
+"""The rows nearest to a scenario, and how unusual their distance is."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -6,8 +6,8 @@ from numpy.typing import ArrayLike, NDArray
 from model.fitting.train import N_BACKGROUND, Model
 
 FloatArray = NDArray[np.float64]
-SUPPORT_LEVELS = ("near", "far", "very far")  # from every row
-_MAX_PAIRS = 1_000_000  # distances at a time
+SUPPORT_LEVELS = ("near", "far", "very far")  # distance from every row
+_MAX_PAIRS = 1_000_000  # distances computed at once
 
 
 def nearest_rows(model: Model, X: FloatArray, k: int = 1) -> tuple[NDArray[np.intp], FloatArray]:
@@ -21,7 +21,7 @@ def nearest_rows(model: Model, X: FloatArray, k: int = 1) -> tuple[NDArray[np.in
     Returns
     -------
     indices
-        In the model's rows, of shape (n, k), the nearest first; of equals the first row, while they are few.
+        In the model's rows, of shape (n, k), nearest first; among up to `N_BACKGROUND` rows, ties go to the first.
     distances
         Of shape (n, k) [standard deviations of the inputs].
     """
@@ -30,18 +30,19 @@ def nearest_rows(model: Model, X: FloatArray, k: int = 1) -> tuple[NDArray[np.in
         return indices, distances
     index_blocks: list[NDArray[np.intp]] = []
     distance_blocks: list[FloatArray] = []
-    for start in range(0, len(X), _MAX_PAIRS // len(model.X)):
-        block = X[start : start + _MAX_PAIRS // len(model.X)]
-        pairs = np.linalg.norm((model.X - block[:, None]) / model.scale, axis=2)
+    block_size = _MAX_PAIRS // len(model.X)
+    for begin in range(0, len(X), block_size):
+        block = X[begin : begin + block_size]
+        distances = np.linalg.norm((model.X - block[:, None]) / model.scale, axis=2)
         index_blocks.append(
-            pairs.argmin(axis=1)[:, None] if k == 1 else np.argsort(pairs, axis=1, kind="stable")[:, :k]
+            distances.argmin(axis=1)[:, None] if k == 1 else np.argsort(distances, axis=1, kind="stable")[:, :k]
         )
-        distance_blocks.append(np.take_along_axis(pairs, index_blocks[-1], axis=1))
+        distance_blocks.append(np.take_along_axis(distances, index_blocks[-1], axis=1))
     return np.concatenate(index_blocks), np.concatenate(distance_blocks)
 
 
 def classify_support(model: Model, X: FloatArray, distances: ArrayLike) -> NDArray[np.str_]:
-    """Say how far from the rows scenarios are, by how far the rows are from each other, and from their middle.
+    """Classify scenarios by their distance from the rows, compared with the rows' own distances and leverage.
 
     Parameters
     ----------

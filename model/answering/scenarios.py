@@ -1,4 +1,4 @@
-"""Scenarios that a visitor keeps, and files to carry them."""
+"""The scenarios that a visitor keeps, and their files."""
 
 import json
 from collections.abc import Collection, Sequence
@@ -15,34 +15,34 @@ from model.fitting.interval import LEVELS
 MAX_KEPT = 50
 MAX_NAME = 60  # characters
 MAX_FILE_BYTES = 2**20  # of a file of scenarios
-_MAX_STORED = 4000  # characters of one in a browser's storage
-_BESIDE = ("name", "coverage", "version", "start")  # the inputs in a file
+_MAX_STORED = 4000  # characters of a scenario in a browser's storage
+_OTHER_TITLES = ("name", "coverage", "version", "start")  # beside the inputs in a file
 _FIGURES = ("prediction", "low", "high", "change", "change_low", "change_high")
-_IN_FILE = {column.name: column.name_beside((*_BESIDE, *_FIGURES)) for column in FEATURES}
+_INPUT_TITLES = {column.name: column.name_beside((*_OTHER_TITLES, *_FIGURES)) for column in FEATURES}
 
 
 @dataclass(frozen=True)
 class KeptScenario:
-    """A scenario under a name, with the prediction at the time when it was kept.
+    """A named scenario, with its prediction at the time when it was kept.
 
     Attributes
     ----------
     coverage
         Level of the interval [1].
     version
-        Of the model that predicted; 0 for the shipped one without a store.
+        Of the model that predicted; 0 for the shipped model without a store.
     start
-        Code of the row that it started from; empty for the typical one.
+        Code of the row that it started from; empty for the typical row.
     value, low, high
         Prediction and the ends of its interval [unit of the target].
     change
         From the prediction at the start.
     change_low, change_high
-        Ends of the interval of the change; None where the model had no refits.
+        Ends of the interval of the change; None if the model had no refits.
     id
-        By which a browser's storage knows it, whatever it is called.
+        Its key in a browser's storage, whatever its name.
     position
-        Among the others in that storage.
+        In that storage.
     """
 
     name: str
@@ -61,21 +61,21 @@ class KeptScenario:
 
 
 def clean_name(text: object, taken: Collection[str], otherwise: str = "Scenario") -> str:
-    """Make a name of what was typed: one line, not too long, and with a number if it is taken, as ``"Ohio (2)"``.
+    """Make a name from typed text: one line, not too long, and numbered if it is taken, as in ``"Ohio (2)"``.
 
-    ``otherwise`` is for a text without a letter that can be shown.
+    ``otherwise`` replaces a text without printable characters.
     """
-    name = " ".join("".join(sign if sign.isprintable() else " " for sign in str(text)).split())
+    name = " ".join("".join(character if character.isprintable() else " " for character in str(text)).split())
     name = name[:MAX_NAME].strip() or otherwise
     numbered = (name if n == 1 else f"{name[: MAX_NAME - 5].strip()} ({n})" for n in range(1, len(taken) + 2))
-    return next(candidate for candidate in numbered if candidate not in taken)
+    return next(unused for unused in numbered if unused not in taken)
 
 
 def _to_record(kept: KeptScenario) -> dict[str, Any]:
-    """What a file holds of a kept scenario."""
+    """Return what a file holds of a kept scenario."""
     return {
         "name": kept.name,
-        **{_IN_FILE[name]: value for name, value in kept.scenario.items()},
+        **{_INPUT_TITLES[name]: value for name, value in kept.scenario.items()},
         "coverage": kept.coverage,
         "version": kept.version,
         "start": kept.start,
@@ -94,12 +94,12 @@ def write_stored(kept: KeptScenario) -> str:
 
 
 def read_stored(text: str) -> tuple["ReadScenario", int]:
-    """Read a kept scenario that a browser has stored, and its position, with the care that a file gets.
+    """Read a kept scenario from a browser's storage, and its position there, with the checks that a file gets.
 
     Raises
     ------
     DataError
-        With what is wrong.
+        If the text is not a valid scenario.
     """
     if len(text) > _MAX_STORED:
         raise DataError([f"It is longer than {_MAX_STORED:,} characters."])
@@ -110,10 +110,10 @@ def read_stored(text: str) -> tuple["ReadScenario", int]:
 
 
 def write_csv(tray: Sequence[KeptScenario]) -> bytes:
-    """Write kept scenarios as CSV, of which a spreadsheet will calculate nothing."""
+    """Write kept scenarios as CSV without any cell that a spreadsheet would take for a formula."""
     import pandas as pd
 
-    # What begins with an apostrophe itself gets one, too: one is taken off when it is read.
+    # A name that begins with an apostrophe gets another, because reading removes one.
     records = [
         record | {"name": "'" * record["name"].startswith("'") + escape_cell(record["name"])}
         for record in map(_to_record, tray)
@@ -123,9 +123,9 @@ def write_csv(tray: Sequence[KeptScenario]) -> bytes:
 
 
 class ReadScenario(NamedTuple):
-    """A scenario from a file, without a prediction: 0 for a level or a version that the file does not say.
+    """A scenario from a file, without a prediction; coverage and version are 0 if the file does not give them.
 
-    ``where`` says where in the file it was, and ``start`` is the text that names where it starts.
+    ``where`` says where in the file it was; ``start`` is the text that names its start.
     """
 
     name: str
@@ -139,12 +139,12 @@ class ReadScenario(NamedTuple):
 def read_scenarios(content: bytes) -> list[ReadScenario]:
     """Read one or more scenarios from a file: JSON as `write_json` writes it, or any CSV with the inputs.
 
-    What the file says was predicted is not believed: predictions are made anew.
+    Predictions in the file are ignored, because they are made anew.
 
     Raises
     ------
     DataError
-        With every problem: where, the value received, and the cure. Then nothing is read.
+        With every problem: where, the value received, and the cure. No scenario is then read.
     """
     if len(content) > MAX_FILE_BYTES:
         raise DataError([f"The file is larger than {MAX_FILE_BYTES:,} bytes. Send fewer scenarios."])
@@ -175,8 +175,8 @@ def _read_json(content: bytes) -> tuple[list[ReadScenario], list[str]]:
 def _read_record(record: Any, where: str) -> ReadScenario:
     if not isinstance(record, dict):
         raise DataError([f"{str(record)[:60]!r} is not a scenario. Give an object with the inputs."])
-    scenario = Scenario({name: record[title] for name, title in _IN_FILE.items() if title in record})
-    name, coverage, version, start = (record.get(title) for title in _BESIDE)
+    scenario = Scenario({name: record[title] for name, title in _INPUT_TITLES.items() if title in record})
+    name, coverage, version, start = (record.get(title) for title in _OTHER_TITLES)
     return _check_record(where, name, coverage, version, start, scenario)
 
 
@@ -189,8 +189,8 @@ def _read_csv(content: bytes) -> tuple[list[ReadScenario], list[str]]:
     inputs = load_inputs(content)
     cells = inputs.table.cells
     _require_room(len(cells))
-    beside = [i for i in range(cells.shape[1]) if i not in inputs.table.positions.values()]
-    columns = {cells.columns[i].strip().lower(): cells.iloc[:, i] for i in reversed(beside)}
+    other_positions = [i for i in range(cells.shape[1]) if i not in inputs.table.positions.values()]
+    other_columns = {cells.columns[i].strip().lower(): cells.iloc[:, i] for i in reversed(other_positions)}
     scenarios: list[ReadScenario] = []
     problems: list[str] = []
     for i, (row, reason) in enumerate(zip(cells.index, inputs.reasons, strict=True)):
@@ -198,42 +198,41 @@ def _read_csv(content: bytes) -> tuple[list[ReadScenario], list[str]]:
             problems.append(f"row {row}, {reason}")
             continue
         scenario = Scenario(dict(zip(FEATURE_NAMES, inputs.X[i].tolist(), strict=True)))
-        texts = {name: columns[name][row] if name in columns else "" for name in _BESIDE}
-        level = texts["coverage"].replace(inputs.table.decimal, ".").strip() or None
+        texts = {title: other_columns[title][row] if title in other_columns else "" for title in _OTHER_TITLES}
+        coverage = texts["coverage"].replace(inputs.table.decimal, ".").strip() or None
+        version = texts["version"].strip() or None
         try:
             name = texts["name"].removeprefix("'")
             start = texts["start"].strip().removeprefix("'")
-            scenarios.append(
-                _check_record(f"row {row}", name, level, texts["version"].strip() or None, start, scenario)
-            )
+            scenarios.append(_check_record(f"row {row}", name, coverage, version, start, scenario))
         except DataError as error:
             problems += [f"row {row}, {problem}" for problem in error.problems]
     return scenarios, problems
 
 
 def _check_record(where: str, name: Any, coverage: Any, version: Any, start: Any, scenario: Scenario) -> ReadScenario:
-    """Check what a file says beside the inputs; None is what it does not say."""
-    problems, level, number = [], 0.0, 0
+    """Check what a file says beside the inputs; None stands for what it does not say."""
+    problems, level, version_number = [], 0.0, 0
     coverage, version = (0 if value is None else value for value in (coverage, version))
     try:
         level = -1.0 if isinstance(coverage, bool) else float(coverage)
     except (TypeError, ValueError, OverflowError):
         level = -1.0
     if level not in (0, *LEVELS):
-        levels = ", ".join(f"{level:g}" for level in LEVELS)
+        levels = ", ".join(f"{known_level:g}" for known_level in LEVELS)
         problems.append(f"coverage: {str(coverage)[:60]!r} is not a level. Give one of {levels}.")
     text = str(version)
     if not (text.isascii() and text.isdecimal() and len(text) < 10) or isinstance(version, bool):
         problems.append(f"version: {text[:60]!r} is not the number of a version. Leave it out if in doubt.")
     else:
-        number = int(text)
+        version_number = int(text)
     if problems:
         raise DataError(problems)
-    return ReadScenario(str(name or ""), scenario, level, number, str(start or "")[:200], where)
+    return ReadScenario(str(name or ""), scenario, level, version_number, str(start or "")[:200], where)
 
 
 def move_scenario(tray: Sequence[KeptScenario], name: str, by: int) -> list[KeptScenario]:
-    """Move a kept scenario up (-1) or down (+1) in the tray; nothing moves at an end, or if the scenario is gone."""
+    """Move a kept scenario up (-1) or down (+1) in the tray, unless it is at that end already, or gone."""
     names, tray = [kept.name for kept in tray], list(tray)
     if name in names:
         index = names.index(name)
@@ -242,6 +241,6 @@ def move_scenario(tray: Sequence[KeptScenario], name: str, by: int) -> list[Kept
 
 
 def rename_scenario(tray: Sequence[KeptScenario], old: str, text: str) -> tuple[list[KeptScenario], str]:
-    """Rename a kept scenario, unless it is gone; return the tray and the name that it got."""
+    """Rename a kept scenario, unless it is gone; return the tray and the new name."""
     new = clean_name(text, [kept.name for kept in tray if kept.name != old], old)
     return [replace(kept, name=new) if kept.name == old else kept for kept in tray], new

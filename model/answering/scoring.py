@@ -1,4 +1,4 @@
-"""Answer many scenarios at once, and give a file of them back with its answers."""
+"""Predict many scenarios at once, and add the predictions to the file that they came in."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 FloatArray = NDArray[np.float64]
 Progress = Callable[[int, int], object]
 START_COLUMN = "start"  # title of the column that names where a change starts
-_NO_START, _UNKNOWN_START = -1, -2  # instead of a row's index
-_ROWS_PER_REPORT = 10_000  # of progress
+_NO_START, _UNKNOWN_START = -1, -2  # in place of a row's index
+_ROWS_PER_REPORT = 10_000  # rows between two reports of progress
 
 
 @dataclass(frozen=True)
 class ScoredRows:
-    """The predictions of many scenarios, an array of shape (n,) each.
+    """The predictions for many scenarios, each an array of shape (n,).
 
     Attributes
     ----------
@@ -55,28 +55,28 @@ def score_scenarios(model: Model, X: FloatArray, level: float = 0.9, progress: P
     Parameters
     ----------
     X
-        Of shape (n, n_features), in the order of the schema and in its stored units, all of it possible.
+        Of shape (n, n_features), in the order of the schema and in its stored units; all values possible.
     level
-        Share of unseen rows that the interval is to hold [1], in (0, 1).
+        Share of unseen rows that the interval promises to hold [1], in (0, 1).
     progress
-        Called with (rows done, rows in all).
+        Called with (number of rows done, number of all rows).
 
     Raises
     ------
     ValueError
         If there are too few rows for ``level``.
     """
-    width = model.half_width(level)
+    half_width = model.half_width(level)
     value, nearest, distance = np.empty(len(X)), np.empty(len(X), np.intp), np.empty(len(X))
-    for start in range(0, len(X), _ROWS_PER_REPORT):
-        part = slice(start, start + _ROWS_PER_REPORT)
-        value[part] = predict_many(model, X[part])
-        indices, distances = nearest_rows(model, X[part])
-        nearest[part], distance[part] = indices[:, 0], distances[:, 0]
+    for begin in range(0, len(X), _ROWS_PER_REPORT):
+        block = slice(begin, begin + _ROWS_PER_REPORT)
+        value[block] = predict_many(model, X[block])
+        indices, distances = nearest_rows(model, X[block])
+        nearest[block], distance[block] = indices[:, 0], distances[:, 0]
         if progress:
-            progress(min(start + _ROWS_PER_REPORT, len(X)), len(X))
+            progress(min(begin + _ROWS_PER_REPORT, len(X)), len(X))
     support = classify_support(model, X, distance)
-    return ScoredRows(value, value - width, value + width, nearest, distance, support)
+    return ScoredRows(value, value - half_width, value + half_width, nearest, distance, support)
 
 
 @dataclass(frozen=True)
@@ -86,18 +86,18 @@ class ScoredFile:
     Attributes
     ----------
     table
-        The file's own cells as they stood, then the predictions, missing where a row could not be scored, and why.
+        The file's own cells unchanged, then the predictions, missing if a row could not be scored, and why.
     scored
         The rows that could be scored.
     added
-        Names of the columns after the file's own: prediction, low, high, nearest, distance_sd, support, where the file
-        has a column `start` also change, change_low, change_high, and problem.
+        Names of the columns after the file's own: prediction, low, high, nearest, distance_sd, support, then change,
+        change_low, change_high if a row names its start, and problem.
     separator, decimal
-        As the file had them.
+        As in the file.
     remarks
-        What was odd, yet usable.
+        What was odd but usable.
     sheet, sheets
-        Of an Excel file: the one that was read, and all.
+        Of an Excel file: the sheet that was read, and all sheets.
     """
 
     table: "pd.DataFrame"
@@ -121,9 +121,9 @@ class ScoredFile:
 
 
 def score_file(model: Model, inputs: Inputs, level: float = 0.9, progress: Progress | None = None) -> ScoredFile:
-    """Score the rows of a file that can be scored, and keep the others with the reason.
+    """Score the usable rows of a file, and give the reason for each of the others.
 
-    A column `start` that is no input names, row by row, the row of the model that a change starts from.
+    A column `start`, unless it is an input, names the row of the model that each change starts from.
     """
     import pandas as pd
 
@@ -156,14 +156,14 @@ def score_file(model: Model, inputs: Inputs, level: float = 0.9, progress: Progr
 
 
 def _find_starts(model: Model, inputs: Inputs) -> tuple[NDArray[np.int64], list[str]]:
-    """Index of the row that each row of a file starts from, and why a row of the file cannot be used."""
+    """Find the index of the row that each row of a file starts from, and why a row cannot be used."""
     cells, starts = inputs.table.cells, np.full(len(inputs.X), _NO_START)
     titles = [str(title).strip().lower() for title in cells.columns]
     if START_COLUMN not in titles or (column := titles.index(START_COLUMN)) in inputs.table.positions.values():
         return starts, inputs.reasons
-    known, reasons = index_rows(model), list(inputs.reasons)
+    row_indexes, reasons = index_rows(model), list(inputs.reasons)
     for i, cell in enumerate(cells.iloc[:, column].fillna("").astype(str).str.strip()):
-        starts[i] = known.get(cell.removeprefix("'").casefold(), _UNKNOWN_START) if cell else _NO_START
+        starts[i] = row_indexes.get(cell.removeprefix("'").casefold(), _UNKNOWN_START) if cell else _NO_START
         if starts[i] == _UNKNOWN_START:
             cure = f"Name one of the model's {len(model.rows):,} {ROWS}, or leave it empty."
             reasons[i] = " ".join(
@@ -173,35 +173,34 @@ def _find_starts(model: Model, inputs: Inputs) -> tuple[NDArray[np.int64], list[
 
 
 def _change_columns(model: Model, X: FloatArray, starts: NDArray[np.int64], level: float) -> dict[str, FloatArray]:
-    """Columns with the change of each row from its start; NaN where it has none."""
+    """Compute the columns with the change of each row from its start; NaN if it has none."""
     has_start = starts != _NO_START
     columns = {name: np.full(len(X), np.nan) for name in ("change", "change_low", "change_high")}
     if not has_start.any():
         return columns
-    for column, values in zip(
-        columns.values(), predict_changes(model, model.X[starts[has_start]], X[has_start], level), strict=True
-    ):
+    changes = predict_changes(model, model.X[starts[has_start]], X[has_start], level)
+    for column, values in zip(columns.values(), changes, strict=True):
         column[has_start] = values
     return columns
 
 
-def _unused_title(title: str, taken: Iterable[object]) -> str:
-    """A title that the file does not have: a file that was scored before has the plain one."""
-    folded = {str(other).strip().lower() for other in taken}
+def _unused_title(title: str, file_titles: Iterable[object]) -> str:
+    """Number a title if the file has it already, for example because it was scored before."""
+    folded = {str(file_title).strip().lower() for file_title in file_titles}
     numbered = (title if n == 1 else f"{title}_{n}" for n in range(1, len(folded) + 2))
-    return next(other for other in numbered if other not in folded)
+    return next(unused for unused in numbered if unused not in folded)
 
 
 def count_support(scored: ScoredRows) -> dict[str, int]:
-    """Level of support -> how many scenarios have it, in the order of the levels."""
+    """Count the scenarios at each level of support, in the order of the levels."""
     return {level: int((scored.support == level).sum()) for level in SUPPORT_LEVELS}
 
 
 def write_csv(file: ScoredFile) -> bytes:
-    """Write a scored file with the separator and the decimal sign that it came with.
+    """Write a scored file with its own separator and decimal sign.
 
-    A cell that a spreadsheet would take for a formula gets an apostrophe in front: OWASP, CSV injection. The bytes
-    begin with a byte-order mark where spreadsheets need one: where a letter is beyond ASCII.
+    A cell that a spreadsheet would take for a formula gets an apostrophe in front: OWASP, CSV injection. Text beyond
+    ASCII gets a byte-order mark, which spreadsheets need.
     """
     text = escape_table(file.table).to_csv(
         index=False,

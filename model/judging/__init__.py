@@ -1,1 +1,1 @@
-"""What speaks for a version and against it: evidence, ranking, a survey of the rows, the model card."""
+"""The case for and against a version: evidence, ranking, a survey of the rows, the model card."""

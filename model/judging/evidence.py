@@ -1,4 +1,4 @@
-"""What speaks for and against a candidate: itself and the active recipe, on the same rows and folds."""
+"""Evidence for and against a candidate: it and the active recipe, on the same rows and folds."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,20 +14,20 @@ from model.fitting.train import Model
 from model.store.database import Store
 from model.store.evaluations import find_evaluation
 
-N_SHOWN = 300  # rows up to which each is drawn
+N_SHOWN = 300  # up to this many rows, all are drawn
 
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """A candidate beside the active model.
+    """A candidate compared with the active model.
 
     Attributes
     ----------
     candidate, active
-        As they would answer, each fitted on its own rows.
+        Both models, each fitted on its own rows.
     rival
         Out-of-fold predictions of the active recipe on the candidate's rows and folds, of shape (n_repeats, n_rows)
-        [unit of the target]; None where it was never evaluated on them.
+        [unit of the target]; None if it was never evaluated on them.
     """
 
     candidate: Model
@@ -41,7 +41,7 @@ class Evidence:
 
     @property
     def n_rows(self) -> int:
-        """Rows that both were judged by."""
+        """How many rows both were evaluated on."""
         return len(self.candidate.rows)
 
     @property
@@ -56,7 +56,7 @@ class Evidence:
 
     @cached_property
     def is_same_model(self) -> bool:
-        """Whether both answer every row of either alike."""
+        """Whether both give equal predictions for every row of either."""
         if not np.allclose(*self.moves, rtol=0, atol=1e-9):
             return False
         X = self.candidate.X
@@ -65,58 +65,58 @@ class Evidence:
         )
 
     @property
-    def _judged(self) -> dict[str, NDArray[np.float64]]:
-        """Who -> out-of-fold predictions; the active model is its own candidate, and stands there once."""
+    def _predictions(self) -> dict[str, NDArray[np.float64]]:
+        """Model -> out-of-fold predictions: "candidate", and "active" if known and not the candidate itself."""
         if self.rival is None or self.is_active:
             return {"candidate": self.own}
         return {"candidate": self.own, "active": self.rival}
 
     @cached_property
     def scores(self) -> dict[str, Scores]:
-        """Who -> scores on the candidate's rows: "candidate", "active" where known, and each baseline."""
+        """Model -> scores on the candidate's rows: "candidate", "active" if known, and each baseline."""
         recorded = self.candidate.metadata.scores
         scores = {"candidate": recorded["model"]}
-        if (active := self._judged.get("active")) is not None:
+        if (active := self._predictions.get("active")) is not None:
             scores["active"] = score_predictions(self.candidate.y, active, self.candidate.groups)
         return scores | {name: score for name, score in recorded.items() if name != "model"}
 
     @cached_property
     def difference(self) -> Difference | None:
-        """By how much the candidate misses more than the active recipe, with its interval; None where not known."""
+        """Mean absolute error of the candidate minus that of the active recipe, with its interval; None if unknown."""
         if self.rival is None:
             return None
         return compare_mae(self.candidate.y, self.own, self.rival, self.candidate.groups)
 
     @property
     def is_worse(self) -> bool:
-        """Whether the candidate clearly misses by more than the active recipe."""
+        """Whether the candidate's error is clearly larger than the active recipe's."""
         return self.difference is not None and self.difference.verdict > 0
 
     @cached_property
     def residuals(self) -> dict[str, NDArray[np.float64]]:
-        """Who -> observed minus predicted, out of fold, mean over the repeats, shape (n_rows,)."""
-        return {who: (self.candidate.y - predictions).mean(axis=0) for who, predictions in self._judged.items()}
+        """Model -> observed minus predicted, out of fold, mean over the repeats, shape (n_rows,)."""
+        return {name: (self.candidate.y - predictions).mean(axis=0) for name, predictions in self._predictions.items()}
 
     @cached_property
     def half_widths(self) -> dict[str, dict[float, float]]:
-        """Who -> level -> half the width of its interval [unit of the target]."""
+        """Model -> level -> half the width of its interval [unit of the target]."""
         return {
-            who: {
+            name: {
                 level: half_width((self.candidate.y - predictions)[:, self.candidate.distinct], level)
                 for level in possible_levels(len(self.candidate.distinct))
             }
-            for who, predictions in self._judged.items()
+            for name, predictions in self._predictions.items()
         }
 
     @cached_property
     def moves(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """What both answer to each of the active model's rows: before and after, each of shape (n_rows,)."""
+        """Predictions of the active model (before) and the candidate (after) for the active model's rows."""
         return predict_rows(self.active, self.active.X), predict_rows(self.candidate, self.active.X)
 
     def curves(
         self, scenario: dict[str, float]
     ) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]]:
-        """Both response curves through a scenario.
+        """Compute the response curves of both models through a scenario.
 
         Parameters
         ----------
@@ -138,29 +138,29 @@ class Evidence:
         return curves
 
     def answers(self, scenario: dict[str, float]) -> tuple[float, float]:
-        """What both answer to a scenario [unit of the target]."""
+        """Predict a scenario with the active model and the candidate [unit of the target]."""
         x = np.array([[scenario[name] for name in FEATURE_NAMES]])
         return float(predict_rows(self.active, x)[0]), float(predict_rows(self.candidate, x)[0])
 
     @cached_property
     def shown(self) -> NDArray[np.intp]:
-        """Places of the rows to draw: all, or of many a random few with the largest errors."""
+        """Indexes of the rows to draw: all, or of many a random sample and those with the largest errors."""
         if self.n_rows <= N_SHOWN:
             return np.arange(self.n_rows)
-        chosen = np.random.default_rng(0).choice(self.n_rows, N_SHOWN, replace=False)
-        worst = np.argsort(-np.abs(self.residuals["candidate"]))[:10]
-        return np.unique(np.concatenate([chosen, worst]))
+        random_rows = np.random.default_rng(0).choice(self.n_rows, N_SHOWN, replace=False)
+        worst_rows = np.argsort(-np.abs(self.residuals["candidate"]))[:10]
+        return np.unique(np.concatenate([random_rows, worst_rows]))
 
 
 def gather_evidence(store: Store, candidate: Model, active: Model) -> Evidence:
-    """Put the evidence on a candidate together from what the store has.
+    """Gather the evidence on a candidate from the store.
 
     Parameters
     ----------
     candidate
-        Of a version of the store.
+        The model of a stored version.
     """
-    judged, own = candidate.metadata, active.metadata
-    if (own.data, own.folds) == (judged.data, judged.folds):
+    candidate_metadata, active_metadata = candidate.metadata, active.metadata
+    if (active_metadata.data, active_metadata.folds) == (candidate_metadata.data, candidate_metadata.folds):
         return Evidence(candidate, active, active.predictions)
-    return Evidence(candidate, active, find_evaluation(store, own.recipe, *judged.evaluated_on))
+    return Evidence(candidate, active, find_evaluation(store, active_metadata.recipe, *candidate_metadata.evaluated_on))

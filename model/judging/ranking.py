@@ -1,4 +1,4 @@
-"""Several candidates on the same rows: who ties with the best, and what being chosen as the best is worth."""
+"""Several candidates on the same rows: which tie with the best, and what to expect of the one chosen as the best."""
 
 from dataclasses import dataclass
 from itertools import combinations
@@ -19,7 +19,7 @@ _N_SAMPLES = 2000
 
 @dataclass(frozen=True)
 class RankedVersion:
-    """One of several candidates on the same rows: number, algorithm, scores, and whether it ties with the best."""
+    """One of several candidates on the same rows, compared with the best."""
 
     version: int
     algorithm: str
@@ -30,14 +30,14 @@ class RankedVersion:
 
 @dataclass(frozen=True)
 class Ranking:
-    """Candidates with the smallest mean absolute error first.
+    """Candidates, those with the smallest mean absolute error first.
 
     Attributes
     ----------
     table
-        One `RankedVersion` a candidate.
+        One `RankedVersion` per candidate.
     corrected
-        What to expect of the best on new rows, for it was chosen as the best of them [unit of the target].
+        Mean absolute error to expect of the best on new rows, corrected for the choice [unit of the target].
     """
 
     table: list[RankedVersion]
@@ -45,29 +45,30 @@ class Ranking:
 
     def preferred(self, active: int) -> int:
         """Return the version to look at first: the best, unless the active one ties with it."""
-        is_tied = any(each.version == active and each.is_tied for each in self.table)
+        is_tied = any(ranked.version == active and ranked.is_tied for ranked in self.table)
         return active if is_tied else self.table[0].version
 
 
 def comparable_versions(versions: list[Version], number: int, active: int) -> list[Version]:
-    """Versions on the same rows and folds as one of them: of equal recipes the newest, and the active one.
+    """Return the versions on the rows and folds of version ``number``: it, the active one, and one per other recipe.
 
     Returns
     -------
     list of model.store.versions.Version
-        The oldest first.
+        Oldest first; of equal recipes the newest version.
     """
-    (this,) = (version for version in versions if version.id == number)
-    same = [version for version in versions if version.trained_on == this.trained_on and not version.broken]
-    newest = {version.recipe: version.id for version in same} | {this.recipe: number}
-    return [version for version in same if version.id in {active, *newest.values()}]
+    (reference,) = (version for version in versions if version.id == number)
+    comparable = [version for version in versions if version.trained_on == reference.trained_on and not version.broken]
+    newest_ids = {version.recipe: version.id for version in comparable} | {reference.recipe: number}
+    return [version for version in comparable if version.id in {active, *newest_ids.values()}]
 
 
 def rank_versions(store: Store, versions: list[Version]) -> Ranking:
-    """Order candidates, from `comparable_versions`, by their typical miss, and draw the tie."""
+    """Rank versions from `comparable_versions` by mean absolute error, and mark those that tie with the best."""
     ordered = sorted(versions, key=lambda version: version.metadata.scores["model"].mae.value)
     rows = read_rows(store, ordered[0].data_set.id, ordered[0].excluded)
-    y, groups = rows[TARGET.name].to_numpy(float), groups_of(features(rows), rows[TARGET.name].to_numpy(float))
+    y = rows[TARGET.name].to_numpy(float)
+    groups = groups_of(features(rows), y)
     predictions = [read_predictions(store, version.evaluation_sha256) for version in ordered]
     differences, corrected = compare_with_best(y, predictions, groups)
     return Ranking(
@@ -91,7 +92,7 @@ def compare_with_best(
     groups: NDArray[np.intp],
     level: float = 0.9,
 ) -> tuple[list[Difference], float]:
-    """Hold several models against the best of them, which was chosen for being that.
+    """Compare several models with the one chosen as the best of them.
 
     Parameters
     ----------
@@ -102,14 +103,14 @@ def compare_with_best(
     groups
         From `model.fitting.evaluate.groups_of`.
     level
-        Share of tables on which all intervals, of each with each, hold [1].
+        Share of tables on which the intervals of all pairs hold at once [1].
 
     Returns
     -------
     differences
         By how much the mean absolute error of each exceeds that of the best [unit of y].
     corrected
-        What to expect of the best [unit of y].
+        Mean absolute error to expect of the best on new rows [unit of y].
 
     Notes
     -----
@@ -118,43 +119,46 @@ def compare_with_best(
     correction is BBC-CV: in each sample the best is chosen by the rows drawn and judged by those left out (Tsamardinos,
     Greasidou and Borboudakis 2018, Machine Learning 107).
     """
-    errors = np.array([np.abs(y - each).mean(axis=0) for each in predictions])
-    drawn, sums, sizes = _samples(errors, groups)
-    means = (drawn @ sums) / (drawn @ sizes)[:, None]  # (n_samples, n_models)
+    errors = np.array([np.abs(y - by_model).mean(axis=0) for by_model in predictions])
+    counts, sums, sizes = _draw_samples(errors, groups)
+    means = (counts @ sums) / (counts @ sizes)[:, None]  # (n_samples, n_models)
     pairs = list(combinations(range(len(predictions)), 2))
-    excess = [sums[:, first] - sums[:, second] for first, second in pairs]
-    n_errors = _largest(np.column_stack(excess), sizes, drawn, level) if pairs else 0.0
+    excess = [sums[:, i] - sums[:, j] for i, j in pairs]
+    critical_value = _max_t_quantile(np.column_stack(excess), sizes, counts, level) if pairs else 0.0
     differences = []
-    for each in predictions:
-        value, error, _ = excess_of_mae(y, each, predictions[0], groups)
-        half = n_errors * error
-        differences.append(Difference(value, value - half, value + half))
-    is_out = drawn == 0
-    is_judged = is_out.any(axis=1)
-    left_out = (is_out @ sums)[is_judged] / (is_out @ sizes)[is_judged, None]
-    chosen = means[is_judged].argmin(axis=1)
-    return differences, float(left_out[np.arange(len(chosen)), chosen].mean())
+    for by_model in predictions:
+        value, standard_error, _ = excess_of_mae(y, by_model, predictions[0], groups)
+        half_width = critical_value * standard_error
+        differences.append(Difference(value, value - half_width, value + half_width))
+    is_left_out = counts == 0
+    has_left_out = is_left_out.any(axis=1)
+    left_out_means = (is_left_out @ sums)[has_left_out] / (is_left_out @ sizes)[has_left_out, None]
+    best = means[has_left_out].argmin(axis=1)
+    return differences, float(left_out_means[np.arange(len(best)), best].mean())
 
 
-def _largest(excess: NDArray[np.float64], sizes: NDArray[np.intp], drawn: NDArray[np.int64], level: float) -> float:
-    """How many standard errors the largest of all differences keeps within, of samples of the rows (bootstrap-t)."""
-    totals = (drawn @ sizes)[:, None]
-    means = drawn @ excess / totals
+def _max_t_quantile(
+    excess: NDArray[np.float64], sizes: NDArray[np.intp], counts: NDArray[np.int64], level: float
+) -> float:
+    """Return the quantile, over samples, of the largest difference in its own standard errors (bootstrap-t)."""
+    totals = (counts @ sizes)[:, None]
+    means = counts @ excess / totals
     squares = (
-        drawn @ excess**2 - 2 * means * (drawn @ (excess * sizes[:, None])) + means**2 * (drawn @ sizes**2)[:, None]
+        counts @ excess**2 - 2 * means * (counts @ (excess * sizes[:, None])) + means**2 * (counts @ sizes**2)[:, None]
     )
     errors = np.sqrt(np.maximum(squares, 0)) / totals
-    away = np.abs(means - excess.sum(axis=0) / sizes.sum())
-    return float(np.quantile(np.divide(away, errors, out=np.zeros_like(away), where=errors > 0).max(axis=1), level))
+    deviations = np.abs(means - excess.sum(axis=0) / sizes.sum())
+    t = np.divide(deviations, errors, out=np.zeros_like(deviations), where=errors > 0)
+    return float(np.quantile(t.max(axis=1), level))
 
 
-def _samples(
+def _draw_samples(
     errors: NDArray[np.float64], groups: NDArray[np.intp]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.intp]]:
-    """Draw groups of rows: how often each, its sum of errors for each model, and how many rows it has."""
+    """Draw groups of rows: how often each is drawn, its sum of errors for each model, and its number of rows."""
     generator, n_distinct = np.random.default_rng(0), int(groups.max()) + 1
     n_groups = min(n_distinct, N_ENOUGH)
-    group = (generator.permutation(n_distinct) * n_groups // n_distinct)[groups]
-    sums: NDArray[np.float64] = np.column_stack([np.bincount(group, each, n_groups) for each in errors])
-    drawn = generator.multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=_N_SAMPLES)
-    return drawn, sums, np.bincount(group, minlength=n_groups)
+    group_numbers = (generator.permutation(n_distinct) * n_groups // n_distinct)[groups]
+    sums: NDArray[np.float64] = np.column_stack([np.bincount(group_numbers, by_row, n_groups) for by_row in errors])
+    counts = generator.multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=_N_SAMPLES)
+    return counts, sums, np.bincount(group_numbers, minlength=n_groups)

@@ -1,4 +1,4 @@
-"""The straight line that every model is held against, and which rows pull it."""
+"""The straight line that every model is compared with, and the rows that pull it."""
 
 import math
 from dataclasses import dataclass
@@ -24,15 +24,15 @@ class Regression:
     coefficients, standard_errors, t, p : ndarray of shape (1 + n_features,)
         Intercept first, then the inputs [unit of the target per stored unit]; p is two-sided.
     vif : ndarray of shape (n_features,)
-        Variance inflation: 1 where an input has nothing in common with the others.
+        Variance inflation factors: 1 if an input is uncorrelated with the others.
     r2, adjusted_r2, f : float
     deviation : float
         Standard deviation of the residuals [unit of the target].
     n_rows, df : int
-        Rows, and rows beyond the coefficients.
+        Number of rows, and the residual degrees of freedom.
     leverage, studentised, cook : ndarray of shape (n_rows,)
-        Pull on the own fitted value; residual over its standard error with the row left out; Cook's distance.
-        The last two are NaN for a row of leverage 1, without which there is no line.
+        Pull of a row on its own fitted value; residual over its standard error with the row left out; Cook's distance.
+        The last two are NaN for a row of leverage 1, without which no line can be fitted.
     """
 
     coefficients: np.ndarray
@@ -57,7 +57,7 @@ class Regression:
 
     @property
     def outlying(self) -> float:
-        """Studentised residual that one of so many rows exceeds by chance in 5 % of data sets (Bonferroni)."""
+        """Absolute studentised residual that some row exceeds by chance in 5 % of data sets (Bonferroni)."""
         from scipy.special import stdtrit
 
         return float(stdtrit(self.df - 1, 1 - 0.025 / self.n_rows))
@@ -69,8 +69,7 @@ def fit_regression(rows: "pd.DataFrame") -> Regression:
     Raises
     ------
     ModelError
-        If there are too few rows, a column never varies, one input is a mix of the others, or nothing is
-        left to explain.
+        If there are too few rows, a column never varies, one input is a mix of the others, or the fit is exact.
 
     Notes
     -----
@@ -79,44 +78,48 @@ def fit_regression(rows: "pd.DataFrame") -> Regression:
     from scipy.special import stdtr
 
     X, y = features(rows), rows[TARGET.name].to_numpy(float)
-    n, p = len(y), X.shape[1] + 1
-    if n < p + 2:
-        raise ModelError(f"A line through {p - 1} inputs needs at least {p + 2} {ROWS}; there are {n}.")
+    n_rows, n_coefficients = len(y), X.shape[1] + 1
+    if n_rows < n_coefficients + 2:
+        raise ModelError(
+            f"A line through {n_coefficients - 1} inputs needs at least {n_coefficients + 2} {ROWS}; "
+            f"there are {n_rows}."
+        )
     for column, values in zip((*FEATURES, TARGET), (*X.T, y), strict=True):
         if np.ptp(values) == 0:
-            raise ModelError(f"{column.label} is {column.text_with_unit(values[0])} in all {n} {ROWS}, so no line.")
+            value = column.text_with_unit(values[0])
+            raise ModelError(f"{column.label} is {value} in all {n_rows} {ROWS}, so no line.")
     mean, spread = X.mean(axis=0), X.std(axis=0)
-    Q, R = np.linalg.qr(np.column_stack([np.ones(n), (X - mean) / spread]))
+    Q, R = np.linalg.qr(np.column_stack([np.ones(n_rows), (X - mean) / spread]))
     if np.linalg.cond(R) > 1e8:
         raise ModelError("One input is a mix of the others in these rows, so their effects cannot be told apart.")
-    back = np.diag([1, *1 / spread])  # from the standardised inputs to the stored units
-    back[0, 1:] = -mean / spread
-    unscaled = back @ np.linalg.inv(R)
+    to_stored_units = np.diag([1, *1 / spread])
+    to_stored_units[0, 1:] = -mean / spread
+    unscaled = to_stored_units @ np.linalg.inv(R)
 
     residuals = y - Q @ (Q.T @ y)
     leverage = (Q**2).sum(axis=1)
-    df, rss = n - p, float(residuals @ residuals)
-    variance, total = rss / df, float(((y - y.mean()) ** 2).sum())
-    if rss <= 1e-18 * total:
-        raise ModelError(f"All {n} {ROWS} lie exactly on a straight line, so there is no error to judge by.")
+    df, rss = n_rows - n_coefficients, float(residuals @ residuals)
+    variance, tss = rss / df, float(((y - y.mean()) ** 2).sum())
+    if rss <= 1e-18 * tss:
+        raise ModelError(f"All {n_rows} {ROWS} lie exactly on a straight line, so there is no error to judge by.")
     coefficients = unscaled @ (Q.T @ y)
     standard_errors = np.sqrt(variance * (unscaled**2).sum(axis=1))
     t = coefficients / standard_errors
-    free = np.where(leverage < 1 - 1e-9, 1 - leverage, np.nan)
-    left_out = np.maximum(rss - residuals**2 / free, 1e-18 * total) / (df - 1)
-    studentised = residuals / np.sqrt(left_out * free)
-    cook = residuals**2 * leverage / (p * variance * free**2)
+    one_minus_leverage = np.where(leverage < 1 - 1e-9, 1 - leverage, np.nan)
+    variance_without_row = np.maximum(rss - residuals**2 / one_minus_leverage, 1e-18 * tss) / (df - 1)
+    studentised = residuals / np.sqrt(variance_without_row * one_minus_leverage)
+    cook = residuals**2 * leverage / (n_coefficients * variance * one_minus_leverage**2)
     return Regression(
         coefficients=coefficients,
         standard_errors=standard_errors,
         t=t,
         p=2 * stdtr(df, -np.abs(t)),
-        vif=np.diag(np.linalg.inv(R[1:, 1:].T @ R[1:, 1:])) * n,
-        r2=1 - rss / total,
-        adjusted_r2=1 - variance / (total / (n - 1)),
-        f=(total - rss) / (p - 1) / variance,
+        vif=np.diag(np.linalg.inv(R[1:, 1:].T @ R[1:, 1:])) * n_rows,
+        r2=1 - rss / tss,
+        adjusted_r2=1 - variance / (tss / (n_rows - 1)),
+        f=(tss - rss) / (n_coefficients - 1) / variance,
         deviation=math.sqrt(variance),
-        n_rows=n,
+        n_rows=n_rows,
         df=df,
         leverage=leverage,
         studentised=studentised,
@@ -134,10 +137,9 @@ def line_with_band(
     x, y
         Of shape (n_rows,).
     at
-        Of shape (n_points,).
-        Where to read the line.
+        Where to read the line, of shape (n_points,).
     coverage
-        Of the band at each point [1].
+        Level of the band at each point [1].
 
     Returns
     -------
@@ -155,16 +157,16 @@ def line_with_band(
     """
     from scipy.special import stdtrit
 
-    n = len(x)
-    if n < 3:
-        raise ModelError(f"A line with a band needs at least 3 {ROWS}; there are {n}.")
+    n_rows = len(x)
+    if n_rows < 3:
+        raise ModelError(f"A line with a band needs at least 3 {ROWS}; there are {n_rows}.")
     dx = x - x.mean()
     sxx = float(dx @ dx)
     if np.ptp(x) == 0:
-        raise ModelError(f"All {n} {ROWS} have the same value here, so there is no line.")
+        raise ModelError(f"All {n_rows} {ROWS} have the same value here, so there is no line.")
     slope = float(dx @ y) / sxx
     residuals = y - y.mean() - slope * dx
-    deviation = math.sqrt(float(residuals @ residuals) / (n - 2))
-    away = at - x.mean()
-    half_width = stdtrit(n - 2, (1 + coverage) / 2) * deviation * np.sqrt(1 / n + away**2 / sxx)
-    return y.mean() + slope * away, half_width
+    deviation = math.sqrt(float(residuals @ residuals) / (n_rows - 2))
+    offset = at - x.mean()
+    half_width = stdtrit(n_rows - 2, (1 + coverage) / 2) * deviation * np.sqrt(1 / n_rows + offset**2 / sxx)
+    return y.mean() + slope * offset, half_width

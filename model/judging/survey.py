@@ -1,4 +1,4 @@
-"""A choice of rows with everything that is worked out from it, each when it is first asked for."""
+"""A selection of rows and what is computed from it, each figure at its first use."""
 
 import contextlib
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from data.schema import FEATURES, TARGET
+from data.schema import FEATURE_NAMES, TARGET
 from data.statistics import correlations, describe_columns
 from model.answering.prediction import average_response
 from model.fitting.errors import ModelError
@@ -19,21 +19,21 @@ from model.judging.regression import Regression, fit_regression, line_with_band
 if TYPE_CHECKING:
     import pandas as pd
 
-N_DRAWN = 300  # rows that a picture shows at the most; figures are always of all rows
-_N_ALWAYS = 10  # rows with the largest Cook's distance, which are drawn in any case
+N_DRAWN = 300  # most rows in a chart; figures always use all rows
+_N_ALWAYS = 10  # rows with the largest Cook's distance, which are always drawn
 _N_POINTS = 60  # of a curve
 
 
 @dataclass(frozen=True, eq=False)
 class Survey:
-    """Rows that a filter has left.
+    """Rows that pass a filter.
 
     Attributes
     ----------
     model
-        Whose rows they are.
+        The model that the rows belong to.
     rows
-        The chosen ones, with the index of ``model.rows``.
+        The selected rows, with the index of ``model.rows``.
     """
 
     model: Model
@@ -41,12 +41,12 @@ class Survey:
 
     @cached_property
     def statistics(self) -> "pd.DataFrame":
-        """Each column in figures, as `data.statistics.describe_columns` says."""
+        """Statistics of each column, from `data.statistics.describe_columns`."""
         return describe_columns(self.rows)
 
     @cached_property
     def correlations(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Pearson's and Spearman's, as `data.statistics.correlations` says."""
+        """Pearson's and Spearman's, from `data.statistics.correlations`."""
         return correlations(self.rows)
 
     @cached_property
@@ -61,12 +61,12 @@ class Survey:
         return fit_regression(self.rows)
 
     def without(self, indexes: Iterable[int]) -> Regression:
-        """Least squares of these rows without some of them; raises as `regression` does."""
+        """Fit these rows without some of them; raises as `regression` does."""
         return fit_regression(self.rows.drop(index=list(indexes)))
 
     @cached_property
     def at_random(self) -> Any:
-        """Places of all rows, or of as many at random as a picture may draw."""
+        """Indexes of all rows, or of as many random ones as a chart may draw."""
         indexes = self.rows.index.to_numpy()
         if len(indexes) <= N_DRAWN:
             return indexes
@@ -74,10 +74,10 @@ class Survey:
 
     @cached_property
     def sample(self) -> Any:
-        """Places of the rows to draw: those at random, and those that pull the line."""
+        """Indexes of the rows to draw: the random ones, and those that pull the line most."""
         with contextlib.suppress(ModelError):
-            hardest = np.argsort(-np.nan_to_num(self.regression.cook))[:_N_ALWAYS]
-            return np.union1d(self.at_random, self.rows.index.to_numpy()[hardest])
+            positions = np.argsort(-np.nan_to_num(self.regression.cook))[:_N_ALWAYS]
+            return np.union1d(self.at_random, self.rows.index.to_numpy()[positions])
         return self.at_random
 
     def curves(self, name: str) -> dict[str, NDArray[np.float64]]:
@@ -102,6 +102,6 @@ class Survey:
         x, y = self.rows[name].to_numpy(float), self.rows[TARGET.name].to_numpy(float)
         at = np.linspace(x.min(), x.max(), _N_POINTS) if len(x) else x
         fitted, half_width = line_with_band(x, y, at)
-        feature = [column.name for column in FEATURES].index(name)
-        response = average_response(self.model, self.model.X[self.at_random], feature, at)
+        feature_index = FEATURE_NAMES.index(name)
+        response = average_response(self.model, self.model.X[self.at_random], feature_index, at)
         return {"at": at, "fitted": fitted, "half_width": half_width, "response": response}
