@@ -217,7 +217,9 @@ def select_the_west(page):
 
 def test_ticks_in_the_table_select_and_pictures_tick(explore, model):
     page = explore()
-    area = page.locator(".st-key-app-explore_table [data-testid=stDataFrame]").bounding_box()
+    table = page.locator(".st-key-app-explore_table [data-testid=stDataFrame]")
+    expect(table).to_be_visible()
+    area = table.bounding_box()
     for line, codes in ((1, ["ME"]), (3, ["ME", "VT"])):
         page.mouse.click(area["x"] + 16, area["y"] + 35 * line + 17)
         assert_selected(page, model, codes, ["map", "one"])
