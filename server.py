@@ -23,7 +23,7 @@ from starlette.routing import Mount
 from streamlit import config
 
 from data.schema import FOLDER
-from model.fitting import artifact, kept_in
+from model.fitting import artifact, location
 from pages.shared import door, what_if
 from pages.shared.panels import uploads
 from web import api, metrics_endpoint, origins, record
@@ -91,7 +91,7 @@ async def _answer_failure(request: Request, error: Exception) -> PlainTextRespon
 
 def _train_first() -> None:
     """Train the model of a table that has none yet, and show how far that is."""
-    if not (kept_in.FOLDER / artifact.RECORD).exists():
+    if not (location.FOLDER / artifact.RECORD).exists():
         print(f"{FOLDER} has no model yet. Training one.", file=sys.stderr)
         done = subprocess.run([sys.executable, "-m", "model", "train"], cwd=_SCRIPT.parent, check=False)
         if done.returncode:

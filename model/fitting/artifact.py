@@ -19,7 +19,7 @@ from model.fitting.algorithms import BASELINES
 from model.fitting.errors import ModelError, explaining_trouble
 from model.fitting.evaluate import FloatArray
 from model.fitting.importance import KINDS, Losses
-from model.fitting.kept_in import FOLDER, STEM
+from model.fitting.location import FOLDER, STEM
 from model.fitting.metadata import Metadata
 from model.fitting.recipe import make_recipe
 from model.fitting.refits import Refits, make_refits

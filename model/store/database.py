@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from data.errors import DataError
 from data.load import EXPECTED
 from model.fitting.errors import ModelError
-from model.fitting.kept_in import FOLDER
+from model.fitting.location import FOLDER
 from model.store.migrations import migrate
 from model.store.mounts import network_file_system
 from model.store.tables import LOCKED_CODES, METADATA, SCHEMA, SCHEMA_VERSION, engine_of

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Table, delete, func, insert, n
 from data.errors import DataError
 from data.load import SHIPPED, load_rows
 from data.schema import IS_SHIPPED
-from model.fitting import artifact, kept_in
+from model.fitting import artifact, location
 from model.fitting.errors import DamagedError, ModelError, explaining_trouble
 from model.fitting.train import Model
 from model.store.database import Store, StoreError
@@ -49,7 +49,7 @@ def open_store(url: str | None = None, *, create: bool = True) -> Store:
     errors are those of `model.store.database.Store`.
     """
     store = Store(url, create=create)
-    files = (kept_in.FOLDER / artifact.RECORD, SHIPPED)
+    files = (location.FOLDER / artifact.RECORD, SHIPPED)
     checksum = hashlib.sha256(b"\0".join(path.read_bytes() if path.exists() else b"" for path in files)).hexdigest()
     count_shipped = select(func.count()).where(MODEL_VERSION.c.shipped == checksum)
     with store.reading() as connection:
@@ -59,7 +59,7 @@ def open_store(url: str | None = None, *, create: bool = True) -> Store:
         model, content = artifact.load(load_rows()), None
         if not model.notice:  # else it was fitted anew and is in no file
             with explaining_trouble("The shipped model"):
-                content = (kept_in.FOLDER / artifact.PICKLED).read_bytes()
+                content = (location.FOLDER / artifact.PICKLED).read_bytes()
     except (DataError, ModelError):
         return store  # nothing that is shipped can be stored; whoever asks for a model is told
     with store.writing() as connection:
