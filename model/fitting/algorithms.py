@@ -59,7 +59,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Algorithm:
-    """An entry of the table below: what people call it, its parameters, and how to build its regressor."""
+    """An entry of `ALGORITHMS`: what people call it, its parameters, and how to build its regressor."""
 
     label: str
     help: str
@@ -69,7 +69,7 @@ class Algorithm:
     scales: bool = False  # whether it needs inputs of equal spread
     holds_directions: bool = False  # whether the schema's known directions are built in
     is_flat_beyond: bool = False  # whether it predicts beyond the rows what it predicts at their edge
-    parts_of: PartsOf | None = None  # what a fit adds up, if `compact` knows: see OTHERS
+    parts_of: PartsOf | None = None  # what a fit adds up, if `compact` knows: see `OTHERS` at the end
 
     @property
     def defaults(self) -> dict[str, float]:
