@@ -123,6 +123,7 @@ def test_the_command_writes_a_table_once_and_never_over_another(tmp_path, capsys
     assert (folder / FILE).read_bytes() == before
 
 
+@pytest.mark.slow
 def test_what_the_command_wrote_is_the_table_in_use(tmp_path):
     file, folder = tmp_path / "cars.csv", tmp_path / "cars"
     file.write_text(CARS)
