@@ -86,6 +86,10 @@ def test_candidates_are_compared_and_the_tie_is_drawn(visitor, store_url):
     ann.presses("Compare all")
     ann.sees(f"Job {number + 1}: {len(OFFERED)} algorithms")
     assert jobs.find_job(store, number + 1).request.algorithms == OFFERED
+    waiting = jobs.submit(store, "another visitor", 1, ["mean"])
+    ann.sees("waits, 1 before it")
+    jobs.cancel(store, waiting)
+    expect(ann.page.get_by_text("waits, 1 before it")).to_have_count(0)
     ann.presses("Cancel")
     ann.sees(f"Job {number + 1} ({len(OFFERED)} algorithms, started by you) was cancelled, and nothing of it was kept.")
 
