@@ -4,13 +4,14 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from functools import partial
 
 import pytest
 
 from model.answering.prediction import predict_rows
 from model.queue import jobs, transfer
-from model.store import history, tables, versions
+from model.store import history, sign_ins, tables, versions
 from model.store.database import Store, StoreError
 from tests.conftest import ROOT
 from tests.stores import add_quick, python, sql
@@ -67,6 +68,9 @@ def test_a_store_moves_to_postgresql_and_back_with_all_that_it_holds(file, url, 
         assert jobs.submit(store, "v3", 1, ["mean"]) == 3
         history.promote(store, 1, "Ann", "back")
         assert history.list_promotions(store)[-1].id == 3
+        sign_ins.end_sign_in(store, "ann", "2026-01-01", time.time() + 60)
+        with store.reading() as connection:  # in a table in which nothing ever was
+            assert connection.execute(tables.ENDED_SIGN_IN.select()).one().id == 1
 
 
 def test_the_command_says_what_was_copied(file, url):

@@ -62,6 +62,10 @@ def test_the_rival_is_the_active_recipe_evaluated_on_the_same_rows(store, rows):
     with store.writing() as connection:
         number = versions.add_version(connection, active, 1, by="Ann")
     history.promote(store, number, "Ann", "smoother")
+    with store.writing() as connection:
+        broken = versions.add_version(connection, active, 1, by="Ann")
+    history.promote(store, broken, "Ann", "which then cannot be used")
+    change(store, MODEL_VERSION, broken, broken="Its bytes are not those that were stored.")
     data_set = keep(store, rows.assign(petrol_tax=rows.petrol_tax + 0.25))
     asked = [jobs.submit(store, each, data_set, [each], excluded=(2, 30)) for each in ("ridge", "mean")]
     job, another = (ended(store, number) for number in asked)  # one process does both
