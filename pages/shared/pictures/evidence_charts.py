@@ -85,7 +85,7 @@ def draw_curves(evidence: Evidence, scenario: dict[str, float]) -> go.Figure:
     axes: dict[str, Trace] = {}
     values = np.concatenate([np.concatenate(pair) for _, *pair in curves.values()])
     margin = 0.06 * (values.max() - values.min() or 1)
-    span, n_inputs = [float(values.min() - margin), float(values.max() + margin)], len(FEATURES)
+    span, n_lines = [float(values.min() - margin), float(values.max() + margin)], -(-len(FEATURES) // 2)
     for i, column in enumerate(FEATURES):
         across, down, suffix = i % 2, i // 2, "" if i == 0 else str(i + 1)
         grid, *pair = curves[column.name]
@@ -102,13 +102,13 @@ def draw_curves(evidence: Evidence, scenario: dict[str, float]) -> go.Figure:
         scenario_line: Trace = {"x": [x, x], "y": span, "mode": "lines", "hoverinfo": "skip"}
         scenario_line |= {"line": {"color": ACCENT, "dash": "dot", "width": 1.5}, "showlegend": i == 0}
         data.append(scenario_line | {"name": "Your what-if scenario", "xaxis": f"x{suffix}", "yaxis": f"y{suffix}"})
-        height = 1 / -(-n_inputs // 2)
+        height = 1 / n_lines
         top = 1 - down * height
         domain = [across * 0.53, across * 0.53 + 0.47]
         axes[f"xaxis{suffix}"] = {"title": {"text": axis_title(column)}, "anchor": f"y{suffix}", "domain": domain}
-        axes[f"yaxis{suffix}"] = {"anchor": f"x{suffix}", "range": span, "domain": [max(0, top - height + 0.16), top]}
+        axes[f"yaxis{suffix}"] = {"anchor": f"x{suffix}", "range": span, "domain": [top - 0.68 * height, top]}
     axes["yaxis"]["title"] = {"text": TARGET.unit}
-    return lay_out(data, 560, axes.pop("xaxis"), axes.pop("yaxis"), legend=LEGEND | {"y": 1.03}, **axes)
+    return lay_out(data, 280 * n_lines, axes.pop("xaxis"), axes.pop("yaxis"), legend=LEGEND | {"y": 1.03}, **axes)
 
 
 def draw_moves(evidence: Evidence) -> go.Figure:
