@@ -25,7 +25,7 @@ test: .venv/dev lint  ## everything: style, unit tests, browser tests; what a st
 	$(BIN)/python -m tests
 
 test-fast: .venv/dev  ## what is quick, in half a minute
-	$(BIN)/python -m pytest -n 2 -m "not browser and not slow"
+	$(BIN)/python -m pytest -n 2 -m "not browser and not slow and not soak"
 
 lint: .venv/dev  ## style, types, JavaScript, and the workflow of GitHub
 	$(BIN)/ruff check .

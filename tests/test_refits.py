@@ -115,6 +115,7 @@ def test_damaged_refits_are_made_anew_and_the_shipped_ones_are_those_of_the_ship
     assert len(made.pool.intercepts) == N_REFITS * len(KINDS) >= 120
 
 
+@pytest.mark.slow
 def test_one_process_or_two_make_the_same_refits(model):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(refits, "KINDS", {"least_squares": {}, "forest": {"n_estimators": 2}})
