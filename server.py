@@ -22,7 +22,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Mount
 from streamlit import config
 
-from data.schema import FOLDER
+from data.schema import FOLDER, IS_SHIPPED
 from model.fitting import artifact, location
 from pages.shared import door, what_if
 from pages.shared.panels import uploads
@@ -90,12 +90,10 @@ async def _answer_failure(request: Request, error: Exception) -> PlainTextRespon
 
 
 def _train_first() -> None:
-    """Train the model of a table that has none yet, and show how far that is."""
-    if not (location.FOLDER / artifact.RECORD).exists():
+    """Train the model of a table that has none yet, and show how far that is; if it fails, the pages say why, too."""
+    if not IS_SHIPPED and not (location.FOLDER / artifact.RECORD).exists():
         print(f"{FOLDER} has no model yet. Training one.", file=sys.stderr)
-        done = subprocess.run([sys.executable, "-m", "model", "train"], cwd=_SCRIPT.parent, check=False)
-        if done.returncode:
-            sys.exit(done.returncode)
+        subprocess.run([sys.executable, "-m", "model", "train"], cwd=_SCRIPT.parent, check=False)
 
 
 def main() -> None:

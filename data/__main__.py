@@ -41,8 +41,8 @@ def _describe(options: argparse.Namespace) -> int:
         raise DataError([f"{folder}: cannot be written ({error.strerror}). Name another folder with --to."]) from None
     read_definition(folder)
     *inputs, target = draft.columns
-    for title, reason in draft.left_out.items():
-        print(f"Left out: {title}, for {reason}.")
+    for column, reason in draft.left_out.items():
+        print(f"Left out: {column}, for {reason}.")
     if draft.n_dropped:
         print(f"Left out: {draft.n_dropped:,} rows with a missing value.")
     print(f"{folder}: {target.name} from {len(inputs)} inputs, {len(draft.rows):,} rows.")

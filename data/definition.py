@@ -86,7 +86,7 @@ def read_definition(folder: Path) -> Definition:
         raise DataError([f"{path}: cannot be read ({error.strerror}). Check the path of the folder."]) from None
     except UnicodeDecodeError:
         raise DataError([f"{path}: is not UTF-8. Save it as UTF-8."]) from None
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # of tomllib, or of what it calls
         raise DataError([f"{path}: {error}. Mend that line; text stands in quotation marks."]) from None
     problems: list[str] = []
     definition = _define(_Section(values, "", problems))
@@ -197,6 +197,8 @@ def _define(file: _Section) -> Definition:
     parts = file.parts("input")
     inputs, target_part = tuple(_read_input(part) for part in parts), file.part("target")
     target = _read_column(target_part, default=target_part.number("default", "50"))
+    if target.is_share:
+        target_part.report("is_share", "is for inputs alone. Remove it, and have the rows hold what people read")
     verb, past = target_part.text("verb", "have"), target_part.text("past", "had")
     target_part.require_nothing_else()
     notes = _read_notes(file.part("notes"), [column.name for column in (*inputs, target)]) if "notes" in file else None
@@ -241,7 +243,7 @@ def _read_input(part: _Section) -> Column:
     n_steps = (column.high - column.low) / column.step if column.step > 0 else 0
     if column.step <= 0:
         part.report("step", f"{column.step:g} is not above 0. Write step = {(column.high - column.low) / 100:g}")
-    elif abs(n_steps - round(n_steps)) > 1e-6 or not 1 <= round(n_steps) <= MAX_STEPS:
+    elif not 0.5 < n_steps < MAX_STEPS + 0.5 or abs(n_steps - round(n_steps)) > 1e-6:
         cure = f"Choose one that goes into it a whole number of times, {MAX_STEPS} at most"
         part.report("step", f"{column.step:g} goes {n_steps:g} times from {column.low:g} to {column.high:g}. {cure}")
     elif not any(abs(column.default - position) < column.step * 1e-6 for position in column.grid):

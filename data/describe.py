@@ -14,14 +14,14 @@ from data.definition import MAX_INPUTS
 from data.errors import DataError
 from data.headers import unit_in, without_unit
 from data.load import list_row_numbers
-from data.table import MISSING, Source, Table, read_any_columns, read_numbers
+from data.table import MISSING, Source, Table, TableError, read_any_columns, read_numbers
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FloatArray = NDArray[np.float64]
 _MOSTLY = 0.5  # a column with a larger share of missing cells is left out
-_FEWEST, _MOST = 50, 200  # positions of a slider
+_MOST = 200  # positions of a slider
 _STEPS = (1.0, 2.0, 2.5, 5.0)  # times a power of ten
 
 
@@ -71,28 +71,28 @@ def draft_table(source: Source, target: str, *, names: str = "", drop_missing: b
         If the file cannot be read, or no table can be made of it: what, where, and the cure.
     """
     table = read_any_columns(source)
+    if table.problems:
+        raise TableError(table)
     titles = [str(title).strip() for title in table.cells.columns]
     target_index = _find_title(titles, target, "--target")
     name_index = _find_title(titles, names, "--names") if names else None
-    inputs, left_out = dict[int, FloatArray](), dict[str, str]()
-    for index, title in enumerate(titles):
-        if index == name_index:
-            continue
-        values, reason = _read_column(table, index)
-        if not reason:
-            inputs[index] = values
-        elif index == target_index:
-            raise DataError([f"--target {target}: {reason}. Name a column of numbers that vary."])
-        else:
-            left_out[title or f"column {index + 1}"] = reason
-    y = inputs.pop(target_index)
+    if name_index == target_index:
+        raise DataError([f"--names {names}: that is the target. Name another column, or none."])
+    inputs, left_out = _read_columns(table, titles, name_index)
+    if target_index not in inputs:
+        reason = left_out[_called(titles, target_index)]
+        raise DataError([f"--target {target}: {reason}. Name a column of numbers that vary."])
+    whole = ~np.isnan([*inputs.values()]).any(axis=0)
+    if not whole.all() and not drop_missing:
+        numbers = list_row_numbers(table.whole_rows[~whole].tolist())
+        raise DataError([f"A value is missing in {numbers}. Fill them in, or add --drop-missing to leave them out."])
+    for index in [index for index, values in inputs.items() if len(np.unique(values[whole])) < 2]:
+        left_out[_called(titles, index)] = "it does not vary in the rows that have all values"
+        del inputs[index]
+    if (y := inputs.pop(target_index, None)) is None:
+        raise DataError([f"--target {target}: it does not vary in the {whole.sum():,} rows that have all values."])
     if not 1 <= len(inputs) <= MAX_INPUTS:
         raise DataError([f"{len(inputs)} columns could be inputs. A table has 1 to {MAX_INPUTS}: take some out."])
-    whole = ~np.isnan([y, *inputs.values()]).any(axis=0)
-    if not whole.all() and not drop_missing:
-        numbers = table.whole_rows[~whole].tolist()
-        rows = list_row_numbers(numbers)
-        raise DataError([f"A value is missing in {rows}. Fill them in, or add --drop-missing to leave them out."])
     row = _name_of(titles[name_index], set()) if name_index is not None else "row"
     taken = {row}
     columns = [_draft_column(titles[index], _name_of(titles[index], taken), values[whole], is_input=True)
@@ -116,6 +116,26 @@ def _find_title(titles: list[str], wanted: str, option: str) -> int:
         count = "no column" if not matching else f"{len(matching)} columns"
         raise DataError([f"{option} {wanted[:60]}: {count} of that title; the header has: {', '.join(titles)[:200]}."])
     return matching[0]
+
+
+def _called(titles: list[str], index: int) -> str:
+    return titles[index] or f"column {index + 1}"
+
+
+def _read_columns(
+    table: Table, titles: list[str], name_index: int | None
+) -> tuple[dict[int, FloatArray], dict[str, str]]:
+    """Numbers of each column that can be an input, by its index; and of each other, why it cannot."""
+    inputs, left_out = dict[int, FloatArray](), dict[str, str]()
+    for index in range(len(titles)):
+        if index == name_index:
+            continue
+        values, reason = _read_column(table, index)
+        if reason:
+            left_out[_called(titles, index)] = reason
+        else:
+            inputs[index] = values
+    return inputs, left_out
 
 
 def _read_column(table: Table, index: int) -> tuple[FloatArray, str]:

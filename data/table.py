@@ -149,7 +149,7 @@ def read_table(
     DataError
         If the file is empty, not a table, or too large.
     """
-    problems, expected = FileProblems(limit), ", ".join(wanted)
+    problems, expected = FileProblems(limit), ", ".join(wanted) or "a title for each column"
     remarks: list[str] = []
     sheets: list[str] = []
     raw = _read_bytes(source, max_bytes, expected)

@@ -62,6 +62,31 @@ def test_a_target_that_cannot_be_one_is_refused_with_what_there_is(target, said)
     assert str(caught.value).startswith(said)
 
 
+@pytest.mark.parametrize(
+    ("text", "options", "said"),
+    [
+        ("x,y\n1,2\n3,4\n", {"target": "y", "names": "y"}, "--names y: that is the target. Name another column"),
+        ("x,y\n1,2\n3,4,5\n", {"target": "y"}, 'row 3: more than the 2 fields of the header, beyond them "5".'),
+        ("x,y\n", {"target": "y"}, "The file has a header and no rows. Add at least one row."),
+        ("", {"target": "y"}, "The file is empty. It needs a header line (a title for each column) and rows."),
+        ("1,2\n3,4\n5,6\n", {"target": "y"}, "The file has no header: it begins with 1, 2. Put a line above that"),
+        ("x,y,z\n1,2,\n3,2,5\n4,9,\n5,8,7\n", {"target": "x"}, "A value is missing in rows 2, 4. Fill them in, or"),
+        ("x,y\n1,\n,4\n3,\n,6\n", {"target": "x", "drop_missing": True}, "--target x: it does not vary in the 0 rows"),
+        ("x,y\na,2\nb,4\n", {"target": "y"}, "0 columns could be inputs. A table has 1 to 20: take some out."),
+    ],
+)
+def test_what_no_table_can_be_made_of_is_refused_with_the_cure(text, options, said):
+    with pytest.raises(DataError) as caught:
+        draft_table(text.encode(), **options)
+    assert str(caught.value).startswith(said)
+
+
+def test_a_column_that_varies_only_in_rows_that_are_left_out_is_no_input():
+    draft = draft_table(b"x,y,z\n1,2,\n3,5,7\n3,6,8\n3,9,4\n", "y", drop_missing=True)
+    assert [column.name for column in draft.columns] == ["z", "y"]
+    assert draft.left_out == {"x": "it does not vary in the rows that have all values"}
+
+
 @pytest.mark.parametrize("scale", [1e-5, 0.01, 0.37, 1.0, 12.0, 4567.0, 1e6])
 @pytest.mark.parametrize("low", [-0.8, 0.0, 0.1, 3.0])
 def test_a_slider_has_round_ends_around_all_values_and_positions_enough(tmp_path, scale, low):

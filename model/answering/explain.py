@@ -11,7 +11,7 @@ from data.schema import FEATURE_NAMES
 
 FloatArray = NDArray[np.float64]
 MAX_EXACT = 8  # inputs that differ: beyond, all 2**n coalitions would take seconds
-_N_ORDERS = 64  # sampled, of the inputs; each with its reverse, which halves the error at least
+_N_ORDERS = 64  # of the inputs that are sampled, half of them the reverse of the others, which lowers the error
 
 
 class Reasons(NamedTuple):
