@@ -1,4 +1,4 @@
-"""The home page: four sliders, the petrol consumption of a state as the model predicts it, and how it changes."""
+"""The home page: a slider for each input, what the model predicts of a row with these inputs, and how it changes."""
 
 import streamlit as st
 
@@ -9,7 +9,7 @@ from model.answering.prediction import predict
 from pages.shared import controls, metrics, resources
 from pages.shared.panels import goal_form, links, tray
 from pages.shared.panels.frame import draw_frame
-from pages.shared.what_if import draw_what_if, send_styles
+from pages.shared.what_if import draw_what_if, list_open_inputs, send_styles
 from pages.shared.words import wording
 
 model = resources.active_model()
@@ -30,7 +30,13 @@ def draw_answer() -> None:
     inputs, messages, level = controls.read_inputs(), st.container(), controls.read_level(model)
     start = controls.find_start(model, inputs.start)
     try:
-        answer = predict(model, inputs.scenario, level, with_reasons=controls.is_average_open())
+        answer = predict(
+            model,
+            inputs.scenario,
+            level,
+            with_reasons=controls.is_average_open(),
+            curves_of=list_open_inputs(model),
+        )
         change = predict_change(model, start.scenario, inputs.scenario, level, start.observed)
     except DataError as error:
         messages.error(str(error))

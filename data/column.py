@@ -1,4 +1,4 @@
-"""A column: its meaning, its unit, the values it may take, and how they are written."""
+"""A column: its meaning, its unit or its choices, the values it may take, and how they are written."""
 
 import math
 import re
@@ -18,7 +18,10 @@ INPUT_PREFIX = "input."  # before the name of a column where the same name means
 
 @dataclass(frozen=True)
 class Column:
-    """A numeric column: its meaning, its unit, and the values it may take."""
+    """A column of numbers or of choices: its meaning, its unit, and the values it may take.
+
+    A choice is stored as its code, its place among the choices, and shown by its label.
+    """
 
     name: str
     label: str
@@ -37,6 +40,7 @@ class Column:
     slider_format: str = "plain"
     default: float = math.nan  # where the slider begins; of the target, the goal that a page begins with
     direction: int = 0  # +1 or -1 where raising it is known to raise or lower the target
+    choices: tuple[str, ...] = ()  # labels of a category; its codes are 0, 1 and so on
 
     def name_beside(self, others: Collection[str]) -> str:
         """Return the name, or ``"input.version"`` if ``version`` is among the others, which are in lower case."""
@@ -66,8 +70,14 @@ class Column:
         shown = self.shown(value)
         return next((n for n in range(self.decimals, 6) if abs(shown - round(shown, n)) < 1e-9), 6)
 
+    def plain(self, value: float) -> float | str:
+        """Return a stored value as files and programs have it: the label of a choice, or the number itself."""
+        return self.choices[int(value)] if self.choices else value
+
     def text(self, value: float) -> str:
-        """Write a stored value in its shown unit without the unit: ``0.565`` -> ``"56.5"``."""
+        """Write a stored value in its shown unit without the unit: ``0.565`` -> ``"56.5"``; of a choice its label."""
+        if self.choices:
+            return self.choices[int(value)]
         return f"{self.shown(value):,.{self.n_decimals(value)}f}"
 
     def about(self, value: float) -> str:
@@ -110,14 +120,33 @@ class Column:
         """The short unit as it follows a title: ``" (mi)"``; empty where there is none."""
         return f" ({self.short_unit})" if self.short_unit else ""
 
+    def find_code(self, label: str) -> float | None:
+        """Return the code of the choice with this label, in any case if none is written just so; None without one."""
+        label = label.strip()
+        folded = [choice.casefold() for choice in self.choices]
+        if label in self.choices:
+            return float(self.choices.index(label))
+        return float(folded.index(label.casefold())) if label.casefold() in folded else None
+
     def check(self, value: object) -> float:
         """Return a finite number within ``minimum`` and ``maximum`` [stored unit].
+
+        Parameters
+        ----------
+        value
+            A number, or text that is one; of a category a label, or a code as it is stored.
 
         Raises
         ------
         DataError
-            If ``value`` is not a number, not finite, or outside the limits: with what was wrong and the cure.
+            If ``value`` is not a number, not finite, or outside the limits, or no choice: with what was wrong and the
+            cure.
         """
+        if self.choices:
+            code = self.find_code(value) if isinstance(value, str) else value
+            if isinstance(code, float) and code in range(len(self.choices)):
+                return code
+            raise self._refusal(value, f"{str(value)[:60]!r} is none of the choices")
         try:
             if isinstance(value, bool):
                 raise TypeError
@@ -135,12 +164,16 @@ class Column:
     @property
     def shown_limits(self) -> str:
         """The cure for a bad value in the shown unit, as a sentence."""
+        if self.choices:
+            return self.limits
         low, high = self.shown(self.minimum), self.shown(self.maximum)
-        return f"Give a number from {low:,.10g} to {high:,.10g} {self.unit}."
+        return f"Give a number from {low:,.10g} to {high:,.10g} {self.unit}".rstrip() + "."
 
     @property
     def units(self) -> frozenset[str]:
         """Spellings of this column's unit that a header may have in brackets, in lower case."""
+        if self.choices:
+            return frozenset()
         words = self.unit.lower().split()
         parts = {" ".join(words[i:j]) for i in range(len(words)) for j in range(i + 1, len(words) + 1)}
         return frozenset(
@@ -150,7 +183,9 @@ class Column:
     @property
     def limits(self) -> str:
         """The cure for a bad value, as a sentence."""
-        kind = " (a share, not a percentage)" if self.is_share else f" {self.unit}"
+        if self.choices:
+            return f"Give one of {', '.join(self.choices)}."
+        kind = " (a share, not a percentage)" if self.is_share else f" {self.unit}".rstrip()
         return f"Give a number from {self.minimum:,.10g} to {self.maximum:,.10g}{kind}."
 
 

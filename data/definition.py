@@ -14,6 +14,7 @@ from data.errors import DataError
 FILE = "table.toml"
 MAX_INPUTS = 20
 MAX_STEPS = 1000  # of a slider: each is a point of a curve, and all of them are predicted at every move
+MAX_CHOICES, MAX_LABEL = 30, 60  # of a category, and characters of a label
 _NAME = r"[A-Za-z][A-Za-z0-9_]*"
 
 
@@ -93,6 +94,11 @@ def read_definition(folder: Path) -> Definition:
     if problems:
         raise DataError(f"{path}: {problem}" for problem in problems)
     return definition
+
+
+def with_article(noun: str) -> str:
+    """Put the indefinite article before a noun, by its first letter: ``"orchard"`` -> ``"an orchard"``."""
+    return f"{'an' if noun[:1].lower() in {*'aeiou'} else 'a'} {noun}"
 
 
 class _Section:
@@ -229,6 +235,8 @@ def _define(file: _Section) -> Definition:
 
 
 def _read_input(part: _Section) -> Column:
+    if "choices" in part:
+        return _read_category(part)
     n_problems = len(part.problems)
     column = _read_column(
         part,
@@ -252,12 +260,50 @@ def _read_input(part: _Section) -> Column:
     return column
 
 
-def _read_column(part: _Section, **of_slider: Any) -> Column:
-    n_problems = len(part.problems)
+def _read_category(part: _Section) -> Column:
+    name, label = _read_names(part)
+    choices = tuple(choice.strip() for choice in part.texts("choices"))
+    if not 2 <= len(choices) <= MAX_CHOICES:
+        part.report("choices", f"there are {len(choices)}. Give from 2 to {MAX_CHOICES}, each in quotation marks")
+    for choice in choices:
+        if not choice or len(choice) > MAX_LABEL or not choice.isprintable():
+            part.report("choices", f"{_shown(choice)} is no label. Give one of 1 to {MAX_LABEL} printable characters")
+        elif [other.casefold() for other in choices].count(choice.casefold()) > 1:
+            part.report("choices", f"{choice!r} is there twice, for capitals do not count. Keep one")
+    default = part.text("default", example='"..."')
+    if default and default not in choices:
+        part.report("default", f"{_shown(default)} is none of the choices. Write one of {', '.join(choices)[:200]}")
+    column = Column(
+        name=name,
+        label=label,
+        short_label=part.text("short_label", label.lower()),
+        unit="",
+        template="{}",
+        minimum=0.0,
+        maximum=float(len(choices) - 1),
+        decimals=0,
+        help=part.text("help", ""),
+        aliases=part.texts("aliases"),
+        low=0.0,
+        high=float(len(choices) - 1),
+        step=1.0,
+        default=float(choices.index(default)) if default in choices else 0.0,
+        choices=choices,
+    )
+    part.require_nothing_else()
+    return column
+
+
+def _read_names(part: _Section) -> tuple[str, str]:
     name = part.text("name", example='"weight"')
     if name and not re.fullmatch(_NAME, name):
         part.report("name", _name_problem(name))
-    label = part.text("label", name.replace("_", " ").capitalize())
+    return name, part.text("label", name.replace("_", " ").capitalize())
+
+
+def _read_column(part: _Section, **of_slider: Any) -> Column:
+    n_problems = len(part.problems)
+    name, label = _read_names(part)
     unit = part.text("unit", "")
     template = part.text("template", "{}" + f" {unit}".rstrip())
     if template.count("{}") != 1 or set("{}") & set(template.replace("{}", "")):

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from data.choices import label_column
 from data.column import Column, fold
-from data.definition import MAX_INPUTS
+from data.definition import MAX_CHOICES, MAX_INPUTS, MAX_LABEL, with_article
 from data.errors import DataError
 from data.headers import unit_in, without_unit
 from data.load import list_row_numbers
@@ -38,7 +39,7 @@ class Draft:
     columns
         The inputs, and last the target.
     rows
-        Of shape (n_rows, n_columns), with a column more where rows have names.
+        Of shape (n_rows, n_columns), with labels of choices, and with a column more where rows have names.
     left_out
         Title of each column of the file that is none of them -> why.
     n_dropped
@@ -82,28 +83,42 @@ def draft_table(source: Source, target: str, *, names: str = "", drop_missing: b
     if target_index not in inputs:
         reason = left_out[_called(titles, target_index)]
         raise DataError([f"--target {target}: {reason}. Name a column of numbers that vary."])
-    whole = ~np.isnan([*inputs.values()]).any(axis=0)
+    whole = ~np.isnan([values for values, _ in inputs.values()]).any(axis=0)
     if not whole.all() and not drop_missing:
         numbers = list_row_numbers(table.whole_rows[~whole].tolist())
         raise DataError([f"A value is missing in {numbers}. Fill them in, or add --drop-missing to leave them out."])
-    for index in [index for index, values in inputs.items() if len(np.unique(values[whole])) < 2]:
+    if inputs[target_index][1]:
+        kinds = f"it is text, of {len(inputs[target_index][1])} kinds"
+        raise DataError([f"--target {target}: {kinds}. Name a column of numbers that vary."])
+    for index in [index for index, (values, _) in inputs.items() if len(np.unique(values[whole])) < 2]:
         left_out[_called(titles, index)] = "it does not vary in the rows that have all values"
         del inputs[index]
-    if (y := inputs.pop(target_index, None)) is None:
+    if target_index not in inputs:
         raise DataError([f"--target {target}: it does not vary in the {whole.sum():,} rows that have all values."])
+    y, _ = inputs.pop(target_index)
     if not 1 <= len(inputs) <= MAX_INPUTS:
         raise DataError([f"{len(inputs)} columns could be inputs. A table has 1 to {MAX_INPUTS}: take some out."])
     row = _name_of(titles[name_index], set()) if name_index is not None else "row"
     taken = {row}
-    columns = [_draft_column(titles[index], _name_of(titles[index], taken), values[whole], is_input=True)
-               for index, values in inputs.items()]  # fmt: skip
+    columns: list[Column] = []
+    figures: list[FloatArray] = []
+    for index, (values, labels) in inputs.items():
+        used = np.unique(values[whole])  # a choice may be in rows alone that are left out
+        choices = tuple(labels[int(code)] for code in used) if labels else ()
+        figures.append(np.searchsorted(used, values[whole]).astype(float) if labels else values[whole])
+        title, name = titles[index], _name_of(titles[index], taken)
+        columns.append(
+            _draft_category(title, name, figures[-1], choices)
+            if labels
+            else _draft_column(title, name, figures[-1], is_input=True)
+        )
+    figures.append(y[whole])
     columns.append(_draft_column(titles[target_index], _name_of(titles[target_index], taken), y[whole], is_input=False))
-    figures = {column.name: values[whole] for column, values in zip(columns, (*inputs.values(), y), strict=True)}
     return Draft(
         row=row,
         has_names=name_index is not None,
         columns=tuple(columns),
-        rows=_assemble(row, None if name_index is None else table.column(str(name_index))[whole], figures),
+        rows=_assemble(row, None if name_index is None else table.column(str(name_index))[whole], columns, figures),
         left_out=left_out,
         n_dropped=int((~whole).sum()),
     )
@@ -124,36 +139,54 @@ def _called(titles: list[str], index: int) -> str:
 
 def _read_columns(
     table: Table, titles: list[str], name_index: int | None
-) -> tuple[dict[int, FloatArray], dict[str, str]]:
-    """Numbers of each column that can be an input, by its index; and of each other, why it cannot."""
-    inputs, left_out = dict[int, FloatArray](), dict[str, str]()
+) -> tuple[dict[int, tuple[FloatArray, list[str]]], dict[str, str]]:
+    """Values and choices of each column that can be an input, by its index; and of each other, why it cannot."""
+    inputs, left_out = dict[int, tuple[FloatArray, list[str]]](), dict[str, str]()
     for index in range(len(titles)):
         if index == name_index:
             continue
-        values, reason = _read_column(table, index)
+        values, choices, reason = _read_column(table, index)
         if reason:
             left_out[_called(titles, index)] = reason
         else:
-            inputs[index] = values
+            inputs[index] = values, choices
     return inputs, left_out
 
 
-def _read_column(table: Table, index: int) -> tuple[FloatArray, str]:
-    """Numbers of a column, missing where they are, and why it can be no input; empty where it can."""
+def _read_column(table: Table, index: int) -> tuple[FloatArray, list[str], str]:
+    """Numbers of a column or codes of its choices, missing where they are; and why it can be no input, or nothing."""
     cells = table.column(str(index))
     is_missing = cells.str.lower().isin(("", *MISSING)).to_numpy()
     values = read_numbers(table, _any_number(str(index))).to_numpy(float)
     given = cells[~is_missing]
     if is_missing.mean() > _MOSTLY:
-        return values, f"{is_missing.mean():.0%} of its cells are missing"
+        return values, [], f"{is_missing.mean():.0%} of its cells are missing"
     if (given == given.iloc[0]).all():
-        return values, f"it is {given.iloc[0][:40]!r} in every row"
+        return values, [], f"it is {given.iloc[0][:40]!r} in every row"
     if np.isnan(values[~is_missing]).any():
-        kinds = given.nunique()
-        return values, f"it is text, of {kinds:,} kinds" if kinds < len(given) else "it is text, other in every row"
+        return _read_choices(cells, given)
     if len(given) > 2 and (np.diff(values) == 1).all() and values[0] in (0, 1):
-        return values, "it numbers the rows"
-    return values, ""
+        return values, [], "it numbers the rows"
+    return values, [], ""
+
+
+def _read_choices(cells: "pd.Series[str]", given: "pd.Series[str]") -> tuple[FloatArray, list[str], str]:
+    """Codes of a column of text, and its labels in their order; or why it is no category."""
+    no_values = np.full(len(cells), np.nan)
+    if given.nunique() == len(given):
+        return no_values, [], "it is text, other in every row"
+    spellings: dict[str, str] = {}  # in lower case -> the commonest
+    for label in given.value_counts().index:
+        spellings.setdefault(label.casefold(), label)
+    choices = sorted(spellings.values(), key=str.casefold)
+    if len(choices) > MAX_CHOICES:
+        return no_values, [], f"it is text, of {len(choices):,} kinds, and a category has {MAX_CHOICES} at most"
+    if len(choices) < 2:
+        return no_values, [], f"it is {choices[0][:40]!r} in every row"
+    if long := next((label for label in choices if len(label) > MAX_LABEL or not label.isprintable()), None):
+        return no_values, [], f"its text {long[:40]!r} is no label of 1 to {MAX_LABEL} printable characters"
+    code_of = {label.casefold(): float(code) for code, label in enumerate(choices)}
+    return cells.map({cell: code_of[cell.casefold()] for cell in given.unique()}).to_numpy(float), choices, ""
 
 
 def _any_number(name: str) -> Column:
@@ -169,10 +202,33 @@ def _name_of(title: str, taken: set[str]) -> str:
     return name
 
 
-def _draft_column(title: str, name: str, values: FloatArray, *, is_input: bool) -> Column:
+def _label_of(title: str, name: str) -> str:
     label = without_unit(title).strip().replace("_", " ")
-    if fold(label) != name and fold(label):  # another column has that one
-        label = name.replace("_", " ")
+    return name.replace("_", " ") if fold(label) != name and fold(label) else label  # another column has that one
+
+
+def _draft_category(title: str, name: str, codes: FloatArray, choices: tuple[str, ...]) -> Column:
+    label, last = _label_of(title, name), float(len(choices) - 1)
+    return Column(
+        name=name,
+        label=label[:1].upper() + label[1:],
+        short_label=label.lower(),
+        unit="",
+        template="{}",
+        minimum=0.0,
+        maximum=last,
+        decimals=0,
+        help="",
+        low=0.0,
+        high=last,
+        step=1.0,
+        default=float(np.bincount(codes.astype(int)).argmax()),
+        choices=choices,
+    )
+
+
+def _draft_column(title: str, name: str, values: FloatArray, *, is_input: bool) -> Column:
+    label = _label_of(title, name)
     unit = unit_in(title)
     low, high = float(values.min()), float(values.max())
     step = _step(low, high, is_whole=bool((values == np.rint(values)).all()))
@@ -215,10 +271,13 @@ def _decimals(values: FloatArray) -> int:
     return next((n for n in range(6) if np.isclose(values, values.round(n), rtol=0, atol=1e-9).mean() > 0.95), 6)
 
 
-def _assemble(row: str, names: "pd.Series | None", figures: dict[str, FloatArray]) -> "pd.DataFrame":
+def _assemble(row: str, names: "pd.Series | None", columns: list[Column], figures: list[FloatArray]) -> "pd.DataFrame":
     import pandas as pd
 
-    rows = pd.DataFrame(figures)
+    rows = pd.DataFrame({column.name: values for column, values in zip(columns, figures, strict=True)})
+    for column in columns:
+        if column.choices:
+            rows[column.name] = label_column(column, rows[column.name])
     if names is not None:
         rows.insert(0, row, names.to_numpy())
     return rows
@@ -232,7 +291,7 @@ def write_toml(draft: Draft, title: str) -> str:
     lines = [
         "# Drafted from a file. Everything here is meant to be edited: docs/your-own-table.md",
         f"title = {_text(title)}",
-        f"question = {_text(f'What {target.label.lower()} would a {draft.row} have?')}",
+        f"question = {_text(f'What {target.label.lower()} would {with_article(draft.row)} have?')}",
         'period = ""  # of the rows, such as "2019-2024"',
         "",
         "[row]",
@@ -240,6 +299,10 @@ def write_toml(draft: Draft, title: str) -> str:
         f"plural = {_text(plural)}",
     ]
     for column in inputs:
+        if column.choices:
+            counts = draft.rows[column.name].value_counts()
+            lines += ["", "[[input]]", *_lines_of_category(column, [int(counts[label]) for label in column.choices])]
+            continue
         lines += ["", "[[input]]", *_lines_of(column)]
         lines += [
             f"step = {_number(column.step)}",
@@ -251,11 +314,28 @@ def write_toml(draft: Draft, title: str) -> str:
     return "\n".join([*lines, "", "[target]", *_lines_of(target), goal, *verbs]) + "\n"
 
 
-def _lines_of(column: Column) -> list[str]:
+def _lines_of_names(column: Column) -> list[str]:
     return [
         f"name = {_text(column.name)}",
         f"label = {_text(column.label)}",
         f"short_label = {_text(column.short_label)}  # where room is short",
+    ]
+
+
+def _lines_of_category(column: Column, counts: list[int]) -> list[str]:
+    return [
+        *_lines_of_names(column),
+        f"help = {_text(column.help)}",
+        "choices = [",
+        *(f"  {_text(label)},  # {n:,} rows" for label, n in zip(column.choices, counts, strict=True)),
+        "]",
+        f"default = {_text(column.choices[int(column.default)])}  # the commonest",
+    ]
+
+
+def _lines_of(column: Column) -> list[str]:
+    return [
+        *_lines_of_names(column),
         f"unit = {_text(column.unit)}",
         f"template = {_text(column.template)}  # a number with its unit, where room is short",
         f"help = {_text(column.help)}",

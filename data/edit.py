@@ -1,8 +1,9 @@
-"""Turn rows into text in shown units for people to edit, and back; write rows as a file to download."""
+"""Turn rows into text in shown units, or labels, for people to edit, and back; write rows as a file to download."""
 
 from typing import TYPE_CHECKING
 
 from data.cells import escape_column
+from data.choices import CATEGORIES, label_rows
 from data.errors import DataError, FileProblems
 from data.load import assemble
 from data.numbers import read_number
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def to_shown(rows: "pd.DataFrame") -> "pd.DataFrame":
-    """Write rows as text in the shown units, with every digit.
+    """Write rows as text in the shown units, with every digit, or as labels.
 
     Parameters
     ----------
@@ -28,7 +29,9 @@ def to_shown(rows: "pd.DataFrame") -> "pd.DataFrame":
     table = rows.copy()
     table.attrs = {}
     for column in COLUMNS:
-        table[column.name] = [f"{column.shown(value):.12g}" for value in rows[column.name]]
+        table[column.name] = [
+            column.text(value) if column.choices else f"{column.shown(value):.12g}" for value in rows[column.name]
+        ]
     table.index += 2
     return table
 
@@ -69,8 +72,12 @@ def from_shown(table: "pd.DataFrame", rows: "pd.DataFrame") -> "pd.DataFrame":
 
 
 def _read_cell(column: Column, cell: object) -> float:
-    """Read an edited cell, which is in the shown unit, as a number in the stored unit."""
+    """Read an edited cell, which is in the shown unit, as a number in the stored unit, or as a code."""
     text = "" if cell is None else str(cell).strip()
+    if column.choices and text:
+        if (code := column.find_code(text)) is None:
+            raise DataError([f"{text[:60]!r} is none of the choices. {column.limits}"])
+        return code
     if column.is_share:
         text = text.removesuffix("%").strip()
     if not text:
@@ -87,7 +94,9 @@ def _read_cell(column: Column, cell: object) -> float:
 
 def write_rows(rows: "pd.DataFrame") -> str:
     """Write rows as CSV without formulas; `data.load.load_rows` reads the same rows back."""
-    return rows.assign(**{ROW: escape_column(rows[ROW])}).to_csv(index=False)
+    rows = label_rows(rows)
+    texts = [ROW, *(column.name for column in CATEGORIES)]
+    return rows.assign(**{name: escape_column(rows[name]) for name in texts}).to_csv(index=False)
 
 
 def write_template(rows: "pd.DataFrame", n_rows: int = 3) -> str:

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from data.choices import read_values
 from data.errors import DataError
 from data.schema import FEATURE_NAMES, FEATURES
-from data.table import Source, Table, TableError, read_numbers, read_table
+from data.table import Source, Table, TableError, read_table
 from data.text import MAX_BYTES
 
 FloatArray = NDArray[np.float64]
@@ -70,7 +71,7 @@ def load_inputs(
         table.remarks.append(f"Left out, for a Parquet file is read for its inputs alone: {', '.join(unread)[:200]}.")
     if len(table.cells) > MAX_SCORED_ROWS:
         raise DataError([f"The file has {len(table.cells):,} rows. Send at most {MAX_SCORED_ROWS:,} at once."])
-    X = [read_numbers(table, column).reindex(table.cells.index) for column in FEATURES]
+    X = [read_values(table, column).reindex(table.cells.index) for column in FEATURES]
     reasons = dict.fromkeys(table.cells.index, "")
     for row, column, sentence in table.problems:
         reasons[row] = " ".join(filter(None, (reasons[row], f"{column}: {sentence}" if column else sentence)))

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from data.cells import unescape_column
+from data.choices import label_rows, read_values
 from data.errors import DataError
 from data.outliers import describe_outliers, describe_summary_rows
 from data.schema import COLUMNS, FEATURE_NAMES, FOLDER, ROW, TARGET
-from data.table import Source, TableError, read_numbers, read_table
+from data.table import Source, TableError, read_table
 from data.text import MAX_BYTES
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 _ROWS_PER_DIGEST = 50_000
 _FIGURES = [*FEATURE_NAMES, TARGET.name]
 _N_NAMED = 10  # rows listed by number; of more, only how many
-EXPECTED = ", ".join((ROW, *(column.name for column in COLUMNS)))
 SHIPPED = FOLDER / "rows.csv"
 
 
@@ -57,9 +57,9 @@ def load_rows(
     Returns
     -------
     pandas.DataFrame of shape (n_rows, 6)
-        The columns of the schema in its order and units, a row each, index 0 to n_rows - 1. ``attrs`` has
-        "warnings", what was odd yet usable, in words; "left_out", the numbers in the file of the rows left out; and
-        "sheet" and "sheets" of an Excel file.
+        The columns of the schema in its order and units, choices as codes, a row each, index 0 to n_rows - 1.
+        ``attrs`` has "warnings", what was odd yet usable, in words; "left_out", the numbers in the file of the rows
+        left out; and "sheet" and "sheets" of an Excel file.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def load_rows(
     """
     wanted = (ROW, *(column.name for column in COLUMNS))
     table = read_table(source, wanted, columns=columns, sheet=sheet, max_bytes=max_bytes, limit=DataError.SHOWN)
-    figures = {column.name: read_numbers(table, column) for column in COLUMNS if column.name in table.positions}
+    figures = {column.name: read_values(table, column) for column in COLUMNS if column.name in table.positions}
     usable = table.whole_rows[~np.isnan([*figures.values()]).any(axis=0)] if figures else table.whole_rows
     if table.problems and (table.problems.is_of_header or not (leave_out and len(usable))):
         raise TableError(table)
@@ -104,7 +104,7 @@ def fingerprint(rows: "pd.DataFrame") -> str:
     """SHA-256 of the rows themselves, in 64 hexadecimal digits: equal for equal rows, whatever file they came in."""
     digest = hashlib.sha256(_csv_bytes([rows.columns]))
     for start in range(0, len(rows), _ROWS_PER_DIGEST):
-        part = rows.iloc[start : start + _ROWS_PER_DIGEST]
+        part = label_rows(rows.iloc[start : start + _ROWS_PER_DIGEST])  # codes depend on how choices are ordered
         digest.update(_csv_bytes(zip(*(_format_cells(part[name]) for name in rows), strict=True)))
     return digest.hexdigest()
 

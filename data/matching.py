@@ -71,7 +71,8 @@ def _assign_likeliest(missing: list[Column], free_columns: "dict[int, tuple[str,
 
     numbers = {index: _to_numbers(cells) for index, (_, cells) in free_columns.items()}
     scores = np.array([
-        [_score(column, title, numbers[index]) for index, (title, _) in free_columns.items()] for column in missing
+        [_score(column, title, cells, numbers[index]) for index, (title, cells) in free_columns.items()]
+        for column in missing
     ])  # fmt: skip
     positions = list(free_columns)
     return {
@@ -88,12 +89,17 @@ def _to_numbers(cells: "pd.Series") -> NDArray[np.float64]:
     return pd.to_numeric(bare, errors="coerce").to_numpy(float)
 
 
-def _score(column: Column, title: str, numbers: NDArray[np.float64]) -> float:
+def _score(column: Column, title: str, cells: "pd.Series[str]", numbers: NDArray[np.float64]) -> float:
     """How well a column of a file suits one of the schema: up to 1 for name and unit, up to 1 for its values."""
-    if not len(numbers) or np.isnan(numbers).mean() > 0.5:
+    if column.choices:
+        share_inside = np.mean([column.find_code(cell) is not None for cell in cells[cells != ""]] or [False])
+        if share_inside < 0.5:
+            return 0.0
+    elif not len(numbers) or np.isnan(numbers).mean() > 0.5:
         return 0.0
-    stored = numbers / 100 if column.is_share and np.nanmedian(numbers) > 1 else numbers
-    share_inside = np.mean((stored >= column.low) & (stored <= column.high))
+    else:
+        stored = numbers / 100 if column.is_share and np.nanmedian(numbers) > 1 else numbers
+        share_inside = np.mean((stored >= column.low) & (stored <= column.high))
     folded_title = fold(without_unit(title))
     spellings = (column.name, column.label, column.short_label, *column.aliases)
     similarity = max(SequenceMatcher(None, fold(spelling), folded_title).ratio() for spelling in spellings)

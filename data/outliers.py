@@ -39,6 +39,8 @@ def describe_outliers(rows: "pd.DataFrame") -> Iterator[str]:
     if len(rows) < _MIN_ROWS:
         return
     for column in COLUMNS:
+        if column.choices:
+            continue
         values = rows[column.name].to_numpy(float)
         low, high = np.quantile(values, (0.25, 0.75))
         is_far = _is_beyond(values, low, high)

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from data.column import INPUT_PREFIX, Column
-from data.definition import read_definition
+from data.definition import read_definition, with_article
 from data.errors import DataError
 
 __all__ = ["INPUT_PREFIX", "Column"]
@@ -23,6 +23,7 @@ except DataError as error:  # nothing can begin without it, neither a page nor a
 
 TITLE, QUESTION, PERIOD = DEFINITION.title, DEFINITION.question, DEFINITION.period
 ROW, ROWS, ROW_ALIASES = DEFINITION.row, DEFINITION.rows, DEFINITION.row_aliases
+A_ROW = with_article(ROW)
 ROW_NAMES, TILES = DEFINITION.row_names, DEFINITION.tiles
 FEATURES, TARGET = DEFINITION.inputs, DEFINITION.target
 VERB, PAST = DEFINITION.verb, DEFINITION.past

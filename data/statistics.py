@@ -2,18 +2,21 @@
 
 import math
 from collections.abc import Collection, Iterable
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from data.schema import COLUMNS, ROW, row_name
+from data.schema import COLUMNS, ROW, Column, row_name
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FloatArray = NDArray[np.float64]
-NAMES = [column.name for column in COLUMNS]
+NUMBERS = tuple(column for column in COLUMNS if not column.choices)  # the target last
+_NAMES = [column.name for column in NUMBERS]
 
 
 def filter_rows(
@@ -26,42 +29,42 @@ def filter_rows(
     rows
         As `data.load.load_rows` returns them.
     limits
-        Column name, lowest and highest value [stored unit].
+        Column name, lowest and highest value [stored unit]; of several for one column, a row is within one.
     names
         Names or codes of rows; if empty, all match.
     """
     is_match = np.ones(len(rows), dtype=bool)
-    for column, low, high in limits:
-        is_match &= rows[column].between(low, high).to_numpy()
+    for column, ends in groupby(sorted(limits), key=itemgetter(0)):
+        is_match &= np.any([rows[column].between(low, high) for _, low, high in ends], axis=0)
     if names:
         is_match &= np.array([code in names or row_name(code) in names for code in rows[ROW]], dtype=bool)
     return rows[is_match]
 
 
 def describe_columns(rows: "pd.DataFrame") -> "pd.DataFrame":
-    """Summarise each column.
+    """Summarise each column of numbers.
 
     Returns
     -------
-    pandas.DataFrame of shape (n_columns, 8)
+    pandas.DataFrame of shape (n_numbers, 8)
         Minimum, quartiles, maximum, mean and standard deviation (over n - 1) [stored unit] and skewness
         (adjusted Fisher-Pearson) [1]; NaN where there are too few rows for one.
     """
-    figures = rows[NAMES]
+    figures = rows[_NAMES]
     table = figures.quantile([0, 0.25, 0.5, 0.75, 1]).T
     table.columns = ["minimum", "lower quartile", "median", "upper quartile", "maximum"]
     return table.assign(mean=figures.mean(), deviation=figures.std(), skewness=figures.skew())
 
 
 def correlations(rows: "pd.DataFrame") -> tuple[FloatArray, FloatArray]:
-    """Correlate the columns, pair by pair.
+    """Correlate the columns of numbers, pair by pair.
 
     Returns
     -------
-    pearson, spearman : ndarray of shape (n_columns, n_columns)
+    pearson, spearman : ndarray of shape (n_numbers, n_numbers)
         From -1 to 1; NaN for a column that never varies.
     """
-    figures = rows[NAMES]
+    figures = rows[_NAMES]
     pearson, spearman = (figures.corr(method).to_numpy(copy=True) for method in ("pearson", "spearman"))
     return _with_unit_diagonal(pearson), _with_unit_diagonal(spearman)
 
@@ -90,6 +93,11 @@ def variance_inflation(pearson: FloatArray) -> FloatArray:
         r_squared = pearson[i, rest] @ np.linalg.pinv(pearson[np.ix_(rest, rest)]) @ pearson[rest, i]
         inflation[i] = 1 / (1 - r_squared) if r_squared < 1 - 1e-12 else np.inf
     return inflation
+
+
+def count_choices(column: Column, rows: "pd.DataFrame") -> NDArray[np.intp]:
+    """Count the rows with each choice of a category, of shape (n_choices,)."""
+    return np.bincount(rows[column.name].to_numpy(int), minlength=len(column.choices))
 
 
 def _with_unit_diagonal(matrix: FloatArray) -> FloatArray:

@@ -33,6 +33,7 @@ _DECIMALS = {
     for sign, mark, group in ((".", r"\.", ","), (",", ",", r"\."))
 }
 _AMBIGUOUS = r"[+-]?[1-9][0-9]{0,2}[.,][0-9]{3}"
+_TEXT = {ROW, *(column.name for column in COLUMNS if column.choices)}  # columns that hold no numbers
 _MIN_VALUES = 4  # values needed to judge a column as a whole
 MISSING = ("nan", "na", "n/a", "n.a.", "#n/a", "null", "none", "missing", "?", ".", "..", "-", "–", "—")
 _CURE = {
@@ -201,7 +202,8 @@ def _parse_table(
     remarks += [
         f"{title.strip()!r} is read in {column.unit}."
         for column in COLUMNS
-        if (position := positions.get(column.name)) is not None
+        if not column.choices
+        and (position := positions.get(column.name)) is not None
         and (unit := unit_in(title := str(cells.columns[position])))
         and unit not in column.units
         and fold(title) not in map(fold, column.aliases)
@@ -281,7 +283,7 @@ def _detect_decimal(
 ) -> tuple[str, bool]:
     """Which sign the file uses for decimals, and whether anything in it shows that."""
     counts = dict.fromkeys(".,", 0)
-    wanted_columns = [cells.iloc[:, positions[name]] for name in {*wanted} & {*positions} - {ROW}]
+    wanted_columns = [cells.iloc[:, positions[name]] for name in {*wanted} & {*positions} - _TEXT]
     if separator == "," and not any(column.str.contains(",", regex=False).any() for column in wanted_columns):
         return ".", True
     for column in wanted_columns:

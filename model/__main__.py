@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from data.errors import DataError
 from data.inputs import load_inputs
 from data.load import SHIPPED, load_rows
-from data.schema import COLUMNS, FEATURES, INPUT_PREFIX, PAST, ROW, ROWS, TARGET, row_name
+from data.schema import A_ROW, COLUMNS, FEATURES, INPUT_PREFIX, PAST, ROW, ROWS, TARGET, row_name
 from model import upkeep
 from model.answering.change import agreement_in_words, amount_in_words, find_row, predict_change, start_figures
 from model.answering.prediction import Prediction, predict
@@ -83,13 +83,14 @@ def _build_parser() -> Any:
     )
     predict_command = add_command("predict", _predict, "predict one scenario, or a file of them, with the active model")
     change_command = add_command("change", _change, "say what changes from a start to a scenario, and how sure that is")
-    change_command.add_argument("--from", dest="start", metavar="NAME", help=f"of a {ROW} (default: the typical one)")
+    change_command.add_argument("--from", dest="start", metavar="NAME", help=f"of {A_ROW} (default: the typical one)")
     for command in (predict_command, change_command):
         for column in FEATURES:
-            unit = "share of people, 0 to 1" if column.is_share else column.unit
-            default = "as the start" if command is change_command else column.default
+            unit = ", ".join(column.choices) or ("share of people, 0 to 1" if column.is_share else column.unit)
+            default = "as the start" if command is change_command else column.plain(column.default)
+            metavar = "LABEL" if column.choices else "N"
             option, help_text = f"--{column.name_beside(_RESERVED_OPTIONS)}", f"{unit} (default {default})"
-            command.add_argument(option, dest=f"{INPUT_PREFIX}{column.name}", metavar="N", help=help_text)
+            command.add_argument(option, dest=f"{INPUT_PREFIX}{column.name}", metavar=metavar, help=help_text)
         command.add_argument(
             "--coverage", type=float, choices=LEVELS, default=0.9, help="level of the interval (default 0.9)"
         )
@@ -351,8 +352,8 @@ def _measured_coverage(answer: Prediction) -> str:
         return ""
     low, high = interval.held_by_chance
     return (
-        f" (held {interval.nested_held:.0f} of {interval.n_rows:,} {ROWS} that set neither fit nor width; "
-        f"{interval.held_expected:.0f} expected, chance alone gives {low:,} to {high:,})"
+        f" (held {interval.nested_held:,.0f} of {interval.n_rows:,} {ROWS} that set neither fit nor width; "
+        f"{interval.held_expected:,.0f} expected, chance alone gives {low:,} to {high:,})"
     )
 
 

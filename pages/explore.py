@@ -7,8 +7,8 @@ import streamlit as st
 
 from data.edit import write_rows
 from data.notes import find_notes
-from data.schema import COLUMNS, FEATURES, ROW, ROWS, TARGET, TILES, Column, row_name
-from data.statistics import commonest
+from data.schema import A_ROW, COLUMNS, FEATURES, ROW, ROWS, TARGET, TILES, Column, row_name
+from data.statistics import NUMBERS, commonest
 from model.answering.prediction import predict_rows
 from model.fitting.errors import ModelError
 from model.fitting.importance import KINDS, importances
@@ -21,6 +21,8 @@ from pages.shared.words import findings, wording
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
+
+_MAX_PAIRED = 6  # inputs in a matrix of pairs: of more, none could be read
 
 model = resources.active_model()
 draw_frame("Explore", model)
@@ -87,27 +89,53 @@ def draw_one_input() -> None:
 def draw_columns() -> None:
     """Say what each column means, and draw the distribution of a chosen one."""
     st.markdown(text_tables.to_markdown(text_tables.tabulate_statistics(survey.statistics)))
+    if counts := text_tables.tabulate_choices(survey.rows):
+        st.markdown(text_tables.to_markdown(counts))
     st.caption(findings.column_meanings())
     column = st.selectbox(
         "Distribution of", COLUMNS, format_func=column_label, key=session.EXPLORE_COLUMN, persist_state="session"
     )
     values = survey.rows[column.name]
-    figure = charts.draw_distribution(points, column, values.to_numpy(float))
-    alt = f"Histogram of {column.label.lower()} of {n:,} {ROWS}"
+    if column.choices:
+        figure = charts.draw_choices(column, values.to_numpy(float))
+        note, alt = "", f"Number of {ROWS} with each {column.label.lower()}, of {n:,}"
+    else:
+        figure = charts.draw_distribution(points, column, values.to_numpy(float))
+        note, alt = " Whiskers reach the extremes.", f"Histogram of {column.label.lower()} of {n:,} {ROWS}"
     draw_picture(session.EXPLORE_SPREAD, figure, alt, text_tables.tabulate_bins(column, values.to_numpy(float)))
-    st.caption(f"{findings.spread_in_words(column, *commonest(values), n)} Whiskers reach the extremes.")
+    st.caption(f"{findings.spread_in_words(column, *commonest(values), n)}{note}")
+
+
+def choose_inputs() -> list[Column]:
+    """Return the inputs to draw in pairs: all, or of many those that matter most to the model, or that are chosen."""
+    if len(FEATURES) <= _MAX_PAIRED:
+        return list(FEATURES)
+    st.session_state.setdefault(session.EXPLORE_PAIRED, [FEATURES[i] for i in model.ranked_inputs[:_MAX_PAIRED]])
+    chosen = st.multiselect(
+        f"Inputs, {_MAX_PAIRED} at most; first the ones that matter most to the model",
+        FEATURES,
+        format_func=column_label,
+        key=session.EXPLORE_PAIRED,
+        max_selections=_MAX_PAIRED,
+        persist_state="session",
+    )
+    return chosen or [FEATURES[model.ranked_inputs[0]]]
 
 
 def draw_pairs() -> None:
     """Draw each column against each other, and their correlations."""
     st.markdown(findings.strongest_correlation(*survey.correlations, n))
+    columns = [*choose_inputs(), TARGET]
+    numbers = [column for column in columns if not column.choices]
     left, right = st.columns([0.58, 0.42], gap="medium")
     with left:
-        alt = f"Each column against each other for {n:,} {ROWS}, histograms on the diagonal"
-        draw_picture(session.EXPLORE_PAIRS, charts.draw_matrix(points, survey.rows), alt)
+        alt = f"{len(columns)} columns against each other for {n:,} {ROWS}, histograms on the diagonal"
+        draw_picture(session.EXPLORE_PAIRS, charts.draw_matrix(points, survey.rows, columns), alt)
+    if len(NUMBERS) == 1:
+        return
     with right:
-        alt = f"Correlations of {len(COLUMNS)} columns, Pearson and Spearman, of {n:,} {ROWS}"
-        figure = charts.draw_correlations(*survey.correlations, n)
+        alt = f"Correlations of {len(numbers)} columns, Pearson and Spearman, of {n:,} {ROWS}"
+        figure = charts.draw_correlations(*survey.correlations, n, numbers)
         draw_picture(
             session.EXPLORE_HEAT, figure, alt, text_tables.tabulate_correlations(*survey.correlations), can_select=False
         )
@@ -133,7 +161,7 @@ def draw_influence() -> None:
         if selected_shown:
             draw_line_without(selected_shown)
         else:
-            st.caption(f"Select a {ROW} to see the line without it.")
+            st.caption(f"Select {A_ROW} to see the line without it.")
     st.markdown(f"**The line through all {len(FEATURES)} inputs at once**")
     st.markdown(text_tables.to_markdown(text_tables.tabulate_regression(regression)))
     st.caption(findings.fit_in_words(regression))
@@ -222,7 +250,7 @@ if not n:
 left, right = st.columns([0.4, 0.6], gap="medium") if TILES else (None, st.container())
 if left:
     shade_column = left.selectbox(
-        "Colour by", COLUMNS[::-1], format_func=column_label, key=session.EXPLORE_SHADE, persist_state="session"
+        "Colour by", NUMBERS[::-1], format_func=column_label, key=session.EXPLORE_SHADE, persist_state="session"
     )
     alt = f"Tile map of {n:,} {ROWS}, darker for more {shade_column.label.lower()}"
     with left:

@@ -9,7 +9,7 @@ from data.cells import escape_table
 from data.edit import write_template
 from data.inputs import load_inputs
 from data.load import load_rows
-from data.schema import FEATURE_NAMES, ROW, TARGET
+from data.schema import A_ROW, FEATURE_NAMES, ROW, TARGET
 from data.statistics import histogram
 from data.text import MAX_BYTES
 from model.answering.neighbours import SUPPORT_LEVELS
@@ -147,7 +147,7 @@ with right:
     coverage = controls.draw_level(model, session.SCORE_COVERAGE)
     st.markdown(
         f":gray[It needs the columns {', '.join(f'`{name}`' for name in FEATURE_NAMES)}. A column `{START_COLUMN}` "
-        f"that names a {ROW} adds the change from it.]"
+        f"that names {A_ROW} adds the change from it.]"
     )
     st.download_button(
         "Download a template", lambda: write_template(load_rows().drop(columns=TARGET.name)), "template.csv",

@@ -102,6 +102,47 @@ def test_each_mistake_is_told_with_its_place_and_the_cure(tmp_path, old, new, sa
     assert [problem for problem in refused(tmp_path, SMALL.replace(old, new, 1)) if problem.startswith(said)]
 
 
+SORT = """\
+[[input]]
+name = "sort"
+choices = ["Cox", "Elstar", "Gala"]
+default = "Elstar"
+[target]
+"""
+
+
+def test_a_category_is_stored_by_codes_and_read_by_labels_in_any_case(tmp_path):
+    _, column = define(tmp_path, SMALL.replace("[target]\n", SORT)).inputs
+    assert (column.low, column.high, column.default, column.grid) == (0, 2, 1, [0, 1, 2])
+    assert [column.check(value) for value in ("Gala", " gala ", "COX", 2.0)] == [2, 2, 0, 2]
+    assert (column.text(2.0), column.plain(2.0), column.text_with_unit(0.0)) == ("Gala", "Gala", "Cox")
+    for value in ("Fuji", "", "2", 1, True, 0.5, 3.0, -1.0, float("nan"), None, ["Cox"]):
+        with pytest.raises(DataError, match=r"is none of the choices\. Give one of Cox, Elstar, Gala\."):
+            column.check(value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            '["Cox", "Elstar", "Gala"]',
+            '["Elstar"]',
+            "choices: there are 1. Give from 2 to 30, each in quotation marks.",
+        ),
+        ('"Gala"]', '"Gala", "cox"]', "choices: 'cox' is there twice, for capitals do not count. Keep one."),
+        ('"Gala"]', '"Gala", " "]', "choices: '' is no label. Give one of 1 to 60 printable characters."),
+        ('["Cox", "Elstar", "Gala"]', "[4, 6, 8]", "choices: [4, 6, 8] is not a list of texts."),
+        ('default = "Elstar"', 'default = "Fuji"', "default: 'Fuji' is none of the choices. Write one of Cox, Elstar"),
+        ('default = "Elstar"', "", "default: is missing."),
+        ('default = "Elstar"', 'default = "Elstar"\nlow = 1', "low: is not known here. Remove it."),
+    ],
+)
+def test_each_mistake_in_a_category_is_told(tmp_path, old, new, said):
+    assert old in SORT
+    problems = refused(tmp_path, SMALL.replace("[target]\n", SORT.replace(old, new, 1)))
+    assert [problem for problem in problems if problem.startswith(f"input 2 (sort), {said}")], problems
+
+
 def test_all_mistakes_are_told_at_once(tmp_path):
     text = SMALL.replace("low = 1600\n", "").replace("step = 40\n", "").replace('title = "Fuel of cars"\n', "")
     assert {problem.split(":")[0] for problem in refused(tmp_path, text)} >= {

@@ -34,9 +34,10 @@ def drafted(folder, text, target, **options):
 
 def test_a_draft_is_complete_and_says_what_it_left_out_and_why(tmp_path):
     draft, definition = drafted(tmp_path, CARS, "mpg", names="model", drop_missing=True)
-    assert [column.name for column in definition.inputs] == ["weight", "cylinders", "power"]
-    assert [column.unit for column in definition.inputs] == ["lb", "", ""]
-    assert draft.left_out == {"colour": "it is text, of 3 kinds", "made in": "it is 'US' in every row"}
+    assert [column.name for column in definition.inputs] == ["weight", "cylinders", "power", "colour"]
+    assert [column.unit for column in definition.inputs] == ["lb", "", "", ""]
+    assert [column.choices for column in definition.inputs] == [(), (), (), ("blue", "green")]  # red is left out
+    assert draft.left_out == {"made in": "it is 'US' in every row"}
     assert draft.n_dropped == 2
     assert list(draft.rows["model"]) == ["Bee", "Cat", "Elk", "Fox"]
     assert definition.row == "model"
@@ -140,7 +141,7 @@ def test_the_command_writes_a_table_once_and_never_over_another(tmp_path, capsys
     arguments = ["describe", str(file), "--target", "mpg", "--names", "model", "--drop-missing", "--to", str(folder)]
     assert main(arguments) == 0
     told = capsys.readouterr().out
-    assert "Left out: colour, for it is text, of 3 kinds." in told
+    assert "Left out: made in, for it is 'US' in every row." in told
     assert f"make run TABLE={folder}" in told
     before = (folder / FILE).read_bytes()
     assert main(arguments) == 2
@@ -157,4 +158,32 @@ def test_what_the_command_wrote_is_the_table_in_use(tmp_path):
     code = "from data.load import load_rows; rows = load_rows(); print(list(rows), len(rows), rows.attrs['warnings'])"
     command, environment = [sys.executable, "-c", code], {"PETROL_TABLE": str(folder)}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout == "['model', 'weight', 'cylinders', 'power', 'mpg'] 4 []\n"
+    assert done.stdout == "['model', 'weight', 'cylinders', 'power', 'colour', 'mpg'] 4 []\n"
+
+
+def test_a_category_has_its_labels_in_order_with_their_counts_and_the_commonest_first_chosen(tmp_path):
+    kinds = ["Oak", "ash", "oak", "?", "Oak", "elm", "ash", "oak"]
+    text = "kind,y\n" + "".join(f"{kind},{i * i}\n" for i, kind in enumerate(kinds))
+    draft, definition = drafted(tmp_path, text, "y", drop_missing=True)
+    (column,) = definition.inputs
+    assert column.choices == ("ash", "elm", "Oak")  # "oak" is the same, written more rarely
+    assert column.text(column.default) == "Oak"
+    assert list(draft.rows["kind"]) == ["Oak", "ash", "Oak", "Oak", "elm", "ash", "Oak"]
+    written = (tmp_path / FILE).read_text()
+    assert '"ash",  # 2 rows\n' in written
+    assert '"Oak",  # 4 rows\n' in written
+
+
+@pytest.mark.parametrize(
+    ("cells", "reason"),
+    [
+        ([f"kind {i % 31}" for i in range(40)], "it is text, of 31 kinds, and a category has 30 at most"),
+        ([f"name {i}" for i in range(40)], "it is text, other in every row"),
+        (["yes", "Yes"] * 20, "it is 'yes' in every row"),
+        (["short", "much longer than a label may be, because nobody could read it"] * 20, "its text 'much longer than"),
+    ],
+)
+def test_text_that_is_no_category_is_left_out_and_named(cells, reason):
+    rows = pd.DataFrame({"x": np.arange(40.0) ** 2, "text": cells, "y": np.arange(40.0) ** 3})
+    draft = draft_table(rows.to_csv(index=False).encode(), "y")
+    assert draft.left_out["text"].startswith(reason)

@@ -165,19 +165,26 @@ def _problems_of(error: DataError) -> list[Problem]:
 
 
 def _read_scenario(values: Any) -> Scenario:
-    """Check one scenario as the pages do; here a number must be sent as a number."""
+    """Check one scenario as the pages do; here a number must be sent as a number, and a choice as its label."""
     if not isinstance(values, dict):
         cure = f"Give an object with {', '.join(FEATURE_NAMES)}."
         raise DataError([Problem(f"This is not a scenario. {cure}", "", values, cure)])
-    not_numbers = {
-        column: values[column.name] for column in FEATURES if isinstance(values.get(column.name), (str, list, dict))
+    of_other_kind = {
+        column: values[column.name]
+        for column in FEATURES
+        if isinstance(values.get(column.name), (int, float, list, dict) if column.choices else (str, list, dict))
     }
     problems = [
-        Problem(f"{column.name}: is not sent as a number. {column.limits}", column.name, value, column.limits)
-        for column, value in not_numbers.items()
+        Problem(
+            f"{column.name}: is not sent as {'text' if column.choices else 'a number'}. {column.limits}",
+            column.name,
+            value,
+            column.limits,
+        )
+        for column, value in of_other_kind.items()
     ]
     try:
-        scenario = Scenario(values | {column.name: column.default for column in not_numbers})
+        scenario = Scenario(values | {column.name: column.default for column in of_other_kind})
     except DataError as error:
         problems += _problems_of(error)
     if problems:
@@ -235,10 +242,11 @@ def _answer_list(model: Model, scenarios: Sequence[Scenario], level: float) -> l
     ]
 
 
-def _read_start(model: Model, value: Any) -> tuple[dict[str, float], float | None]:
+def _read_start(model: Model, value: Any) -> tuple[Scenario, float | None]:
     """Read where a change starts: its inputs, and the observed target if it is a row."""
     if isinstance(value, str):
-        return start_figures(model, find_row(model, value))
+        start, observed = start_figures(model, find_row(model, value))
+        return Scenario(start), observed
     return _read_scenario(value), None
 
 
@@ -255,7 +263,7 @@ def _change(request: Request, content: bytes) -> Response:
     try:
         start, observed = _read_start(model, body["from"])
         end = body.get("to", {})
-        scenario = _read_scenario(start | end if isinstance(end, dict) else end)
+        scenario = _read_scenario(start.to_record() | end if isinstance(end, dict) else end)
     except DataError as error:
         problems += [(None, problem) for problem in _problems_of(error)]
     if problems:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from data.schema import FEATURES, PERIOD, QUESTION, ROW, ROWS, TARGET, TITLE, Column
+from data.schema import A_ROW, FEATURES, PERIOD, QUESTION, ROW, ROWS, TARGET, TITLE, Column
 from model.answering.neighbours import SUPPORT_LEVELS
 
 Json = dict[str, Any]
@@ -12,7 +12,10 @@ MAX_BYTES = 4 * 2**20  # of a request
 
 
 def describe_input(column: Column) -> Json:
-    """Describe an input: its meaning, its unit as it is sent, and its limits."""
+    """Describe an input: its meaning, its unit as it is sent, and its limits or choices."""
+    if column.choices:
+        choices = {"choices": list(column.choices), "default": column.plain(column.default)}
+        return {"name": column.name, "label": column.label, **choices, "help": column.help}
     return {
         "name": column.name,
         "label": column.label,
@@ -41,7 +44,9 @@ def _schemas(levels: Sequence[float]) -> Json:
     near = _object_schema({"name": text, "distance_sd": number | {"description": "standard deviations of the inputs"}})
     support = {"enum": list(SUPPORT_LEVELS), "description": f"how far from every {ROW}"}
     inputs: Json = {
-        column.name: {
+        column.name: {"enum": list(column.choices), "description": column.help}
+        if column.choices
+        else {
             "type": "number",
             "minimum": column.minimum,
             "maximum": column.maximum,
@@ -157,7 +162,7 @@ def describe_api(levels: Sequence[float], base: str = "") -> Json:
         "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
         "responses": _describe_answers(answer, 400, 408, 413, 415, 422, 429, 500, 503),
     }
-    start = {"oneOf": [{"type": "string", "description": f"name or code of a {ROW}"}, scenario]}
+    start = {"oneOf": [{"type": "string", "description": f"name or code of {A_ROW}"}, scenario]}
     change_body = _object_schema({"from": start, "to": _reference("Inputs")}, optional=("to",))
     change_operation = {
         "operationId": "change",

@@ -1,6 +1,6 @@
 """What changes from one scenario to another, and how sure that is."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from data.errors import DataError, Problem
 from data.schema import FEATURE_NAMES, FEATURES, ROW, ROWS, TARGET, row_name
 from model.answering.explain import Reasons, reason_rows, share_difference
-from model.answering.prediction import Scenario, curve_rows, predict_many
+from model.answering.prediction import ALL_INPUTS, Scenario, curve_rows, predict_many
 from model.fitting.algorithms import OTHERS
 from model.fitting.train import Model
 
@@ -63,8 +63,8 @@ class Change:
     def to_record(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         return {
-            "from": dict(self.start),
-            "to": dict(self.scenario),
+            "from": self.start.to_record(),
+            "to": self.scenario.to_record(),
             "from_prediction": self.start_prediction,
             "to_prediction": self.prediction,
             "change": self.value,
@@ -214,7 +214,14 @@ class ChangeBand(NamedTuple):
     counts: list[list[int]]
 
 
-def bands(model: Model, start: Scenario, scenario: Scenario, level: float, n_steps: int) -> dict[str, ChangeBand]:
+def bands(
+    model: Model,
+    start: Scenario,
+    scenario: Scenario,
+    level: float,
+    n_steps: int,
+    curves_of: Collection[int] = ALL_INPUTS,
+) -> dict[str, ChangeBand]:
     """Return the band of the change from a start along each slider, with the other inputs held.
 
     Parameters
@@ -224,22 +231,30 @@ def bands(model: Model, start: Scenario, scenario: Scenario, level: float, n_ste
     level
         Of the interval [1].
     n_steps
-        Number of steps of each slider to use; all if it has fewer.
+        Number of steps of each slider to use; all if it has fewer, or is a category.
+    curves_of
+        Indices of the inputs.
     """
     if not model.refits:
         raise ValueError("The model has no refits.")
     x = np.array([scenario[name] for name in FEATURE_NAMES])
-    steps_by_input = [np.unique(np.linspace(0, column.n_steps - 1, n_steps).round().astype(int)) for column in FEATURES]
-    rows = [block[steps] for block, steps in zip(curve_rows(x), steps_by_input, strict=True)]
+    columns = [FEATURES[i] for i in curves_of]
+    steps_by_input = [
+        np.arange(column.n_steps)
+        if column.choices
+        else np.unique(np.linspace(0, column.n_steps - 1, n_steps).round().astype(int))
+        for column in columns
+    ]
+    rows = [block[steps] for block, steps in zip(curve_rows(x, curves_of), steps_by_input, strict=True)]
     before = np.array([[start[name] for name in FEATURE_NAMES]])
     refit_changes = model.refits.changes(before, np.concatenate(rows))
     band_by_input: dict[str, ChangeBand] = {}
     first_row = 0
-    for name, steps in zip(FEATURE_NAMES, steps_by_input, strict=True):
+    for column, steps in zip(columns, steps_by_input, strict=True):
         input_changes = refit_changes[first_row : first_row + len(steps)]
         below, above = (input_changes < 0).mean(axis=1), (input_changes > 0).mean(axis=1)
         counts = [refits_either_side(*shares) for shares in zip(below.tolist(), above.tolist(), strict=True)]
-        band_by_input[name] = ChangeBand(steps.tolist(), *interval_ends(input_changes, level), counts)
+        band_by_input[column.name] = ChangeBand(steps.tolist(), *interval_ends(input_changes, level), counts)
         first_row += len(steps)
     return band_by_input
 

@@ -8,9 +8,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from data.definition import MAX_CHOICES
 from data.errors import DataError
 from data.schema import FEATURE_NAMES, FEATURES, TARGET
 from model.answering.prediction import Scenario, predict_many
+from model.fitting.encoding import subtract
 from model.fitting.train import Model
 
 FloatArray = NDArray[np.float64]
@@ -111,6 +113,7 @@ class _Search:
             [np.searchsorted(grid, x) for grid, x in zip(self.grids, self.start_row, strict=True)]
         )
         self.start_prediction = float(predict_many(model, self.start_row[None])[0])
+        self.is_number = np.array([not column.choices for column in FEATURES])
         self.direction = 1 if goal > TARGET.round(self.start_prediction) else -1
 
     def run(self) -> _Candidate:
@@ -124,7 +127,9 @@ class _Search:
             best = self.climb(best)
             if best.shortfall == 0:  # any smaller change lies in a box around the start
                 steps = np.array([column.step for column in FEATURES])
-                box = np.where(self.sizes > 1, best.distance * self.model.scale / steps + 1, 0).astype(int)
+                reach = best.distance * self.model.scale / steps + 1
+                reach[~self.is_number] = MAX_CHOICES  # every other choice is as near
+                box = np.where(self.sizes > 1, reach, 0).astype(int)
                 best = self.search_window(self.start_positions, box, _GLOBAL_BUDGET, best)
             if best == previous:
                 return best
@@ -134,7 +139,7 @@ class _Search:
         while True:
             previous = best
             for reach in (20, 5):
-                window = np.minimum(self.sizes - 1, reach)
+                window = np.minimum(self.sizes - 1, np.where(self.is_number, reach, MAX_CHOICES))
                 best = self.search_window(np.array(best.positions), window, _LOCAL_BUDGET, best)
             if best == previous:
                 return best
@@ -148,7 +153,7 @@ class _Search:
         axes = self.thin_out(centre, reach, budget)
         positions = np.stack([axis.ravel() for axis in np.meshgrid(*axes, indexing="ij")], axis=1)
         rows = self.rows_at(positions)
-        distance = np.linalg.norm((rows - self.start_row) / self.model.scale, axis=1)
+        distance = np.linalg.norm(subtract(rows, self.start_row, self.model.scale), axis=1)
         order = np.argsort(distance, kind="stable")
         if best.shortfall == 0:
             order = order[distance[order] < best.distance]

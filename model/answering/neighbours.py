@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from model.fitting.encoding import locate, subtract
 from model.fitting.train import N_BACKGROUND, Model
 
 FloatArray = NDArray[np.float64]
@@ -26,14 +27,14 @@ def nearest_rows(model: Model, X: FloatArray, k: int = 1) -> tuple[NDArray[np.in
         Of shape (n, k) [standard deviations of the inputs].
     """
     if len(model.X) > N_BACKGROUND:
-        distances, indices = model.search_tree.query(X / model.scale, k=range(1, k + 1))
+        distances, indices = model.search_tree.query(locate(X, model.scale), k=range(1, k + 1))
         return indices, distances
     index_blocks: list[NDArray[np.intp]] = []
     distance_blocks: list[FloatArray] = []
     block_size = _MAX_PAIRS // len(model.X)
     for begin in range(0, len(X), block_size):
         block = X[begin : begin + block_size]
-        distances = np.linalg.norm((model.X - block[:, None]) / model.scale, axis=2)
+        distances = np.linalg.norm(subtract(model.X, block[:, None], model.scale), axis=2)
         index_blocks.append(
             distances.argmin(axis=1)[:, None] if k == 1 else np.argsort(distances, axis=1, kind="stable")[:, :k]
         )

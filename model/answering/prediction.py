@@ -1,7 +1,7 @@
 """From a scenario to an answer: the number, its interval, its reasons, its neighbours and its response curves."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from threading import Lock
@@ -14,23 +14,25 @@ from data.errors import DataError, Problem
 from data.schema import FEATURE_NAMES, FEATURES, ROW, TARGET, row_name
 from model.answering.explain import Reasons, reason_rows, share_difference
 from model.answering.neighbours import classify_support, nearest_rows
+from model.fitting.encoding import ENCODED, encode
 from model.fitting.forest import ForestTables, is_forest
 from model.fitting.interval import Interval
 from model.fitting.train import Model
 
 FloatArray = NDArray[np.float64]
 N_NEAREST = 3
+ALL_INPUTS = range(len(FEATURES))
 _ROWS_PER_BLOCK = 8_000  # a dozen milliseconds of the shipped forest
 _PREDICT_LOCK = Lock()  # threads that predict at once would compete for the interpreter and all be slower
 
 
 class Scenario(dict[str, float]):
-    """One setting of the inputs: column name -> checked number in the stored unit.
+    """One setting of the inputs: column name -> checked number in the stored unit, or code of a choice.
 
     Parameters
     ----------
     values
-        Every input of the schema; other keys are refused.
+        Every input of the schema, a choice by its label or its code; other keys are refused.
 
     Raises
     ------
@@ -59,6 +61,10 @@ class Scenario(dict[str, float]):
         if problems:
             raise DataError(problems)
         super().__init__(checked)
+
+    def to_record(self) -> dict[str, float | str]:
+        """Return what files and programs get: numbers, and labels of choices."""
+        return {column.name: column.plain(self[column.name]) for column in FEATURES}
 
 
 @dataclass(frozen=True)
@@ -110,7 +116,7 @@ class Prediction:
     def to_record(self) -> dict[str, Any]:
         """Return plain values for JSON, without the curves."""
         record = {
-            "scenario": dict(self.scenario),
+            "scenario": self.scenario.to_record(),
             "value": self.value,
             "low": self.low,
             "high": self.high,
@@ -124,7 +130,12 @@ class Prediction:
 
 
 def predict(
-    model: Model, values: Mapping[str, object], level: float = 0.9, *, with_reasons: bool = False
+    model: Model,
+    values: Mapping[str, object],
+    level: float = 0.9,
+    *,
+    with_reasons: bool = False,
+    curves_of: Collection[int] = ALL_INPUTS,
 ) -> Prediction:
     """Answer a scenario in one batched call of the model.
 
@@ -136,6 +147,8 @@ def predict(
         Share of unseen rows that the interval is to hold [1], in (0, 1).
     with_reasons
         Whether to say why it is not the average, too: that may cost more than all the rest.
+    curves_of
+        Indices of the inputs whose response curves are wanted.
 
     Raises
     ------
@@ -147,7 +160,7 @@ def predict(
     scenario = Scenario(values)
     x = np.array([scenario[name] for name in FEATURE_NAMES])
     question = reason_rows(x, model.background) if with_reasons else None
-    blocks: list[FloatArray] = [x[None], *curve_rows(x), question.rows if question else x[None][:0]]
+    blocks: list[FloatArray] = [x[None], *curve_rows(x, curves_of), question.rows if question else x[None][:0]]
     with _PREDICT_LOCK:
         predictions = predict_rows(model, np.concatenate(blocks))
     point, *curves, of_question = np.split(predictions, np.cumsum([len(block) for block in blocks])[:-1])
@@ -167,28 +180,31 @@ def predict(
         nearest=tuple(neighbours),
         support=str(classify_support(model, x[None], distances[:, 0])[0]),
         leverage=float(model.leverage(x[None])[0]),
-        curves=dict(zip(FEATURE_NAMES, curves, strict=True)),
+        curves=dict(zip((FEATURE_NAMES[i] for i in curves_of), curves, strict=True)),
         reasons=share_difference(question, of_question) if question else None,
     )
 
 
-def curve_support(model: Model, x: FloatArray) -> dict[str, NDArray[np.str_]]:
+def curve_support(model: Model, x: FloatArray, curves_of: Collection[int] = ALL_INPUTS) -> dict[str, NDArray[np.str_]]:
     """Classify how far a scenario is from every row at each step of each slider, with the other inputs held.
 
     Parameters
     ----------
     x
         The scenario, of shape (n_features,), in stored units.
+    curves_of
+        Indices of the inputs.
 
     Returns
     -------
     dict
         Column name -> result of `classify_support` at each of its steps, shape (n_steps,).
     """
-    blocks = list(curve_rows(x))
+    blocks = list(curve_rows(x, curves_of))
     X = np.concatenate(blocks)
     support = classify_support(model, X, nearest_rows(model, X)[1][:, 0])
-    return dict(zip(FEATURE_NAMES, np.split(support, np.cumsum([len(block) for block in blocks])[:-1]), strict=True))
+    parts = np.split(support, np.cumsum([len(block) for block in blocks])[:-1])
+    return dict(zip((FEATURE_NAMES[i] for i in curves_of), parts, strict=True))
 
 
 def predict_rows(model: Model, X: FloatArray) -> FloatArray:
@@ -199,7 +215,7 @@ def predict_rows(model: Model, X: FloatArray) -> FloatArray:
     X
         Of shape (n_rows, n_features), in the order of the schema and in stored units.
     """
-    return _fastest_predict(model.pipeline[-1])(model.pipeline[:-1].transform(X))
+    return _fastest_predict(model.pipeline)(X)
 
 
 def predict_many(model: Model, X: FloatArray) -> FloatArray:
@@ -238,19 +254,27 @@ def average_response(model: Model, X: FloatArray, feature: int, values: FloatArr
 
 
 @lru_cache(maxsize=8)
-def _fastest_predict(regressor: Any) -> Callable[[FloatArray], FloatArray]:
+def _fastest_predict(pipeline: Any) -> Callable[[FloatArray], FloatArray]:
+    """Return the fastest function that predicts like a fitted pipeline."""
+    prepare, regressor = pipeline.named_steps["prepare"], pipeline[-1]
+    if prepare == "passthrough":
+        return _fastest_of(regressor)
+    return lambda X: regressor.predict(prepare.transform(encode(X)))
+
+
+def _fastest_of(regressor: Any) -> Callable[[FloatArray], FloatArray]:
     """Return the fastest function that predicts like a fitted regressor: a forest's tables, if they can hold it."""
     from sklearn.ensemble import HistGradientBoostingRegressor, VotingRegressor
 
     if isinstance(regressor, VotingRegressor):
-        members = [_fastest_predict(member) for member in regressor.estimators_]
+        members = [_fastest_of(member) for member in regressor.estimators_]
         return lambda X: np.average(np.array([predict_member(X) for predict_member in members]).T, axis=1)
     if is_forest(regressor):
         with contextlib.suppress(ValueError):
-            return ForestTables(regressor).predict
+            return ForestTables(regressor, ENCODED).predict
     if isinstance(regressor, HistGradientBoostingRegressor):
         return _single_threaded_predict(regressor)
-    return regressor.predict
+    return lambda X: regressor.predict(encode(X))
 
 
 def _single_threaded_predict(regressor: Any) -> Callable[[FloatArray], FloatArray]:
@@ -261,7 +285,7 @@ def _single_threaded_predict(regressor: Any) -> Callable[[FloatArray], FloatArra
 
     def predict(X: FloatArray) -> FloatArray:
         with threads.limit(limits=1, user_api="openmp"):
-            return regressor.predict(X)
+            return regressor.predict(encode(X))
 
     return predict
 
@@ -271,9 +295,10 @@ def _slider_grids() -> list[FloatArray]:
     return [np.array(column.grid) for column in FEATURES]
 
 
-def curve_rows(x: FloatArray) -> Iterator[FloatArray]:
-    """Yield, for each input, the scenario with that input at each step of its slider."""
-    for i, grid in enumerate(_slider_grids()):
+def curve_rows(x: FloatArray, curves_of: Collection[int]) -> Iterator[FloatArray]:
+    """Yield, for each of these inputs, the scenario with that input at each step of its slider."""
+    for i in curves_of:
+        grid = _slider_grids()[i]
         rows = np.tile(x, (len(grid), 1))
         rows[:, i] = grid
         yield rows

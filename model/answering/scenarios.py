@@ -75,7 +75,7 @@ def _to_record(kept: KeptScenario) -> dict[str, Any]:
     """Return what a file holds of a kept scenario."""
     return {
         "name": kept.name,
-        **{_INPUT_TITLES[name]: value for name, value in kept.scenario.items()},
+        **{_INPUT_TITLES[name]: value for name, value in Scenario(kept.scenario).to_record().items()},
         "coverage": kept.coverage,
         "version": kept.version,
         "start": kept.start,
@@ -175,7 +175,11 @@ def _read_json(content: bytes) -> tuple[list[ReadScenario], list[str]]:
 def _read_record(record: Any, where: str) -> ReadScenario:
     if not isinstance(record, dict):
         raise DataError([f"{str(record)[:60]!r} is not a scenario. Give an object with the inputs."])
-    scenario = Scenario({name: record[title] for name, title in _INPUT_TITLES.items() if title in record})
+    values = {column.name: record[title] for column in FEATURES if (title := _INPUT_TITLES[column.name]) in record}
+    for column in FEATURES:
+        if column.choices and isinstance(values.get(column.name), (int, float)):
+            values[column.name] = str(values[column.name])  # a label, never a code
+    scenario = Scenario(values)
     name, coverage, version, start = (record.get(title) for title in _OTHER_TITLES)
     return _check_record(where, name, coverage, version, start, scenario)
 

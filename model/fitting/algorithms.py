@@ -12,6 +12,7 @@ from typing import Any
 from data.schema import FEATURES
 from model.fitting import compact
 from model.fitting.compact import PartsOf
+from model.fitting.encoding import N_ENCODED, NUMBERS
 from model.fitting.errors import ModelError
 
 
@@ -77,7 +78,7 @@ class Algorithm:
         return {parameter.name: parameter.default for parameter in self.parameters}
 
 
-DIRECTIONS = [column.direction for column in FEATURES]
+DIRECTIONS = [FEATURES[i].direction for i in NUMBERS] + [0] * (N_ENCODED - len(NUMBERS))  # of the encoded inputs
 
 
 def forest(seed: int, n_estimators: int, max_features: int, min_samples_leaf: int, max_samples: float = 1.0) -> Any:
@@ -217,7 +218,7 @@ def cost_of_process(n_rows: int, **_: float) -> Cost:
 
 N_TREES = Parameter("n_estimators", "Trees", 300, 1, 1000, "More trees: steadier answers, a larger file.")
 MAX_FEATURES = Parameter(
-    "max_features", "Inputs tried per split", min(3, len(FEATURES)), 1, len(FEATURES), "Fewer: trees differ more."
+    "max_features", "Inputs tried per split", min(3, N_ENCODED), 1, N_ENCODED, "Fewer: trees differ more."
 )
 LEAF = Parameter("min_samples_leaf", "Smallest leaf", 2, 1, 50, "Rows that a leaf holds at least. More: smoother.")
 RATE = Parameter("learning_rate", "Learning rate", 0.05, 0.005, 1.0, "How much each stage corrects. Less: more stages.")
@@ -247,7 +248,7 @@ ALGORITHMS: dict[str, Algorithm] = {
         "As a random forest, but splits are drawn at random: smoother.",
         extra_trees,
         lambda n_rows, **parameters: cost_of_trees(n_rows, **parameters, seconds=6e-8, nodes=1.45),
-        (_with_default(N_TREES, 100), _with_default(MAX_FEATURES, len(FEATURES)), LEAF),
+        (_with_default(N_TREES, 100), _with_default(MAX_FEATURES, N_ENCODED), LEAF),
         holds_directions=True,
         is_flat_beyond=True,
         parts_of=compact.of_forest,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from data.load import fingerprint
-from data.schema import FEATURE_NAMES
+from data.schema import FEATURE_NAMES, FEATURES
 from model.fitting.algorithms import BASELINES
 from model.fitting.errors import ModelError, explaining_trouble
 from model.fitting.evaluate import FloatArray
@@ -23,7 +23,7 @@ from model.fitting.location import FOLDER, STEM
 from model.fitting.metadata import Metadata
 from model.fitting.recipe import make_recipe
 from model.fitting.refits import Refits, make_refits
-from model.fitting.train import Model, answers_probes, fit, train
+from model.fitting.train import Model, answers_probes, fit, stored_unit, train
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -187,7 +187,11 @@ def _with_notice(model: Model, notice: str) -> Model:
 def _read_sidecar(path: Path) -> Kept:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        has_same_columns = [feature["name"] for feature in record["features"]] == list(FEATURE_NAMES)
+        has_same_columns = [feature["name"] for feature in record["features"]] == list(FEATURE_NAMES) and all(
+            feature["unit"] == stored_unit(column)
+            for feature, column in zip(record["features"], FEATURES, strict=True)
+            if column.choices
+        )
         if has_same_columns:
             kept = kept_from(record)
             recipe = make_recipe(*astuple(kept.metadata.recipe))

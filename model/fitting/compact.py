@@ -1,7 +1,7 @@
 """Fitted models as a few arrays that only predict: hundreds of refits in a megabyte, asked in one call.
 
 Each prediction is a sum of a line, of trees, and of smooth surfaces around rows. So parts of a kind lie side by side:
-coefficients as one matrix, trees as flat tables, weights of the rows.
+coefficients as one matrix, trees as flat tables, weights of the rows. Features are inputs as they are encoded.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from model.fitting.encoding import encode
 
 FloatArray = NDArray[np.float64]
 Nodes = tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]
@@ -40,7 +42,7 @@ class Compact:
 
     intercepts: FloatArray
     slopes: FloatArray
-    feature: NDArray[np.int8]
+    feature: NDArray[np.int8 | np.int16]
     threshold: NDArray[np.float32]
     child: NDArray[np.int32]
     value: NDArray[np.float32]
@@ -58,13 +60,14 @@ class Compact:
         Parameters
         ----------
         X
-            Of shape (n_rows, n_features), in stored units.
+            Of shape (n_rows, n_inputs), in stored units.
 
         Returns
         -------
         ndarray of shape (n_rows, n_fits)
             To about seven digits: trees are kept in single precision.
         """
+        X = encode(X)
         predictions = self.intercepts + X @ self.slopes.T
         if len(self.root):
             leaves = self.value[self._leaves(X.astype(np.float32))].astype(float)
@@ -121,7 +124,7 @@ def take_apart(pipeline: Any, regressor_parts: PartsOf) -> Parts:
     regressor_parts
         The field ``parts_of`` of its algorithm's entry.
     """
-    prepare, regressor = pipeline.steps[0][1], pipeline[-1]
+    prepare, regressor = pipeline.named_steps["prepare"], pipeline[-1]
     n_features = regressor.n_features_in_
     mean = getattr(prepare, "mean_", np.zeros(n_features))
     scale = getattr(prepare, "scale_", np.ones(n_features))
@@ -242,7 +245,7 @@ def join_parts(parts: Sequence[Parts]) -> Compact:
     return Compact(
         intercepts=np.array([part.intercept for part in parts]),
         slopes=np.array([part.slopes for part in parts]),
-        feature=feature.astype(np.int8),
+        feature=feature.astype(np.int8 if n_features <= np.iinfo(np.int8).max else np.int16),
         threshold=threshold.astype(np.float32),
         child=(child + np.repeat(roots[:-1], np.diff(roots))).astype(np.int32),
         value=value.astype(np.float32),

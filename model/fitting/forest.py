@@ -6,6 +6,7 @@ still possible, and the intersection over the inputs leaves exactly one: Lucches
 The leaves' values are then added in the order of the trees, so the sum is scikit-learn's to the last bit.
 """
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -60,6 +61,9 @@ class ForestTables:
     ----------
     forest : sklearn.ensemble.RandomForestRegressor or ExtraTreesRegressor
         Fitted on one target.
+    inputs
+        The forest's columns that each input became: one for a number, an indicator for each code of a category. None
+        where each column is an input.
 
     Raises
     ------
@@ -67,7 +71,7 @@ class ForestTables:
         If a tree has more than 64 leaves, or the tables would be too large.
     """
 
-    def __init__(self, forest: Any) -> None:
+    def __init__(self, forest: Any, inputs: Sequence[Sequence[int]] | None = None) -> None:
         trees = [estimator.tree_ for estimator in forest.estimators_]
         n_leaves = max(tree.n_leaves for tree in trees)
         if n_leaves > _MAX_LEAVES:
@@ -88,6 +92,25 @@ class ForestTables:
         self._first_leaf = np.arange(len(trees), dtype=np.int32) * _MAX_LEAVES
         for number, tree in enumerate(trees):
             self._add_tree(number, tree)
+        if inputs:
+            self._join_indicators(inputs)
+
+    def _join_indicators(self, inputs: Sequence[Sequence[int]]) -> None:
+        """Look up a category by its code, not by its indicators: it then costs what a number costs."""
+        cuts, possible = [], []
+        for positions in inputs:
+            if len(positions) == 1:
+                cuts.append(self._cuts[positions[0]])
+                possible.append(self._possible[positions[0]])
+                continue
+            codes = np.arange(len(positions))
+            by_code = np.full((len(codes), len(self._first_leaf)), ~self._bitset(0))
+            for code, position in enumerate(positions):
+                indicator = (codes == code).astype(np.float32)
+                by_code &= self._possible[position][np.searchsorted(self._cuts[position], indicator)]
+            cuts.append(codes[1:] - 0.5)
+            possible.append(by_code)
+        self._cuts, self._possible = cuts, possible
 
     def _add_tree(self, number: int, tree: Any) -> None:
         below = np.zeros(tree.node_count, dtype=self._bitset)  # the leaves below a node, as bits
@@ -111,7 +134,7 @@ class ForestTables:
         Parameters
         ----------
         X
-            Of shape (n_rows, n_features).
+            Of shape (n_rows, n_inputs), not encoded.
 
         Returns
         -------

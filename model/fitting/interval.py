@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from data.schema import FEATURE_NAMES
+from model.fitting.encoding import NUMBERS
 from model.fitting.evaluate import N_SPLITS, fold_numbers
 
 LEVELS = (0.8, 0.9, 0.95)
@@ -176,7 +177,7 @@ def measure_beyond(
     X: NDArray[np.float64],
     y: NDArray[np.float64],
     predictions: NDArray[np.float64],
-) -> Beyond:
+) -> Beyond | None:
     """Count what intervals hold of rows beyond those of the fit: a sixth of them, at an end of one input.
 
     Parameters
@@ -192,11 +193,13 @@ def measure_beyond(
 
     Returns
     -------
-    Beyond
-        For the input most correlated with the target, at the end that lies farther out.
+    Beyond or None
+        For the number most correlated with the target, at the end that lies farther out; None if all are categories.
     """
+    if not NUMBERS:
+        return None
     with np.errstate(invalid="ignore", divide="ignore"):
-        feature = int(np.nanargmax([abs(np.corrcoef(column, y)[0, 1]) for column in X.T]))
+        feature = NUMBERS[int(np.nanargmax([abs(np.corrcoef(X[:, i], y)[0, 1]) for i in NUMBERS]))]
     order, n_rows = np.argsort(X[:, feature], kind="stable"), max(2, len(y) // 6)
     ends = {"least": order[:n_rows], "most": order[-n_rows:]}
     end = max(ends, key=lambda name: abs(X[ends[name], feature].mean() - X[:, feature].mean()))

@@ -5,6 +5,7 @@ from dataclasses import astuple, dataclass, field
 from typing import TYPE_CHECKING
 
 from model.fitting.algorithms import ALGORITHMS, DEFAULT, Cost, Parameter
+from model.fitting.encoding import CATEGORIES, make_encoder
 from model.fitting.errors import ModelError
 
 if TYPE_CHECKING:
@@ -69,8 +70,8 @@ def build_pipeline(recipe: Recipe) -> "Pipeline":
     Returns
     -------
     Pipeline
-        Steps ``prepare`` and ``regressor``; fit it on an array of shape (n_rows, n_features) in the
-        order of the schema and in its stored units.
+        Steps ``prepare`` and ``regressor``, before them ``encode`` if there are categories; fit it on an array of shape
+        (n_rows, n_features) in the order of the schema and in its stored units.
 
     Raises
     ------
@@ -83,7 +84,8 @@ def build_pipeline(recipe: Recipe) -> "Pipeline":
     recipe = make_recipe(*astuple(recipe))
     entry = ALGORITHMS[recipe.algorithm]
     prepare = StandardScaler() if entry.scales else "passthrough"
-    return Pipeline([("prepare", prepare), ("regressor", entry.build(recipe.seed, **recipe.parameters))])
+    encode = [("encode", make_encoder())] if CATEGORIES else []
+    return Pipeline([*encode, ("prepare", prepare), ("regressor", entry.build(recipe.seed, **recipe.parameters))])
 
 
 def estimate_cost(recipe: Recipe, n_rows: int) -> Cost:

@@ -1,5 +1,6 @@
 """Fit and score a recipe on rows: everything that an answer needs, with the record of where it came from."""
 
+import json
 import platform
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -14,9 +15,10 @@ from data.load import drop_copies, fingerprint
 from data.schema import FEATURE_NAMES, FEATURES, ROWS, TARGET, Column
 from model.fitting import evaluate, interval
 from model.fitting.algorithms import BASELINES
+from model.fitting.encoding import CATEGORIES, encode_free, locate
 from model.fitting.errors import ModelError
 from model.fitting.evaluate import N_SPLITS, FloatArray, Folds, out_of_fold
-from model.fitting.importance import Losses, losses_of, predictions_and_losses
+from model.fitting.importance import Losses, importances, losses_of, predictions_and_losses
 from model.fitting.interval import Interval
 from model.fitting.metadata import Data, Metadata, NamedUnit, Probes
 from model.fitting.recipe import Recipe, build_pipeline, estimate_cost, make_recipe
@@ -115,8 +117,9 @@ class Model:
 
     @cached_property
     def scale(self) -> FloatArray:
-        """Standard deviation of each input, shape (n_features,) [stored units]; 1 where it never varies."""
+        """Standard deviation of each input, shape (n_features,) [stored units]; 1 of a category, or without one."""
         scale = self.X.std(axis=0, ddof=1)
+        scale[CATEGORIES] = 1.0
         return np.where(scale > 0, scale, 1.0)
 
     @cached_property
@@ -131,7 +134,7 @@ class Model:
         """Distance from each distinct setting of the inputs to the nearest other, shape (n,) [standard deviations]."""
         from scipy.spatial import KDTree
 
-        Z = np.unique(self.X, axis=0) / self.scale
+        Z = locate(np.unique(self.X, axis=0), self.scale)
         if len(Z) > N_BACKGROUND:  # every pair would take minutes
             tree = KDTree(Z)
             return tree.query(tree.data[tree.indices], k=[2])[0][:, 0]  # neighbours in turn: a third of the time
@@ -139,8 +142,11 @@ class Model:
 
     @cached_property
     def _precision(self) -> FloatArray:
-        Z = np.column_stack([np.ones(len(self.X)), self.X / self.scale])
+        Z = self._design(self.X)
         return np.linalg.pinv(Z.T @ Z)
+
+    def _design(self, X: FloatArray) -> Any:
+        return np.column_stack([np.ones(len(X)), encode_free(X / self.scale)])
 
     def leverage(self, X: FloatArray) -> FloatArray:
         """Leverage of scenarios in a line through the rows, shape (n,) [1]: how unusual their inputs are together.
@@ -149,7 +155,7 @@ class Model:
         -----
         h = x' (X'X)^-1 x with a leading 1: Weisberg (1985), section 5.1.
         """
-        Z = np.column_stack([np.ones(len(X)), X / self.scale])
+        Z = self._design(X)
         return np.einsum("ij,jk,ik->i", Z, self._precision, Z)
 
     @cached_property
@@ -162,12 +168,18 @@ class Model:
         """The rows as a search tree, in standard deviations."""
         from scipy.spatial import KDTree
 
-        return KDTree(self.X / self.scale)
+        return KDTree(locate(self.X, self.scale))
 
     @cached_property
     def far_distances(self) -> tuple[float, float]:
         """Distances above which a scenario is far and very far [standard deviations]: 95th percentile, largest."""
         return float(np.quantile(self.spacing, 0.95)), float(self.spacing.max())
+
+    @cached_property
+    def ranked_inputs(self) -> list[int]:
+        """Indices of the inputs in the order of what matters to it, the most first."""
+        rises = importances(self.importance["held_out"], np.arange(len(self.rows)))
+        return sorted(range(len(FEATURES)), key=lambda i: -rises[FEATURE_NAMES[i]].value)
 
     @property
     def label(self) -> str:
@@ -308,7 +320,7 @@ def train(
     probes = X[:: max(1, len(X) // N_PROBES)][:N_PROBES]
     metadata = Metadata(
         recipe=recipe,
-        features=tuple(NamedUnit(column.name, _stored_unit(column)) for column in FEATURES),
+        features=tuple(NamedUnit(column.name, stored_unit(column)) for column in FEATURES),
         target=NamedUnit(TARGET.name, TARGET.unit),
         data=Data(fingerprint(rows), len(rows)),
         libraries=libraries(),
@@ -348,7 +360,10 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _stored_unit(column: Column) -> str:
+def stored_unit(column: Column) -> str:
+    """Say in what a model's record has a column: its unit, or the choices that its codes stand for."""
+    if column.choices:
+        return json.dumps(column.choices, ensure_ascii=False)
     return "share of people" if column.is_share else column.unit
 
 

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator
 
 from data.edit import write_rows
-from data.schema import COLUMNS, FEATURES, PERIOD, QUESTION, ROW, ROWS, TARGET
+from data.schema import COLUMNS, FEATURES, PERIOD, QUESTION, ROW, ROWS, TARGET, Column
 from model.fitting import artifact
 from model.fitting.algorithms import ALGORITHMS, Algorithm
 from model.fitting.metadata import Metadata
@@ -47,7 +47,7 @@ def write_card(version: Version, model: Model, promotions: list[Promotion]) -> s
             + (f" of {version.data_set.n_rows:,}; {len(version.excluded):,} left out" if version.excluded else ""),
             f"- SHA-256 of the rows used: `{metadata.data.sha256}`",
         ],
-        "Units": [f"- {column.label}: {column.unit}. {column.help}" for column in COLUMNS],
+        "Units": [f"- {column.label}: {_describe_values(column)}. {column.help}".rstrip() for column in COLUMNS],
         "Recipe": [
             f"- Algorithm: {algorithm.label}; parameters: {parameters}; seed {version.recipe.seed}",
             *_describe_directions(algorithm),
@@ -83,6 +83,10 @@ def write_card(version: Version, model: Model, promotions: list[Promotion]) -> s
     return f"# Version {version.id}: {algorithm.label}\n\n{body}\n"
 
 
+def _describe_values(column: Column) -> str:
+    return f"one of {', '.join(column.choices)}" if column.choices else column.unit or "a number without a unit"
+
+
 def _quote(text: str) -> str:
     """Quote typed text as Markdown code, on one line."""
     return f"`{' '.join(str(text).replace('`', chr(39)).split())}`"
@@ -107,8 +111,9 @@ def _describe_intervals(model: Model) -> Iterator[str]:
             continue
         low, high = interval.held_by_chance
         yield (
-            f"{width}; of {interval.n_rows:,} {ROWS} that set neither fit nor width it held {interval.nested_held:.0f} "
-            f"({interval.held_expected:.0f} expected; chance alone gives {low:,} to {high:,})"
+            f"{width}; of {interval.n_rows:,} {ROWS} that set neither fit nor width it held "
+            f"{interval.nested_held:,.0f} ({interval.held_expected:,.0f} expected; chance alone gives {low:,} to "
+            f"{high:,})"
         )
 
 

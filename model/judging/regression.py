@@ -2,17 +2,24 @@
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from data.schema import FEATURES, ROWS, TARGET
+from data.schema import FEATURES, ROWS, TARGET, Column
 from model.fitting.errors import ModelError
-from model.fitting.train import features
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+class Term(NamedTuple):
+    """A term of the line; codes of a choice and of the one it is held against, None for a number."""
+
+    column: Column
+    code: int | None = None
+    reference: int | None = None
 
 
 @dataclass(frozen=True)
@@ -21,9 +28,11 @@ class Regression:
 
     Attributes
     ----------
-    coefficients, standard_errors, t, p : ndarray of shape (1 + n_features,)
-        Intercept first, then the inputs [unit of the target per stored unit]; p is two-sided.
-    vif : ndarray of shape (n_features,)
+    terms
+        Of the line beside the intercept: an input, or a choice of one, which is held against the first that occurs.
+    coefficients, standard_errors, t, p : ndarray of shape (1 + n_terms,)
+        Intercept first, then the terms [unit of the target per stored unit]; p is two-sided.
+    vif : ndarray of shape (n_terms,)
         Variance inflation factors: 1 if an input is uncorrelated with the others.
     r2, adjusted_r2, f : float
     deviation : float
@@ -35,6 +44,7 @@ class Regression:
         The last two are NaN for a row of leverage 1, without which no line can be fitted.
     """
 
+    terms: tuple[Term, ...]
     coefficients: np.ndarray
     standard_errors: np.ndarray
     t: np.ndarray
@@ -77,17 +87,20 @@ def fit_regression(rows: "pd.DataFrame") -> Regression:
     """
     from scipy.special import stdtr
 
-    X, y = features(rows), rows[TARGET.name].to_numpy(float)
+    terms, X = _list_terms(rows)
+    y = rows[TARGET.name].to_numpy(float)
     n_rows, n_coefficients = len(y), X.shape[1] + 1
     if n_rows < n_coefficients + 2:
         raise ModelError(
             f"A line through {n_coefficients - 1} inputs needs at least {n_coefficients + 2} {ROWS}; "
             f"there are {n_rows}."
         )
-    for column, values in zip((*FEATURES, TARGET), (*X.T, y), strict=True):
+    for column in (*FEATURES, TARGET):
+        values = rows[column.name].to_numpy(float)
         if np.ptp(values) == 0:
-            value = column.text_with_unit(values[0])
-            raise ModelError(f"{column.label} is {value} in all {n_rows} {ROWS}, so no line.")
+            raise ModelError(
+                f"{column.label} is {column.text_with_unit(values[0])} in all {n_rows} {ROWS}, so no line."
+            )
     mean, spread = X.mean(axis=0), X.std(axis=0)
     Q, R = np.linalg.qr(np.column_stack([np.ones(n_rows), (X - mean) / spread]))
     if np.linalg.cond(R) > 1e8:
@@ -110,6 +123,7 @@ def fit_regression(rows: "pd.DataFrame") -> Regression:
     studentised = residuals / np.sqrt(variance_without_row * one_minus_leverage)
     cook = residuals**2 * leverage / (n_coefficients * variance * one_minus_leverage**2)
     return Regression(
+        terms=terms,
         coefficients=coefficients,
         standard_errors=standard_errors,
         t=t,
@@ -125,6 +139,60 @@ def fit_regression(rows: "pd.DataFrame") -> Regression:
         studentised=studentised,
         cook=cook,
     )
+
+
+def _list_terms(rows: "pd.DataFrame") -> tuple[tuple[Term, ...], NDArray[np.float64]]:
+    """Terms of the line, and their values of shape (n_rows, n_terms): an indicator for each choice but the first."""
+    terms: list[Term] = []
+    values: list[NDArray[np.float64]] = []
+    for column in FEATURES:
+        of_column = rows[column.name].to_numpy(float)
+        if not column.choices:
+            terms.append(Term(column))
+            values.append(of_column)
+            continue
+        first, *others = np.unique(of_column).astype(int).tolist() or [0]
+        terms += [Term(column, code, first) for code in others]
+        values += [(of_column == code).astype(float) for code in others]
+    return tuple(terms), np.reshape(values, (len(terms), len(rows))).T
+
+
+def choice_means(
+    codes: NDArray[np.float64], y: NDArray[np.float64], n_choices: int, coverage: float = 0.95
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean of each choice, and half of the interval that holds the true one: `line_with_band` of a category.
+
+    Parameters
+    ----------
+    codes, y
+        Of shape (n_rows,).
+
+    Returns
+    -------
+    means, half_width : ndarray of shape (n_choices,)
+        In the unit of y; NaN for a choice that no row has.
+
+    Raises
+    ------
+    ModelError
+        If there are not two rows more than choices, or all rows have one.
+
+    Notes
+    -----
+    Least squares on indicators, with one variance for all: Weisberg, Applied Linear Regression, section 6.1.
+    """
+    from scipy.special import stdtrit
+
+    counts = np.bincount(codes.astype(int), minlength=n_choices)
+    df = len(y) - int((counts > 0).sum())
+    if (counts > 0).sum() < 2:
+        raise ModelError(f"All {len(y)} {ROWS} have the same choice here, so there is nothing to compare.")
+    if df < 2:
+        raise ModelError(f"Means with intervals need more {ROWS} than choices; there are {len(y)}.")
+    with np.errstate(invalid="ignore", divide="ignore"):
+        means = np.bincount(codes.astype(int), y, n_choices) / counts
+        deviation = math.sqrt(float(((y - means[codes.astype(int)]) ** 2).sum()) / df)
+        return means, np.where(counts, stdtrit(df, (1 + coverage) / 2) * deviation / np.sqrt(counts), np.nan)
 
 
 def line_with_band(

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from data.schema import FEATURE_NAMES, TARGET
+from data.schema import FEATURE_NAMES, FEATURES, TARGET
 from data.statistics import correlations, describe_columns
 from model.answering.prediction import average_response
 from model.fitting.errors import ModelError
 from model.fitting.train import Model
-from model.judging.regression import Regression, fit_regression, line_with_band
+from model.judging.regression import Regression, choice_means, fit_regression, line_with_band
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,7 +81,7 @@ class Survey:
         return self.at_random
 
     def curves(self, name: str) -> dict[str, NDArray[np.float64]]:
-        """Relate one input to the target: the straight line with its band, and the model's average response.
+        """Relate one input to the target: the straight line, or the mean of each choice, with its band, and the model.
 
         Parameters
         ----------
@@ -91,8 +91,8 @@ class Survey:
         Returns
         -------
         dict
-            "at" (stored unit of the input), "fitted", "half_width" and "response" (unit of the target),
-            each an ndarray of shape (n_points,).
+            "at" (stored unit of the input), "fitted", "half_width" and the model's average "response" (unit of the
+            target), each an ndarray of shape (n_points,); of a category at its codes, NaN where no row has one.
 
         Raises
         ------
@@ -100,8 +100,12 @@ class Survey:
             If the rows do not allow a line.
         """
         x, y = self.rows[name].to_numpy(float), self.rows[TARGET.name].to_numpy(float)
-        at = np.linspace(x.min(), x.max(), _N_POINTS) if len(x) else x
-        fitted, half_width = line_with_band(x, y, at)
         feature_index = FEATURE_NAMES.index(name)
+        if n_choices := len(FEATURES[feature_index].choices):
+            at = np.arange(float(n_choices))
+            fitted, half_width = choice_means(x, y, n_choices)
+        else:
+            at = np.linspace(x.min(), x.max(), _N_POINTS) if len(x) else x
+            fitted, half_width = line_with_band(x, y, at)
         response = average_response(self.model, self.model.X[self.at_random], feature_index, at)
         return {"at": at, "fitted": fitted, "half_width": half_width, "response": response}

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, exc, insert, inspect, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from data.errors import DataError
-from data.load import EXPECTED
+from data.schema import COLUMNS, ROW
 from model.fitting.errors import ModelError
 from model.fitting.location import FOLDER
 from model.store.migrations import migrate
@@ -30,6 +30,8 @@ _HARMLESS = re.compile(r"No module named|import of|\S+ is not one of")  # reason
 _AWAY = exc.OperationalError, exc.InterfaceError, exc.TimeoutError  # errors of a server that is away
 FAILURES: Counter[str] = Counter()  # in all stores of this process: kind -> how often
 _JUST_NOW = 50_000_000  # [ns]; the times of files are no finer than a few milliseconds
+_CHOICES = {column.name: f" ({', '.join(column.choices)})" for column in COLUMNS if column.choices}
+EXPECTED = ", ".join([ROW, *(f"{column.name}{_CHOICES.get(column.name, '')}" for column in COLUMNS)])  # of a store
 
 
 class StoreError(Exception):

@@ -83,7 +83,11 @@ def _scenario_of(row: Mapping[str, Any]) -> dict[str, float]:
 def _fits(scenario: Mapping[str, Any]) -> bool:
     """Whether the sliders can show a scenario."""
     try:
-        return all(column.low <= scenario[column.name] <= column.high for column in FEATURES)
+        return all(
+            column.low <= scenario[column.name] <= column.high
+            and not (column.choices and scenario[column.name] % 1)  # no code lies between two choices
+            for column in FEATURES
+        )
     except (KeyError, TypeError):
         return False
 
@@ -118,7 +122,9 @@ def read_address_on_entry(model: Model) -> None:
 
 
 def _read_in_link(column: Column, text: str) -> float | None:
-    """Read an input of a link, in the stored unit or the shown one; None if the slider cannot show it."""
+    """Read an input of a link, in the stored unit or the shown one, or a label; None if the slider cannot show it."""
+    if column.choices:
+        return column.find_code(text)
     try:
         value = read_number(text)
     except ValueError:
@@ -128,6 +134,8 @@ def _read_in_link(column: Column, text: str) -> float | None:
 
 
 def _range_problem(column: Column, text: str) -> str:
+    if column.choices:
+        return f"{column.label}: the link asks for ` {_as_code(text)} `, which is none of the choices. {column.limits}"
     low, high = (column.text(end) for end in (column.low, column.high))
     return (
         f"{column.label}: the link asks for ` {_as_code(text)} `, which the slider cannot show. Choose a number from "
@@ -183,6 +191,11 @@ def rows_known_to_browser() -> str:
 def is_average_open() -> bool:
     """Whether the browser shows why a prediction is not the average."""
     return bool(_last_message().get("why"))
+
+
+def is_rest_open() -> bool:
+    """Whether the browser shows all inputs, also those that are folded at first because there are many."""
+    return bool(_last_message().get("all"))
 
 
 def write_inputs(scenario: Mapping[str, float], start: str | None = None, level: float | None = None) -> None:

@@ -130,7 +130,9 @@ EXPLORE_LINK = _key("explore_link", "name -> values of an address that leads bac
 EXPLORE_PROBLEMS = _key("explore_problems", "what was wrong with the link, and the selection of then", "selection")
 EXPLORE_FILTER = _key("explore_filter", "popover", "selection")
 EXPLORE_NTH_FILTER = _key("explore_nth_filter", "how many filters were taken away", "selection")
-EXPLORE_RANGE = _key("explore_range", "both ends of a column in each filter [stored unit]", "selection")
+EXPLORE_RANGE = _key(
+    "explore_range", "both ends of a column in each filter [stored unit], or labels of a category", "selection"
+)
 EXPLORE_NAMES = _key("explore_names", "names of rows to keep in each filter", "selection")
 EXPLORE_SELECTED = _key("explore_selected", "places of the selected rows", "selection")
 EXPLORE_FIRST = _key("explore_first", "places of the rows that the table shows first", "selection")
@@ -149,6 +151,7 @@ EXPLORE_COLUMN = _key("explore_column", "column of the histogram", "explore")
 EXPLORE_ONE = _key("explore_one", "picture and what was picked in it", "explore")
 EXPLORE_SPREAD = _key("explore_spread", "picture and what was picked in it", "explore")
 EXPLORE_PAIRS = _key("explore_pairs", "picture and what was picked in it", "explore")
+EXPLORE_PAIRED = _key("explore_paired", "inputs that are drawn in pairs", "explore")
 EXPLORE_HEAT = _key("explore_heat", "picture", "explore")
 EXPLORE_INFLUENCE = _key("explore_influence", "picture and what was picked in it", "explore")
 EXPLORE_IMPORTANCE = _key("explore_importance", "picture", "explore")

@@ -201,9 +201,11 @@ def _draw_editor(table: "pd.DataFrame", source: int, below: Any) -> "tuple[pd.Da
             _NAME: st.column_config.TextColumn(ROW.capitalize(), pinned=True),
         }
         | {  # as text: Streamlit's own number cells would read 4,5 as 45
-            column.name: st.column_config.TextColumn(
-                text_tables.SHORT_TITLES[column.name], help=column.help, alignment="right"
+            column.name: st.column_config.SelectboxColumn(
+                text_tables.SHORT_TITLES[column.name], help=column.help, options=list(column.choices), required=True
             )
+            if column.choices
+            else st.column_config.TextColumn(text_tables.SHORT_TITLES[column.name], help=column.help, alignment="right")
             for column in COLUMNS
         },
         alt=f"{len(table):,} {ROWS}, to be edited",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from data.schema import COLUMNS, FEATURES, ROW, ROWS, Column, row_name
+from data.schema import COLUMNS, FEATURES, ROW, ROWS, TILES, Column, row_name
 from model.judging.survey import Survey
 from pages.shared import session
 from pages.shared.pictures import text_tables
@@ -29,7 +29,7 @@ _tables: "weakref.WeakKeyDictionary[Survey, pd.DataFrame]" = weakref.WeakKeyDict
 
 
 class Limit(NamedTuple):
-    """The range of a column that a filter keeps [stored unit]."""
+    """The range of a column that a filter keeps [stored unit]; of a category one choice of those it keeps."""
 
     column: str
     low: float
@@ -69,7 +69,11 @@ def draw_filter(rows: "pd.DataFrame", sha256: str) -> Filter:
             _apply_address(rows, parameters)
     with st.popover("Filter", icon=":material/filter_alt:", key=session.EXPLORE_FILTER):
         cells = [cell for _ in range(len(COLUMNS) // 2 + 1) for cell in st.columns(2, gap="medium")]
-        limits = [_draw_range(cell, column, rows[column.name]) for cell, column in zip(cells, COLUMNS, strict=False)]
+        limits = [
+            limit
+            for cell, column in zip(cells, COLUMNS, strict=False)
+            for limit in (_draw_choices if column.choices else _draw_range)(cell, column, rows[column.name])
+        ]
         known_names = sorted({row_name(code) for code in rows[ROW]}) if len(rows) <= _N_LISTED else []
         names = cells[len(COLUMNS)].multiselect(
             f"Only these {ROWS}",
@@ -79,7 +83,7 @@ def draw_filter(rows: "pd.DataFrame", sha256: str) -> Filter:
             accept_new_options=not known_names,
             persist_state="session",
         )
-    return Filter(tuple(limit for limit in limits if limit), tuple(names))
+    return Filter(tuple(limits), tuple(names))
 
 
 @cache
@@ -119,7 +123,7 @@ def write_address(rows: "pd.DataFrame", row_filter: Filter, labels: Sequence[str
         The views; an address leaves the first one out.
     """
     selected = rows.loc[st.session_state[session.EXPLORE_SELECTED], ROW].tolist()
-    between = [f"{limit.column}:{limit.low:.10g}:{limit.high:.10g}" for limit in row_filter.limits]
+    between = [_write_limit(limit) for limit in row_filter.limits]
     parameters = {session.SELECTED: selected, session.BETWEEN: between, session.ONLY: list(row_filter.names)}
     parameters = {
         name: values if sum(map(len, values)) <= _MAX_CHARACTERS else [] for name, values in parameters.items()
@@ -147,9 +151,12 @@ def _apply_address(rows: "pd.DataFrame", parameters: Mapping[str, list[str]]) ->
         rest = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
         problems.append(f"The link names {first}{rest}, which {'are' if len(missing) > 1 else 'is'} no {ROW} here.")
     columns = {column.name: column for column in COLUMNS}
-    for text in parameters[session.BETWEEN][: len(columns)]:
+    for text in parameters[session.BETWEEN][:_MAX_CHARACTERS]:
         name, *ends = text.split(":")
         try:
+            if columns[name].choices:
+                state.setdefault(_filter_key(session.EXPLORE_RANGE, name), []).append(_read_choice(columns[name], text))
+                continue
             low, high = map(float, ends)
             bottom, top, _ = _slider_ends(columns[name], rows[name])
             if not bottom <= low <= high <= top:
@@ -174,13 +181,38 @@ def _slider_ends(column: Column, values: "pd.Series[float]") -> tuple[float, flo
     return round(math.floor(low / step) * step, 9), round(math.ceil(high / step) * step, 9), step
 
 
-def _draw_range(cell: DeltaGenerator, column: Column, values: "pd.Series[float]") -> Limit | None:
-    """Draw a range slider and read it; None while it keeps all rows."""
+def _write_limit(limit: Limit) -> str:
+    """Write a limit as in an address: ``"name:7:9"``, or ``"name:yes"``."""
+    choices = next(column.choices for column in COLUMNS if column.name == limit.column)
+    return f"{limit.column}:{choices[int(limit.low)] if choices else f'{limit.low:.10g}:{limit.high:.10g}'}"
+
+
+def _read_choice(column: Column, text: str) -> str:
+    """Return the label in a limit of an address; ValueError if there is no such choice."""
+    code = column.find_code(text.partition(":")[2])
+    if code is None:
+        raise ValueError
+    return column.text(code)
+
+
+def _draw_choices(cell: DeltaGenerator, column: Column, codes: "pd.Series[float]") -> list[Limit]:
+    """Draw which choices of a category to keep, and read it; none while it keeps all rows."""
+    present = [column.text(code) for code in sorted(codes.unique())]
+    key = _filter_key(session.EXPLORE_RANGE, column.name)
+    if key in st.session_state:  # a link may name one that no row has
+        st.session_state[key] = [label for label in st.session_state[key] if label in present]
+    labels = cell.multiselect(column.label, present, key=key, placeholder="All", persist_state="session")
+    kept = [float(column.choices.index(label)) for label in labels]
+    return [Limit(column.name, code, code) for code in kept] if len(kept) < len(present) else []
+
+
+def _draw_range(cell: DeltaGenerator, column: Column, values: "pd.Series[float]") -> list[Limit]:
+    """Draw a range slider and read it; none while it keeps all rows."""
     low, high = round(float(values.min()), 9), round(float(values.max()), 9)
     label = f"{column.label}{column.unit_note}"
     if low == high:
         cell.markdown(f"{label}  \n:gray[{column.text(low)} in all {ROWS}]")
-        return None
+        return []
     bottom, top, step = _slider_ends(column, values)
     ends = cell.slider(
         label,
@@ -192,7 +224,7 @@ def _draw_range(cell: DeltaGenerator, column: Column, values: "pd.Series[float]"
         key=_filter_key(session.EXPLORE_RANGE, column.name),
         persist_state="session",
     )
-    return None if ends == (bottom, top) else Limit(column.name, *ends)
+    return [] if ends == (bottom, top) else [Limit(column.name, *ends)]
 
 
 def _filter_key(key: str, *parts: str) -> str:
@@ -266,10 +298,12 @@ def draw_rows_table(survey: Survey, selected: Sequence[int], doubts: Mapping[int
     options: dict[str, Any] = {
         "height": 430,
         "column_config": {
-            title: st.column_config.NumberColumn(
+            title: st.column_config.TextColumn(help=f"{column.label}. {column.help}")
+            if column.choices
+            else st.column_config.NumberColumn(
                 format="%.1f" if column.is_share else "%.10g" if column.decimals else "localized",
                 help=f"{column.label}, {column.unit}. {column.help}",
-                width=min(6 * len(title) + 12, 90),  # all columns in sight beside the map
+                width=min(6 * len(title) + 12, 90 if TILES else 160),  # all columns in sight beside the map
             )
             for title, column in zip(table.columns[1:], COLUMNS, strict=False)
         },

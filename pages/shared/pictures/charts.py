@@ -3,7 +3,8 @@
 Text, grid and background take their colours from the theme; the rest are middle tones that both themes can show.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from html import escape
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from data.schema import COLUMNS, FEATURES, ROW, ROWS, TARGET, TILES, Column
-from data.statistics import histogram
+from data.statistics import NUMBERS, histogram
 from model.fitting.scores import Estimate
 from model.judging.regression import Regression
 from pages.shared.pictures.drawing import (
@@ -24,10 +25,12 @@ from pages.shared.pictures.drawing import (
     POINT,
     Points,
     Trace,
+    axis_of,
     axis_title,
     draw_blank,
     lay_out,
     round_ticks,
+    ticks_of,
 )
 
 if TYPE_CHECKING:
@@ -38,6 +41,7 @@ FloatArray = NDArray[np.float64]
 _BAND_COLOUR = "rgba(138, 151, 165, 0.25)"
 _SHADES = ["#c9e4ec", "#9fd0df", "#76b9cd", "#56a4bb", "#3f93ac"]  # seen on white and on dark, with dark text
 _N_NAMED = 5
+_MOST_LABELS = 8  # of a category beside a small picture
 _DIVERGING = ["#d9773f", "#efb694", "#f6f2ec", "#b0d5e0", "#5aa5bd"]  # dark text can be read on each of them
 _DARK_TEXT = "#06202a"
 _FAINT_TEXT = "#7a8794"  # of what is not selected, seen in both themes
@@ -75,7 +79,7 @@ def draw_input_and_target(
     Parameters
     ----------
     column
-        The input.
+        The input; of a category the points lie in strips, with the mean of each.
     curves
         From `model.judging.survey.Survey.curves`; None if the rows allow no line.
     here
@@ -84,7 +88,9 @@ def draw_input_and_target(
         Whether names stand beside the points.
     """
     data: list[Trace] = []
-    if curves:
+    if curves and column.choices:
+        data += _list_means(column, curves)
+    elif curves:
         grid, fitted, half_width = curves["at"] * column.scale, curves["fitted"], curves["half_width"]
         low, high = fitted - half_width, fitted + half_width
         data.append({
@@ -107,11 +113,40 @@ def draw_input_and_target(
     data.append({
         "x": [x * column.scale], "y": [y], "mode": "markers", "name": "Your what-if scenario",
         "marker": {"symbol": "star", "size": 17, "color": ACCENT, "line": {"width": 1, "color": "#ffffff"}},
-        "hovertemplate": f"<b>Your what-if scenario</b><br>{column.label} {column.text(x)} {column.unit}<br>"
+        "hovertemplate": f"<b>Your what-if scenario</b><br>{column.label} {escape(column.text(x))} {column.unit}<br>"
         f"Predicted {TARGET.estimate(y)} {TARGET.unit}<extra></extra>",
     })  # fmt: skip
-    titles = {"title": {"text": axis_title(column)}}, {"title": {"text": axis_title(TARGET)}}
-    return lay_out(data, 420, *titles, legend=LEGEND)
+    data = [*data[-2:-1], *data[:-2], data[-1]] if column.choices else data  # the points below the means
+    return lay_out(data, 420, axis_of(column), axis_of(TARGET), legend=LEGEND)
+
+
+def _list_means(column: Column, curves: Any) -> list[Trace]:
+    """Draw the mean of each choice with its interval, and beside it the model's average response."""
+    at, half_width = curves["at"], curves["half_width"]
+    labels = [escape(label) for label in column.choices]
+    shared = {"mode": "markers", "customdata": labels}
+    return [
+        shared | {
+            "x": at, "y": curves["fitted"], "name": "Mean, with 95 % confidence interval",
+            "marker": {"symbol": "line-ew-open", "size": 26, "color": MUTED, "line": {"width": 3}},
+            "error_y": {"array": half_width, "color": MUTED, "thickness": 2, "width": 8},
+            "hovertemplate": f"%{{customdata}}: %{{y:{AT_REST}}} {TARGET.unit} on average<extra></extra>",
+        },
+        shared | {
+            "x": at, "y": curves["response"], "name": "Model, on average",
+            "marker": {"symbol": "diamond", "size": 13, "color": POINT, "line": {"width": 1.5, "color": "#ffffff"}},
+            "hovertemplate": f"Model, on average, %{{customdata}}: %{{y:{AT_REST}}} {TARGET.unit}<extra></extra>",
+        },
+    ]  # fmt: skip
+
+
+def draw_choices(column: Column, values: FloatArray) -> go.Figure:
+    """Draw how many rows have each choice of a category."""
+    height = max(220, 90 + 26 * len(column.choices))
+    bars = _bars(values, column)
+    bars |= {"orientation": "h", "x": bars["y"], "y": bars["x"]}
+    ticks = ticks_of(column) | {"range": [len(column.choices) - 0.4, -0.6]}
+    return lay_out([bars], height, {"title": {"text": f"Number of {ROWS}"}}, ticks)
 
 
 def draw_distribution(points: Points, column: Column, values: FloatArray) -> go.Figure:
@@ -140,7 +175,14 @@ def draw_distribution(points: Points, column: Column, values: FloatArray) -> go.
 
 
 def _bars(values: FloatArray, column: Column) -> Trace:
-    """Return the bars of a histogram, with the bins of the table behind it."""
+    """Return the bars of a histogram, with the bins of the table behind it; of a category one for each choice."""
+    if column.choices:
+        counts = np.bincount(values.astype(int), minlength=len(column.choices))
+        return {
+            "type": "bar", "x": np.arange(len(counts)), "y": counts, "hoverinfo": "text", "showlegend": False,
+            "hovertext": [f"{n:,} {ROWS}: {escape(label)}" for n, label in zip(counts, column.choices, strict=True)],
+            "marker": {"color": POINT, "opacity": 0.7}, "width": 0.7,
+        }  # fmt: skip
     counts, edges = histogram(values)
     spans = [f"{column.text(low)} to {column.text(high)} {column.unit}" for low, high in pairwise(edges)]
     return {
@@ -151,37 +193,45 @@ def _bars(values: FloatArray, column: Column) -> Trace:
     }  # fmt: skip
 
 
-def draw_matrix(points: Points, rows: "pd.DataFrame") -> go.Figure:
+def draw_matrix(points: Points, rows: "pd.DataFrame", columns: Sequence[Column] = COLUMNS) -> go.Figure:
     """Draw each column against each other, with histograms on the diagonal.
 
     Parameters
     ----------
     rows
         All rows, for the histograms.
+    columns
+        Which to draw, in their order.
     """
-    n, gap = len(COLUMNS), 0.02
+    n, gap = len(columns), 0.02
     size = (1 - (n - 1) * gap) / n
     spans = [[i * (size + gap), min(i * (size + gap) + size, 1.0)] for i in range(n)]
     data: list[Trace] = []
     axes: dict[str, Trace] = {}
-    for i, column in enumerate(COLUMNS):
+    for i, column in enumerate(columns):
         title = {"text": f"{column.short_label.capitalize()}<br>{column.short_unit_note}", "font": {"size": 11}}
-        axis = {"title": title, "tickfont": {"size": 10}, "nticks": 3, "tickangle": 0, "tickformat": "~s"}
+        axis = {"title": title, "tickfont": {"size": 10}, "nticks": 3, "tickangle": 0}
+        axis |= {"tickformat": "~s"} if rows[column.name].abs().max() * column.scale >= 1000 else {}
+        upright = axis
+        if column.choices:
+            has_room = len(column.choices) <= _MOST_LABELS
+            axis |= ticks_of(column) | {"tickfont": {"size": 8}, "showticklabels": has_room}
+            upright = axis | {"tickangle": 90 if len(column.choices) > 2 else 0}
         # One x axis per column at the bottom, one y axis per row at the left, and one y axis per histogram.
-        axes[f"xaxis{i + 1}"] = axis | {"domain": spans[i], "anchor": f"y{n}" if i < n - 1 else f"y{2 * n}"}
+        axes[f"xaxis{i + 1}"] = upright | {"domain": spans[i], "anchor": f"y{n}" if i < n - 1 else f"y{2 * n}"}
         axes[f"yaxis{i + 1}"] = axis | {"domain": spans[n - 1 - i], "visible": i > 0}
         axes[f"yaxis{n + i + 1}"] = {"domain": spans[n - 1 - i], "anchor": f"x{i + 1}", "visible": False}
         data.append(_bars(rows[column.name].to_numpy(float), column) | {"xaxis": f"x{i + 1}", "yaxis": f"y{n + i + 1}"})
-        for j, across in enumerate(COLUMNS[:i]):
+        for j, across in enumerate(columns[:i]):
             figures = (f"{c.label} %{{{side}}} {c.unit}" for c, side in ((across, "x"), (column, "y")))
+            template = "<br>".join(["<b>%{text}</b>", *figures, "<extra></extra>"])
+            has_choices = bool(column.choices or across.choices)  # whose codes say nothing
             data.append(
                 points.scatter(
                     points.values(across),
                     points.values(column),
-                    text=points.names,
-                    hovertext=None,
-                    hoverinfo=None,
-                    hovertemplate="<br>".join(["<b>%{text}</b>", *figures, "<extra></extra>"]),
+                    **({} if has_choices else {"text": points.names, "hovertext": None, "hoverinfo": None}),
+                    **({} if has_choices else {"hovertemplate": template}),
                     marker={"size": 5},
                     xaxis=f"x{j + 1}",
                     yaxis=f"y{i + 1}",
@@ -190,16 +240,27 @@ def draw_matrix(points: Points, rows: "pd.DataFrame") -> go.Figure:
     return lay_out(data, 600, axes.pop("xaxis1"), axes.pop("yaxis1"), **axes)
 
 
-def draw_correlations(pearson: FloatArray, spearman: FloatArray, n_rows: int) -> go.Figure:
-    """Draw Pearson's correlations below the diagonal and Spearman's above, with the numbers in the cells."""
-    is_below = np.tri(len(COLUMNS), k=-1, dtype=bool)
-    correlations = np.where(is_below, pearson, spearman)
+def draw_correlations(
+    pearson: FloatArray, spearman: FloatArray, n_rows: int, columns: Sequence[Column] = NUMBERS
+) -> go.Figure:
+    """Draw Pearson's correlations below the diagonal and Spearman's above, with the numbers in the cells.
+
+    Parameters
+    ----------
+    pearson, spearman
+        Of all numbers.
+    columns
+        Those to draw.
+    """
+    places = [NUMBERS.index(column) for column in columns]
+    is_below = np.tri(len(columns), k=-1, dtype=bool)
+    correlations = np.where(is_below, pearson[np.ix_(places, places)], spearman[np.ix_(places, places)])
     np.fill_diagonal(correlations, np.nan)
     texts = np.where(
         np.isnan(correlations), "–", np.char.replace(np.char.mod("%.2f", correlations.round(2) + 0.0), "-", "−")
     ).astype(object)
     np.fill_diagonal(texts, "")
-    labels = [column.short_label.capitalize() for column in COLUMNS]
+    labels = [column.short_label.capitalize() for column in columns]
     cells = {
         "type": "heatmap", "z": correlations, "x": labels, "y": labels, "text": texts, "zmin": -1,
         "zmax": 1, "colorscale": _DIVERGING, "xgap": 2, "ygap": 2, "showscale": False,
@@ -279,4 +340,5 @@ def draw_importances(held_out: Mapping[str, Estimate], in_sample: Mapping[str, E
             "hovertemplate": f"%{{y}}: %{{x:{FINER}}} ± %{{customdata:{FINER}}} {TARGET.unit}<extra>{name}</extra>",
         })  # fmt: skip
     xaxis = {"title": {"text": f"Rise of the root mean square error<br>{TARGET.unit_note}"}}
-    return lay_out(data, 360, xaxis, {"autorange": "reversed"}, barmode="group", bargap=0.3, legend=LEGEND)
+    height = max(360, 120 + 34 * len(FEATURES))
+    return lay_out(data, height, xaxis, {"autorange": "reversed"}, barmode="group", bargap=0.3, legend=LEGEND)

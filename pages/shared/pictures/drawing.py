@@ -11,7 +11,6 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from data.schema import COLUMNS, ROW, TARGET, Column, row_name
-from data.statistics import NAMES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,6 +23,9 @@ Trace = dict[str, Any]  # a part of a figure as plotly.js reads it
 POINT, ACCENT, MUTED = "#1b8ba8", "#d55e00", "#8a97a5"
 LEGEND = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}
 _DIM_OPACITY = 0.3  # of what is not selected while something is
+_STRIP = 0.6  # width of the strip of points that have one choice
+_MAX_TICK = 18  # characters of a label beside an axis
+_GOLDEN = (5**0.5 - 1) / 2  # multiples of it fill a strip evenly, however many there are
 
 
 @dataclass(frozen=True)
@@ -75,18 +77,21 @@ class Points:
     @cached_property
     def hover(self) -> list[str]:
         """Text of each row: its name, all figures with their units, and any doubts."""
-        figures = self.rows[NAMES].to_numpy(float)
+        figures = self.rows[[column.name for column in COLUMNS]].to_numpy(float)
         texts = []
         for index, name, values in zip(self.rows.index, self.names, figures, strict=True):
             lines = [f"<b>{name}</b>"]
-            lines += [f"{c.label} {c.text(v)} {c.unit}" for c, v in zip(COLUMNS, values, strict=True)]
+            lines += [f"{c.label} {escape(c.text(v))} {c.unit}" for c, v in zip(COLUMNS, values, strict=True)]
             lines += [f"<i>{escape(doubt)}</i>" for doubt in self.doubts.get(index, ())]
             texts.append("<br>".join(lines))
         return texts
 
     def values(self, column: Column) -> NDArray[np.float64]:
-        """Return one column in its shown unit."""
-        return self.rows[column.name].to_numpy(float) * column.scale
+        """Return one column in its shown unit; codes of choices a little apart, so that no point hides another."""
+        values = self.rows[column.name].to_numpy(float) * column.scale
+        if not column.choices:
+            return values
+        return values + _STRIP * (self.rows.index.to_numpy() * _GOLDEN % 1 - 0.5)
 
     def scatter(self, x: Any, y: Any, **options: Any) -> Trace:
         """Return a trace with one marker per row; ``marker`` and other options override the defaults."""
@@ -119,6 +124,20 @@ def lay_out(data: Sequence[Trace], height: int, xaxis: Trace, yaxis: Trace, **la
     defaults: Trace = {"clickmode": "event+select", "dragmode": "pan", "hovermode": "closest"}
     defaults |= {"height": height, "margin": margin, "hoverlabel": {"align": "left"}, "bargap": 0.04}
     return go.Figure({"data": data, "layout": defaults | layout | axes})
+
+
+def axis_of(column: Column) -> Trace:
+    """Return title and ticks of an axis: of a category, a tick for each choice."""
+    axis: Trace = {"title": {"text": axis_title(column)}}
+    return axis | ticks_of(column)
+
+
+def ticks_of(column: Column) -> Trace:
+    """Return a tick for each choice of a category, and what plotly chooses for numbers."""
+    if not column.choices:
+        return {}
+    labels = [escape(label if len(label) <= _MAX_TICK else f"{label[: _MAX_TICK - 1]}…") for label in column.choices]
+    return {"tickvals": [*range(len(labels))], "ticktext": labels, "range": [-0.6, len(labels) - 0.4]}
 
 
 def axis_title(column: Column) -> str:

@@ -12,7 +12,7 @@ from model.fitting.algorithms import ALGORITHMS
 from model.judging.evidence import Evidence
 from model.judging.ranking import RankedVersion
 from model.store.history import Promotion
-from pages.shared.pictures.drawing import ACCENT, AT_REST, FINER, LEGEND, MUTED, POINT, Trace, axis_title, lay_out
+from pages.shared.pictures.drawing import ACCENT, AT_REST, FINER, LEGEND, MUTED, POINT, Trace, axis_of, lay_out
 from pages.shared.words.verdicts import model_name
 
 _N_NAMED = 4
@@ -94,9 +94,12 @@ def draw_curves(evidence: Evidence, scenario: dict[str, float]) -> go.Figure:
         )  # fmt: skip
         for (label, colour, dash), curve in zip(styles, pair, strict=True):
             data.append({
-                "x": grid * column.scale, "y": curve, "mode": "lines", "name": label, "showlegend": i == 0,
+                "x": grid * column.scale, "y": curve, "name": label, "showlegend": i == 0,
+                "mode": "markers" if column.choices else "lines", "marker": {"color": colour, "size": 9},
                 "line": {"color": colour, "dash": dash, "width": 2.5}, "xaxis": f"x{suffix}", "yaxis": f"y{suffix}",
-                "hovertemplate": f"%{{x}} {column.unit}: %{{y:{AT_REST}}} {TARGET.unit}<extra>{label}</extra>",
+                "text": [escape(column.text(value)) for value in grid] if column.choices else None,
+                "hovertemplate": f"%{{{'text' if column.choices else 'x'}}} {column.unit}: %{{y:{AT_REST}}} "
+                f"{TARGET.unit}<extra>{label}</extra>",
             })  # fmt: skip
         x = scenario[column.name] * column.scale
         scenario_line: Trace = {"x": [x, x], "y": span, "mode": "lines", "hoverinfo": "skip"}
@@ -105,7 +108,7 @@ def draw_curves(evidence: Evidence, scenario: dict[str, float]) -> go.Figure:
         height = 1 / n_lines
         top = 1 - down * height
         domain = [across * 0.53, across * 0.53 + 0.47]
-        axes[f"xaxis{suffix}"] = {"title": {"text": axis_title(column)}, "anchor": f"y{suffix}", "domain": domain}
+        axes[f"xaxis{suffix}"] = axis_of(column) | {"anchor": f"y{suffix}", "domain": domain}
         axes[f"yaxis{suffix}"] = {"anchor": f"x{suffix}", "range": span, "domain": [top - 0.68 * height, top]}
     axes["yaxis"]["title"] = {"text": TARGET.unit}
     return lay_out(data, 280 * n_lines, axes.pop("xaxis"), axes.pop("yaxis"), legend=LEGEND | {"y": 1.03}, **axes)

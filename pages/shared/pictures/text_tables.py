@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from data.cells import escape_cell
+from data.cells import escape_cell, escape_column
+from data.choices import CATEGORIES, label_column
 from data.schema import COLUMNS, FEATURES, ROW, ROWS, TARGET, Column, row_name
-from data.statistics import histogram
+from data.statistics import NUMBERS, count_choices, histogram
 from model.fitting.scores import Estimate
 from pages.shared.pictures.drawing import axis_title
 from pages.shared.words.wording import escape
@@ -50,7 +51,12 @@ def tabulate_rows(rows: "pd.DataFrame", doubts: Mapping[int, Sequence[str]]) -> 
     codes = zip(rows.index, rows[ROW], strict=True)
     names = ((index, escape_cell(row_name(code))) for index, code in codes)  # the table can be downloaded
     table = {ROW.capitalize(): [f"{name} *" if index in doubts else name for index, name in names]}
-    table |= {SHORT_TITLES[column.name]: rows[column.name] * column.scale for column in COLUMNS}
+    table |= {
+        SHORT_TITLES[column.name]: escape_column(label_column(column, rows[column.name]))
+        if column.choices
+        else rows[column.name] * column.scale
+        for column in COLUMNS
+    }
     if doubts:
         table["Doubtful"] = ["; ".join(doubts.get(index, ())) for index in rows.index]
     return pd.DataFrame(table, index=rows.index)
@@ -73,16 +79,16 @@ def tabulate_edits(before: "pd.DataFrame", after: "pd.DataFrame", n_rows: int = 
 
 
 def tabulate_statistics(statistics: "pd.DataFrame") -> Rows:
-    """Tabulate the statistics of the columns, one row per column."""
+    """Tabulate the statistics of the numbers, one row per column."""
     table = []
-    for column in COLUMNS:
+    for column in NUMBERS:
         figures = statistics.loc[column.name]
         texts = {
             name.capitalize(): "–" if np.isnan(value) else column.about(value)
             for name, value in figures.drop("skewness").items()
         }
         skewness = figures["skewness"]
-        name = f"**{column.label}**, {column.unit}"
+        name = f"**{column.label}**, {column.unit}" if column.unit else f"**{column.label}**"
         texts["Standard deviation"] = texts.pop("Deviation")
         table.append(
             {"Column": name} | texts | {"Skewness (no unit)": "–" if np.isnan(skewness) else f"{skewness:z.2f}"}
@@ -90,22 +96,46 @@ def tabulate_statistics(statistics: "pd.DataFrame") -> Rows:
     return table
 
 
+def tabulate_choices(rows: "pd.DataFrame") -> Rows:
+    """Tabulate how many rows have each choice of each category, and what the target is on average; none without one."""
+    return [
+        {
+            "Column": f"**{column.label}**",
+            "Choice": escape(label),
+            f"Number of {ROWS}": f"{n:,}",
+            f"Mean {TARGET.label.lower()}{TARGET.unit_note}": TARGET.about(mean) if n else "–",
+        }
+        for column in CATEGORIES
+        for code, (label, n) in enumerate(zip(column.choices, count_choices(column, rows), strict=True))
+        for mean in [rows[TARGET.name][rows[column.name] == code].mean()]
+    ]
+
+
 def tabulate_curves(column: Column, curves: Any, n_rows: int = 9) -> Rows:
-    """Tabulate the straight line with its band and the model's average response at a few values of an input."""
-    table = []
-    for i in np.linspace(0, len(curves["at"]) - 1, n_rows).round().astype(int):
+    """Tabulate the line with its band, or the mean of each choice, and the model's average response at some values."""
+    table, steps = [], np.linspace(0, len(curves["at"]) - 1, n_rows).round().astype(int)
+    for i in range(len(curves["at"])) if column.choices else steps:
         fitted, half_width, response = (curves[name][i] for name in ("fitted", "half_width", "response"))
+        at = curves["at"][i]
+        has_rows = not np.isnan(half_width)
+        ends = f"{TARGET.estimate(fitted - half_width)} to {TARGET.estimate(fitted + half_width)}" if has_rows else "–"
         table.append({
-            axis_title(column): f"{curves['at'][i] * column.scale:,.{column.decimals}f}",
-            f"Straight line{TARGET.unit_note}": TARGET.estimate(fitted),
-            "95 % confidence band": f"{TARGET.estimate(fitted - half_width)} to {TARGET.estimate(fitted + half_width)}",
+            axis_title(column): escape(column.text(at)) if column.choices
+            else f"{at * column.scale:,.{column.decimals}f}",
+            f"{'Mean' if column.choices else 'Straight line'}{TARGET.unit_note}": TARGET.estimate(fitted)
+            if has_rows else "–",
+            "95 % confidence interval" if column.choices else "95 % confidence band": ends,
             f"Model, on average{TARGET.unit_note}": TARGET.estimate(response),
         })  # fmt: skip
     return table
 
 
 def tabulate_bins(column: Column, values: FloatArray) -> Rows:
-    """Tabulate a histogram, bin by bin."""
+    """Tabulate a histogram bin by bin, or choices by how many rows have each."""
+    if column.choices:
+        counts = np.bincount(values.astype(int), minlength=len(column.choices))
+        pairs = zip(column.choices, counts, strict=True)
+        return [{column.label: escape(label), f"Number of {ROWS}": f"{count:,}"} for label, count in pairs]
     counts, edges = histogram(values)
     return [
         {
@@ -118,10 +148,10 @@ def tabulate_bins(column: Column, values: FloatArray) -> Rows:
 
 def tabulate_correlations(pearson: FloatArray, spearman: FloatArray) -> Rows:
     """Tabulate the correlation of each pair of columns once, the strongest first."""
-    pairs = sorted(combinations(range(len(COLUMNS)), 2), key=lambda pair: -np.nan_to_num(abs(pearson[pair])))
+    pairs = sorted(combinations(range(len(NUMBERS)), 2), key=lambda pair: -np.nan_to_num(abs(pearson[pair])))
     return [
         {
-            "Pair": f"{COLUMNS[i].label} and {COLUMNS[j].label.lower()}",
+            "Pair": f"{NUMBERS[i].label} and {NUMBERS[j].label.lower()}",
             "Pearson (no unit)": _or_dash(pearson[i, j], "z.2f"),
             "Spearman (no unit)": _or_dash(spearman[i, j], "z.2f"),
         }
@@ -142,7 +172,7 @@ def tabulate_regression(regression: "Regression") -> Rows:
             "VIF": "" if vif is None else f"{vif:.2f}",
         }
         for label, coefficient, error, t, p, vif in zip(
-            _TERMS,
+            _list_terms(regression),
             regression.coefficients,
             regression.standard_errors,
             regression.t,
@@ -153,25 +183,33 @@ def tabulate_regression(regression: "Regression") -> Rows:
     ]
 
 
-# A coefficient is per one stored unit; for a share, that is 100 %.
-_TERMS = [
-    "**Intercept**",
-    *(f"**{column.label}**, per {column.template.format(f'{column.scale:g}')}" for column in FEATURES),
-]
+def _list_terms(regression: "Regression") -> list[str]:
+    """Name the coefficients. One is per one stored unit, which of a share is 100 %; or a choice against another."""
+    return [
+        "**Intercept**",
+        *(
+            f"**{column.label}**, per {column.template.format(f'{column.scale:g}')}"
+            if code is None or reference is None
+            else f"**{column.label}**, {escape(column.choices[code])} and not {escape(column.choices[reference])}"
+            for column, code, reference in regression.terms
+        ),
+    ]
 
 
 def tabulate_regression_change(before: "Regression", after: "Regression", what: str) -> Rows:
-    """Tabulate how the coefficients move when some rows are left out."""
+    """Tabulate how the coefficients move when some rows are left out; a choice that none is left of has no new one."""
+    coefficients = dict(zip([None, *after.terms], after.coefficients, strict=True))
     table = [
         {
             "Term": label,
             f"These {before.n_rows:,} {ROWS}": _significant_digits(old, 4),
-            what: _significant_digits(new, 4),
+            what: "–" if np.isnan(new) else _significant_digits(new, 4),
             "Change (in standard errors)": _or_dash((new - old) / error if error else np.nan, "+z.2f"),
         }
-        for label, old, new, error in zip(
-            _TERMS, before.coefficients, after.coefficients, before.standard_errors, strict=True
+        for term, label, old, error in zip(
+            [None, *before.terms], _list_terms(before), before.coefficients, before.standard_errors, strict=True
         )
+        for new in [coefficients.get(term, np.nan)]
     ]
     for label, name, form in (("R²", "r2", "z.3f"), ("Residual s.d.", "deviation", ".1f")):
         old, new = getattr(before, name), getattr(after, name)

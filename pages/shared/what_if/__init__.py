@@ -1,8 +1,9 @@
-"""The What-if page in the browser: four rows of slider and curve, and the card that follows the thumb.
+"""The What-if page in the browser: a row of slider and curve for each input, and the card that follows the thumb.
 
 With the other inputs held, all that a slider can say is known before it is touched: the response curve at the slider's
 own steps, with the interval of the change at some of them. Both travel with each answer, and the browser looks values
-up. The browser owns the inputs: each of its messages carries the whole scenario and a number that grows.
+up. The browser owns the inputs: each of its messages carries the whole scenario and a number that grows. Of many inputs
+those that matter most are in sight; the others are folded, and have no curves until they are opened.
 """
 
 import hashlib
@@ -25,11 +26,12 @@ from model.fitting.algorithms import ALGORITHMS
 from model.fitting.interval import possible_levels
 from model.fitting.train import Model
 from pages.shared import metrics, session
-from pages.shared.controls import Inputs, Start, find_start, list_starts
+from pages.shared.controls import Inputs, Start, find_start, is_rest_open, list_starts
 from pages.shared.words import wording
 
 _HERE = Path(__file__).parent
 _MODULES = ("numbers", "curves", "address", "drawing", "rows", "card", "main")  # each uses only those before it
+_IN_SIGHT = 6  # inputs; of more, those that matter most to the model
 _COARSE = 9  # steps of a slider at which the interval of the change is known during a drag
 
 
@@ -74,6 +76,17 @@ def send_styles() -> None:
     """Send the style sheets, once a page."""
     st.html(_HERE / "style.css")
     st.html(_HERE / "details.css")
+
+
+def list_open_inputs(model: Model) -> list[int]:
+    """List the inputs whose rows the browser shows: all, or of many those that matter most while the rest is folded."""
+    order = _order(model)
+    return order if is_rest_open() else order[:_IN_SIGHT]
+
+
+def _order(model: Model) -> list[int]:
+    """Return the inputs as the table has them, or if they are many, as they matter to the model."""
+    return model.ranked_inputs if len(FEATURES) > _IN_SIGHT else list(range(len(FEATURES)))
 
 
 def draw_what_if(model: Model, inputs: Inputs, answer: Prediction, moved: Change, link: str, known: str) -> None:
@@ -129,6 +142,8 @@ def _rows(model: Model) -> dict[str, Any]:
         "verb": VERB,
         "past": PAST,
         "rows": ROWS,
+        "order": _order(model),
+        "inSight": _IN_SIGHT,
         "inputs": [
             {
                 "name": column.name,
@@ -144,6 +159,7 @@ def _rows(model: Model) -> dict[str, Any]:
                 "scale": column.scale,
                 "decimals": column.decimals,
             }
+            | ({"choices": column.choices} if column.choices else {})
             for column in FEATURES
         ],
         "starts": [_start(start) for start in list_starts(model)],
@@ -162,10 +178,14 @@ def _rows(model: Model) -> dict[str, Any]:
 
 def _answer(model: Model, answer: Prediction, moved: Change, link: str) -> dict[str, Any]:
     width = answer.value - answer.low
-    interval_bands = bands(model, moved.start, moved.scenario, answer.level, _COARSE) if model.refits else {}
-    supports = curve_support(model, np.array(list(answer.scenario.values())))
-    curves = []
+    drawn = [i for i, column in enumerate(FEATURES) if column.name in answer.curves]
+    interval_bands = bands(model, moved.start, moved.scenario, answer.level, _COARSE, drawn) if model.refits else {}
+    supports = curve_support(model, np.array(list(answer.scenario.values())), drawn)
+    curves: list[dict[str, Any] | None] = []
     for column in FEATURES:
+        if column.name not in answer.curves:
+            curves.append(None)
+            continue
         curve: dict[str, Any] = {"value": _rounded(answer.curves[column.name])}
         curve["support"] = "".join(level[0] for level in supports[column.name])
         if column.name in interval_bands:

@@ -15,8 +15,8 @@ export function parametersOf({ model, start, values, level }, address = "", isWh
   model.inputs.forEach(({ key }) => parameters.delete(key));
   if (start.code) parameters.set("from", start.code);
   if (isWhole || level !== USUAL) parameters.set("coverage", `${Number((level * 100).toPrecision(6))} %`);
-  model.inputs.forEach(({ key }, i) => {
-    if (isWhole || values[i] !== start.values[i]) parameters.set(key, String(values[i]));
+  model.inputs.forEach(({ key, choices }, i) => {
+    if (isWhole || values[i] !== start.values[i]) parameters.set(key, choices?.[values[i]] ?? String(values[i]));
   });
   return parameters;
 }
@@ -28,7 +28,10 @@ export function readAddress(model, address, here = model.starts[0]) {
   // Of many rows a part is listed.
   const start = [...model.starts, here].find(({ code }) => code === from) ?? model.starts[0];
   const values = model.inputs.map((input, i) => {
-    const { value = NaN } = readNumber(parameters.get(input.key) ?? "");
+    const text = parameters.get(input.key) ?? "";
+    const code = input.choices?.findIndex((label) => label.toLowerCase() === text.trim().toLowerCase());
+    if (input.choices) return code < 0 ? start.values[i] : code;
+    const { value = NaN } = readNumber(text);
     const readings = [value, storedOf(input, value)]; // in the stored unit or the shown one
     return readings.find((each) => each >= input.low && each <= input.high) ?? start.values[i];
   });

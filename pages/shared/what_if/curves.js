@@ -13,6 +13,7 @@ function between(steps, values, step) {
 
 // The answer at a step of a slider that is held, as far as it is known without the server.
 export function lookUp(answer, place, step) {
+  if (!answer.curves[place]) return null; // it is folded
   const { value, band, support } = answer.curves[place];
   const change = value[step] - answer.before;
   const known = { value: value[step], change, support: SUPPORT[support[step]] };
@@ -27,13 +28,15 @@ export function lookUp(answer, place, step) {
   };
 }
 
+const apart = (model, i, by) => (model.inputs[i].choices ? Number(by !== 0) : by / model.deviations[i]);
+
 // Rows nearest to a scenario, the nearest first; distances in standard deviations of the inputs.
 export function nearestRows(model, values, n = 3) {
   const rows = model.X.map((row, place) => ({
     place,
     name: model.names[place],
     used: model.used[place],
-    distance: Math.hypot(...row.map((value, i) => (value - values[i]) / model.deviations[i])),
+    distance: Math.hypot(...row.map((value, i) => apart(model, i, value - values[i]))),
   }));
   return rows.sort((a, b) => a.distance - b.distance).slice(0, n);
 }

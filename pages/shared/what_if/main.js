@@ -20,9 +20,9 @@ export default function whatIf({ data, parentElement, setStateValue }) {
   if (!mounted.has(parentElement)) mounted.set(parentElement, build(parentElement, told.id));
   view = mounted.get(parentElement);
   view.send = () => {
-    const { epoch, seq, values, start, level, id, card } = view;
+    const { epoch, seq, values, start, level, id, card, rest } = view;
     const why = card.querySelector(".wi-average").open;
-    setStateValue("scenario", { epoch, seq, values, start: start.code, level, has: id, why });
+    setStateValue("scenario", { epoch, seq, values, start: start.code, level, has: id, why, all: rest.open });
   };
   atRest.decimals = view.model.decimals;
   receive(view, told);
@@ -43,12 +43,13 @@ function build(parent, id) {
   root.className = "wi";
   root.innerHTML = `<div class="wi-rows"><div class="wi-from">
     <label>Start from <select data-testid="start"></select></label>
-    <button type="button" class="wi-reset" hidden></button></div></div>`;
+    <button type="button" class="wi-reset" hidden></button></div>
+    <details class="wi-rest" hidden><summary></summary></details></div>`;
   const card = buildCard(({ target }) => target.open && !view.answer.reasons && view.send());
   root.appendChild(card);
   parent.appendChild(root);
   const view = { root, card, id, model: models.get(id), epoch: -1, seq: -1, widths: null };
-  const [select, reset] = root.querySelectorAll("select, .wi-reset");
+  const [select, reset, rest] = root.querySelectorAll(".wi-from select, .wi-reset, .wi-rest");
   view.model.starts.forEach(({ name, code }) => select.add(new Option(name, code)));
   select.onchange = () => begin(view, view.model.starts[select.selectedIndex]);
   reset.onclick = () => begin(view, view.start);
@@ -59,8 +60,7 @@ function build(parent, id) {
     show(view);
     settle(view);
   };
-  view.select = select;
-  view.reset = reset;
+  Object.assign(view, { select, reset, rest });
   view.hold = (i, value) => {
     view.values = view.values.with(i, value);
     show(view);
@@ -70,7 +70,11 @@ function build(parent, id) {
     settle(view);
   };
   view.rows = view.model.inputs.map((input, i) => buildRow(view, input, i));
-  view.rows.forEach(({ row }) => root.querySelector(".wi-rows").appendChild(row));
+  const { order, inSight } = view.model;
+  order.forEach((i, nth) => (nth < inSight ? rest.before(view.rows[i].row) : rest.append(view.rows[i].row)));
+  view.folded = order.slice(inSight);
+  rest.hidden = !view.folded.length;
+  rest.ontoggle = () => rest.open && !view.answer?.curves[view.folded[0]] && view.send();
   card.querySelector(".wi-share button").onclick = () => copyLink(view);
   const path = location.pathname;
   view.goBack = () => {
@@ -81,12 +85,12 @@ function build(parent, id) {
   };
   window.addEventListener("popstate", view.goBack);
   view.resize = new ResizeObserver(() => {
-    const [curve, scale] = [view.rows[0].svg, card.querySelector(".wi-scale")].map((svg) => svg.clientWidth);
+    const [curve, scale] = [view.rows[order[0]].svg, card.querySelector(".wi-scale")].map((svg) => svg.clientWidth);
     if (Math.min(curve, scale) < NARROW) return; // on its way in or out of the page
     view.widths = { curve, card: scale };
     if (view.answer) draw(view);
   });
-  view.resize.observe(view.rows[0].svg);
+  view.resize.observe(view.rows[order[0]].svg);
   view.resize.observe(card.querySelector(".wi-scale"));
   return view;
 }
@@ -152,6 +156,8 @@ function show(view) {
   reset.hidden = view.values.every((value, i) => value === start.values[i]);
   reset.textContent = `Back to ${startName(start)}`;
   view.rows.forEach((part) => writeRow(view, part));
+  const nMoved = view.folded.filter((i) => view.values[i] !== start.values[i]).length;
+  view.rest.firstChild.textContent = `${view.folded.length} more inputs${nMoved ? `, ${nMoved} moved` : ""}`;
   if (!view.answer) return;
   const known = knownNow(view);
   view.isMoving = known !== view.answer.now;

@@ -35,6 +35,7 @@ export function write(number, decimals = atRest.decimals) {
 const shownOf = (input, value) => Number((value * input.scale).toFixed(9));
 export const storedOf = (input, shown) => Number((shown / input.scale).toFixed(12));
 export const textOf = (input, value) => {
+  if (input.choices) return input.choices[value];
   const shown = shownOf(input, value);
   return write(shown, decimalsOf(shown, input.decimals));
 };

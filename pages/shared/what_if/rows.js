@@ -7,6 +7,8 @@ import { inFull, plainOf, readNumber, signed, storedOf, textOf, withUnit, write 
 const THUMB = 12; // [px] half of it, so that a curve's ends lie above the slider's
 const GUTTER = 36; // [px] for the figures of the y axis
 const HEIGHT = 92; // [px]
+const MOST_SEGMENTS = 5; // of more choices a list is shorter
+const GOLDEN = 0.618034; // multiples of it fill a strip evenly
 
 export function buildRow(view, input, i) {
   const row = document.createElement("div");
@@ -21,6 +23,7 @@ export function buildRow(view, input, i) {
     </div>
     <svg class="wi-curve" role="img" height="${HEIGHT}"></svg>
     <div class="wi-track"><input type="range"><i class="wi-hollow"></i></div>
+    <div class="wi-choices" role="radiogroup" hidden></div>
     <div class="wi-ends" aria-hidden="true"><span></span><span></span></div>
     <p class="wi-problem" role="alert" hidden></p>`;
   const find = (selector) => row.querySelector(selector);
@@ -35,10 +38,36 @@ export function buildRow(view, input, i) {
   const [first, last] = row.querySelectorAll(".wi-ends span");
   [first.textContent, last.textContent] = [withUnit(input, input.low), withUnit(input, input.high)];
   const part = { row, range, field, back, problem, input, i, svg, effect, hollow };
+  if (input.choices) attachChoices(view, part, find(".wi-choices"));
   attachSlider(view, part);
   attachField(view, part);
   back.onclick = () => view.move(i, view.start.values[i]);
   return part;
+}
+
+// In place of slider and field: a segment for each choice, right below its dot, or a list of many.
+function attachChoices(view, part, box) {
+  const { row, input, i } = part;
+  row.querySelectorAll(".wi-track, .wi-ends, .wi-field").forEach((each) => (each.hidden = true));
+  box.hidden = false;
+  box.setAttribute("aria-label", input.label);
+  if (input.choices.length > MOST_SEGMENTS) {
+    box.className = "wi-list";
+    const list = box.appendChild(document.createElement("select"));
+    [list.id, part.range.id] = [part.range.id, ""];
+    input.choices.forEach((label, code) => list.add(new Option(label, code)));
+    list.onchange = () => view.move(i, list.selectedIndex);
+    part.choose = (code) => (list.selectedIndex = code);
+    return;
+  }
+  const buttons = input.choices.map((label, code) => {
+    const segment = box.appendChild(document.createElement("label"));
+    segment.innerHTML = `<input type="radio" name="wi-${input.name}"><span></span>`;
+    segment.lastChild.textContent = segment.title = label;
+    segment.firstChild.onchange = () => view.move(i, code);
+    return segment.firstChild;
+  });
+  part.choose = (code) => (buttons[code].checked = true);
 }
 
 const sliderValue = ({ input, range }) => valueAt(input, stepOf(input, parseFloat(range.value)));
@@ -101,6 +130,7 @@ export function writeRow(view, part, anyhow = false) {
     field.dataset.of = value;
     tell(part, "");
   }
+  part.choose?.(value);
   range.value = value;
   range.setAttribute("aria-valuetext", withUnit(input, value));
   const share = (each) => ((each - input.low) / (input.high - input.low)) * 100;
@@ -119,7 +149,9 @@ export function drawCurve(view, part, width, domain) {
   const { svg, input, i } = part;
   const { answer, model } = view;
   const curve = answer.curves[i];
-  const x = scaleOf(0, curve.value.length - 1, GUTTER + THUMB, width - THUMB);
+  if (!curve) return;
+  const half = input.choices ? (width - GUTTER) / input.choices.length / 2 : THUMB; // of a segment, or of the thumb
+  const x = scaleOf(0, curve.value.length - 1, GUTTER + half, width - half);
   const y = scaleOf(domain[0], domain[1], HEIGHT - 10, 4);
   const at = (value) => x((value - input.low) / input.step);
   svg.replaceChildren();
@@ -131,14 +163,25 @@ export function drawCurve(view, part, width, domain) {
   if (curve.band) {
     const { steps, low, high } = curve.band;
     const edge = (ends) => steps.map((step, k) => [x(step), y(answer.before + ends[k])]);
-    add(svg, "path", { class: "wi-fill", d: `${pathOf([...edge(high), ...edge(low).reverse()])}Z` });
+    if (input.choices)
+      edge(high).forEach(([cx, top], k) =>
+        add(svg, "rect", { class: "wi-fill", x: cx - 5, width: 10, y: top, height: Math.max(1, edge(low)[k][1] - top) }),
+      );
+    else add(svg, "path", { class: "wi-fill", d: `${pathOf([...edge(high), ...edge(low).reverse()])}Z` });
   }
   const points = curve.value.map((value, step) => [x(step), y(value)]);
-  for (const [from, to] of runsOf(curve.support, "[fv]"))
+  if (input.choices)
+    points.forEach(([cx, cy], k) => {
+      const dot = add(svg, "circle", { class: "wi-model", cx, cy, r: 4 });
+      dot.classList.toggle("wi-far", curve.support[k] !== "n");
+      add(dot, "title", {}, `${input.choices[k]}: ${write(curve.value[k])} ${model.unit}`);
+    });
+  for (const [from, to] of input.choices ? [] : runsOf(curve.support, "[fv]"))
     add(svg, "path", { class: "wi-model wi-far", d: pathOf(points.slice(from, to + 1)) });
-  for (const [from, to] of runsOf(curve.support, "n"))
+  for (const [from, to] of input.choices ? [] : runsOf(curve.support, "n"))
     add(svg, "path", { class: "wi-model", d: pathOf(points.slice(Math.max(0, from), to + 1)) });
-  const rug = model.X.map((row) => `M${at(row[i]).toFixed(1)},${HEIGHT - 6}v6`).join("");
+  const strip = (nth) => (input.choices ? (((nth * GOLDEN) % 1) - 0.5) * half : 0);
+  const rug = model.X.map((row, nth) => `M${(at(row[i]) + strip(nth)).toFixed(1)},${HEIGHT - 6}v6`).join("");
   add(svg, "path", { class: "wi-rug", d: rug });
   const line = add(svg, "line", { class: "wi-here", y1: 2, y2: HEIGHT });
   const start = add(svg, "circle", { class: "wi-hollow-dot", r: 4.5 });
@@ -147,13 +190,15 @@ export function drawCurve(view, part, width, domain) {
 }
 
 function described(view, input, curve) {
+  const each = input.choices?.map((label, code) => `${label} ${write(curve.value[code])}`);
+  if (each) return `${input.label}: ${each.join(", ")} ${view.model.unit}`;
   const ends = `${input.label} from ${withUnit(input, input.low)} to ${withUnit(input, input.high)}`;
   return `${ends}: from ${write(curve.value[0])} to ${write(curve.value.at(-1))} ${view.model.unit}`;
 }
 
 // Where the input stands on its curve, which is known while it is held.
 export function markCurve(view, part, known, isStale) {
-  if (!part.marks) return;
+  if (!part.marks || !view.answer.curves[part.i]) return;
   const { at, y, line, start, dot } = part.marks;
   const { input, i } = part;
   const [here, there] = [view.values[i], view.start.values[i]];

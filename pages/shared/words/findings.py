@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from data.definition import Notes
 from data.schema import COLUMNS, FEATURES, PERIOD, ROW, ROWS, TARGET, TILES, Column, row_name
-from data.statistics import variance_inflation
+from data.statistics import NUMBERS, variance_inflation
 from model.fitting.errors import ModelError
 from model.fitting.scores import Estimate
 from model.fitting.train import Model
@@ -57,26 +57,31 @@ def list_doubts(notes: Notes | None, rows: "pd.DataFrame") -> dict[int, list[str
 def spread_in_words(column: Column, value: float, n_rows: int, n: int) -> str:
     """Say how many rows share the commonest value of a column."""
     if n == 1:
-        return f"One {ROW}: {column.text(value)} {column.unit}."
+        return f"One {ROW}: {column.text(value)} {column.unit}".rstrip() + "."
+    if column.choices:
+        return f"{n_rows:,} of {n:,} {ROWS} have “{column.text(value)}”, the commonest {column.label.lower()}."
     if n_rows == 1:
         return f"No two of the {n:,} {ROWS} have the same {column.label.lower()}."
-    return f"{n_rows:,} of {n:,} {ROWS} share a {column.label.lower()} of exactly {column.text(value)} {column.unit}."
+    figure = f"{column.text(value)} {column.unit}".rstrip()
+    return f"{n_rows:,} of {n:,} {ROWS} share a {column.label.lower()} of exactly {figure}."
 
 
 def strongest_correlation(pearson: FloatArray, spearman: FloatArray, n_rows: int) -> str:
     """Say which input is most closely related to the target."""
-    target = len(COLUMNS) - 1
+    target = len(NUMBERS) - 1
+    if not target:
+        return "Every input is a category, and has no correlation."
     if np.isnan(pearson[target, :-1]).all():
         return "These rows vary too little for a correlation."
     strongest = int(np.nanargmax(np.abs(pearson[target, :-1])))
     if abs(pearson[target, strongest]) < 2 / np.sqrt(n_rows):
         return (
-            f"No input is clearly related to {COLUMNS[target].label.lower()}: the largest correlation, of "
-            f"{COLUMNS[strongest].label.lower()}, is {pearson[target, strongest]:.2f}, and below "
+            f"No input is clearly related to {TARGET.label.lower()}: the largest correlation, of "
+            f"{NUMBERS[strongest].label.lower()}, is {pearson[target, strongest]:.2f}, and below "
             f"{2 / np.sqrt(n_rows):.2f} it can be chance on {n_rows:,} {ROWS}."
         )
     sentence = (
-        f"{COLUMNS[target].label} is most closely related to {COLUMNS[strongest].label.lower()}: "
+        f"{TARGET.label} is most closely related to {NUMBERS[strongest].label.lower()}: "
         f"Pearson {pearson[target, strongest]:.2f}, Spearman {spearman[target, strongest]:.2f}."
     )
     return sentence + " Correlation is not causation."
@@ -164,7 +169,9 @@ def importance_note(model: Model) -> str:
 def shared_importance(pearson: FloatArray) -> str:
     """Say which inputs are so closely related that they share their importance; empty if none are."""
     inflation = variance_inflation(pearson[:-1, :-1])
-    shared = [column.label.lower() for column, vif in zip(FEATURES, inflation, strict=True) if vif >= _HIGH_INFLATION]
+    shared = [
+        column.label.lower() for column, vif in zip(NUMBERS[:-1], inflation, strict=True) if vif >= _HIGH_INFLATION
+    ]
     if not shared:
         return ""
     if len(shared) == 1:
@@ -215,11 +222,17 @@ def rows_in_words(n: int) -> str:
 
 def column_meanings() -> str:
     """Say what was measured, column by column."""
-    return "  \n".join(f"**{column.label}**: {column.help}" for column in COLUMNS)
+    return "  \n".join(f"**{column.label}**: {column.help}" for column in COLUMNS if column.help)
 
 
 def curves_note(column: Column) -> str:
-    """Say what the three curves are."""
+    """Say what the three curves are, or the marks of a category."""
+    if column.choices:
+        return (
+            f"The mean {TARGET.label.lower()} of the {ROWS} with each choice, and where the true mean may lie (95 %), "
+            f"not where {ROWS} lie. The model’s mark is its answer on average over them with that one input set to "
+            "each choice. Neither shows cause and effect."
+        )
     return (
         f"The straight line relates {column.label.lower()} alone to the {TARGET.label.lower()} of these {ROWS}. "
         f"The grey band is where the line itself may lie (95 % at each value), not where {ROWS} lie. "

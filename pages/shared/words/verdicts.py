@@ -138,7 +138,7 @@ def _held_in_words(interval: Interval) -> str:
         return "not measured"
     low, high = interval.held_by_chance
     return (
-        f"{interval.nested_held:.0f} of {interval.n_rows:,} ({interval.held_expected:.0f} expected, "
+        f"{interval.nested_held:,.0f} of {interval.n_rows:,} ({interval.held_expected:,.0f} expected, "
         f"{low:,} to {high:,} by chance)"
     )
 

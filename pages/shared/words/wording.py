@@ -118,8 +118,8 @@ def interval_in_words(answer: Prediction) -> str:
         return f"{width} How many it holds that set neither fit nor width was not measured."
     low, high = interval.held_by_chance
     return (
-        f"{width} Counted on {ROWS} that set neither fit nor width: {interval.nested_held:.0f} of "
-        f"{interval.n_rows:,} ({interval.held_expected:.0f} expected; chance alone gives {low:,} to {high:,})."
+        f"{width} Counted on {ROWS} that set neither fit nor width: {interval.nested_held:,.0f} of "
+        f"{interval.n_rows:,} ({interval.held_expected:,.0f} expected; chance alone gives {low:,} to {high:,})."
     )
 
 
