@@ -4,8 +4,7 @@ import streamlit as st
 
 from data.errors import DataError
 from data.schema import QUESTION
-from model.answering.change import predict_change
-from model.answering.prediction import predict
+from model.answering.change import predict_with_change
 from pages.shared import controls, metrics, resources
 from pages.shared.panels import goal_form, links, tray
 from pages.shared.panels.frame import draw_frame
@@ -30,14 +29,15 @@ def draw_answer() -> None:
     inputs, messages, level = controls.read_inputs(), st.container(), controls.read_level(model)
     start = controls.find_start(model, inputs.start)
     try:
-        answer = predict(
+        answer, change = predict_with_change(
             model,
+            start.scenario,
             inputs.scenario,
             level,
+            start.observed,
             with_reasons=controls.is_average_open(),
             curves_of=list_open_inputs(model),
         )
-        change = predict_change(model, start.scenario, inputs.scenario, level, start.observed)
     except DataError as error:
         messages.error(str(error))
         return

@@ -145,11 +145,18 @@ class Visit:
         return json.loads(json.loads(self._widget("bidi_component", WHAT_IF)[0].json))  # a text of JSON, sent as JSON
 
     async def move(self, values):
-        """Move sliders of the What-if page; return the answer, as its component is told it."""
+        """Move sliders of the What-if page; return the answer, as its component is told it.
+
+        Parameters
+        ----------
+        values : dict or list
+            Names -> numbers, of the shipped table; or the number of each input.
+        """
         component, fragment = self._widget("bidi_component", WHAT_IF)
         told = self.what_if
-        inputs = dict(zip(INPUT_KEYS, told["values"], strict=True)) | values
-        sent = {"epoch": told["epoch"], "seq": told["seq"] + 1, "values": list(inputs.values())}
+        if isinstance(values, dict):
+            values = list((dict(zip(INPUT_KEYS, told["values"], strict=True)) | values).values())
+        sent = {"epoch": told["epoch"], "seq": told["seq"] + 1, "values": values}
         scenario = sent | {"start": told["start"]["code"], "level": told["level"], "has": told["id"]}
         await self.run(fragment, **{component.id: ("json_value", json.dumps({"scenario": scenario}))})
         told = self.what_if

@@ -9,8 +9,16 @@ from numpy.typing import NDArray
 
 from data.errors import DataError, Problem
 from data.schema import FEATURE_NAMES, FEATURES, ROW, ROWS, TARGET, row_name
-from model.answering.explain import Reasons, reason_rows, share_difference
-from model.answering.prediction import ALL_INPUTS, Scenario, curve_rows, predict_many
+from model.answering.explain import Question, Reasons, reason_rows, share_difference
+from model.answering.prediction import (
+    ALL_INPUTS,
+    Prediction,
+    Scenario,
+    ask,
+    compose_prediction,
+    curve_rows,
+    predict_many,
+)
 from model.fitting.algorithms import OTHERS
 from model.fitting.train import Model
 
@@ -110,9 +118,46 @@ def predict_change(
     `model.fitting.refits`. If the interval does not hold the model's own change, it is stretched to hold it.
     """
     start, scenario = Scenario(start_values), Scenario(values)
+    question = _ask_change(start, scenario)
+    return _compose_change(model, start, scenario, question, predict_many(model, question.rows), level, observed)
+
+
+def predict_with_change(
+    model: Model,
+    start_values: Mapping[str, object],
+    values: Mapping[str, object],
+    level: float = 0.9,
+    observed: float | None = None,
+    *,
+    with_reasons: bool = False,
+    curves_of: Collection[int] = ALL_INPUTS,
+) -> tuple[Prediction, Change]:
+    """Do what `model.answering.prediction.predict` and `predict_change` do, in one batched call of the model."""
+    start, scenario = Scenario(start_values), Scenario(values)
+    asked = ask(model, scenario, with_reasons=with_reasons, curves_of=curves_of)
+    question = _ask_change(start, scenario)
+    predictions = predict_many(model, np.concatenate([*asked.blocks, question.rows]))
+    of_answer, of_change = np.split(predictions, [len(predictions) - len(question.rows)])
+    change = _compose_change(model, start, scenario, question, of_change, level, observed)
+    return compose_prediction(model, asked, of_answer, level), change
+
+
+def _ask_change(start: Scenario, scenario: Scenario) -> Question:
     before, after = (np.array([inputs[name] for name in FEATURE_NAMES]) for inputs in (start, scenario))
-    question = reason_rows(after, before[None])
-    predictions = predict_many(model, question.rows)  # with none of the inputs moved first, and all of them last
+    return reason_rows(after, before[None])
+
+
+def _compose_change(
+    model: Model,
+    start: Scenario,
+    scenario: Scenario,
+    question: Question,
+    predictions: FloatArray,
+    level: float,
+    observed: float | None,
+) -> Change:
+    """Compose the change from the predictions of its question, in which none of the inputs is moved first, all last."""
+    before, after = (np.array([inputs[name] for name in FEATURE_NAMES]) for inputs in (start, scenario))
     start_prediction, prediction = float(predictions[0]), float(predictions[-1])
     value = prediction - start_prediction
     low = high = below = above = None

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from data.schema import FEATURES
 from model.fitting.encoding import locate, subtract
 from model.fitting.train import N_BACKGROUND, Model
 
@@ -40,6 +41,40 @@ def nearest_rows(model: Model, X: FloatArray, k: int = 1) -> tuple[NDArray[np.in
         )
         distance_blocks.append(np.take_along_axis(distances, index_blocks[-1], axis=1))
     return np.concatenate(index_blocks), np.concatenate(distance_blocks)
+
+
+def curve_distances(model: Model, x: FloatArray, feature: int, grid: FloatArray) -> FloatArray:
+    """Distances to the nearest row, as from `nearest_rows`, of a scenario with one input set to each of some values.
+
+    All these scenarios share their distances in the other inputs, so a curve costs little more than one of them.
+
+    Parameters
+    ----------
+    x
+        The scenario, of shape (n_features,), in stored units.
+    feature
+        Index of the input to set.
+    grid
+        Its values, of shape (n_steps,).
+
+    Returns
+    -------
+    ndarray of shape (n_steps,)
+        [standard deviations of the inputs]
+    """
+    squares = subtract(model.X, x, model.scale) ** 2
+    others = squares[:, :feature].sum(axis=1) + squares[:, feature + 1 :].sum(axis=1)
+    values = model.X[:, feature]
+    if FEATURES[feature].choices:
+        nearest = np.full(len(grid), np.inf)  # among the rows with each choice
+        np.minimum.at(nearest, values.astype(np.intp), others)
+        return np.sqrt(np.minimum(nearest, others.min() + 1))
+    if len(values) <= N_BACKGROUND:
+        return np.sqrt((others + ((grid[:, None] - values) / model.scale[feature]) ** 2).min(axis=1))
+    # (v - r)² is v² - 2 v r + r²: of many rows, one product of matrices.
+    v, r = ((each - x[feature]) / model.scale[feature] for each in (grid, values))
+    squared = (np.column_stack([-2 * v, np.ones_like(v)]) @ np.vstack([r, others + r**2])).min(axis=1) + v**2
+    return np.sqrt(np.maximum(squared, 0))
 
 
 def classify_support(model: Model, X: FloatArray, distances: ArrayLike) -> NDArray[np.str_]:

@@ -5,17 +5,17 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import DataError, Problem
 from data.schema import FEATURE_NAMES, FEATURES, ROW, TARGET, row_name
-from model.answering.explain import Reasons, reason_rows, share_difference
-from model.answering.neighbours import classify_support, nearest_rows
+from model.answering.explain import Question, Reasons, reason_rows, share_difference
+from model.answering.neighbours import classify_support, curve_distances, nearest_rows
 from model.fitting.encoding import ENCODED, encode
-from model.fitting.forest import ForestTables, is_forest
+from model.fitting.forest import ForestTables, is_forest, walk_trees
 from model.fitting.interval import Interval
 from model.fitting.train import Model
 
@@ -157,12 +157,40 @@ def predict(
     ValueError
         If there are too few rows for ``level``.
     """
-    scenario = Scenario(values)
+    asked = ask(model, Scenario(values), with_reasons=with_reasons, curves_of=curves_of)
+    with _PREDICT_LOCK:
+        predictions = predict_rows(model, asked.rows)
+    return compose_prediction(model, asked, predictions, level)
+
+
+class Asked(NamedTuple):
+    """What must be predicted to answer a scenario: the scenario itself, its curves, and what its reasons need."""
+
+    scenario: Scenario
+    blocks: list[FloatArray]  # of shape (n, n_features) each
+    curves_of: Collection[int]
+    question: Question | None
+
+    @property
+    def rows(self) -> FloatArray:
+        """All of it as one array of shape (n_rows, n_features)."""
+        return np.concatenate(self.blocks)
+
+
+def ask(
+    model: Model, scenario: Scenario, *, with_reasons: bool = False, curves_of: Collection[int] = ALL_INPUTS
+) -> Asked:
+    """List what must be predicted: the arguments are those of `predict`."""
     x = np.array([scenario[name] for name in FEATURE_NAMES])
     question = reason_rows(x, model.background) if with_reasons else None
     blocks: list[FloatArray] = [x[None], *curve_rows(x, curves_of), question.rows if question else x[None][:0]]
-    with _PREDICT_LOCK:
-        predictions = predict_rows(model, np.concatenate(blocks))
+    return Asked(scenario, blocks, curves_of, question)
+
+
+def compose_prediction(model: Model, asked: Asked, predictions: FloatArray, level: float) -> Prediction:
+    """Compose the answer from the predictions of `Asked.rows`, of shape (n_rows,) [unit of the target]."""
+    scenario, blocks, curves_of, question = asked
+    x = blocks[0][0]
     point, *curves, of_question = np.split(predictions, np.cumsum([len(block) for block in blocks])[:-1])
     value, width = float(point[0]), model.half_width(level)
     indices, distances = nearest_rows(model, x[None], N_NEAREST)
@@ -201,8 +229,8 @@ def curve_support(model: Model, x: FloatArray, curves_of: Collection[int] = ALL_
         Column name -> result of `classify_support` at each of its steps, shape (n_steps,).
     """
     blocks = list(curve_rows(x, curves_of))
-    X = np.concatenate(blocks)
-    support = classify_support(model, X, nearest_rows(model, X)[1][:, 0])
+    distances = [curve_distances(model, x, i, rows[:, i]) for i, rows in zip(curves_of, blocks, strict=True)]
+    support = classify_support(model, np.concatenate(blocks), np.concatenate(distances))
     parts = np.split(support, np.cumsum([len(block) for block in blocks])[:-1])
     return dict(zip((FEATURE_NAMES[i] for i in curves_of), parts, strict=True))
 
@@ -272,6 +300,7 @@ def _fastest_of(regressor: Any) -> Callable[[FloatArray], FloatArray]:
     if is_forest(regressor):
         with contextlib.suppress(ValueError):
             return ForestTables(regressor, ENCODED).predict
+        return lambda X: walk_trees(regressor, encode(X))
     if isinstance(regressor, HistGradientBoostingRegressor):
         return _single_threaded_predict(regressor)
     return lambda X: regressor.predict(encode(X))

@@ -47,11 +47,16 @@ def predict_once(fitted: Any, X: NDArray[np.float64]) -> NDArray[np.float64]:
     """
     if not hasattr(fitted, "steps") or not is_forest(fitted[-1]):
         return fitted.predict(X)
-    X = fitted[:-1].transform(X).astype(np.float32)
+    return walk_trees(fitted[-1], fitted[:-1].transform(X))
+
+
+def walk_trees(forest: Any, X: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Predict rows, encoded, of shape (n_rows, n_columns), without the forest's wrappers around each tree."""
+    X = X.astype(np.float32)
     total = np.zeros(len(X))
-    for estimator in fitted[-1].estimators_:
+    for estimator in forest.estimators_:
         total += estimator.tree_.predict(X)[:, 0]
-    return total / len(fitted[-1].estimators_)
+    return total / len(forest.estimators_)
 
 
 class ForestTables:

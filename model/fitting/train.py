@@ -156,7 +156,7 @@ class Model:
         h = x' (X'X)^-1 x with a leading 1: Weisberg (1985), section 5.1.
         """
         Z = self._design(X)
-        return np.einsum("ij,jk,ik->i", Z, self._precision, Z)
+        return (Z @ self._precision * Z).sum(axis=1)
 
     @cached_property
     def most_leverage(self) -> float:
