@@ -191,6 +191,24 @@ def test_a_table_of_ten_inputs_shows_six_and_folds_the_rest(window, tmp_path):
         page.close()
 
 
+@pytest.mark.soak
+@pytest.mark.browser
+@pytest.mark.parametrize("n_inputs", [1, 2, 5, 8, 12, 20])
+def test_the_pages_of_a_table_of_any_width(n_inputs, window, tmp_path):
+    table = drafted.draft_numbers(tmp_path, n_inputs)
+    assert command(table, "train", "--n_estimators", "20").returncode == 0
+    with running_server(log=tmp_path / "log", PETROL_TABLE=str(table), PETROL_STORE_URL="") as url:
+        page = window.new_page()
+        visit_pages(page, url, "rows")
+        page.goto(url)
+        expect(page.get_by_role("slider").first).to_be_visible()
+        before = page.get_by_test_id("live-change").inner_text()
+        page.get_by_role("slider").first.press("End")
+        expect(page.get_by_test_id("live-change")).not_to_have_text(before)
+        retrain_and_promote(page, url)
+        page.close()
+
+
 @pytest.mark.slow
 def test_a_store_refuses_another_table_with_the_cure(orchards, tmp_path):
     url = f"sqlite:///{tmp_path}/store.db"

@@ -198,6 +198,7 @@ def _answer(model: Model, answer: Prediction, moved: Change, link: str) -> dict[
         now |= {"low": moved.low, "high": moved.high, "isStretched": moved.is_stretched}
         now["counts"] = refits_either_side(moved.below, moved.above)
     data = {
+        "whySampled": wording.how_reasons_were_found(moved.reasons) if moved.reasons.sampling_error else "",
         "now": now,
         "before": moved.start_prediction,
         "width": width,

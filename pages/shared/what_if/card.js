@@ -25,7 +25,7 @@ export function buildCard(onOpen) {
       <p class="wi-real"></p>
       <p class="wi-near" data-testid="live-support"></p>
       <div class="wi-others"><h2></h2><svg role="img"></svg><p></p></div>
-      <div class="wi-why"><h2></h2><ul></ul></div>
+      <div class="wi-why"><h2></h2><ul></ul><p></p></div>
       <p class="wi-note"></p>
       <details class="wi-average"><summary>Against the average, and what is closest</summary>
         <h2></h2><ul></ul><p></p><div><table></table></div></details>
@@ -169,6 +169,7 @@ export function writeRest(view) {
     return [`${input.label} ${from} \u2192 ${to}`, answer.contributions[i]];
   });
   drawBars(card.querySelector(".wi-why ul"), bars);
+  card.querySelector(".wi-why p").textContent = answer.whySampled;
 }
 
 function drawBars(list, bars) {
