@@ -16,10 +16,10 @@ from data.inputs import load_inputs
 from data.load import fingerprint, load_rows
 from data.schema import COLUMNS, FEATURE_NAMES, FEATURES, ROW, TARGET
 from model.answering import scenarios
-from model.answering.change import bands, predict_change
+from model.answering.change import bands, predict_change, predict_with_change
 from model.answering.goal import find_smallest_change
-from model.answering.neighbours import nearest_rows
-from model.answering.prediction import ALL_INPUTS, Scenario, curve_support, predict, predict_rows
+from model.answering.neighbours import classify_support, nearest_rows
+from model.answering.prediction import ALL_INPUTS, Scenario, curve_rows, curve_support, predict, predict_rows
 from model.answering.scoring import score_file
 from model.fitting import refits
 from model.fitting.encoding import CATEGORIES, encode, make_encoder
@@ -62,7 +62,11 @@ def require_answers(model: Model) -> None:
     for scenario in (DEFAULTS, far):
         answer = predict(model, scenario, 0.9, with_reasons=True)
         assert np.isclose(answer.reasons.base + sum(answer.reasons.contributions.values()), answer.value)
-        supports = curve_support(model, np.array(list(scenario.values())))
+        x = np.array(list(scenario.values()))
+        supports = curve_support(model, x)
+        points = np.concatenate(list(curve_rows(x, ALL_INPUTS)))
+        expected = classify_support(model, points, nearest_rows(model, points)[1][:, 0])
+        assert (np.concatenate([*supports.values()]) == expected).all()
         for column in FEATURES:
             assert len(supports[column.name]) == len(answer.curves[column.name]) == column.n_steps
             step = round((scenario[column.name] - column.low) / column.step)
@@ -70,6 +74,9 @@ def require_answers(model: Model) -> None:
         part = predict(model, scenario, 0.9, curves_of=ALL_INPUTS[:1])
         assert (part.curves[FEATURE_NAMES[0]] == answer.curves[FEATURE_NAMES[0]]).all()
     change = predict_change(model, DEFAULTS, far)
+    answer, again = predict_with_change(model, DEFAULTS, far, with_reasons=True)
+    assert again == change
+    assert (answer.value, answer.reasons) == (change.prediction, predict(model, far, with_reasons=True).reasons)
     assert np.isclose(sum(change.reasons.contributions.values()), change.value)
     band = bands(model, DEFAULTS, far, 0.9, 9)
     assert all((band[column.name].low <= band[column.name].high).all() for column in FEATURES)

@@ -10,8 +10,8 @@ import pytest
 from data.load import fingerprint
 from data.schema import FEATURE_NAMES, FEATURES, ROW, TARGET
 from model.answering.change import predict_change
-from model.answering.neighbours import nearest_rows
-from model.answering.prediction import predict
+from model.answering.neighbours import curve_distances, nearest_rows
+from model.answering.prediction import curve_rows, predict
 from model.fitting import evaluate
 from model.fitting.evaluate import groups_of
 from model.fitting.importance import losses_of, predictions_and_losses
@@ -117,6 +117,13 @@ def test_the_nearest_rows_are_those_of_every_pair(large):
     answer = predict(large, dict(zip(FEATURE_NAMES, scenarios[0].tolist(), strict=True)))
     assert [near.name for near in answer.nearest] == large.rows[ROW].iloc[places[0]].tolist()
     assert [large.records[near.index][ROW] for near in answer.nearest] == [near.name for near in answer.nearest]
+
+
+def test_distances_along_a_curve_are_those_of_its_points(large):
+    grids = {i: np.array(column.grid) for i, column in enumerate(FEATURES)}
+    for x in (large.X[0], large.X.min(axis=0), np.array([column.high for column in FEATURES])):
+        for points, distances in zip(curve_rows(x, grids), curve_distances(large, x, grids), strict=True):
+            np.testing.assert_allclose(distances, nearest_rows(large, points)[1][:, 0], atol=1e-9)
 
 
 def test_a_row_is_the_same_dictionary_as_all_rows_at_once(large):

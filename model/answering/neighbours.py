@@ -1,5 +1,8 @@
 """The rows nearest to a scenario, and how unusual their distance is."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -10,6 +13,7 @@ from model.fitting.train import N_BACKGROUND, Model
 FloatArray = NDArray[np.float64]
 SUPPORT_LEVELS = ("near", "far", "very far")  # distance from every row
 _MAX_PAIRS = 1_000_000  # distances computed at once
+_N_FIRST = 30  # rows that limit which others can be nearest
 
 
 def nearest_rows(model: Model, X: FloatArray, k: int = 1) -> tuple[NDArray[np.intp], FloatArray]:
@@ -43,38 +47,42 @@ def nearest_rows(model: Model, X: FloatArray, k: int = 1) -> tuple[NDArray[np.in
     return np.concatenate(index_blocks), np.concatenate(distance_blocks)
 
 
-def curve_distances(model: Model, x: FloatArray, feature: int, grid: FloatArray) -> FloatArray:
+def curve_distances(model: Model, x: FloatArray, grids: Mapping[int, FloatArray]) -> list[FloatArray]:
     """Distances to the nearest row, as from `nearest_rows`, of a scenario with one input set to each of some values.
 
-    All these scenarios share their distances in the other inputs, so a curve costs little more than one of them.
+    All scenarios of a curve share their distances in the other inputs, so a curve costs little more than one of them.
 
     Parameters
     ----------
     x
         The scenario, of shape (n_features,), in stored units.
-    feature
-        Index of the input to set.
-    grid
-        Its values, of shape (n_steps,).
+    grids
+        Index of an input -> values to set it to, of shape (n_steps,).
 
     Returns
     -------
-    ndarray of shape (n_steps,)
-        [standard deviations of the inputs]
+    list of ndarray of shape (n_steps,)
+        A curve for each of ``grids`` [standard deviations of the inputs].
     """
     squares = subtract(model.X, x, model.scale) ** 2
-    others = squares[:, :feature].sum(axis=1) + squares[:, feature + 1 :].sum(axis=1)
-    values = model.X[:, feature]
+    return [_distances_along(model, squares, feature, grid) for feature, grid in grids.items()]
+
+
+def _distances_along(model: Model, squares: FloatArray, feature: int, grid: FloatArray) -> FloatArray:
+    others, values = squares[:, :feature].sum(axis=1) + squares[:, feature + 1 :].sum(axis=1), model.X[:, feature]
     if FEATURES[feature].choices:
         nearest = np.full(len(grid), np.inf)  # among the rows with each choice
         np.minimum.at(nearest, values.astype(np.intp), others)
         return np.sqrt(np.minimum(nearest, others.min() + 1))
+
+    def nearest_of(rows: Any) -> FloatArray:
+        return (others[rows] + ((grid[:, None] - values[rows]) / model.scale[feature]) ** 2).min(axis=1)
+
     if len(values) <= N_BACKGROUND:
-        return np.sqrt((others + ((grid[:, None] - values) / model.scale[feature]) ** 2).min(axis=1))
-    # (v - r)² is v² - 2 v r + r²: of many rows, one product of matrices.
-    v, r = ((each - x[feature]) / model.scale[feature] for each in (grid, values))
-    squared = (np.column_stack([-2 * v, np.ones_like(v)]) @ np.vstack([r, others + r**2])).min(axis=1) + v**2
-    return np.sqrt(np.maximum(squared, 0))
+        return np.sqrt(nearest_of(slice(None)))
+    # Of many rows only those can be nearest that are nearer in the other inputs alone than some few are in all.
+    reach = nearest_of(np.argpartition(others, _N_FIRST)[:_N_FIRST]).max()
+    return np.sqrt(nearest_of(others <= reach))
 
 
 def classify_support(model: Model, X: FloatArray, distances: ArrayLike) -> NDArray[np.str_]:

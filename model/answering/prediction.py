@@ -21,6 +21,7 @@ from model.fitting.train import Model
 
 FloatArray = NDArray[np.float64]
 N_NEAREST = 3
+_MAX_SCANNED = 500_000  # figures of rows that a move may look at; of more, each point of a curve is searched for
 ALL_INPUTS = range(len(FEATURES))
 _ROWS_PER_BLOCK = 8_000  # a dozen milliseconds of the shipped forest
 _PREDICT_LOCK = Lock()  # threads that predict at once would compete for the interpreter and all be slower
@@ -229,8 +230,12 @@ def curve_support(model: Model, x: FloatArray, curves_of: Collection[int] = ALL_
         Column name -> result of `classify_support` at each of its steps, shape (n_steps,).
     """
     blocks = list(curve_rows(x, curves_of))
-    distances = [curve_distances(model, x, i, rows[:, i]) for i, rows in zip(curves_of, blocks, strict=True)]
-    support = classify_support(model, np.concatenate(blocks), np.concatenate(distances))
+    X = np.concatenate(blocks)
+    if model.X.size <= _MAX_SCANNED:
+        distances = np.concatenate(curve_distances(model, x, {i: _slider_grids()[i] for i in curves_of}))
+    else:
+        distances = nearest_rows(model, X)[1][:, 0]
+    support = classify_support(model, X, distances)
     parts = np.split(support, np.cumsum([len(block) for block in blocks])[:-1])
     return dict(zip((FEATURE_NAMES[i] for i in curves_of), parts, strict=True))
 
