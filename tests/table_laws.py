@@ -15,7 +15,7 @@ from data.edit import from_shown, to_shown, write_rows
 from data.inputs import load_inputs
 from data.load import fingerprint, load_rows
 from data.schema import COLUMNS, FEATURE_NAMES, FEATURES, ROW, TARGET
-from model.answering import scenarios
+from model.answering import change, scenarios
 from model.answering.change import bands, predict_change, predict_with_change
 from model.answering.goal import find_smallest_change
 from model.answering.neighbours import classify_support, nearest_rows
@@ -31,7 +31,8 @@ from pages.shared.pictures import charts, text_tables
 from pages.shared.pictures.drawing import Points
 from web.openapi import describe_api
 
-refits.N_REFITS = 2  # of each kind: what they say does not matter here
+refits.N_REFITS = 2  # of each kind, and two others to compare with: what they say does not matter here
+refits.OTHERS = change.OTHERS = ("least_squares", "ridge")
 DEFAULTS = Scenario({column.name: column.default for column in FEATURES})
 
 
@@ -73,11 +74,11 @@ def require_answers(model: Model) -> None:
             assert np.isclose(answer.curves[column.name][step], answer.value)
         part = predict(model, scenario, 0.9, curves_of=ALL_INPUTS[:1])
         assert (part.curves[FEATURE_NAMES[0]] == answer.curves[FEATURE_NAMES[0]]).all()
-    change = predict_change(model, DEFAULTS, far)
+    moved = predict_change(model, DEFAULTS, far)
     answer, again = predict_with_change(model, DEFAULTS, far, with_reasons=True)
-    assert again == change
-    assert (answer.value, answer.reasons) == (change.prediction, predict(model, far, with_reasons=True).reasons)
-    assert np.isclose(sum(change.reasons.contributions.values()), change.value)
+    assert again == moved
+    assert (answer.value, answer.reasons) == (moved.prediction, predict(model, far, with_reasons=True).reasons)
+    assert np.isclose(sum(moved.reasons.contributions.values()), moved.value)
     band = bands(model, DEFAULTS, far, 0.9, 9)
     assert all((band[column.name].low <= band[column.name].high).all() for column in FEATURES)
 
