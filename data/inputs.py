@@ -2,15 +2,15 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from data.choices import read_values
-from data.errors import DataError
-from data.schema import FEATURE_NAMES, FEATURES
+from data.errors import DataError, FileProblems
+from data.schema import FEATURE_NAMES, FEATURES, TARGET
 from data.table import Source, Table, TableError, read_table
 from data.text import MAX_BYTES
 
@@ -31,11 +31,14 @@ class Inputs:
         used.
     reasons
         Why each row cannot be used; empty if it can.
+    y
+        The target, of shape (n_rows,); NaN where the file has none that can be read.
     """
 
     table: Table
     X: FloatArray
     reasons: list[str]
+    y: FloatArray
 
     @property
     def usable(self) -> NDArray[np.bool_]:
@@ -64,7 +67,9 @@ def load_inputs(
     DataError
         If the file as a whole cannot be used: it is not a table, lacks an input, or has no rows or too many.
     """
-    table = read_table(source, FEATURE_NAMES, columns=columns, sheet=sheet, max_bytes=max_bytes)
+    table = read_table(
+        source, FEATURE_NAMES, columns=columns, sheet=sheet, max_bytes=max_bytes, optional=(TARGET.name,)
+    )
     if table.problems.is_of_header:
         raise TableError(table)
     if unread := [title for title in table.ignored if title not in table.cells.columns]:
@@ -75,7 +80,19 @@ def load_inputs(
     reasons = dict.fromkeys(table.cells.index, "")
     for row, column, sentence in table.problems:
         reasons[row] = " ".join(filter(None, (reasons[row], f"{column}: {sentence}" if column else sentence)))
-    return Inputs(table, np.column_stack(X), list(reasons.values()))
+    return Inputs(table, np.column_stack(X), list(reasons.values()), _read_target(table))
+
+
+def _read_target(table: Table) -> FloatArray:
+    """Read the target where the file has it; a cell that cannot be read does not count, and costs the row nothing."""
+    if TARGET.name not in table.positions:
+        return np.full(len(table.cells), np.nan)
+    apart = replace(table, problems=FileProblems(), remarks=[])
+    y = read_values(apart, TARGET).reindex(table.cells.index).to_numpy(float)
+    is_given = table.column(TARGET.name).reindex(table.cells.index).fillna("").ne("").to_numpy()
+    if n_unread := int((is_given & np.isnan(y)).sum()):
+        table.remarks.append(f"{TARGET.name}: {n_unread:,} cells cannot be read as the target, and do not count.")
+    return y
 
 
 def load_json(content: bytes) -> Any:

@@ -2,7 +2,7 @@
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import IO, TYPE_CHECKING, Any
 
 from data.errors import DataError, FileProblems
@@ -27,7 +27,7 @@ def is_parquet(raw: bytes) -> bool:
 
 
 def read_columns(
-    raw: bytes, wanted: Iterable[str], problems: FileProblems, *, needs_all: bool
+    raw: bytes, wanted: Iterable[str], problems: FileProblems, *, needs_all: bool, optional: Collection[str] = ()
 ) -> "tuple[list[str], pd.DataFrame]":
     """Read the wanted columns as text, in a separate process.
 
@@ -39,6 +39,8 @@ def read_columns(
         A column that holds neither numbers nor text is added.
     needs_all
         Whether to read every column, because a person says which is which. All are also read if one is missing.
+    optional
+        Names of more columns to read where the file has them.
 
     Returns
     -------
@@ -54,7 +56,8 @@ def read_columns(
     import pandas as pd
     import pyarrow as pa
 
-    summary, content = read_isolated(__name__, [f"{needs_all:d}", *wanted], raw, "The Parquet file", _CURE)
+    arguments = [f"{needs_all:d}", *wanted, *(f"?{name}" for name in optional)]
+    summary, content = read_isolated(__name__, arguments, raw, "The Parquet file", _CURE)
     for sentence in summary["problems"]:
         problems.add(1, sentence)
     table = pa.ipc.open_stream(content).read_all()
@@ -84,7 +87,7 @@ def unpack(
     Parameters
     ----------
     wanted, needs_all
-        As for `read_columns`.
+        As for `read_columns`; a name that begins with ``?`` is of a column that may be missing.
     problems
         A column that holds neither numbers nor text is added.
 
@@ -113,7 +116,9 @@ def unpack(
         if metadata.num_row_groups * metadata.num_columns > _MAX_PARTS:
             raise DataError(["The Parquet file is in too many parts. Write it with fewer row groups and columns."])
         title_counts, wanted = Counter(file.schema_arrow.names), list(wanted)
-        needs_all = needs_all or not {*wanted} - {ROW} <= {*names}
+        needed = {name for name in wanted if not name.startswith("?")} - {ROW}
+        wanted = [name.removeprefix("?") for name in wanted]
+        needs_all = needs_all or not needed <= {*names}
         chosen_fields = [
             field
             for field, name in zip(file.schema_arrow, names, strict=True)
@@ -123,7 +128,7 @@ def unpack(
         problems += [
             f"column {field.name} holds {str(field.type)[:60]}, not numbers or text. Write it as numbers."
             for field, name in zip(file.schema_arrow, names, strict=True)
-            if name in wanted and field in chosen_fields and field.name not in readable_titles
+            if name in needed | {ROW} and field in chosen_fields and field.name not in readable_titles
         ]
         require_small(_unpacked_size(metadata, {*readable_titles}))
         text_titles = [field.name for field in chosen_fields if _is_text(field.type)]

@@ -122,6 +122,7 @@ def read_table(
     sheet: str = "",
     max_bytes: int = MAX_BYTES,
     limit: int | None = None,
+    optional: Collection[str] = (),
 ) -> Table:
     """Read a CSV, Excel or Parquet file as text, and find the columns of the schema in it.
 
@@ -139,6 +140,8 @@ def read_table(
         The largest file accepted [bytes].
     limit
         How many problems of a kind are kept; None for all.
+    optional
+        Names of more columns that are read where a Parquet file has them; of other files all are.
 
     Returns
     -------
@@ -159,7 +162,7 @@ def read_table(
         if len(sheets) > 1:
             remarks.append(f"Read is the sheet {sheet!r}, one of {len(sheets)}.")
     try:
-        table = _parse_table(raw, wanted, columns, problems, remarks, expected)
+        table = _parse_table(raw, wanted, columns, problems, remarks, expected, optional)
     except DataError as error:
         error.sheet, error.sheets = sheet, sheets
         raise
@@ -173,10 +176,12 @@ def _parse_table(
     problems: FileProblems,
     remarks: list[str],
     expected: str,
+    optional: Collection[str],
 ) -> Table:
     overflow: dict[int, str] = {}
     if is_parquet(raw):
-        header, cells = read_columns(raw, wanted, problems, needs_all=bool(columns) or not wanted)
+        needs_all = bool(columns) or not wanted
+        header, cells = read_columns(raw, wanted, problems, needs_all=needs_all, optional=optional)
         separator = ","
     else:
         text = decode(raw, remarks)

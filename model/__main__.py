@@ -1,9 +1,8 @@
-"""Command line: ``python -m model train | predict | change | list | promote | export | card | store ...``."""
+"""Command line: ``python -m model train | predict | change | validate | list | promote | export | card | store``."""
 
 import argparse
 import csv
 import getpass
-import json
 import logging
 import os
 import sys
@@ -15,17 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data.errors import DataError
-from data.inputs import load_inputs
 from data.load import SHIPPED, load_rows
-from data.schema import A_ROW, COLUMNS, FEATURES, INPUT_PREFIX, PAST, ROW, ROWS, TARGET, row_name
+from data.schema import A_ROW, COLUMNS, FEATURES, INPUT_PREFIX, ROW, ROWS, TARGET
 from model import upkeep
-from model.answering.change import agreement_in_words, amount_in_words, find_row, predict_change, start_figures
-from model.answering.prediction import Prediction, predict
-from model.answering.scoring import score_file, write_csv
+from model.asking import require_file, run_change, run_predict, run_validate, show_progress
 from model.fitting import artifact
 from model.fitting.algorithms import ALGORITHMS, DEFAULT, OFFERED
 from model.fitting.errors import ModelError
-from model.fitting.interval import LEVELS, possible_levels
+from model.fitting.interval import LEVELS
 from model.fitting.recipe import Recipe, make_recipe
 from model.fitting.scores import Scores
 from model.fitting.train import Model, require_usable, train
@@ -81,8 +77,12 @@ def _build_parser() -> Any:
     train_command.add_argument(
         "--store", action="store_true", help="keep it as a version of the store, not as the shipped"
     )
-    predict_command = add_command("predict", _predict, "predict one scenario, or a file of them, with the active model")
-    change_command = add_command("change", _change, "say what changes from a start to a scenario, and how sure that is")
+    predict_command = add_command(
+        "predict", run_predict, "predict one scenario, or a file of them, with the active model"
+    )
+    change_command = add_command(
+        "change", run_change, "say what changes from a start to a scenario, and how sure that is"
+    )
     change_command.add_argument("--from", dest="start", metavar="NAME", help=f"of {A_ROW} (default: the typical one)")
     for command in (predict_command, change_command):
         for column in FEATURES:
@@ -96,7 +96,14 @@ def _build_parser() -> Any:
         )
         command.add_argument("--json", action="store_true", help="print JSON")
     predict_command.add_argument("--file", type=Path, metavar="FILE", help="score its rows, in place of one scenario")
-    for command in (train_command, predict_command):
+    validate_command = add_command(
+        "validate", run_validate, "say how well the active model does on a file with the target"
+    )
+    validate_command.add_argument("--file", type=Path, required=True, metavar="FILE", help="CSV, Excel or Parquet")
+    validate_command.add_argument("--beside", type=int, metavar="N", help="version to hold against it")
+    validate_command.add_argument("--json", action="store_true", help="print JSON")
+    validate_command.add_argument("--coverage", type=float, choices=LEVELS, default=0.9, help="level of the interval")
+    for command in (train_command, predict_command, validate_command):
         help_text = f"which column of the file is which, like {FEATURES[0].name}=Ptax, with commas between several"
         command.add_argument("--columns", type=_read_columns, default={}, metavar="NAME=TITLE", help=help_text)
         command.add_argument("--sheet", default="", metavar="NAME", help="of an Excel file (default: the first)")
@@ -138,12 +145,6 @@ def _read_columns(text: str) -> dict[str, str]:
     return titles
 
 
-def _require_file(options: argparse.Namespace, has_file: object, option: str) -> None:
-    """Refuse options that describe a file if there is none."""
-    if not has_file and (options.columns or options.sheet):
-        raise DataError([f"--columns and --sheet are about a file: give {option}, too."])
-
-
 def _algorithms_by_parameter() -> dict[str, list[str]]:
     """Parameter name -> the algorithms that take it."""
     algorithms: dict[str, list[str]] = {}
@@ -158,7 +159,7 @@ def _train(options: argparse.Namespace) -> int:
     parameters = {name: value for name in _algorithms_by_parameter() if (value := getattr(options, name)) is not None}
     seed = int(options.seed) if options.seed.isdecimal() else options.seed
     recipe = make_recipe(options.algorithm, parameters, seed)
-    _require_file(options, options.data != SHIPPED, "--data")
+    require_file(options, options.data != SHIPPED, "--data")
     rows = load_rows(options.data, columns=options.columns, sheet=options.sheet)
     for remark in rows.attrs["warnings"]:
         print(remark, file=sys.stderr)
@@ -215,14 +216,7 @@ def _format_scores(scores: Scores) -> str:
     )
 
 
-def _show_progress(task: str, unit: str, done: int, total: int) -> None:
-    n_filled = 30 * done // total
-    bar = "#" * n_filled + "." * (30 - n_filled)
-    end = "\n" if done == total else ""
-    print(f"\r{task} [{bar}] {done}/{total} {unit}", end=end, file=sys.stderr, flush=True)
-
-
-_show_fits = partial(_show_progress, "cross-validation", "fits")
+_show_fits = partial(show_progress, "cross-validation", "fits")
 
 
 def _list(_: argparse.Namespace) -> int:
@@ -268,109 +262,6 @@ def _export(options: argparse.Namespace) -> int:
 def _card(options: argparse.Namespace) -> int:
     print(write_card(*_load_version(options.number)))
     return 0
-
-
-def _active_model() -> Model:
-    try:
-        store = history.open_store()
-        model, notice, _ = history.load_active_model(store, lambda number: versions.load_version(store, number))
-    except StoreError as error:
-        model, notice = artifact.load(load_rows()), str(error) if error.may_hide_promotions else ""
-    if notice:
-        print(notice, file=sys.stderr)
-    return model
-
-
-def _model_for_level(options: argparse.Namespace) -> Model:
-    """Return the active model if its rows suffice for the requested level."""
-    model = _active_model()
-    if options.coverage not in possible_levels(len(model.distinct)):
-        raise ModelError(f"coverage: {options.coverage:g} needs more than {len(model.rows)} rows.")
-    return model
-
-
-def _read_inputs(options: argparse.Namespace) -> dict[str, Any]:
-    """Return the inputs set on the command line: column name -> text."""
-    texts = {column.name: getattr(options, f"{INPUT_PREFIX}{column.name}") for column in FEATURES}
-    return {name: text for name, text in texts.items() if text is not None}
-
-
-def _change(options: argparse.Namespace) -> int:
-    model, start_name, observed = _model_for_level(options), f"the typical {ROW}", None
-    start = {column.name: column.default for column in FEATURES}
-    if options.start:
-        row_index = find_row(model, options.start)
-        start_name = row_name(str(model.rows[ROW].iloc[row_index]))
-        start, observed = start_figures(model, row_index)
-    answer = predict_change(model, start, start | _read_inputs(options), options.coverage, observed)
-    if options.json:
-        print(json.dumps(answer.to_record() | {"version": model.version}))
-        return 0
-    amount, _, word = amount_in_words(answer.value).partition(" ")
-    is_changed = TARGET.round(answer.value)
-    text = f"{amount} {TARGET.unit} {word} than {start_name}" if is_changed else f"no change from {start_name}"
-    print(f"{text}: {TARGET.estimate(answer.start_prediction)} -> {TARGET.estimate(answer.prediction)}")
-    if answer.low is None or answer.high is None:
-        print("how sure that is: not known, this version has no refits; the app makes them when it runs")
-    else:
-        stretched = ", stretched to hold the change" if answer.is_stretched else ""
-        interval = f"{amount_in_words(answer.low)} to {amount_in_words(answer.high)}{stretched}"
-        print(f"{answer.level:.0%} interval: {interval}; {agreement_in_words(answer)}")
-        others = (f"{ALGORITHMS[name].label} {TARGET.estimate(value, '+')}" for name, value in answer.others.items())
-        print("others: " + ", ".join(others))
-    if observed is not None:
-        expected = TARGET.estimate(observed + answer.value)
-        print(f"{start_name} {PAST} {TARGET.estimate(observed)}; with this change about {expected}")
-    return 0
-
-
-def _predict(options: argparse.Namespace) -> int:
-    _require_file(options, options.file, "--file")
-    model = _model_for_level(options)
-    if options.file or options.out:
-        return _score(options, model)
-    scenario = {column.name: column.default for column in FEATURES} | _read_inputs(options)
-    answer = predict(model, scenario, options.coverage, with_reasons=options.json)
-    if options.json:
-        print(json.dumps(answer.to_record()))
-        return 0
-    nearest = answer.nearest[0]
-    observed = model.records[nearest.index][TARGET.name]
-    print(f"{TARGET.estimate(answer.value)} {TARGET.unit}".rstrip())
-    interval = f"{TARGET.estimate(answer.low)} to {TARGET.estimate(answer.high)}"
-    print(f"{answer.level:.0%} interval: {interval}{_measured_coverage(answer)}")
-    print(f"closest: {row_name(nearest.name)}, {nearest.distance:.1f} s.d. away, {PAST} {TARGET.estimate(observed)}")
-    if answer.support != "near":
-        print(f"caution: this scenario is {answer.support} from every real row")
-    return 0
-
-
-def _measured_coverage(answer: Prediction) -> str:
-    """Say how many rows the interval of an answer held when it was measured; empty if it was not."""
-    (interval,) = (measured for measured in answer.intervals if measured.level == answer.level)
-    if interval.held_by_chance is None:
-        return ""
-    low, high = interval.held_by_chance
-    return (
-        f" (held {interval.nested_held:,.0f} of {interval.n_rows:,} {ROWS} that set neither fit nor width; "
-        f"{interval.held_expected:,.0f} expected, chance alone gives {low:,} to {high:,})"
-    )
-
-
-def _score(options: argparse.Namespace, model: Model) -> int:
-    if not (options.file and options.out):
-        raise DataError(["--file and --out go together: give the file to score and the file to write."])
-    inputs = load_inputs(options.file, columns=options.columns, sheet=options.sheet)
-    result = score_file(model, inputs, options.coverage, partial(_show_progress, "scoring", "rows"))
-    try:
-        options.out.write_bytes(write_csv(result))
-    except OSError as error:
-        raise DataError([f"{options.out}: cannot be written ({error.strerror}). Check --out."]) from None
-    for remark in result.remarks:
-        print(remark, file=sys.stderr)
-    reason = f"; {result.n_problems:,} could not be, see its column {result.added[-1]}" if result.n_problems else ""
-    print(f"{options.out}: {len(result.scored.value):,} of {len(result.table):,} rows scored{reason}.")
-    return 0 if len(result.scored.value) else 2
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from model.answering.scoring import START_COLUMN, ScoredFile, ScoredRows, count_
 from pages.shared import controls, resources, session
 from pages.shared.panels import reading, uploads
 from pages.shared.panels.frame import draw_frame
+from pages.shared.panels.validation_panel import draw_validation
 from pages.shared.pictures.drawing import ACCENT, AT_REST, LEGEND, MUTED, POINT, lay_out, round_ticks
 from pages.shared.words.wording import escape
 
@@ -147,7 +148,7 @@ with right:
     coverage = controls.draw_level(model, session.SCORE_COVERAGE)
     st.markdown(
         f":gray[It needs the columns {', '.join(f'`{name}`' for name in FEATURE_NAMES)}. A column `{START_COLUMN}` "
-        f"that names {A_ROW} adds the change from it.]"
+        f"that names {A_ROW} adds the change from it; a column `{TARGET.name}` shows how well the model does.]"
     )
     st.download_button(
         "Download a template", lambda: write_template(load_rows().drop(columns=TARGET.name)), "template.csv",
@@ -174,4 +175,6 @@ if sent_file:
                 alt=f"How often each prediction occurs among {len(result.scored.value):,} rows",
                 config={"displaylogo": False},
             )
+        if np.isfinite(result.y).any():
+            draw_validation(model, result, coverage)
         draw_preview(result)

@@ -121,6 +121,26 @@ def choose_and_follow_links(page, url):
     assert (status, refusal["problems"][0]["cure"]) == (422, "Give one of no, yes.")
 
 
+def held_against(page, url, other, rows):
+    """The page says of rows with their target what the API says, and holds the first version against the active one."""
+    n_known = int((other["watered"] == rows["watered"].head(len(other))).sum())
+    sent = other.drop(columns="orchard").to_dict("records")
+    status, _, answer = ask(f"{url}/api/validate", {"rows": sent, "beside": 1})
+    assert status == 200, answer
+    assert (answer["n_known"], answer["n_rows"]) == (n_known, len(other) - n_known)
+    expect(page.get_by_role("heading", name="How well it does on these rows")).to_be_visible()
+    miss = f"{answer['mae']['value']:.4f} ± {answer['mae']['standard_error']:.4f}"
+    expect(page.get_by_text(miss, exact=True)).to_be_visible()
+    visitor = Visitor(None, url)
+    visitor.page = page
+    visitor.chooses("Beside it", "Version 1 (random forest)")
+    expect(page.get_by_text(f"{answer['beside']['mae']['value']:.4f} ±")).to_be_visible()
+    expect(page.get_by_text("On these rows it misses by")).to_contain_text("Version 1 (random forest)")
+    assert page.get_by_test_id("stException").count() == 0
+    assert ask(f"{url}/api/validate", {"rows": [sent[0] | {"good_share": "0.5"}]})[0] == 422
+    assert ask(f"{url}/api/validate", {"rows": sent, "beside": 99})[0] == 422
+
+
 @pytest.mark.slow
 @pytest.mark.browser
 def test_a_table_with_categories_is_trained_at_the_start_and_served_on_every_page(orchards, window, tmp_path):
@@ -140,8 +160,10 @@ def test_a_table_with_categories_is_trained_at_the_start_and_served_on_every_pag
         retrain_and_promote(page, url)
         page.goto(f"{url}/?{urlencode(SCENARIO)}")
         line = require_shown(page, url, SCENARIO)
-        scored = score(page, url, rows.head(7).assign(watered="NO").to_csv(index=False).encode(), 7)
-        assert scored["watered"].tolist() == ["NO"] * 7
+        other = rows.head(30).assign(watered="no")
+        scored = score(page, url, other.assign(watered="NO").to_csv(index=False).encode(), 30)
+        held_against(page, url, other, rows)
+        assert scored["watered"].tolist() == ["NO"] * 30
         _, _, first = ask(f"{url}/api/predict", rows.iloc[0][list(SCENARIO)].to_dict() | {"watered": "no"})
         assert scored["prediction"][0] == pytest.approx(first["value"], abs=0.006)
         page.close()

@@ -27,6 +27,8 @@ from model.answering.scoring import score_scenarios
 from model.fitting.errors import ModelError
 from model.fitting.interval import possible_levels
 from model.fitting.train import Model
+from model.judging.validation import validate_beside
+from model.store.database import StoreError
 from pages.shared import resources
 from web.openapi import MAX_BYTES, MAX_SCENARIOS, describe_api, describe_input
 from web.share import FullError, Share, cut_with_rests
@@ -40,6 +42,7 @@ LONG_REQUESTS = Share("long lists", 5, seconds=2)
 _CHECKED, _ANSWERED = 250, 50  # scenarios in about a millisecond
 _ARRIVAL = 30  # [s] for a body to arrive, which holds a place meanwhile
 _REFUSAL_DELAY = 1.0  # [s] before a 429, so that programs which retry at once cannot keep the server busy
+_ROWS_BESIDE = 'Send {"rows": scenarios, each with what was observed, "beside": number of another version, if any}.'
 _FROM_TO = 'Send {"from": name of a row or a scenario, "to": a scenario, or only the inputs that change}.'
 
 
@@ -273,6 +276,37 @@ def _change(request: Request, content: bytes) -> Response:
 
 
 @_answering_in_json
+def _validate(request: Request, content: bytes) -> Response:
+    model = resources.owner.current()
+    try:
+        body = load_json(content)
+    except DataError as error:
+        return _refusal(400, f"{error} {_ROWS_BESIDE}")
+    rows, number = (body.get("rows"), body.get("beside", 0)) if isinstance(body, dict) else (None, 0)
+    is_number = isinstance(number, int) and not isinstance(number, bool)
+    if not isinstance(rows, list) or not 1 <= len(rows) <= MAX_SCENARIOS or not is_number or len(body) > 2:
+        return _refusal(422, _ROWS_BESIDE)
+    level, problems = _read_level(request, model)
+    scenarios, observed = list[Scenario](), list[float]()
+    for position, row in enumerate(chain.from_iterable(cut_with_rests(rows, _CHECKED))):
+        try:
+            values = {name: row[name] for name in row if name != TARGET.name} if isinstance(row, dict) else row
+            scenarios.append(_read_scenario(values))
+            target = row.get(TARGET.name)
+            observed.append(TARGET.check(target if isinstance(target, (int, float)) else None))
+        except DataError as error:
+            problems += [(position, cast("Problem", problem)) for problem in error.problems]
+    if problems:
+        return _refusal(422, f"{len(problems):,} problem{'s' * (len(problems) > 1)}.", problems)
+    X = np.array([[scenario[name] for name in FEATURE_NAMES] for scenario in scenarios])
+    try:
+        other = resources.owner.version(number) if number else None
+        return _Answer(validate_beside(model, X, np.array(observed), level, other))
+    except (ModelError, StoreError) as error:
+        return _refusal(422, str(error))
+
+
+@_answering_in_json
 def _model(request: Request, content: None) -> Response:
     model = resources.owner.current()
     record = model.metadata.to_record()
@@ -321,6 +355,7 @@ async def _answer_http_error(request: Request, error: Exception) -> Response:
 routes = [
     Route("/predict", _predict, methods=["POST"]),
     Route("/change", _change, methods=["POST"]),
+    Route("/validate", _validate, methods=["POST"]),
     Route("/model", _model),
     Route("/ready", _ready),
     Route("/openapi.json", _openapi),

@@ -3,12 +3,14 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from data.schema import A_ROW, FEATURES, PERIOD, QUESTION, ROW, ROWS, TARGET, TITLE, Column
+from data.schema import A_ROW, FEATURES, PAST, PERIOD, QUESTION, ROW, ROWS, TARGET, TITLE, Column
 from model.answering.neighbours import SUPPORT_LEVELS
 
 Json = dict[str, Any]
 MAX_SCENARIOS = 10_000
 MAX_BYTES = 4 * 2**20  # of a request
+
+_FIGURES = ("value", "standard_error"), ("value", "low", "high")  # of an estimate, and of a difference
 
 
 def describe_input(column: Column) -> Json:
@@ -67,6 +69,8 @@ def _schemas(levels: Sequence[float]) -> Json:
         "held_expected": count,
         "held_by_chance": {"type": ["array", "null"], "items": whole, "minItems": 2, "maxItems": 2},
     }
+    estimate, difference = (dict.fromkeys(names, amount) for names in _FIGURES)
+    observed = amount | {"minimum": TARGET.minimum, "maximum": TARGET.maximum, "description": f"what the {ROW} {PAST}"}
     intervals = {"type": "array", "items": _object_schema(interval)}
     ends = {"value": amount, "low": amount, "high": amount}
     contributions = {column.name: amount for column in FEATURES}
@@ -115,6 +119,16 @@ def _schemas(levels: Sequence[float]) -> Json:
         "Predictions": _object_schema(
             {"version": version, "notice": notice, "unit": text, "coverage": level}
             | {"predictions": {"type": "array", "items": _object_schema({**ends, "nearest": near, "support": support})}}
+        ),
+        "Observed": _object_schema(inputs | {TARGET.name: observed}),
+        "Validation": _object_schema(
+            {"version": version, "n_rows": whole, "n_known": whole, "mae": _object_schema(estimate)}
+            | {"bias": _object_schema(difference), "mae_of_average": _object_schema(estimate), "coverage": level}
+            | {"held": whole, "held_by_chance": {"type": "array", "items": whole, "minItems": 2, "maxItems": 2}}
+            | {"worst": {"type": "array", "items": whole}, "groups": {"type": "array", "items": {"type": "object"}}}
+            | {"outstanding": {"type": ["integer", "null"]}, "unit": text, "beside": {"type": "object"}}
+            | {"mae_difference": _object_schema(difference)},
+            optional=("beside", "mae_difference"),
         ),
         "Model": _object_schema(model_properties),
         "Ready": _object_schema({"ready": {"const": True}, "version": version, "notice": notice, "n_probes": whole}),
@@ -172,6 +186,16 @@ def describe_api(levels: Sequence[float], base: str = "") -> Json:
         "responses": _describe_answers(_reference("Change"), 400, 408, 413, 415, 422, 429, 500, 503),
     }
 
+    rows = {"type": "array", "items": _reference("Observed"), "minItems": 1, "maxItems": MAX_SCENARIOS}
+    validate_body = _object_schema({"rows": rows, "beside": {"type": "integer", "minimum": 0}}, optional=("beside",))
+    validate_operation = {
+        "operationId": "validate",
+        "summary": "Say how well the model does on rows that were observed, and another version beside it",
+        "parameters": [level],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": validate_body}}},
+        "responses": _describe_answers(_reference("Validation"), 400, 408, 413, 415, 422, 429, 500, 503),
+    }
+
     def reading(name: str, summary: str, schema: str) -> Json:
         return {
             "get": {
@@ -188,6 +212,7 @@ def describe_api(levels: Sequence[float], base: str = "") -> Json:
         "paths": {
             "/api/predict": {"post": predict_operation},
             "/api/change": {"post": change_operation},
+            "/api/validate": {"post": validate_operation},
             "/api/model": reading("model", "The model that answers", "Model"),
             "/api/ready": reading("ready", "Whether it still answers as when it was kept, store or no store", "Ready"),
         },

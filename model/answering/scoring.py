@@ -89,6 +89,8 @@ class ScoredFile:
         The file's own cells unchanged, then the predictions, missing if a row could not be scored, and why.
     scored
         The rows that could be scored.
+    X, y
+        Their inputs, and their target, NaN where the file has none.
     added
         Names of the columns after the file's own: prediction, low, high, nearest, distance_sd, support, then change,
         change_low, change_high if a row names its start, and problem.
@@ -102,6 +104,8 @@ class ScoredFile:
 
     table: "pd.DataFrame"
     scored: ScoredRows
+    X: FloatArray
+    y: FloatArray
     added: tuple[str, ...]
     separator: str
     decimal: str
@@ -150,8 +154,9 @@ def score_file(model: Model, inputs: Inputs, level: float = 0.9, progress: Progr
     added.append(_unused_title("problem", cells.columns))
     cells[added[-1]] = reasons
     table = inputs.table
+    known = inputs.X[usable], inputs.y[usable]
     return ScoredFile(
-        cells, scored, tuple(added), table.separator, table.decimal, table.remarks, table.sheet, table.sheets
+        cells, scored, *known, tuple(added), table.separator, table.decimal, table.remarks, table.sheet, table.sheets
     )
 
 
