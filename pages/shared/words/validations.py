@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from data.schema import FEATURES, ROWS, TARGET, Column
+from data.choices import CATEGORIES
+from data.schema import FEATURES, ROW, ROWS, TARGET, Column
 from model.fitting.scores import Difference, Estimate
 from model.fitting.train import Model
 from model.judging.validation import Group, Validation
@@ -64,7 +65,8 @@ def validation_in_words(validation: Validation) -> str:
     bias = "Bias is observed minus predicted, on average, with its 90 % interval; ± is one standard error. "
     if not n_groups:
         return f"{bias}{known}Too few {ROWS} to look at groups of them."
-    looked = f"{n_groups} groups were looked at, thirds of each number and each choice"
+    kinds = "thirds of each number, and each choice" if CATEGORIES else "thirds of each input"
+    looked = f"{n_groups} groups were looked at, {kinds}"
     if group is None:
         return f"{bias}{known}{looked}: none stands out from the other {ROWS}."
     side = "more" if group.excess.value > 0 else "less"
@@ -127,6 +129,6 @@ def tabulate_worst(validation: Validation, result: "ScoredFile") -> list[dict[st
             f"Observed{TARGET.unit_note}": TARGET.text(result.y[position]),
             f"Predicted{TARGET.unit_note}": TARGET.estimate(scored.value[position]),
             f"Miss{TARGET.unit_note}": TARGET.estimate(validation.errors[place], "+").replace("-", "−"),
-            "From every real row": str(scored.support[position]),
+            f"From every real {ROW}": str(scored.support[position]),
         })  # fmt: skip
     return lines
