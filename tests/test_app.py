@@ -142,7 +142,7 @@ def test_the_level_of_the_interval_is_said_with_what_was_measured_of_it(app, mod
     assert f"{held:.0f} of 48 ({48 * coverage:.0f} expected; chance alone gives" in note
 
 
-def test_curves_bands_reasons_and_closest_states_reach_the_browser_as_the_model_says_them(app, model):
+def test_curves_and_bands_reach_the_browser_as_the_model_says_them_and_reasons_only_when_asked_for(app, model):
     sent = opened(app)
     answer = predict(model, DEFAULTS)
     known = bands(model, Scenario(DEFAULTS), answer.scenario, 0.9, 9)
@@ -156,6 +156,9 @@ def test_curves_bands_reasons_and_closest_states_reach_the_browser_as_the_model_
             supports[column.name]
         )
     assert "reasons" not in sent["answer"]  # nobody has opened them
+
+
+def test_the_closest_state_reaches_the_browser_with_what_it_had_and_used(app):
     asked = dict(zip(NAMES, ("7.5", "4300", "4700", "0.565"), strict=True))
     closest = opened(app, **asked)["answer"]["closest"][0]
     assert (closest["name"], closest["used"], closest["values"]) == ("Florida", 574, [8.0, 4188, 5975, 0.563])
