@@ -114,14 +114,21 @@ def test_with_all_four_free_chance_finds_nothing_much_nearer(model, ends, share)
 
 
 def test_with_all_four_free_a_line_is_left_by_the_shortest_way(line):
-    """For a plane the smallest change is known: along the gradient, until a slider ends."""
-    gradient = np.array([
-        predict(line, DEFAULTS | {c.name: c.default + c.step}).value - predict(line, DEFAULTS).value for c in FEATURES
-    ]) / [c.step / s for c, s in zip(FEATURES, line.scale, strict=True)]  # fmt: skip
+    """For a plane the smallest change is known: along the gradient, to the nearest of the sliders' positions there."""
+    x = np.array([DEFAULTS[name] for name in FEATURE_NAMES])
     before = predict(line, DEFAULTS).value
-    for goal in (round(before) + 40, round(before) - 40):
-        shortest = (abs(goal - before) - 0.5) / np.linalg.norm(gradient)
-        assert shortest <= find_smallest_change(line, DEFAULTS, goal).distance <= shortest * 1.02
+    gradient = np.array([
+        predict(line, DEFAULTS | {c.name: c.default + c.step}).value - before for c in FEATURES
+    ]) / [c.step / s for c, s in zip(FEATURES, line.scale, strict=True)]  # fmt: skip
+    slope = np.linalg.norm(gradient)
+    for goal, side in ((round(before) + 40, 1), (round(before) - 40, -1)):
+        shortest = (abs(goal - before) - 0.5) / slope
+        end = x + side * shortest * line.scale * gradient / slope
+        axes = [[each for each in c.grid if abs(each - at) <= 2 * c.step] for c, at in zip(FEATURES, end, strict=True)]
+        about = np.array(list(itertools.product(*axes)))
+        reach = about[side * (np.rint(predict_many(line, about)) - goal) >= 0]
+        nearest = np.linalg.norm((reach - x) / line.scale, axis=1).min()
+        assert shortest <= find_smallest_change(line, DEFAULTS, goal).distance <= nearest + 1e-9
 
 
 @pytest.mark.slow
