@@ -53,7 +53,8 @@ def asking_modules(folder):
 
 def somewhere(column, decimals):
     """Choose a value of a slider with so many decimals in its shown unit."""
-    return round(round(RANDOM.uniform(column.low, column.high) * column.scale, decimals) / column.scale, 12)
+    value = round(round(RANDOM.uniform(column.low, column.high) * column.scale, decimals) / column.scale, 12)
+    return min(max(value, column.low), column.high)  # rounded, it may lie beyond an end
 
 
 def scenarios(n):

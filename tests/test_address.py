@@ -93,9 +93,9 @@ HISTORY = """
   const history = { get state() { return entries.at(-1).state }, pushState: write(true), replaceState: write(false) };
   const location = { pathname: "/app/", hash: "#a", get search() { return entries.at(-1).search } };
   Object.assign(globalThis, { location, history });
+  const start = { ...model.starts[0], values: model.starts[0].values.with(0, 7.5) };
   const at = (time, tax, isReplacing) => {
     Date.now = () => begin + time;
-    const [start] = model.starts;
     writeAddress({ model, start, values: [tax, ...start.values.slice(1)], level: 0.9 }, isReplacing);
   };
   const told = () => [history.state.of, isWritten(), ...entries.map(({ search }) => search)];

@@ -76,7 +76,8 @@ def test_a_link_that_asks_for_the_impossible_is_told(app, model, asked):
     opened(app, petrol_tax=asked, average_income="4000")
     assert len(app.error) == 1
     assert app.error[0].value.startswith("Petrol tax: the link asks for")
-    assert "Choose a number from 5.0 to 10.0" in app.error[0].value
+    tax = FEATURES[0]
+    assert f"Choose a number from {tax.text(tax.low)} to {tax.text(tax.high)} (cents" in app.error[0].value
     assert_page_says(app, predict(model, DEFAULTS | {"average_income": 4000.0}))
 
 
@@ -141,7 +142,7 @@ def test_the_level_of_the_interval_is_said_with_what_was_measured_of_it(app, mod
     assert f"{held:.0f} of 48 ({48 * coverage:.0f} expected; chance alone gives" in note
 
 
-def test_curves_bands_reasons_and_closest_states_reach_the_browser_as_the_model_says_them(app, model):
+def test_curves_and_bands_reach_the_browser_as_the_model_says_them_and_reasons_only_when_asked_for(app, model):
     sent = opened(app)
     answer = predict(model, DEFAULTS)
     known = bands(model, Scenario(DEFAULTS), answer.scenario, 0.9, 9)
@@ -155,7 +156,11 @@ def test_curves_bands_reasons_and_closest_states_reach_the_browser_as_the_model_
             supports[column.name]
         )
     assert "reasons" not in sent["answer"]  # nobody has opened them
-    closest = sent["answer"]["closest"][0]
+
+
+def test_the_closest_state_reaches_the_browser_with_what_it_had_and_used(app):
+    asked = dict(zip(NAMES, ("7.5", "4300", "4700", "0.565"), strict=True))
+    closest = opened(app, **asked)["answer"]["closest"][0]
     assert (closest["name"], closest["used"], closest["values"]) == ("Florida", 574, [8.0, 4188, 5975, 0.563])
 
 

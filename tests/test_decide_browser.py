@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from bench.kills import process_of
-from data.schema import FEATURES, TARGET
+from data.schema import FEATURES, TARGET, row_name
 from model.answering.change import agreement_in_words, amount_in_words, find_row, predict_change, start_figures
 from model.answering.goal import find_smallest_change
 from model.answering.prediction import predict
@@ -17,7 +17,7 @@ from model.store import history
 from model.store.database import Store
 from tests.retrain_page import Visitor, answer, model_of, promote_a_line
 from tests.stores import add_quick
-from tests.what_if_page import DEFAULTS, choose, number, settles, slider, start, type_into
+from tests.what_if_page import DEFAULTS, choose, number, position, settles, slider, start, type_into
 
 pytestmark = [pytest.mark.browser]
 
@@ -77,7 +77,8 @@ def test_scenarios_are_kept_changed_and_shown_again_and_nobody_else_sees_them(an
     said = predict(model, DEFAULTS)
     assert first == [
         "Base *case*", f"{said.value:.0f}", f"{said.low:.0f} – {said.high:.0f} (90 %)", "Typical state", "none",
-        "7.5", "4,300", "4,700", "56.5", "Florida, 0.7 s.d.",
+        *(column.text(column.default) for column in FEATURES),
+        f"{row_name(said.nearest[0].name)}, {said.nearest[0].distance:.1f} s.d.",
     ]  # fmt: skip
     assert second[0] == "Scenario 2"
     assert second[1] == answer(model, **wyoming)
@@ -126,7 +127,7 @@ def test_two_scenarios_are_compared_with_why_the_prediction_moves(ann, model):
     assert sum(figures) == pytest.approx(moved.value, abs=2)
     side = page.locator(".closest")
     expect(side.locator("tr").nth(1)).to_contain_text(f"{answer(model)}{moved.prediction:.0f}", use_inner_text=False)
-    expect(side).to_contain_text("Licensed drivers56.5 %67.2 %")
+    expect(side).to_contain_text(f"Licensed drivers{FEATURES[3].text_with_unit(FEATURES[3].default)}67.2 %")
     type_into(page, "petrol_tax", "9")
     again = predict_change(model, DEFAULTS, wyoming | {"petrol_tax": 9.0})
     ann.sees(f"The sliders now: {amount_in_words(again.value)} than Before")
@@ -190,7 +191,8 @@ def test_what_is_pressed_in_the_same_instant_hits_what_was_meant(ann):
 def test_a_scenario_is_kept_as_the_sliders_are_however_quickly_or_slowly_the_server_answers(visitor, model):
     ann = visitor("/")
     server, slid = process_of(ann.page.url), slider(ann.page, "petrol_tax")
-    for n_moves, suspends_after, moved in ((3, None, 7.8), (4, 0, 7.9), (5, 1, 8.0)):
+    for n_moves, suspends_after in ((3, None), (4, 0), (5, 1)):
+        moved = position("petrol_tax", DEFAULTS["petrol_tax"], n_moves)
         if n_kept := len(lines(ann.page)):
             ann.presses("Back to the typical state")
             expect(number(ann.page)).to_have_text(answer(model))
@@ -207,17 +209,19 @@ def test_a_scenario_is_kept_as_the_sliders_are_however_quickly_or_slowly_the_ser
             server.resume()
         expect(ann.page.locator(".st-key-app-tray_table tbody tr")).to_have_count(n_kept + 1)
         name, value, _, _, _, tax, *_ = lines(ann.page)[-1]
-        assert (name, tax, value) == (f"Kept {n_kept}", f"{moved}", answer(model, petrol_tax=moved))
+        assert (name, value) == (f"Kept {n_kept}", answer(model, petrol_tax=moved))
+        assert tax == FEATURES[0].text(moved)
         expect(slid).to_have_value(f"{moved:g}")
 
 
 def test_a_goal_is_found_and_one_click_applies_it(ann, model):
-    page = ann.page
-    ann.types("Goal (gal)", "500")
+    page, now = ann.page, int(answer(model))
+    goal, side = (now - 50, "less") if now > model.y.mean() else (now + 50, "more")  # the sliders can reach it
+    ann.types("Goal (gal)", f"{goal}")
     page.locator(".st-key-app-goal_held").get_by_text("Petrol tax").click()
     ann.presses("Find the smallest change")
-    found = find_smallest_change(model, DEFAULTS, 500, ["petrol_tax"])
-    ann.sees("To reach 500 or less: ")
+    found = find_smallest_change(model, DEFAULTS, goal, ["petrol_tax"])
+    ann.sees(f"To reach {goal} or {side}: ")
     card = page.locator(".st-key-app-goal")
     expect(card).to_contain_text(f"About {found.prediction:.0f} gallons per person per year")
     expect(card).to_contain_text(f"Total change from {answer(model)}: {found.distance:.2f} standard deviations.")
@@ -236,7 +240,7 @@ def test_a_goal_is_found_and_one_click_applies_it(ann, model):
     ann.sees("The sliders were moved after this was found. Search again from where they are.")
     expect(page.get_by_role("button", name="Apply to the sliders")).to_have_count(0)
     slider(page, "petrol_tax").press("ArrowLeft")
-    ann.sees("To reach 500 or less: ")
+    ann.sees(f"To reach {goal} or {side}: ")
 
     ann.types("Goal (gal)", "-5")
     ann.presses("Find the smallest change")
@@ -269,7 +273,8 @@ def test_where_no_script_may_write_to_the_clipboard_the_link_is_shown(server, op
     page = open_page(server, init_script="Object.defineProperty(navigator, 'clipboard', {value: undefined})")
     page.get_by_role("button", name="Copy link").click()
     field = page.get_by_label("Link to this scenario")
-    expect(field).to_have_value(re.compile(r"version=1&coverage=90\+%25&petrol_tax=7\.5&average_income=4300&"))
+    values = "&".join(f"{name}={value:.10g}" for name, value in DEFAULTS.items())
+    expect(field).to_have_value(re.compile(re.escape(f"version=1&coverage=90+%25&{values}")))
     assert page.evaluate("getSelection().toString() || document.activeElement.value") == field.input_value()
 
 
@@ -338,14 +343,16 @@ def test_a_file_with_good_and_bad_rows_comes_back_whole(server, open_page, model
     head, *body = csv.reader(io.StringIO(scored.decode()), delimiter=";")
     table = [dict(zip(head, row, strict=True)) for row in body]
     assert [row["Name"] for row in table] == ["'=a", "b", "c"]
-    maine = dict(zip(DEFAULTS, (9, 3571, 1976, 0.525), strict=True))
-    for row, values in ((table[0], DEFAULTS), (table[2], maine)):
+    typical, maine = (
+        dict(zip(DEFAULTS, values, strict=True)) for values in ((7.5, 4300, 4700, 0.565), (9, 3571, 1976, 0.525))
+    )
+    for row, values in ((table[0], typical), (table[2], maine)):
         assert float(row["prediction"].replace(",", ".")) == pytest.approx(predict(model, values).value, abs=0.005)
     assert (table[1]["prediction"], table[1]["problem"][:15]) == ("", 'petrol_tax: "x"')
     ann.page.get_by_text("80 %", exact=True).click()
     ann.sees("the intervals at 80 %")
     again = csv.DictReader(io.StringIO(downloaded(ann, "Download with predictions")[1].decode()), delimiter=";")
-    assert float(next(again)["low"].replace(",", ".")) == pytest.approx(predict(model, DEFAULTS, 0.8).low, abs=0.005)
+    assert float(next(again)["low"].replace(",", ".")) == pytest.approx(predict(model, typical, 0.8).low, abs=0.005)
     ann.uploads(b"a,b\n1,2\n", "other.csv")
     ann.sees("other.csv was not scored.")
     ann.sees("columns petrol_tax, average_income, paved_highways")
@@ -361,7 +368,7 @@ def test_why_not_the_average_is_asked_for_when_it_is_opened_and_follows_from_the
     settles(page)
     expect(against.locator("h2")).to_be_hidden()
     against.locator("summary").click()
-    for tax in (7.5, 9.0):
+    for tax in (DEFAULTS["petrol_tax"], 9.0):
         if tax != DEFAULTS["petrol_tax"]:
             type_into(page, "petrol_tax", f"{tax}")
         reasons = predict(model, DEFAULTS | {"petrol_tax": tax}, with_reasons=True)

@@ -177,7 +177,7 @@ def test_a_file_that_is_not_there_or_not_text_is_told(tmp_path):
 
 @pytest.mark.slow
 def test_a_mistake_ends_server_and_command_with_its_cure_alone(project):
-    (project / "data" / "petrol" / FILE).write_text(TEXT.replace("low = 5.0\n", ""), encoding="utf-8")
+    (project / "data" / "petrol" / FILE).write_text(re.sub(r"(?m)^low = .*\n", "", TEXT, count=1), encoding="utf-8")
     for command in (["server.py"], ["-m", "model", "--help"]):
         done = subprocess.run([sys.executable, *command], cwd=project, capture_output=True, text=True, check=False)
         assert done.returncode == 1

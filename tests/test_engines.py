@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 from tests.nginx import running_nginx
 from tests.stores import wait_until
 from tests.webdriver import WATCH, running_firefox, running_webkit
-from tests.what_if_page import COLUMNS, DEFAULTS, assert_page_agrees
+from tests.what_if_page import COLUMNS, DEFAULTS, assert_page_agrees, position
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -121,7 +121,7 @@ def test_an_arrow_key_moves_a_step_and_may_be_held_for_ten_seconds(what_if, mode
     settled(what_if, predict(model, DEFAULTS))
     what_if.evaluate("(selector) => document.querySelector(selector).focus()", f"#wi-{SHARE}")
     what_if.press(RIGHT)
-    settled(what_if, predict(model, DEFAULTS | {SHARE: 0.566}))
+    settled(what_if, predict(model, DEFAULTS | {SHARE: position(SHARE, DEFAULTS[SHARE], 1)}))
     what_if.press(HOME)
     before = settled(what_if, predict(model, DEFAULTS | {SHARE: COLUMNS[SHARE].low}))
     what_if.hold(RIGHT, 300, 30)

@@ -131,9 +131,13 @@ def test_a_filter_changes_count_table_and_pictures_alike(explore, model):
     page = explore()
     page.get_by_role("button", name="Filter").click()
     page.locator("[class*=st-key-app-explore_range-petrol_tax] input[type=range]").first.focus()
-    for _ in range(20):
+    step = FEATURES[0].step
+    n_steps = round(2 / step)
+    for _ in range(n_steps):
         page.keyboard.press("ArrowRight")
-    kept = model.rows[model.rows["petrol_tax"] >= 7]
+    lowest = int(5 / step + 1e-6) * step  # where it begins: the step at or below the least, 5 cents
+    kept = model.rows[model.rows["petrol_tax"] >= lowest + n_steps * step - 1e-6]
+    assert 0 < len(kept) < 48
     expect(bar(page)).to_contain_text(f"{len(kept)} of 48 states")
     settle(page)
     for name in ("map", "one"):

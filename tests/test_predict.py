@@ -135,8 +135,8 @@ def test_the_levels_of_support_are_those_of_the_reference(model):
 
 
 def test_what_is_more_unusual_than_every_row_is_very_far_however_near_a_row_is(model):
-    """All sliders at their lowest: leverage 0.84 by the hat matrix, where the largest of a state is 0.32, Texas's."""
-    lowest = np.array([[column.low for column in FEATURES]])
+    """At or below the least of each input: leverage 0.84 by the hat matrix; the largest of a state is 0.32, Texas's."""
+    lowest = np.array([[5, 3000, 400, 0.45]])
     A = np.column_stack([np.ones(48), model.X])
     hat = np.linalg.inv(A.T @ A)
     own = np.einsum("ij,jk,ik->i", A, hat, A)

@@ -15,7 +15,7 @@ from tests.conftest import free_port, running_server
 from tests.nginx import answers, running_nginx
 from tests.retrain_page import Visitor
 from tests.test_guard import ask
-from tests.what_if_page import DEFAULTS, slider
+from tests.what_if_page import DEFAULTS, position, slider
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 BASE = "/petrol"
@@ -93,9 +93,9 @@ def portal():
 
 def moves(page, number, model):
     slider(page, "petrol_tax").press("ArrowRight")
-    moved = DEFAULTS | {"petrol_tax": DEFAULTS["petrol_tax"] + 0.1}
-    expect(page).to_have_url(re.compile(rf"{BASE}/\?petrol_tax=7\.\d+"))
-    expect(number).to_have_text(f"{predict(model, moved).value:.0f}")
+    tax = position("petrol_tax", DEFAULTS["petrol_tax"], 1)
+    expect(page).to_have_url(re.compile(rf"{BASE}/\?petrol_tax={tax:.10g}\b"))
+    expect(number).to_have_text(f"{predict(model, DEFAULTS | {'petrol_tax': tax}).value:.0f}")
 
 
 def test_all_of_the_app_works_behind_nginx_below_a_path(site, open_page, model):

@@ -12,7 +12,6 @@ from websockets import WebSocketException
 
 from bench.kills import Memory, Outcome, check, promote, train
 from bench.visit import Visit
-from data.schema import FEATURES
 from model.answering.prediction import predict
 from model.queue import jobs
 from model.store import history
@@ -24,7 +23,7 @@ from tests.replicas import LISTENS, running_replicas
 from tests.retrain_page import Visitor
 from tests.stores import add_quick, ended, wait_until
 from tests.test_decide_browser import keep, names
-from tests.what_if_page import DEFAULTS, assert_page_agrees, held_value, slider
+from tests.what_if_page import DEFAULTS, assert_page_agrees, held_value, position, slider
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 MOVED = {"petrol_tax": 9.5, "driver_licence_share": 0.6}
@@ -85,8 +84,8 @@ def replica_of_newcomer(url):
 def moves(visitor, model, key, **values):
     """Press a key on the petrol tax; the whole page must agree with the model."""
     slider(visitor.page, "petrol_tax").press(key)
-    step = next(column.step for column in FEATURES if column.name == "petrol_tax")
-    changed = values | {"petrol_tax": round(values["petrol_tax"] + {"ArrowRight": step, "ArrowLeft": -step}[key], 10)}
+    n_steps = {"ArrowRight": 1, "ArrowLeft": -1}[key]
+    changed = values | {"petrol_tax": position("petrol_tax", values["petrol_tax"], n_steps)}
     assert_page_agrees(visitor.page, predict(model, changed))
     return changed
 
@@ -108,7 +107,7 @@ def test_visitors_are_spread_and_each_keeps_what_is_theirs(arrives, model):
         home = replica_of(visitor)
         scores_a_file(visitor)
         visitor.page.get_by_role("link", name="What if").click()
-        expect(slider(visitor.page, "petrol_tax")).to_have_value(str(at["petrol_tax"]))
+        expect(slider(visitor.page, "petrol_tax")).to_have_value(f"{at['petrol_tax']:g}")
         expect(visitor.page.locator(".st-key-app-tray_table tbody tr")).to_have_count(1)
         assert names(visitor.page) == [f"of visitor {number}"]
         assert replica_of(visitor) == home

@@ -140,7 +140,7 @@ def test_a_bad_file_is_refused_with_where_what_and_cure(content, expected):
 def test_any_csv_with_the_inputs_can_be_loaded():
     text = "State;Petrol_tax;Average_income;Paved_Highways;licence;coverage\nOhio;7,5;4300;4700;56,5 %;0,8"
     (one,) = read_scenarios(text.encode())
-    assert one.scenario == DEFAULTS
+    assert one.scenario == dict(zip(FEATURE_NAMES, (7.5, 4300, 4700, 0.565), strict=True))
     assert (one.name, one.coverage, one.version) == ("", 0.8, 0)
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from data.schema import FEATURES
+from data.schema import FEATURE_NAMES
 from data.statistics import correlations
 from model.answering.prediction import predict
 from model.fitting.importance import KINDS, importances
@@ -17,11 +17,12 @@ from model.fitting.train import train
 from pages.shared.words import findings, wording
 from tests.conftest import ROOT
 
-DEFAULTS = {column.name: column.default for column in FEATURES}
+TYPICAL = dict(zip(FEATURE_NAMES, (7.5, 4300, 4700, 0.565), strict=True))  # whatever a page begins with
+LOWEST = dict(zip(FEATURE_NAMES, (5, 3000, 400, 0.45), strict=True))  # what the states have at least, or less
 
 
 def test_the_answer_names_unit_measured_coverage_and_nearest_state(model):
-    answer = predict(model, DEFAULTS)
+    answer = predict(model, TYPICAL)
     words = wording.answer_in_words(model, answer)
     assert words.startswith(f"About **{answer.value:.0f} gallons per person per year**.")
     (of_level,) = (each for each in model.intervals if each.level == 0.9)
@@ -46,11 +47,11 @@ def test_the_answer_names_unit_measured_coverage_and_nearest_state(model):
             "farther than 95 % of the states are from",
         ),
         ({"paved_highways": 18000, "petrol_tax": 10}, "very far", "red", "farther than any state is from its nearest"),
-        ({column.name: column.low for column in FEATURES}, "very far", "red", "(leverage 0.84, theirs at most 0.32)"),
+        (LOWEST, "very far", "red", "(leverage 0.84, theirs at most 0.32)"),
     ],
 )
 def test_a_scenario_far_from_the_data_is_coloured_and_says_why(model, changes, level, colour, why):
-    answer = predict(model, DEFAULTS | changes)
+    answer = predict(model, TYPICAL | changes)
     words = wording.answer_in_words(model, answer)
     assert answer.support == level
     assert f":{colour}-badge[{level} from every state]" in words
@@ -61,7 +62,7 @@ def test_a_scenario_far_from_the_data_is_coloured_and_says_why(model, changes, l
 
 def test_a_line_goes_beyond_the_rows_and_nothing_is_said_of_an_edge(model, rows):
     line = train(rows, make_recipe("least_squares"), n_repeats=2)
-    words = wording.answer_in_words(line, predict(line, DEFAULTS | {"paved_highways": 18000, "petrol_tax": 10}))
+    words = wording.answer_in_words(line, predict(line, TYPICAL | {"paved_highways": 18000, "petrol_tax": 10}))
     assert "very far from every state" in words
     assert "cannot go beyond" not in words
     assert "Assumed" not in wording.model_limits(line)
@@ -70,7 +71,7 @@ def test_a_line_goes_beyond_the_rows_and_nothing_is_said_of_an_edge(model, rows)
 
 def test_what_was_not_measured_is_said_not_to_be(model):
     old = replace(model, metadata=replace(model.metadata, coverage=None))
-    words = wording.answer_in_words(old, predict(old, DEFAULTS | {"paved_highways": 18000, "petrol_tax": 10}))
+    words = wording.answer_in_words(old, predict(old, TYPICAL | {"paved_highways": 18000, "petrol_tax": 10}))
     assert "How many it holds that set neither fit nor width was not measured." in words
     assert "The interval does not widen for that." in words
 

@@ -40,6 +40,12 @@ def held_value(page, name):
     return float(slider(page, name).input_value())
 
 
+def position(name, value, n_steps=0):
+    """Return the slider's position that is so many steps from the one nearest to a value."""
+    column = COLUMNS[name]
+    return column.grid[int((value - column.low) / column.step + 0.5 + 1e-6) + n_steps]
+
+
 def press(page, name, key):
     """Press a key on a slider that has the focus, and wait for its thumb."""
     before = held_value(page, name)
