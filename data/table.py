@@ -325,7 +325,7 @@ def _read_grouped(bare: "pd.Series", numbers: "pd.Series", column: Column, decim
     if not has_sign.any() or not bare[has_sign].str.fullmatch(pattern).all():
         return None
     grouped = pd.to_numeric(bare[has_sign].str.replace(decimal, ""), errors="coerce").reindex(numbers.index)
-    grouped = grouped.fillna(numbers)
+    grouped = grouped.astype(float).fillna(numbers)
     is_usual = [column.low <= values[has_sign].median() <= column.high for values in (numbers, grouped)]
     return grouped if is_usual == [False, True] else None
 

@@ -100,7 +100,7 @@ def _build_parser() -> Any:
         "validate", run_validate, "say how well the active model does on a file with the target"
     )
     validate_command.add_argument("--file", type=Path, required=True, metavar="FILE", help="CSV, Excel or Parquet")
-    validate_command.add_argument("--beside", type=int, metavar="N", help="version to hold against it")
+    validate_command.add_argument("--beside", type=int, metavar="N", help="version to compare it with")
     validate_command.add_argument("--json", action="store_true", help="print JSON")
     validate_command.add_argument("--coverage", type=float, choices=LEVELS, default=0.9, help="level of the interval")
     for command in (train_command, predict_command, validate_command):

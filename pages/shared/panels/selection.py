@@ -151,7 +151,7 @@ def _apply_address(rows: "pd.DataFrame", parameters: Mapping[str, list[str]]) ->
         rest = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
         problems.append(f"The link names {first}{rest}, which {'are' if len(missing) > 1 else 'is'} no {ROW} here.")
     columns = {column.name: column for column in COLUMNS}
-    for text in parameters[session.BETWEEN][:_MAX_CHARACTERS]:
+    for text in parameters[session.BETWEEN][: sum(max(1, len(column.choices)) for column in COLUMNS)]:
         name, *ends = text.split(":")
         try:
             if columns[name].choices:
