@@ -6,7 +6,7 @@ from data.errors import DataError
 from data.schema import QUESTION
 from model.answering.change import predict_with_change
 from pages.shared import controls, metrics, resources
-from pages.shared.panels import goal_form, links, tray
+from pages.shared.panels import goal_form, links, report_button, tray
 from pages.shared.panels.frame import draw_frame
 from pages.shared.what_if import draw_what_if, list_open_inputs, send_styles
 from pages.shared.words import wording
@@ -47,12 +47,14 @@ def draw_answer() -> None:
         messages.info(note, icon=":material/link:")
     draw_what_if(model, inputs, answer, change, links.link_parameters(model), controls.rows_known_to_browser())
     controls.draw_method_link()
+    report_button.note_shown(inputs, level)
     metrics.end_move()
     if controls.adopt_browser_inputs(inputs) or tray.is_behind(inputs) or goal_form.is_behind():
         st.rerun()  # the whole page
 
 
 draw_answer()
+report_button.draw_report_button(model)
 goal_form.draw_goal_form(model)
 tray.draw_tray(model)
 

@@ -1,4 +1,4 @@
-"""Command line: ``python -m model train | predict | change | validate | list | promote | export | card | store``."""
+"""Command line: ``python -m model train | predict | change | report | validate | list | promote | export | ...``."""
 
 import argparse
 import csv
@@ -17,7 +17,7 @@ from data.errors import DataError
 from data.load import SHIPPED, load_rows
 from data.schema import A_ROW, COLUMNS, FEATURES, INPUT_PREFIX, ROW, ROWS, TARGET
 from model import upkeep
-from model.asking import require_file, run_change, run_predict, run_validate, show_progress
+from model.asking import require_file, run_change, run_predict, run_report, run_validate, show_progress
 from model.fitting import artifact
 from model.fitting.algorithms import ALGORITHMS, DEFAULT, OFFERED
 from model.fitting.errors import ModelError
@@ -83,18 +83,22 @@ def _build_parser() -> Any:
     change_command = add_command(
         "change", run_change, "say what changes from a start to a scenario, and how sure that is"
     )
-    change_command.add_argument("--from", dest="start", metavar="NAME", help=f"of {A_ROW} (default: the typical one)")
-    for command in (predict_command, change_command):
+    report_command = add_command("report", run_report, "write what a scenario gives as one HTML file to hand on")
+    report_command.add_argument("--out", type=Path, required=True, metavar="HTML", help="where the report goes")
+    for command in (change_command, report_command):
+        command.add_argument("--from", dest="start", metavar="NAME", help=f"of {A_ROW} (default: the typical one)")
+    for command in (predict_command, change_command, report_command):
         for column in FEATURES:
             unit = ", ".join(column.choices) or ("share of people, 0 to 1" if column.is_share else column.unit)
-            default = "as the start" if command is change_command else column.plain(column.default)
+            default = column.plain(column.default) if command is predict_command else "as the start"
             metavar = "LABEL" if column.choices else "N"
             option, help_text = f"--{column.name_beside(_RESERVED_OPTIONS)}", f"{unit} (default {default})"
             command.add_argument(option, dest=f"{INPUT_PREFIX}{column.name}", metavar=metavar, help=help_text)
         command.add_argument(
             "--coverage", type=float, choices=LEVELS, default=0.9, help="level of the interval (default 0.9)"
         )
-        command.add_argument("--json", action="store_true", help="print JSON")
+        if command is not report_command:
+            command.add_argument("--json", action="store_true", help="print JSON")
     predict_command.add_argument("--file", type=Path, metavar="FILE", help="score its rows, in place of one scenario")
     validate_command = add_command(
         "validate", run_validate, "say how well the active model does on a file with the target"

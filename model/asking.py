@@ -10,7 +10,14 @@ from data.errors import DataError
 from data.inputs import load_inputs
 from data.load import load_rows
 from data.schema import FEATURES, INPUT_PREFIX, PAST, ROW, ROWS, TARGET, row_name
-from model.answering.change import agreement_in_words, amount_in_words, find_row, predict_change, start_figures
+from model.answering.change import (
+    agreement_in_words,
+    amount_in_words,
+    find_row,
+    predict_change,
+    predict_with_change,
+    start_figures,
+)
 from model.answering.prediction import Prediction, predict
 from model.answering.scoring import score_file, write_csv
 from model.fitting import artifact
@@ -18,6 +25,7 @@ from model.fitting.algorithms import ALGORITHMS
 from model.fitting.errors import ModelError
 from model.fitting.interval import possible_levels
 from model.fitting.train import Model
+from model.judging.report import write_report
 from model.judging.validation import validate_beside
 from model.store import history, versions
 from model.store.database import StoreError
@@ -64,12 +72,8 @@ def _read_inputs(options: argparse.Namespace) -> dict[str, Any]:
 
 def run_change(options: argparse.Namespace) -> int:
     """Say what changes from a start to a scenario, and how sure that is."""
-    model, start_name, observed = _model_for_level(options), f"the typical {ROW}", None
-    start = {column.name: column.default for column in FEATURES}
-    if options.start:
-        row_index = find_row(model, options.start)
-        start_name = row_name(str(model.rows[ROW].iloc[row_index]))
-        start, observed = start_figures(model, row_index)
+    model = _model_for_level(options)
+    start_name, start, observed = _find_start(model, options.start)
     answer = predict_change(model, start, start | _read_inputs(options), options.coverage, observed)
     if options.json:
         print(json.dumps(answer.to_record() | {"version": model.version}))
@@ -112,6 +116,27 @@ def run_predict(options: argparse.Namespace) -> int:
     if answer.support != "near":
         print(f"caution: this scenario is {answer.support} from every real row")
     return 0
+
+
+def run_report(options: argparse.Namespace) -> int:
+    """Write a report of a scenario and its change from a start."""
+    model = _model_for_level(options)
+    start_name, start, observed = _find_start(model, options.start)
+    answer, change = predict_with_change(model, start, start | _read_inputs(options), options.coverage, observed)
+    try:
+        options.out.write_text(write_report(model, answer, change, start_name), encoding="utf-8")
+    except OSError as error:
+        raise DataError([f"{options.out}: cannot be written ({error.strerror}). Check --out."]) from None
+    print(f"{options.out}: {TARGET.estimate(answer.value)} {TARGET.unit}".rstrip())
+    return 0
+
+
+def _find_start(model: Model, name: str | None) -> tuple[str, dict[str, float], float | None]:
+    """Name, inputs and target of the row that a change starts from, or of the typical one."""
+    if not name:
+        return f"the typical {ROW}", {column.name: column.default for column in FEATURES}, None
+    row_index = find_row(model, name)
+    return row_name(str(model.rows[ROW].iloc[row_index])), *start_figures(model, row_index)
 
 
 def _measured_coverage(answer: Prediction) -> str:

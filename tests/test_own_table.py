@@ -15,6 +15,7 @@ from tests import drafted
 from tests.conftest import ROOT, running_server
 from tests.retrain_page import LONG, Visitor, candidate_of
 from tests.test_api import ask
+from tests.test_report import download_report
 
 PAGES = ("", "explore", "retrain", "models", "score", "method")
 VIEWS = ("Columns", "All pairs", "Influential {rows}", "What matters", "About the data")
@@ -102,7 +103,7 @@ def require_shown(page, url, scenario):
     return answer
 
 
-def choose_and_follow_links(page, url):
+def choose_and_follow_links(page, url, window, folder):
     """Choices are made by a segment and a list, stand in the address by their labels, and are refused by them."""
     page.goto(f"{url}/?{urlencode(SCENARIO)}")
     assert require_shown(page, url, SCENARIO)["scenario"] == SCENARIO
@@ -112,6 +113,7 @@ def choose_and_follow_links(page, url):
     require_shown(page, url, SCENARIO | {"watered": "no", "sort": "Elstar"})
     expect(page).to_have_url(re.compile(r"sort=Elstar"))
     expect(page.get_by_role("button", name=re.compile("^Sort back to"))).to_contain_text("→ Elstar")
+    assert "Elstar" in download_report(page, window, folder)
     page.goto(f"{url}/?watered=perhaps")
     expect(page.get_by_test_id("stAlert")).to_have_text(
         "Watered: the link asks for perhaps, which is none of the choices. Give one of no, yes."
@@ -150,7 +152,7 @@ def test_a_table_with_categories_is_trained_at_the_start_and_served_on_every_pag
         assert "70/70 fits" in log.read_text() or "120/120 fits" in log.read_text()
         page = window.new_page()
         visit_pages(page, url, "orchards")
-        choose_and_follow_links(page, url)
+        choose_and_follow_links(page, url, window, tmp_path)
         rows = pd.read_csv(orchards / "rows.csv")
         page.goto(f"{url}/explore?between=watered:yes&between=sort:Cox")
         settle(page)

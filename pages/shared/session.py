@@ -77,6 +77,7 @@ PROBLEM = _key("problem", "what was wrong with the link, and the scenario at whi
 MOVED = _key("moved", "when the last move of the browser arrived", "metrics")
 WHAT_IF = _key("what_if", "component, with the scenario that the browser sent last", "what_if, controls")
 LINK_OPENED_AT = _key("link_opened_at", "scenario that a link with a version opened at", "links")
+REPORT = _key("report", "inputs and level that the page shows, for whoever writes the report", "report_button")
 COMPARISON = _key("comparison", "component", "what_if")
 
 # What would it take
