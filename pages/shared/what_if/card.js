@@ -174,6 +174,7 @@ export function writeRest(view) {
 
 function drawBars(list, bars) {
   const span = Math.max(10 ** -atRest.decimals, ...bars.map(([, value]) => Math.abs(value)));
+  list.style.setProperty("--figure", `${Math.max(0, ...bars.map(([, value]) => signed(value).length))}ch`);
   list.replaceChildren(
     ...bars.map(([text, value]) => {
       const item = document.createElement("li");

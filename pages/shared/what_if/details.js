@@ -24,6 +24,7 @@ export default function ({ data, parentElement }) {
 // One scale for all bars, which grows only when it must.
 function drawBars(list, bars, least) {
   const span = Math.max(least, ...bars.map((bar) => Math.abs(bar.value)));
+  list.style.setProperty("--figure", `${Math.max(0, ...bars.map((bar) => bar.text.length))}ch`);
   bars.forEach((bar, i) => {
     const item = list.children[i] ?? list.appendChild(document.createElement("li"));
     if (!item.firstChild) item.innerHTML = "<span></span><i aria-hidden='true'><i></i></i><b></b>";
