@@ -184,7 +184,8 @@ class Column:
     def limits(self) -> str:
         """The cure for a bad value, as a sentence."""
         if self.choices:
-            return f"Give one of {', '.join(self.choices)}."
+            labels = ", ".join(f"'{choice}'" for choice in self.choices)
+            return f"Give one of {labels}."
         kind = " (a share, not a percentage)" if self.is_share else f" {self.unit}".rstrip()
         return f"Give a number from {self.minimum:,.10g} to {self.maximum:,.10g}{kind}."
 

@@ -27,6 +27,7 @@ A_ROW = with_article(ROW)
 ROW_NAMES, TILES = DEFINITION.row_names, DEFINITION.tiles
 FEATURES, TARGET = DEFINITION.inputs, DEFINITION.target
 VERB, PAST = DEFINITION.verb, DEFINITION.past
+TARGET_UNIT = TARGET.unit or f"the unit of {TARGET.label.lower()}"  # as in "figures in gallons"
 COLUMNS = (*FEATURES, TARGET)
 FEATURE_NAMES = tuple(column.name for column in FEATURES)
 

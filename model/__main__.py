@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from data.errors import DataError
 from data.load import SHIPPED, load_rows
-from data.schema import A_ROW, COLUMNS, FEATURES, INPUT_PREFIX, ROW, ROWS, TARGET
+from data.schema import A_ROW, COLUMNS, FEATURES, INPUT_PREFIX, ROW, ROWS, TARGET_UNIT
 from model import upkeep
 from model.asking import require_file, run_change, run_predict, run_report, run_validate, show_progress
 from model.fitting import artifact
@@ -92,7 +92,8 @@ def _build_parser() -> Any:
             unit = ", ".join(column.choices) or ("share of people, 0 to 1" if column.is_share else column.unit)
             default = column.plain(column.default) if command is predict_command else "as the start"
             metavar = "LABEL" if column.choices else "N"
-            option, help_text = f"--{column.name_beside(_RESERVED_OPTIONS)}", f"{unit} (default {default})"
+            help_text = f"{unit} (default {default})".replace("%", "%%")  # argparse fills in what follows a %
+            option = f"--{column.name_beside(_RESERVED_OPTIONS)}"
             command.add_argument(option, dest=f"{INPUT_PREFIX}{column.name}", metavar=metavar, help=help_text)
         command.add_argument(
             "--coverage", type=float, choices=LEVELS, default=0.9, help="level of the interval (default 0.9)"
@@ -184,7 +185,7 @@ def _train(options: argparse.Namespace) -> int:
                 "keep the model in a store: --store."
             ) from error
         scores = model.metadata.scores
-    print(f"\nOut-of-fold scores on {len(rows)} {ROWS}, {TARGET.unit}:")
+    print(f"\nOut-of-fold scores on {len(rows)} {ROWS}, in {TARGET_UNIT}:")
     print(f"{'':34}{'MAE':>8}{'+-':>6}{'RMSE':>8}{'+-':>6}{'R2':>8}{'+-':>6}")
     for name in scores:
         print(f"{recipe.label if name == 'model' else ALGORITHMS[name].label:34}{_format_scores(scores[name])}")
@@ -234,7 +235,7 @@ def _list(_: argparse.Namespace) -> int:
             f"{version.metadata.data.n_rows:8,}{mae.value:8.1f}{mae.standard_error:6.1f}  "
             f"{version.created_at:%Y-%m-%d %H:%M}  {version.data_set.origin}{' (broken)' if version.broken else ''}"
         )
-    print(f"* active. MAE in {TARGET.unit}, +- one standard error.")
+    print(f"* active. MAE in {TARGET_UNIT}, +- one standard error.")
     return 0
 
 

@@ -171,12 +171,22 @@ def run_validate(options: argparse.Namespace) -> int:
     """Say how well the active model does on the rows of a file, and another version beside it."""
     model = _model_for_level(options)
     inputs = load_inputs(options.file, columns=options.columns, sheet=options.sheet)
+    for remark in inputs.table.remarks:
+        print(remark, file=sys.stderr)
+    if n_dropped := int((~inputs.usable).sum()):
+        print(f"Left out: {n_dropped:,} rows with an input that cannot be read.", file=sys.stderr)
+    if TARGET.name not in inputs.table.positions:
+        cure = f"Name it with --columns {TARGET.name}=TITLE."
+        raise DataError([f"{options.file}: no one column is {TARGET.name}, so nothing was observed there. {cure}"])
     other = versions.load_version(history.open_store(), options.beside) if options.beside else None
     record = validate_beside(model, inputs.X[inputs.usable], inputs.y[inputs.usable], options.coverage, other)
+    records, numbers = [record, *([record["beside"]] if other else [])], inputs.table.cells.index[inputs.usable]
+    for each in records:
+        each["worst"] = [int(numbers[position]) for position in each["worst"]]  # rows of the file; the header is row 1
     if options.json:
         print(json.dumps(record))
         return 0
-    for each in (record, *([record["beside"]] if other else [])):
+    for each in records:
         low, high = each["held_by_chance"]
         name = f"version {each['version']}" if each["version"] else "the shipped model"
         miss = TARGET.estimate(each["mae"]["value"], n_more=1)
@@ -185,4 +195,7 @@ def run_validate(options: argparse.Namespace) -> int:
             f"{name}: typical miss {miss} {TARGET.unit} on {each['n_rows']:,} {ROWS}, bias {bias}; {each['held']:,} "
             f"inside the {options.coverage:.0%} interval (chance alone gives {low:,} to {high:,})"
         )
+    if other:
+        ends = (TARGET.estimate(record["mae_difference"][end], "+", n_more=1) for end in ("value", "low", "high"))
+        print("difference of the typical miss: {} ({} to {})".format(*ends))
     return 0

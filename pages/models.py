@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from data.cells import escape_cell
-from data.schema import ROWS, TARGET
+from data.schema import ROWS, TARGET_UNIT
 from model.fitting.errors import ModelError
 from model.fitting.train import Model
 from model.judging.card import export_version, write_card
@@ -82,9 +82,9 @@ def draw_versions(newest_first: list[Version], last_promotions: dict[int, Promot
     figures = {
         name: st.column_config.NumberColumn(format=number_format, help=help_text, width=62)
         for name, number_format, help_text in (
-            ("MAE", "%.1f", f"Typical miss: mean absolute error, cross-validated on its own rows [{TARGET.unit}]."),
-            ("±", "%.1f", f"One standard error of the MAE for these {ROWS} and folds [{TARGET.unit}]."),
-            ("RMSE", "%.1f", f"Root mean square error [{TARGET.unit}]."),
+            ("MAE", "%.1f", f"Typical miss: mean absolute error, cross-validated on its own rows [{TARGET_UNIT}]."),
+            ("±", "%.1f", f"One standard error of the MAE for these {ROWS} and folds [{TARGET_UNIT}]."),
+            ("RMSE", "%.1f", f"Root mean square error [{TARGET_UNIT}]."),
             ("R²", "%.2f", "Share of the variance that is explained out of fold [no unit]."),
         )
     }
@@ -96,7 +96,7 @@ def draw_versions(newest_first: list[Version], last_promotions: dict[int, Promot
         alt=f"{len(newest_first)} versions, the newest first",
     )
     st.caption(
-        f"MAE and RMSE in {TARGET.unit}. Scores of versions on other {ROWS} cannot be compared with each other: the "
+        f"MAE and RMSE in {TARGET_UNIT}. Scores of versions on other {ROWS} cannot be compared with each other: the "
         "Retrain page compares two versions on the same folds."
     )
 

@@ -9,7 +9,7 @@ from data.cells import escape_table
 from data.edit import write_template
 from data.inputs import load_inputs
 from data.load import load_rows
-from data.schema import A_ROW, FEATURE_NAMES, ROW, TARGET
+from data.schema import A_ROW, FEATURE_NAMES, ROW, TARGET, TARGET_UNIT
 from data.statistics import histogram
 from data.text import MAX_BYTES
 from model.answering.neighbours import SUPPORT_LEVELS
@@ -114,7 +114,7 @@ def draw_summary(name: str, result: ScoredFile, coverage: float) -> None:
     )
     names = ", ".join(f"`{title}`" for title in result.added)
     st.caption(
-        f"Added columns: {names}. Predictions, changes and intervals in {TARGET.unit}, the intervals at "
+        f"Added columns: {names}. Predictions, changes and intervals in {TARGET_UNIT}, the intervals at "
         f"{controls.format_level(coverage)}; distance in s.d. of the inputs. Cells that look like formulas start "
         "with an apostrophe."
     )

@@ -117,7 +117,7 @@ def test_a_category_is_stored_by_codes_and_read_by_labels_in_any_case(tmp_path):
     assert [column.check(value) for value in ("Gala", " gala ", "COX", 2.0)] == [2, 2, 0, 2]
     assert (column.text(2.0), column.plain(2.0), column.text_with_unit(0.0)) == ("Gala", "Gala", "Cox")
     for value in ("Fuji", "", "2", 1, True, 0.5, 3.0, -1.0, float("nan"), None, ["Cox"]):
-        with pytest.raises(DataError, match=r"is none of the choices\. Give one of Cox, Elstar, Gala\."):
+        with pytest.raises(DataError, match=r"is none of the choices\. Give one of 'Cox', 'Elstar', 'Gala'\."):
             column.check(value)
 
 

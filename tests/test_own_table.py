@@ -116,11 +116,11 @@ def choose_and_follow_links(page, url, window, folder):
     assert "Elstar" in download_report(page, window, folder)
     page.goto(f"{url}/?watered=perhaps")
     expect(page.get_by_test_id("stAlert")).to_have_text(
-        "Watered: the link asks for perhaps, which is none of the choices. Give one of no, yes."
+        "Watered: the link asks for perhaps, which is none of the choices. Give one of 'no', 'yes'."
     )
     assert ask(f"{url}/api/predict", SCENARIO | {"watered": 1})[0] == 422
     status, _, refusal = ask(f"{url}/api/predict", SCENARIO | {"watered": "perhaps"})
-    assert (status, refusal["problems"][0]["cure"]) == (422, "Give one of no, yes.")
+    assert (status, refusal["problems"][0]["cure"]) == (422, "Give one of 'no', 'yes'.")
 
 
 def held_against(page, url, other, rows):
@@ -141,6 +141,7 @@ def held_against(page, url, other, rows):
     assert page.get_by_test_id("stException").count() == 0
     assert ask(f"{url}/api/validate", {"rows": [sent[0] | {"good_share": "0.5"}]})[0] == 422
     assert ask(f"{url}/api/validate", {"rows": sent, "beside": 99})[0] == 422
+    assert ask(f"{url}/api/validate", {"rows": sent, "besides": 1})[0] == 422
 
 
 @pytest.mark.slow
@@ -176,7 +177,7 @@ def test_a_table_with_categories_is_trained_at_the_start_and_served_on_every_pag
     assert json.loads(told.stdout)["value"] == pytest.approx(line["value"])
     refused = command(orchards, "predict", "--sort", "Golden", PETROL_STORE_URL="")
     assert refused.returncode == 2
-    assert "sort: 'Golden' is none of the choices. Give one of =Gala, Alkmene," in refused.stderr
+    assert "sort: 'Golden' is none of the choices. Give one of '=Gala', 'Alkmene'," in refused.stderr
     assert {path.name for path in orchards.iterdir()} >= {"model.joblib", "model.json", "model.npz", "store.db"}
     swapped = (orchards / "table.toml").read_text().replace('"no",', '"never",')
     (orchards / "table.toml").write_text(swapped.replace('default = "no"', 'default = "never"'))
@@ -184,7 +185,7 @@ def test_a_table_with_categories_is_trained_at_the_start_and_served_on_every_pag
     assert f"The store {orchards}/store.db has orchard, rain, sort (=Gala, Alkmene" in refused.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.browser
 def test_a_table_of_ten_inputs_shows_six_and_folds_the_rest(window, tmp_path):
     table = drafted.draft_diabetes(tmp_path)

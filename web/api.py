@@ -275,6 +275,15 @@ def _change(request: Request, content: bytes) -> Response:
     return _Answer(answer | {"version": model.version, "notice": model.notice})
 
 
+def _read_observed(row: Any) -> float:
+    """Read what was observed of a row; like inputs, it must be sent as a number."""
+    value = row.get(TARGET.name) if isinstance(row, dict) else None
+    if isinstance(value, (int, float)):
+        return TARGET.check(value)
+    text = f"{TARGET.name}: is {'missing' if value is None else 'not sent as a number'}. {TARGET.limits}"
+    raise DataError([Problem(text, TARGET.name, value, TARGET.limits)])
+
+
 @_answering_in_json
 def _validate(request: Request, content: bytes) -> Response:
     model = resources.owner.current()
@@ -284,18 +293,21 @@ def _validate(request: Request, content: bytes) -> Response:
         return _refusal(400, f"{error} {_ROWS_BESIDE}")
     rows, number = (body.get("rows"), body.get("beside", 0)) if isinstance(body, dict) else (None, 0)
     is_number = isinstance(number, int) and not isinstance(number, bool)
-    if not isinstance(rows, list) or not 1 <= len(rows) <= MAX_SCENARIOS or not is_number or len(body) > 2:
+    is_known = isinstance(body, dict) and body.keys() <= {"rows", "beside"}
+    if not isinstance(rows, list) or not 1 <= len(rows) <= MAX_SCENARIOS or not is_number or not is_known:
         return _refusal(422, _ROWS_BESIDE)
     level, problems = _read_level(request, model)
     scenarios, observed = list[Scenario](), list[float]()
     for position, row in enumerate(chain.from_iterable(cut_with_rests(rows, _CHECKED))):
+        values = {name: row[name] for name in row if name != TARGET.name} if isinstance(row, dict) else row
         try:
-            values = {name: row[name] for name in row if name != TARGET.name} if isinstance(row, dict) else row
             scenarios.append(_read_scenario(values))
-            target = row.get(TARGET.name)
-            observed.append(TARGET.check(target if isinstance(target, (int, float)) else None))
         except DataError as error:
-            problems += [(position, cast("Problem", problem)) for problem in error.problems]
+            problems += [(position, problem) for problem in _problems_of(error)]
+        try:
+            observed.append(_read_observed(row))
+        except DataError as error:
+            problems += [(position, problem) for problem in _problems_of(error)]
     if problems:
         return _refusal(422, f"{len(problems):,} problem{'s' * (len(problems) > 1)}.", problems)
     X = np.array([[scenario[name] for name in FEATURE_NAMES] for scenario in scenarios])

@@ -76,7 +76,13 @@ def _distances_along(model: Model, squares: FloatArray, feature: int, grid: Floa
         return np.sqrt(np.minimum(nearest, others.min() + 1))
 
     def nearest_of(rows: Any) -> FloatArray:
-        return (others[rows] + ((grid[:, None] - values[rows]) / model.scale[feature]) ** 2).min(axis=1)
+        of_others, of_feature = others[rows], values[rows]
+        n_steps = max(1, _MAX_PAIRS // len(of_others))  # at once
+        parts = [
+            (of_others + ((grid[step : step + n_steps, None] - of_feature) / model.scale[feature]) ** 2).min(axis=1)
+            for step in range(0, len(grid), n_steps)
+        ]
+        return np.concatenate(parts)
 
     if len(values) <= N_BACKGROUND:
         return np.sqrt(nearest_of(slice(None)))

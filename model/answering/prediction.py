@@ -21,7 +21,7 @@ from model.fitting.train import Model
 
 FloatArray = NDArray[np.float64]
 N_NEAREST = 3
-_MAX_SCANNED = 500_000  # figures of rows that a move may look at; of more, each point of a curve is searched for
+_MAX_SCANNED = 100_000  # figures of rows that a move may look at; of more, each point of a curve is searched for
 ALL_INPUTS = range(len(FEATURES))
 _ROWS_PER_BLOCK = 8_000  # a dozen milliseconds of the shipped forest
 _PREDICT_LOCK = Lock()  # threads that predict at once would compete for the interpreter and all be slower

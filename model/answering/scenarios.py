@@ -114,8 +114,11 @@ def write_csv(tray: Sequence[KeptScenario]) -> bytes:
     import pandas as pd
 
     # A name that begins with an apostrophe gets another, because reading removes one.
+    texts = ("start", *(_INPUT_TITLES[column.name] for column in FEATURES if column.choices))
     records = [
-        record | {"name": "'" * record["name"].startswith("'") + escape_cell(record["name"])}
+        record
+        | {"name": "'" * record["name"].startswith("'") + escape_cell(record["name"])}
+        | {title: escape_cell(record[title]) for title in texts}
         for record in map(_to_record, tray)
     ]
     text = pd.DataFrame(records).to_csv(index=False, lineterminator="\n")

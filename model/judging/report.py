@@ -167,7 +167,10 @@ def _draw_curve(
         else:
             parts.append(f'<polygon class="band" points="{_list_points([*upper, *lower[::-1]])}"/>')
     if column.choices:
-        parts += [f'<circle class="choice" cx="{cx:.1f}" cy="{cy:.1f}" r="3.5"/>' for cx, cy in points]
+        parts += [
+            f'<circle class="choice" cx="{cx:.1f}" cy="{cy:.1f}" r="3.5"><title>{escape(label)}</title></circle>'
+            for label, (cx, cy) in zip(column.choices, points, strict=True)
+        ]
     else:
         parts.append(f'<polyline class="line" points="{_list_points(points)}"/>')
     for kind, values in (("from", change.start), ("to", change.scenario)):
@@ -183,8 +186,13 @@ def _draw_curve(
         f'<text x="{at:.1f}" y="{_HEIGHT - 6}" text-anchor="{anchor}">{escape(column.text(value))}</text>'
         for at, anchor, value in ((x(0), "start", column.low), (x(last), "end", column.high))
     ]
-    name = escape(f"{column.label}: from {TARGET.estimate(curve[0])} to {TARGET.estimate(curve[-1])} {TARGET.unit}")
-    return f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{name}">{"".join(parts)}</svg>'
+    said = f"from {TARGET.estimate(curve[0])} to {TARGET.estimate(curve[-1])} {TARGET.unit}"
+    if column.choices:
+        pairs = zip(column.choices, curve, strict=True)
+        said = f"{', '.join(f'{label} {TARGET.estimate(value)}' for label, value in pairs)} {TARGET.unit}"
+    name = escape(f"{column.label}: {said}".rstrip())
+    written = f'<p class="grey">{escape(said.rstrip())}</p>' if column.choices else ""
+    return f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{name}">{"".join(parts)}</svg>{written}'
 
 
 def _list_points(points: Sequence[tuple[float, float]]) -> str:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from data.schema import FEATURES, ROWS, TARGET
 from model.answering.scoring import ScoredRows, score_scenarios
 from model.fitting.errors import ModelError
-from model.fitting.interval import held_by_chance
+from model.fitting.interval import possible_levels, rank
 from model.fitting.scores import Difference, Estimate
 from model.fitting.train import Model
 
@@ -62,8 +62,8 @@ class Validation:
     mae_of_average
         Mean absolute error of the training rows' average.
     level, held, held_by_chance
-        Of the interval [1]; how many rows it held; the counts between which 95 of 100 such files lie if it holds what
-        it promises.
+        Of the interval [1]; how many rows it held; the counts between which 95 of 100 such files lie if these rows are
+        like those of the training.
     groups
         All that were looked at.
     """
@@ -118,8 +118,9 @@ class Validation:
         }
 
 
-def _clearness(group: Group) -> float:
-    return abs(group.excess.value) / ((group.excess.high - group.excess.low) or math.inf)
+def _clearness(group: Group) -> tuple[float, float]:
+    """How clearly a group differs; of two that are each other's rest, the one with the larger misses is the clearer."""
+    return round(abs(group.excess.value) / ((group.excess.high - group.excess.low) or math.inf), 9), group.mae
 
 
 def validate(model: Model, X: FloatArray, y: FloatArray, scored: ScoredRows, level: float) -> Validation:
@@ -164,7 +165,7 @@ def validate(model: Model, X: FloatArray, y: FloatArray, scored: ScoredRows, lev
         mae_of_average=_estimate(np.abs(observed - model.y.mean())),
         level=level,
         held=int((np.abs(errors) <= half_width).sum()),
-        held_by_chance=held_by_chance(len(errors), level),
+        held_by_chance=_held_by_chance(len(errors), len(model.distinct), level),
         groups=tuple(_compare_groups(X[positions], errors)),
     )
 
@@ -195,9 +196,27 @@ def validate_beside(model: Model, X: FloatArray, y: FloatArray, level: float, ot
     record = {"version": model.version} | validation.to_record()
     if other is None:
         return record
+    if level not in (levels := possible_levels(len(other.distinct))):
+        known = ", ".join(f"{each:g}" for each in levels)
+        raise ModelError(f"Version {other.version} has too few {ROWS} for the level {level:g}. Ask for one of {known}.")
     others = validate(other, X, y, score_scenarios(other, X, level), level)
     difference = asdict(compare_validations(validation, others))
     return record | {"beside": {"version": other.version} | others.to_record(), "mae_difference": difference}
+
+
+def _held_by_chance(n_rows: int, n_trained: int, level: float) -> tuple[int, int]:
+    """Counts between which 95 of 100 files of rows like those of the training lie.
+
+    Notes
+    -----
+    The width is the k-th smallest of n errors, so the share that it holds of new rows is itself a draw, from
+    Beta(k, n + 1 - k), and the count is beta-binomial: Vovk (2012), Conditional validity, ACML.
+    """
+    from scipy.stats import betabinom
+
+    k = rank(n_trained, level)
+    low, high = betabinom.ppf([0.025, 0.975], n_rows, k, n_trained + 1 - k)
+    return int(low), int(high)
 
 
 def _is_in_training(model: Model, X: FloatArray, y: FloatArray) -> NDArray[np.bool_]:

@@ -19,6 +19,7 @@ from model.answering.change import find_row, start_figures
 from model.fitting.interval import LEVELS, nearest_possible_level, possible_levels
 from model.fitting.train import Model
 from pages.shared import session
+from pages.shared.words.wording import escape
 
 TYPICAL = f"Typical {ROW}"
 DEFAULT_LEVEL = 0.9
@@ -135,7 +136,8 @@ def _read_in_link(column: Column, text: str) -> float | None:
 
 def _range_problem(column: Column, text: str) -> str:
     if column.choices:
-        return f"{column.label}: the link asks for ` {_as_code(text)} `, which is none of the choices. {column.limits}"
+        asked = f"the link asks for ` {_as_code(text)} `, which is none of the choices"
+        return f"{column.label}: {asked}. {escape(column.limits)}"
     low, high = (column.text(end) for end in (column.low, column.high))
     return (
         f"{column.label}: the link asks for ` {_as_code(text)} `, which the slider cannot show. Choose a number from "

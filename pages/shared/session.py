@@ -207,6 +207,7 @@ SCORE_SHEET = _key("score_sheet", "sheet of an Excel file; with a part, the list
 SCORE_MATCHING = _key("score_matching", "form, and for each column that is wanted the place of the file's", "score")
 SCORE_CHANGE = _key("score_change", "button", "score")
 SCORE_BESIDE = _key("score_beside", "version that is compared with the active one; 0 for none", "validation_panel")
+SCORE_OTHER = _key("score_other", "another version, a scored file, a level: how well that did", "validation_panel")
 SCORE_PREVIEW = _key("score_preview", "which rows are shown", "score")
 SCORE_PICTURE = _key("score_picture", "picture", "score")
 

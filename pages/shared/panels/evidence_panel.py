@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from data.schema import ROW, ROWS, TARGET, row_name
+from data.schema import ROW, ROWS, TARGET, TARGET_UNIT, row_name
 from model.judging.evidence import Evidence
 from model.judging.ranking import Ranking
 from model.store import history
@@ -56,7 +56,7 @@ def _draw_ranking(evidence: Evidence, ranking: Ranking) -> None:
     )
     baseline = evidence.candidate.metadata.scores["mean"]
     st.markdown(text_tables.to_markdown(verdicts.tabulate_ranking(ranking, evidence.active.version, baseline)))
-    st.caption(f"Shaded: cannot be told apart from the best. MAE and RMSE in {TARGET.unit}. {standard_error_note()}")
+    st.caption(f"Shaded: cannot be told apart from the best. MAE and RMSE in {TARGET_UNIT}. {standard_error_note()}")
 
 
 def draw_yardstick(evidence: Evidence) -> None:
@@ -79,7 +79,7 @@ def _draw_scores(evidence: Evidence) -> None:
     st.markdown("**Intervals**")
     st.markdown(text_tables.to_markdown(verdicts.intervals_table(evidence)))
     st.caption(
-        f"Half the width in {TARGET.unit}. Held: {ROWS} inside, of those that set neither fit nor width. What was held "
+        f"Half the width in {TARGET_UNIT}. Held: {ROWS} inside, of those that set neither fit nor width. What was held "
         "ranks no model: chance alone moves it by more."
     )
     controls.draw_method_link()
@@ -95,7 +95,7 @@ def _draw_scores_table(evidence: Evidence) -> None:
     )
     st.caption(
         f"All on the same {evidence.n_rows:,} {ROWS} and the same {folds.n_repeats} × {folds.n_splits} folds. "
-        f"MAE and RMSE in {TARGET.unit}. {standard_error_note()}{difference_note}"
+        f"MAE and RMSE in {TARGET_UNIT}. {standard_error_note()}{difference_note}"
     )
 
 
@@ -125,7 +125,7 @@ def _draw_curves(evidence: Evidence) -> None:
     st.markdown(
         f"Your what-if scenario: **{TARGET.estimate(now)}** now, **{TARGET.estimate(then)}** with version "
         f"{evidence.candidate.version} "
-        f"({TARGET.unit})."
+        f"({TARGET_UNIT})."
     )
     alt = "Response curves of both models through your what-if scenario, a panel an input"
     _draw_picture(session.EVIDENCE_CURVES, evidence_charts.draw_curves(evidence, scenario), alt)

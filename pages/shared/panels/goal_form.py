@@ -5,7 +5,7 @@ from typing import Any
 import streamlit as st
 
 from data.errors import DataError
-from data.schema import FEATURES, ROWS, TARGET, VERB
+from data.schema import FEATURES, ROWS, TARGET, VERB, Column
 from model.answering.change import Change, predict_change
 from model.answering.goal import GoalResult, find_smallest_change
 from model.answering.prediction import Prediction, predict
@@ -103,10 +103,14 @@ def _apply(scenario: dict[str, float]) -> None:
     st.session_state[session.GOAL_APPLIED] = True  # the sliders are elsewhere on the page
 
 
+def _figure(column: Column, value: float) -> str:
+    return wording.escape(column.text(value)) if column.choices else column.text_with_unit(value)
+
+
 def describe_result(result: GoalResult) -> str:
     """Say what it would take, as Markdown."""
     changes = [
-        f"**{column.label.lower()}** {column.text_with_unit(old)} → **{column.text_with_unit(new)}**".replace(
+        f"**{column.label.lower()}** {_figure(column, old)} → **{_figure(column, new)}**".replace(
             " ", "\N{NO-BREAK SPACE}"
         )
         for column in FEATURES

@@ -155,7 +155,9 @@ def _apply_address(rows: "pd.DataFrame", parameters: Mapping[str, list[str]]) ->
         name, *ends = text.split(":")
         try:
             if columns[name].choices:
-                state.setdefault(_filter_key(session.EXPLORE_RANGE, name), []).append(_read_choice(columns[name], text))
+                label = _read_choice(columns[name], text, rows[name])
+                chosen = state.setdefault(_filter_key(session.EXPLORE_RANGE, name), [])
+                chosen += [] if label in chosen else [label]
                 continue
             low, high = map(float, ends)
             bottom, top, _ = _slider_ends(columns[name], rows[name])
@@ -187,10 +189,10 @@ def _write_limit(limit: Limit) -> str:
     return f"{limit.column}:{choices[int(limit.low)] if choices else f'{limit.low:.10g}:{limit.high:.10g}'}"
 
 
-def _read_choice(column: Column, text: str) -> str:
-    """Return the label in a limit of an address; ValueError if there is no such choice."""
+def _read_choice(column: Column, text: str, codes: "pd.Series[float]") -> str:
+    """Return the label in a limit of an address; ValueError if no row has such a choice."""
     code = column.find_code(text.partition(":")[2])
-    if code is None:
+    if code is None or not (codes == code).any():
         raise ValueError
     return column.text(code)
 
@@ -199,8 +201,6 @@ def _draw_choices(cell: DeltaGenerator, column: Column, codes: "pd.Series[float]
     """Draw which choices of a category to keep, and read it; none while it keeps all rows."""
     present = [column.text(code) for code in sorted(codes.unique())]
     key = _filter_key(session.EXPLORE_RANGE, column.name)
-    if key in st.session_state:  # a link may name one that no row has
-        st.session_state[key] = [label for label in st.session_state[key] if label in present]
     labels = cell.multiselect(column.label, present, key=key, placeholder="All", persist_state="session")
     kept = [float(column.choices.index(label)) for label in labels]
     return [Limit(column.name, code, code) for code in kept] if len(kept) < len(present) else []

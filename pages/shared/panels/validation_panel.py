@@ -63,8 +63,17 @@ def _choose_other(model: Model, result: ScoredFile, level: float) -> tuple[str, 
     if not number:
         return None
     try:
-        other = resources.owner.version(number)
-        return labels[number], validate(other, result.X, result.y, score_scenarios(other, result.X, level), level)
+        return labels[number], _validate_other(resources.owner.version(number), result, level)
     except (ModelError, StoreError, ValueError) as error:
         st.info(f"{labels[number]}: {error}")
         return None
+
+
+def _validate_other(other: Model, result: ScoredFile, level: float) -> Validation:
+    """Validate another version on a file, once in a session: a rerun must not score all rows again."""
+    state = st.session_state
+    former_other, former_result, former_level, validation = state.get(session.SCORE_OTHER, (None, None, None, None))
+    if not (former_other is other and former_result is result and former_level == level):
+        validation = validate(other, result.X, result.y, score_scenarios(other, result.X, level), level)
+        state[session.SCORE_OTHER] = other, result, level, validation
+    return validation

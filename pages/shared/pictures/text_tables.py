@@ -68,14 +68,18 @@ def tabulate_edits(before: "pd.DataFrame", after: "pd.DataFrame", n_rows: int = 
         {
             ROW.capitalize(): escape(row_name(before[ROW].iloc[i])),
             "Changed": column.label,
-            "Before": column.text_with_unit(before[column.name].iloc[i]),
-            "Now": column.text_with_unit(after[column.name].iloc[i]),
+            "Before": _edited(column, before[column.name].iloc[i]),
+            "Now": _edited(column, after[column.name].iloc[i]),
         }
         for column in COLUMNS
         for i in np.flatnonzero(before[column.name].to_numpy() != after[column.name].to_numpy())
     ]
     remainder = {"Changed": f"and {len(edits) - n_rows:,} more"}
     return edits[:n_rows] + ([remainder] if len(edits) > n_rows else [])
+
+
+def _edited(column: Column, value: float) -> str:
+    return escape(column.text(value)) if column.choices else column.text_with_unit(value)
 
 
 def tabulate_statistics(statistics: "pd.DataFrame") -> Rows:

@@ -7,7 +7,7 @@ import { inFull, plainOf, readNumber, signed, storedOf, textOf, withUnit, write 
 const THUMB = 12; // [px] half of it, so that a curve's ends lie above the slider's
 const GUTTER = 36; // [px] for the figures of the y axis
 const HEIGHT = 92; // [px]
-const MOST_SEGMENTS = 5; // of more choices a list is shorter
+const [MOST_SEGMENTS, MOST_LETTERS] = [5, 20]; // of more or longer choices a list is shorter
 const GOLDEN = 0.618034; // multiples of it fill a strip evenly
 
 export function buildRow(view, input, i) {
@@ -23,7 +23,7 @@ export function buildRow(view, input, i) {
     </div>
     <svg class="wi-curve" role="img" height="${HEIGHT}"></svg>
     <div class="wi-track"><input type="range"><i class="wi-hollow"></i></div>
-    <div class="wi-choices" role="radiogroup" hidden></div>
+    <div class="wi-choices" hidden></div>
     <div class="wi-ends" aria-hidden="true"><span></span><span></span></div>
     <p class="wi-problem" role="alert" hidden></p>`;
   const find = (selector) => row.querySelector(selector);
@@ -33,7 +33,7 @@ export function buildRow(view, input, i) {
   find("label span").textContent = input.unit;
   label.title = input.help;
   range.id = label.htmlFor = `wi-${input.name}`;
-  field.setAttribute("aria-label", `${input.label}, exact value, ${input.unit}`);
+  field.setAttribute("aria-label", `${input.label}, exact value${input.unit && `, ${input.unit}`}`);
   place(range, { min: input.low, max: input.high, step: input.step });
   const [first, last] = row.querySelectorAll(".wi-ends span");
   [first.textContent, last.textContent] = [withUnit(input, input.low), withUnit(input, input.high)];
@@ -50,8 +50,7 @@ function attachChoices(view, part, box) {
   const { row, input, i } = part;
   row.querySelectorAll(".wi-track, .wi-ends, .wi-field").forEach((each) => (each.hidden = true));
   box.hidden = false;
-  box.setAttribute("aria-label", input.label);
-  if (input.choices.length > MOST_SEGMENTS) {
+  if (input.choices.length > MOST_SEGMENTS || input.choices.some((label) => label.length > MOST_LETTERS)) {
     box.className = "wi-list";
     const list = box.appendChild(document.createElement("select"));
     [list.id, part.range.id] = [part.range.id, ""];
@@ -60,6 +59,8 @@ function attachChoices(view, part, box) {
     part.choose = (code) => (list.selectedIndex = code);
     return;
   }
+  part.range.id = "";
+  place(box, { role: "radiogroup", "aria-label": input.label });
   const buttons = input.choices.map((label, code) => {
     const segment = box.appendChild(document.createElement("label"));
     segment.innerHTML = `<input type="radio" name="wi-${input.name}"><span></span>`;
@@ -91,7 +92,7 @@ function attachField(view, part) {
     if (field.value === plainOf(input, view.values[i])) return tell(part, "");
     const { value, problem } = readNumber(field.value, input.template);
     const ends = `${textOf(input, input.low)} to ${textOf(input, input.high)}`;
-    const asked = `Type a number from ${ends} (${input.unit}).`;
+    const asked = `Type a number from ${ends}${input.unit && ` (${input.unit})`}.`;
     if (problem) return tell(part, `${input.label}: ${problem}. ${asked}`);
     const stored = storedOf(input, value);
     if (stored < input.low || stored > input.high) {

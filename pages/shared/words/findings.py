@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.definition import Notes
-from data.schema import COLUMNS, FEATURES, PERIOD, ROW, ROWS, TARGET, TILES, Column, row_name
+from data.schema import COLUMNS, FEATURES, PERIOD, ROW, ROWS, TARGET, TARGET_UNIT, TILES, Column, row_name
 from data.statistics import NUMBERS, variance_inflation
 from model.fitting.errors import ModelError
 from model.fitting.scores import Estimate
@@ -59,7 +59,7 @@ def spread_in_words(column: Column, value: float, n_rows: int, n: int) -> str:
     if n == 1:
         return f"One {ROW}: {column.text(value)} {column.unit}".rstrip() + "."
     if column.choices:
-        return f"{n_rows:,} of {n:,} {ROWS} have “{column.text(value)}”, the commonest {column.label.lower()}."
+        return f"{n_rows:,} of {n:,} {ROWS} have “{escape(column.text(value))}”, the commonest {column.label.lower()}."
     if n_rows == 1:
         return f"No two of the {n:,} {ROWS} have the same {column.label.lower()}."
     figure = f"{column.text(value)} {column.unit}".rstrip()
@@ -150,7 +150,7 @@ def fit_in_words(regression: "Regression") -> str:
     """Say how well the straight line fits, and how to read the table of its coefficients."""
     n_inputs = len(regression.coefficients) - 1
     return (
-        f"Coefficients in {TARGET.unit}, for each step named in the first column. "
+        f"Coefficients in {TARGET_UNIT}, for each step named in the first column. "
         f"R² {regression.r2:.3f} (adjusted {regression.adjusted_r2:.3f}), residual s.d. "
         f"{TARGET.estimate(regression.deviation, n_more=1)}, F {regression.f:.1f} on {n_inputs} and "
         f"{regression.df:,} degrees of freedom, n = {regression.n_rows:,} {ROWS}. "

@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-from data.choices import CATEGORIES
 from data.schema import FEATURES, ROW, ROWS, TARGET, Column
 from model.fitting.scores import Difference, Estimate
 from model.fitting.train import Model
@@ -57,26 +56,28 @@ def _with_ends(difference: Difference) -> str:
 def validation_in_words(validation: Validation) -> str:
     """Say which rows count, and whether any group of them stands out."""
     n_groups, group = len(validation.groups), validation.outstanding
-    known = (
-        f"{validation.n_known:,} more {ROWS} of the file are of those that the model was trained on, and do not count. "
-        if validation.n_known
-        else ""
-    )
+    subject = f"One more {ROW} of the file is" if validation.n_known == 1 else f"{validation.n_known:,} more {ROWS} are"
+    known = f"{subject} of those that the model was trained on, and do not count. " if validation.n_known else ""
+    if validation.n_known == 1:
+        known = known.replace("do not", "does not")
     bias = "Bias is observed minus predicted, on average, with its 90 % interval; ± is one standard error. "
     if not n_groups:
         return f"{bias}{known}Too few {ROWS} to look at groups of them."
-    kinds = "thirds of each number, and each choice" if CATEGORIES else "thirds of each input"
-    looked = f"{n_groups} groups were looked at, {kinds}"
+    names = {group.input for group in validation.groups}
+    has_choices = {bool(column.choices) for column in FEATURES if column.name in names}
+    kinds = "thirds of each number, and choices" if len(has_choices) == 2 else "thirds of each input"
+    kinds = "choices" if has_choices == {True} else kinds
+    looked = f"Groups were looked at, {n_groups} in all: {kinds}"
     if group is None:
-        return f"{bias}{known}{looked}: none stands out from the other {ROWS}."
-    side = "more" if group.excess.value > 0 else "less"
+        return f"{bias}{known}{looked}. None stands out from the other {ROWS}."
+    side = "higher" if group.excess.value > 0 else "lower"
     amount, *ends = (TARGET.estimate(abs(value)) for value in (group.excess.value, group.excess.low, group.excess.high))
-    ends = sorted(ends, key=lambda text: float(text.replace(",", "")))
+    first, second = sorted(ends, key=lambda text: float(text.replace(",", "")))
     return (
-        f"{bias}{known}{looked}, and one stands out: **{name_group(group)}** ({group.n_rows:,} {ROWS}), where "
-        f"{TARGET.label.lower()} is {amount} {TARGET.unit} {side} than predicted, beyond what it is for the other "
-        f"{ROWS} ({ends[0]} to {ends[1]} {side}, wide enough for all groups)."
-    ).replace("  ", " ")
+        f"{bias}{known}{looked}. One stands out: **{name_group(group)}** ({group.n_rows:,} {ROWS}), with a typical "
+        f"miss of {TARGET.estimate(group.mae)}. There, observed minus predicted is {amount} {side} than for the other "
+        f"{ROWS} ({first} to {second}, wide enough for all groups)."
+    )
 
 
 def difference_in_words(name: str, difference: Difference) -> str:

@@ -2,7 +2,7 @@
 
 import re
 
-from data.schema import FEATURES, PAST, ROW, ROWS, TARGET, row_name
+from data.schema import FEATURES, PAST, ROW, ROWS, TARGET, TARGET_UNIT, row_name
 from model.answering.change import Change, agreement_in_words, amount_in_words
 from model.answering.explain import Reasons
 from model.answering.prediction import Prediction
@@ -30,7 +30,8 @@ def answer_in_words(model: Model, answer: Prediction) -> str:
     """Say the number, how far it can be believed, and which real row is like it, in Markdown."""
     nearest = answer.nearest[0]
     used = model.records[nearest.index][TARGET.name]
-    sentences = [f"About **{TARGET.estimate(answer.value)} {TARGET.unit}**.", interval_in_words(answer)]
+    number = f"{TARGET.estimate(answer.value)} {TARGET.unit}".rstrip()
+    sentences = [f"About **{number}**.", interval_in_words(answer)]
     if answer.support == "near":
         sentences.append(
             f":primary-badge[close to real {ROWS}] Closest is {escape(row_name(nearest.name))} "
@@ -161,7 +162,7 @@ def scores_in_words(model: Model) -> str:
         -1: "It misses by less than always answering the average.",
         1: "Always answering the average would miss by less.",
     }[verdicts["mean"]]
-    return f"{line} {average} Figures in {TARGET.unit}. {standard_error_note()}"
+    return f"{line} {average} Figures in {TARGET_UNIT}. {standard_error_note()}"
 
 
 def standard_error_note() -> str:
