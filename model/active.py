@@ -266,8 +266,17 @@ def _temporary_error(subject: str, error: Exception) -> ModelError:
 def _warm_up(model: Model) -> Model:
     """Make a first prediction, so that the model is ready to answer."""
     predict(model, {column.name: column.default for column in FEATURES})
+    _use_one_thread()
     _freeze_memory()
     return model
+
+
+@cache
+def _use_one_thread() -> None:
+    """Have products of matrices use one thread: for those of a move, the second costs as much and saves nothing."""
+    from threadpoolctl import ThreadpoolController
+
+    ThreadpoolController().limit(limits=1, user_api="blas")  # of this process, for good
 
 
 @cache

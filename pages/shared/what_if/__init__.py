@@ -32,7 +32,7 @@ from pages.shared.words import wording
 _HERE = Path(__file__).parent
 _MODULES = ("numbers", "curves", "address", "drawing", "rows", "card", "main")  # each uses only those before it
 _IN_SIGHT = 6  # inputs; of more, those that matter most to the model
-_COARSE = 9  # steps of a slider at which the interval of the change is known during a drag
+_N_COARSE, _LEAST_COARSE = 36, 5  # steps of all sliders, and of one, at which the change's interval is known in a drag
 
 
 @cache
@@ -179,7 +179,8 @@ def _rows(model: Model) -> dict[str, Any]:
 def _answer(model: Model, answer: Prediction, moved: Change, link: str) -> dict[str, Any]:
     width = answer.value - answer.low
     drawn = [i for i, column in enumerate(FEATURES) if column.name in answer.curves]
-    interval_bands = bands(model, moved.start, moved.scenario, answer.level, _COARSE, drawn) if model.refits else {}
+    n_steps = max(_LEAST_COARSE, _N_COARSE // len(drawn))  # so that more inputs do not make a move slower
+    interval_bands = bands(model, moved.start, moved.scenario, answer.level, n_steps, drawn) if model.refits else {}
     supports = curve_support(model, np.array(list(answer.scenario.values())), drawn)
     curves: list[dict[str, Any] | None] = []
     for column in FEATURES:
