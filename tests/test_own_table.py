@@ -69,7 +69,7 @@ def retrain_and_promote(page, url):
     somebody = Visitor(None, url)
     somebody.page = page
     page.goto(f"{url}/retrain")
-    settle(page)
+    require_sound(page, "retrain")
     somebody.chooses("Algorithm", "Least squares")
     somebody.presses("Retrain")
     somebody.sees("Least squares: fit", timeout=LONG)
@@ -82,7 +82,7 @@ def retrain_and_promote(page, url):
 def score(page, url, content, n_rows):
     """Have a file scored, and return what is downloaded."""
     page.goto(f"{url}/score")
-    settle(page)
+    require_sound(page, "score")
     page.locator("input[type=file]").set_input_files({"name": "a.csv", "mimeType": "text/csv", "buffer": content})
     button = page.get_by_role("button", name="Download with predictions")
     expect(button).to_be_visible(timeout=30_000)
@@ -106,6 +106,7 @@ def require_shown(page, url, scenario):
 def choose_and_follow_links(page, url, window, folder):
     """Choices are made by a segment and a list, stand in the address by their labels, and are refused by them."""
     page.goto(f"{url}/?{urlencode(SCENARIO)}")
+    require_sound(page, "")
     assert require_shown(page, url, SCENARIO)["scenario"] == SCENARIO
     page.get_by_role("radio", name="no", exact=True).check()
     require_shown(page, url, SCENARIO | {"watered": "no"})
@@ -152,11 +153,13 @@ def test_a_table_with_categories_is_trained_at_the_start_and_served_on_every_pag
         assert f"{orchards} has no model yet. Training one." in log.read_text()
         assert "70/70 fits" in log.read_text() or "120/120 fits" in log.read_text()
         page = window.new_page()
-        visit_pages(page, url, "orchards")
+        for name in ("models", "method"):  # the others on the way
+            page.goto(f"{url}/{name}")
+            require_sound(page, name)
         choose_and_follow_links(page, url, window, tmp_path)
         rows = pd.read_csv(orchards / "rows.csv")
-        page.goto(f"{url}/explore?between=watered:yes&between=sort:Cox")
-        settle(page)
+        page.goto(f"{url}/explore?view=All+pairs&between=watered:yes&between=sort:Cox")
+        require_sound(page, "explore")
         n_both = int(((rows["watered"] == "yes") & (rows["sort"] == "Cox")).sum())
         expect(page.get_by_text(f"{n_both} of 60 orchards", exact=True)).to_be_visible()
 
@@ -218,13 +221,13 @@ def test_a_table_of_ten_inputs_shows_six_and_folds_the_rest(window, tmp_path):
 
 @pytest.mark.soak
 @pytest.mark.browser
-@pytest.mark.parametrize("n_inputs", [1, 2, 5, 8, 12, 20])
-def test_the_pages_of_a_table_of_any_width(n_inputs, window, tmp_path):
-    table = drafted.draft_numbers(tmp_path, n_inputs)
+@pytest.mark.parametrize("n_inputs", [0, 1, 2, 5, 8, 12, 20])
+def test_every_page_and_view_of_a_table_of_any_width_or_with_categories(n_inputs, window, tmp_path):
+    table = drafted.draft_numbers(tmp_path, n_inputs) if n_inputs else drafted.draft_orchards(tmp_path)
     assert command(table, "train", "--n_estimators", "20").returncode == 0
     with running_server(log=tmp_path / "log", PETROL_TABLE=str(table), PETROL_STORE_URL="") as url:
         page = window.new_page()
-        visit_pages(page, url, "rows")
+        visit_pages(page, url, "rows" if n_inputs else "orchards")
         page.goto(url)
         expect(page.get_by_role("slider").first).to_be_visible()
         before = page.get_by_test_id("live-change").inner_text()
