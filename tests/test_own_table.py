@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 
 from tests import drafted
 from tests.conftest import ROOT, running_server
-from tests.retrain_page import LONG, Visitor, candidate_of
+from tests.retrain_page import Visitor, candidate_of
 from tests.test_api import ask
 from tests.test_report import download_report
 
@@ -72,7 +72,6 @@ def retrain_and_promote(page, url):
     require_sound(page, "retrain")
     somebody.chooses("Algorithm", "Least squares")
     somebody.presses("Retrain")
-    somebody.sees("Least squares: fit", timeout=LONG)
     number = candidate_of(page)
     require_sound(page, "candidate")
     somebody.promotes(number, "To try", agrees=page.get_by_text("I have seen that").count() > 0)
