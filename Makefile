@@ -13,13 +13,17 @@ WITH_TABLE := $(if $(TABLE),PETROL_TABLE="$(abspath $(TABLE))")
 
 export PYTHONDONTWRITEBYTECODE :=  # or each of a hundred processes of the tests would compile the project anew
 
-.PHONY: help run test test-fast lint format train lock bench bench-scale bench-statistics soak screenshots docker scale secrets audit clean
+.PHONY: help run table test test-fast lint format train lock bench bench-scale bench-statistics soak screenshots docker scale secrets audit clean
 
 help:  ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 run: .venv/app  ## start the app on http://localhost:8501 (PORT=... for another; TABLE=folder for another table)
 	PETROL_HOST=$(HOST) PORT=$(PORT) $(WITH_TABLE) $(BIN)/python server.py
+
+table: .venv/app  ## draft a table from FILE=cars.csv that predicts TARGET=mpg, and start the app on it (NAMES=model)
+	$(BIN)/python -m data describe "$(FILE)" --target "$(TARGET)" $(if $(NAMES),--names "$(NAMES)") --to "$(basename $(FILE))"
+	$(MAKE) run TABLE="$(basename $(FILE))"
 
 test: .venv/dev lint  ## everything: style, unit tests, browser tests; what a store has a part in on PostgreSQL, too
 	$(BIN)/python -m tests
