@@ -156,8 +156,8 @@ function show(view) {
   reset.hidden = view.values.every((value, i) => value === start.values[i]);
   reset.textContent = `Back to ${startName(start)}`;
   view.rows.forEach((part) => writeRow(view, part));
-  const nMoved = view.folded.filter((i) => view.values[i] !== start.values[i]).length;
-  view.rest.firstChild.textContent = `${view.folded.length} more inputs${nMoved ? `, ${nMoved} moved` : ""}`;
+  const [n, nMoved] = [view.folded, view.folded.filter((i) => view.values[i] !== start.values[i])].map((of) => of.length);
+  view.rest.firstChild.textContent = `${n} more input${n === 1 ? "" : "s"}${nMoved ? `, ${nMoved} moved` : ""}`;
   if (!view.answer) return;
   const known = knownNow(view);
   view.isMoving = known !== view.answer.now;
