@@ -150,6 +150,7 @@ def test_what_cannot_be_fitted_says_what_it_says_here(machines, connected):
     assert str(there.value) == str(here.value)
 
 
+@pytest.mark.soak
 def test_a_comparison_keeps_the_same_in_the_same_order(machines, store, rows, monkeypatch):
     large = rows.assign(paved_highways=rows.paved_highways * 1e36)  # more than the numbers of trees can be
     history.promote(store, add_quick(store, rows, "mean"), "Ann", "nothing simpler")

@@ -103,6 +103,7 @@ def test_what_is_dragged_is_answered_in_the_browser_and_let_go_by_the_server(wha
         answer = predict(model, there)
         before = settled(what_if, answer)
         what_if.point(*place(what_if, column, there[column.name]), "pointerDown")
+        assert what_if.evaluate("(slider) => document.querySelector(slider).matches(':active')", f"#wi-{column.name}")
         for step in (len(column.grid) * share // 10 for share in (7, 8, 9)):
             x, y = place(what_if, column, column.grid[step])
             what_if.point(x, y)

@@ -152,7 +152,7 @@ def test_a_table_with_categories_is_trained_at_the_start_and_served_on_every_pag
         assert f"{orchards} has no model yet. Training one." in log.read_text()
         assert "70/70 fits" in log.read_text() or "120/120 fits" in log.read_text()
         page = window.new_page()
-        for name in ("models", "method"):  # the others on the way
+        for name in PAGES[2:]:  # the others on the way
             page.goto(f"{url}/{name}")
             require_sound(page, name)
         choose_and_follow_links(page, url, window, tmp_path)
@@ -161,22 +161,11 @@ def test_a_table_with_categories_is_trained_at_the_start_and_served_on_every_pag
         require_sound(page, "explore")
         n_both = int(((rows["watered"] == "yes") & (rows["sort"] == "Cox")).sum())
         expect(page.get_by_text(f"{n_both} of 60 orchards", exact=True)).to_be_visible()
-
-        retrain_and_promote(page, url)
-        page.goto(f"{url}/?{urlencode(SCENARIO)}")
-        line = require_shown(page, url, SCENARIO)
-        other = rows.head(30).assign(watered="no")
-        scored = score(page, url, other.assign(watered="NO").to_csv(index=False).encode(), 30)
-        held_against(page, url, other, rows)
-        assert scored["watered"].tolist() == ["NO"] * 30
-        _, _, first = ask(f"{url}/api/predict", rows.iloc[0][list(SCENARIO)].to_dict() | {"watered": "no"})
-        assert scored["prediction"][0] == pytest.approx(first["value"], abs=0.006)
         page.close()
-    listed = command(orchards, "list", PETROL_STORE_URL="")
-    assert "*     2  least squares" in listed.stdout
+        answer = ask(f"{url}/api/predict", SCENARIO)[2]
     told = command(orchards, "predict", "--sort", "fuji, LATE", "--watered", "yes", "--rain", "520", "--age", "23",
                    "--json", PETROL_STORE_URL="")  # fmt: skip
-    assert json.loads(told.stdout)["value"] == pytest.approx(line["value"])
+    assert json.loads(told.stdout)["value"] == pytest.approx(answer["value"])
     refused = command(orchards, "predict", "--sort", "Golden", PETROL_STORE_URL="")
     assert refused.returncode == 2
     assert "sort: 'Golden' is none of the choices. Give one of '=Gala', 'Alkmene'," in refused.stderr
@@ -185,6 +174,27 @@ def test_a_table_with_categories_is_trained_at_the_start_and_served_on_every_pag
     (orchards / "table.toml").write_text(swapped.replace('default = "no"', 'default = "never"'))
     refused = command(orchards, "list", PETROL_STORE_URL="")
     assert f"The store {orchards}/store.db has orchard, rain, sort (=Gala, Alkmene" in refused.stderr
+
+
+@pytest.mark.soak
+@pytest.mark.browser
+def test_a_line_for_a_table_with_categories_is_promoted_scores_a_file_and_is_held_against_the_first(window, tmp_path):
+    table = drafted.draft_orchards(tmp_path)
+    assert command(table, "train", "--n_estimators", "20").returncode == 0
+    rows = pd.read_csv(table / "rows.csv")
+    with running_server(log=tmp_path / "log", PETROL_TABLE=str(table), PETROL_STORE_URL="") as url:
+        page = window.new_page()
+        retrain_and_promote(page, url)
+        page.goto(f"{url}/?{urlencode(SCENARIO)}")
+        require_shown(page, url, SCENARIO)
+        other = rows.head(30).assign(watered="no")
+        scored = score(page, url, other.assign(watered="NO").to_csv(index=False).encode(), 30)
+        held_against(page, url, other, rows)
+        assert scored["watered"].tolist() == ["NO"] * 30
+        _, _, first = ask(f"{url}/api/predict", rows.iloc[0][list(SCENARIO)].to_dict() | {"watered": "no"})
+        assert scored["prediction"][0] == pytest.approx(first["value"], abs=0.006)
+        page.close()
+    assert "*     2  least squares" in command(table, "list", PETROL_STORE_URL="").stdout
 
 
 @pytest.mark.soak

@@ -209,6 +209,7 @@ def test_what_is_promoted_on_one_answers_on_the_other_and_who_comes_second_is_to
     history.promote(store, active, "a test", "as before")
 
 
+@pytest.mark.soak
 def test_two_replicas_train_one_after_the_other(replicas, store):
     async def look():
         ann, bob = [await Visit.open(replicas.url(name), "retrain") for name in ("a", "b")]

@@ -215,6 +215,7 @@ def no_scheduler(monkeypatch):
     return address
 
 
+@pytest.mark.soak
 def test_where_the_cluster_cannot_be_reached_the_same_is_trained_here(no_scheduler, visitor, store_url):
     ann = visitor("/retrain")
     ann.chooses("Algorithm", "Ridge")

@@ -18,12 +18,14 @@ def laws_of(table):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("n_inputs", [1, 2, 5, 8, 12, 20])
+@pytest.mark.parametrize("n_inputs", [1, *(pytest.param(n, marks=pytest.mark.soak) for n in (2, 5, 8, 12)), 20])
 def test_a_table_of_numbers_holds_the_laws(n_inputs, tmp_path):
     laws_of(drafted.draft_numbers(tmp_path, n_inputs))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("draft", [drafted.draft_orchards, drafted.draft_diabetes])
+@pytest.mark.parametrize(
+    "draft", [drafted.draft_orchards, pytest.param(drafted.draft_diabetes, marks=pytest.mark.soak)]
+)
 def test_a_table_with_categories_and_one_of_many_rows_hold_the_laws(draft, tmp_path):
     laws_of(draft(tmp_path))
