@@ -39,7 +39,7 @@ _SCRIPT = Path(__file__).with_name("streamlit_app.py")
 async def _lifespan(app: st.App) -> AsyncIterator[None]:
     # Imported here and not above: cached functions need the runtime, which starts with the app.
     from pages.shared import resources
-    from pages.shared.panels import goal_form, links, selection, tray  # noqa: F401 (what pages import, early)
+    from pages.shared.panels import find_form, links, selection, tray  # noqa: F401 (what pages import, early)
 
     resources.warm_up()
     logging.getLogger("uvicorn.access").setLevel(logging.WARNING)  # or each file of each visit would be a line

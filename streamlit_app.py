@@ -6,7 +6,7 @@ from data.errors import DataError
 from data.schema import QUESTION
 from model.answering.change import predict_with_change
 from pages.shared import controls, metrics, resources
-from pages.shared.panels import goal_form, links, report_button, tray
+from pages.shared.panels import find_form, links, report_button, tray
 from pages.shared.panels.frame import draw_frame
 from pages.shared.what_if import draw_what_if, list_open_inputs, send_styles
 from pages.shared.words import wording
@@ -18,7 +18,7 @@ st.title("What if?", anchor=False)
 st.markdown(f":gray[{QUESTION} Start from one, and drag a slider.]")
 controls.read_address_on_entry(model)
 tray.note_inputs(controls.read_inputs())
-goal_form.note_inputs()
+find_form.note_inputs()
 
 
 @st.fragment
@@ -49,13 +49,13 @@ def draw_answer() -> None:
     controls.draw_method_link()
     report_button.note_shown(inputs, level)
     metrics.end_move()
-    if controls.adopt_browser_inputs(inputs) or tray.is_behind(inputs) or goal_form.is_behind():
+    if controls.adopt_browser_inputs(inputs) or tray.is_behind(inputs) or find_form.is_behind():
         st.rerun()  # the whole page
 
 
 draw_answer()
 report_button.draw_report_button(model)
-goal_form.draw_goal_form(model)
+find_form.draw_find_form(model)
 tray.draw_tray(model)
 
 with st.container(border=True):

@@ -1,4 +1,4 @@
-"""Command line: ``python -m model train | predict | change | report | validate | list | promote | export | ...``."""
+"""Command line: ``python -m model train | predict | change | find | report | validate | list | promote | ...``."""
 
 import argparse
 import csv
@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from data.errors import DataError
 from data.load import SHIPPED, load_rows
-from data.schema import A_ROW, COLUMNS, FEATURES, INPUT_PREFIX, ROW, ROWS, TARGET_UNIT
+from data.schema import A_ROW, COLUMNS, FEATURES, INPUT_PREFIX, ROW, ROWS, TARGET, TARGET_UNIT
 from model import upkeep
-from model.asking import require_file, run_change, run_predict, run_report, run_validate, show_progress
+from model.answering.neighbours import SUPPORT_LEVELS
+from model.answering.question import AIMS, RANGE_KEYS
+from model.asking import require_file, run_change, run_find, run_predict, run_report, run_validate, show_progress
 from model.fitting import artifact
 from model.fitting.algorithms import ALGORITHMS, DEFAULT, OFFERED
 from model.fitting.errors import ModelError
@@ -40,7 +42,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # Names that an input's option must not have: it becomes, say, --input.file.
-_RESERVED_OPTIONS = ("help", "coverage", "json", "file", "out", "columns", "sheet", "from", "to")
+_RESERVED_OPTIONS = (
+    *("help", "coverage", "json", "file", "out", "columns", "sheet", "from", "to"),
+    *("aim", "goal", "fixed", "range", "support", "share"),
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -85,9 +90,30 @@ def _build_parser() -> Any:
     )
     report_command = add_command("report", run_report, "write what a scenario gives as one HTML file to hand on")
     report_command.add_argument("--out", type=Path, required=True, metavar="HTML", help="where the report goes")
-    for command in (change_command, report_command):
+    find_command = add_command("find", run_find, "find the cheapest changes that bring the prediction to an aim")
+    find_command.add_argument("--aim", choices=AIMS, default=AIMS[0], help="(default reach: at the goal or past it)")
+    find_command.add_argument("--goal", metavar="N", help=f"prediction to reach [{TARGET.unit}]".replace("%", "%%"))
+    find_command.add_argument(
+        "--fixed", action="append", default=[], metavar="NAME", help="input that must not move; may be repeated"
+    )
+    find_command.add_argument(
+        "--range",
+        action="append",
+        default=[],
+        type=_read_range,
+        metavar="NAME=KEY:VALUE,...",
+        help=f"what an input may do: {', '.join(RANGE_KEYS)}, or choices of a category with | between them",
+    )
+    find_command.add_argument(
+        "--support",
+        choices=SUPPORT_LEVELS,
+        default=SUPPORT_LEVELS[0],
+        help="the farthest from real rows (default near)",
+    )
+    find_command.add_argument("--share", type=float, default=0, metavar="N", help="of the refits that must agree")
+    for command in (change_command, report_command, find_command):
         command.add_argument("--from", dest="start", metavar="NAME", help=f"of {A_ROW} (default: the typical one)")
-    for command in (predict_command, change_command, report_command):
+    for command in (predict_command, change_command, report_command, find_command):
         for column in FEATURES:
             unit = ", ".join(column.choices) or ("share of people, 0 to 1" if column.is_share else column.unit)
             default = column.plain(column.default) if command is predict_command else "as the start"
@@ -148,6 +174,20 @@ def _read_columns(text: str) -> dict[str, str]:
             raise argparse.ArgumentTypeError(f"{name} is given twice. Give it once.")
         titles[name] = title
     return titles
+
+
+def _read_range(text: str) -> tuple[str, dict[str, Any]]:
+    """Read ``NAME=low:6,step:0.5``: name of an input, and what differs for it."""
+    name, _, pairs = text.partition("=")
+    found: dict[str, Any] = {}
+    for pair in pairs.split(","):
+        key, _, value = (part.strip() for part in pair.partition(":"))
+        try:
+            found[key] = value.split("|") if key == "choices" else float(value)
+        except ValueError:
+            message = f"{pair!r} says no range. Write NAME=low:1,high:2,step:0.5,cost:3, of which any may be left out."
+            raise argparse.ArgumentTypeError(message) from None
+    return name.strip(), found
 
 
 def _algorithms_by_parameter() -> dict[str, list[str]]:

@@ -1,4 +1,4 @@
-"""Commands that ask the active model: ``predict``, ``change`` and ``validate``."""
+"""Commands that ask the active model: ``predict``, ``change``, ``find``, ``report`` and ``validate``."""
 
 import argparse
 import json
@@ -18,7 +18,9 @@ from model.answering.change import (
     predict_with_change,
     start_figures,
 )
+from model.answering.find import find, moves_in_words
 from model.answering.prediction import Prediction, predict
+from model.answering.question import read_question
 from model.answering.scoring import score_file, write_csv
 from model.fitting import artifact
 from model.fitting.algorithms import ALGORITHMS
@@ -93,6 +95,37 @@ def run_change(options: argparse.Namespace) -> int:
     if observed is not None:
         expected = TARGET.estimate(observed + answer.value)
         print(f"{start_name} {PAST} {TARGET.estimate(observed)}; with this change about {expected}")
+    return 0
+
+
+def run_find(options: argparse.Namespace) -> int:
+    """Find the cheapest changes from a start that reach an aim."""
+    model = _model_for_level(options)
+    start_name, start, _ = _find_start(model, options.start)
+    demands = {"fixed": options.fixed, "ranges": dict(options.range), "support": options.support}
+    question = read_question(
+        model, start | _read_inputs(options), options.aim, options.goal, share=options.share, **demands
+    )
+    found = find(model, question, options.coverage)
+    if options.json:
+        print(json.dumps(found.to_record() | {"version": model.version}))
+        return 0
+    print(f"{found.aim_in_words}, from {TARGET.estimate(found.start_prediction)} ({start_name})")
+    if not found.answers:
+        print("nothing in these ranges is as close to a real row as was asked")
+    elif not found.is_reached:
+        print("cannot be reached in these ranges; the closest:")
+    elif not found.is_sure:
+        print(f"nothing was found that {options.share:.0%} of the refits say reaches it; these do without:")
+    for answer in found.answers:
+        moves = ", ".join(f"{label} {old} -> {new}" for label, old, new in moves_in_words(found, answer))
+        print(f"{TARGET.estimate(answer.prediction.value)}: {moves or 'nothing to move'}")
+        figures = [f"cost {answer.cost:.2f}", f"{answer.prediction.support} real rows"]
+        if answer.share is not None:
+            figures.insert(1, f"{answer.share:.0%} of the refits {'agree' if question.goal is None else 'reach it'}")
+        if answer.is_steady is False:
+            figures.append("one slider step further or back misses it")
+        print(f"  {'; '.join(figures)}")
     return 0
 
 

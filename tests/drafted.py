@@ -8,6 +8,8 @@ from sklearn.datasets import load_diabetes
 
 from data.__main__ import main
 
+SORTS = ["Alkmene", "Boskoop", "Cox", "Discovery", "Elstar", "Fuji, late", "=Gala"]  # of the orchards
+
 
 def draft(folder: Path, rows: pd.DataFrame, target: str, *options: str) -> Path:
     """Draft a table of rows in a folder; return the folder of the table."""
@@ -34,14 +36,13 @@ def draft_diabetes(folder: Path) -> Path:
 def draft_orchards(folder: Path) -> Path:
     """Draft a table with two categories, of two choices and of seven, and a target between 0 and 1: sixty rows."""
     random = np.random.default_rng(3)
-    sorts = ["Alkmene", "Boskoop", "Cox", "Discovery", "Elstar", "Fuji, late", "=Gala"]
     rows = pd.DataFrame({
         "orchard": [f"O{number:02}" for number in range(60)],
         "rain (mm)": random.integers(200, 900, 60),
-        "sort": [sorts[number % 7] for number in range(60)],
+        "sort": [SORTS[number % 7] for number in range(60)],
         "watered": random.choice(["yes", "no"], 60),
         "age": random.integers(2, 40, 60),
     })  # fmt: skip
-    share = 0.3 + rows["rain (mm)"] / 4000 + 0.2 * (rows["watered"] == "yes") + 0.04 * rows["sort"].map(sorts.index)
+    share = 0.3 + rows["rain (mm)"] / 4000 + 0.2 * (rows["watered"] == "yes") + 0.04 * rows["sort"].map(SORTS.index)
     rows["good share"] = (share + random.normal(0, 0.02, 60)).clip(0, 1).round(3)
     return draft(folder, rows, "good share", "--names", "orchard")

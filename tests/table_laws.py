@@ -17,9 +17,10 @@ from data.load import fingerprint, load_rows
 from data.schema import COLUMNS, FEATURE_NAMES, FEATURES, ROW, TARGET
 from model.answering import change, scenarios
 from model.answering.change import bands, predict_change, predict_with_change
-from model.answering.goal import find_smallest_change
+from model.answering.find import find
 from model.answering.neighbours import classify_support, nearest_rows
 from model.answering.prediction import ALL_INPUTS, Scenario, curve_rows, curve_support, predict, predict_rows
+from model.answering.question import read_question
 from model.answering.scoring import score_file
 from model.fitting import refits
 from model.fitting.encoding import CATEGORIES, encode, make_encoder
@@ -96,9 +97,18 @@ def require_a_goal_reached(model: Model) -> None:
     """A goal that a single step reaches is reached, and by no more than one is far away."""
     start = predict(model, DEFAULTS, 0.9)
     ends = max((curve[-1] for curve in start.curves.values()), key=lambda value: abs(value - start.value))
-    found = find_smallest_change(model, DEFAULTS, float(TARGET.round(ends)))
+    found = find(model, read_question(model, DEFAULTS, "reach", float(TARGET.round(ends)), support="very far"))
     assert found.is_reached
-    assert Scenario(found.scenario.to_record()) == found.scenario
+    assert found.answers[0].cost <= max(
+        column.n_steps * column.step / s for column, s in zip(FEATURES, model.scale, strict=True)
+    )
+    for answer in found.answers:
+        assert Scenario(answer.prediction.scenario.to_record()) == answer.prediction.scenario
+    categories = {column.name: {"choices": [column.plain(column.default)]} for column in FEATURES if column.choices}
+    if len(categories) < len(FEATURES):
+        held = find(model, read_question(model, DEFAULTS, "highest", ranges=categories, share=0.5))
+        assert all(answer.prediction.scenario[name] == DEFAULTS[name] for answer in held.answers for name in categories)
+        json.dumps(held.to_record(), allow_nan=False)
 
 
 def require_round_trips(rows: pd.DataFrame, model: Model) -> None:

@@ -29,6 +29,7 @@ from tests.stores import add_quick
 from web import api
 
 DEFAULTS = {column.name: column.default for column in FEATURES}
+OHIO = {"petrol_tax": 7.0, "average_income": 4512, "paved_highways": 8507, "driver_licence_share": 0.552}
 JSON = {"Content-Type": "application/json"}
 
 
@@ -312,6 +313,7 @@ def test_the_description_is_valid(description):
 REQUESTS = (
     ("/api/predict", "POST", GenerationMode.POSITIVE, {200}),
     ("/api/predict", "POST", GenerationMode.NEGATIVE, {400, 422}),
+    ("/api/find", "POST", GenerationMode.NEGATIVE, {400, 422}),
     ("/api/model", "GET", GenerationMode.POSITIVE, {200}),
     ("/api/ready", "GET", GenerationMode.POSITIVE, {200}),
 )
@@ -336,44 +338,3 @@ def test_whatever_the_description_allows_or_forbids_is_answered_as_it_says(descr
     seen = fuzz(description, path, method, mode, 80)  # three hundred in `make soak`
     assert seen >= expected
     assert max(seen) < 500
-
-
-OHIO = {"petrol_tax": 7.0, "average_income": 4512, "paved_highways": 8507, "driver_licence_share": 0.552}
-
-
-@pytest.mark.parametrize("start", ["OH", "ohio", OHIO], ids=str)
-@pytest.mark.parametrize("to", [{"petrol_tax": 9}, OHIO | {"petrol_tax": 9}], ids=["one input", "all"])
-def test_a_change_is_the_one_that_the_model_gives(server, model, start, to):
-    status, _, content = ask(f"{server}/api/change", {"from": start, "to": to})
-    observed = 498.0 if isinstance(start, str) else None
-    answer = predict_change(model, OHIO, OHIO | {"petrol_tax": 9}, observed=observed)
-    assert status == 200
-    assert content == answer.to_record() | {"version": 1, "notice": ""}
-    assert content["change"] == pytest.approx(content["to_prediction"] - content["from_prediction"], abs=1e-9)
-
-
-@pytest.mark.parametrize(
-    ("body", "status", "problems"),
-    [
-        ({"from": "Atlantis", "to": {}}, 422, [(None, "from", "Atlantis")]),
-        ({"from": "OH", "to": {"petrol_tax": "9"}}, 422, [(None, "petrol_tax", "9")]),
-        ({"from": "OH", "to": {"tax": 9}}, 422, [(None, "tax", "9")]),
-        ({"from": "OH", "to": 9}, 422, [(None, "", "9")]),
-        ({"from": 3, "to": {}}, 422, [(None, "", "3")]),
-        ({"from": {"petrol_tax": 7}, "to": OHIO}, 422, None),
-        ({"to": OHIO}, 422, []),
-        ({"from": "OH", "via": OHIO}, 422, []),
-        ([], 422, []),
-        (b"{", 400, []),
-    ],
-    ids=str,
-)
-def test_a_change_that_cannot_be_answered_is_refused_with_the_cure(server, body, status, problems):
-    got, listed = refused(f"{server}/api/change", body)
-    assert got == status
-    assert problems is None or listed == problems
-
-
-def test_a_change_to_nothing_is_none(server):
-    _, _, content = ask(f"{server}/api/change?coverage=0.8", {"from": "OH"})
-    assert (content["change"], content["low"], content["high"], content["level"]) == (0, 0, 0, 0.8)

@@ -11,7 +11,6 @@ from playwright.sync_api import expect
 from bench.kills import process_of
 from data.schema import FEATURES, TARGET, row_name
 from model.answering.change import agreement_in_words, amount_in_words, find_row, predict_change, start_figures
-from model.answering.goal import find_smallest_change
 from model.answering.prediction import predict
 from model.store import history
 from model.store.database import Store
@@ -212,46 +211,6 @@ def test_a_scenario_is_kept_as_the_sliders_are_however_quickly_or_slowly_the_ser
         assert (name, value) == (f"Kept {n_kept}", answer(model, petrol_tax=moved))
         assert tax == FEATURES[0].text(moved)
         expect(slid).to_have_value(f"{moved:g}")
-
-
-def test_a_goal_is_found_and_one_click_applies_it(ann, model):
-    page, now = ann.page, int(answer(model))
-    goal, side = (now - 50, "less") if now > model.y.mean() else (now + 50, "more")  # the sliders can reach it
-    ann.types("Goal (gal)", f"{goal}")
-    page.locator(".st-key-app-goal_held").get_by_text("Petrol tax").click()
-    ann.presses("Find the smallest change")
-    found = find_smallest_change(model, DEFAULTS, goal, ["petrol_tax"])
-    ann.sees(f"To reach {goal} or {side}: ")
-    card = page.locator(".st-key-app-goal")
-    expect(card).to_contain_text(f"About {found.prediction:.0f} gallons per person per year")
-    expect(card).to_contain_text(f"Total change from {answer(model)}: {found.distance:.2f} standard deviations.")
-    moved = predict_change(model, found.start, found.scenario)
-    expect(card).to_contain_text(
-        f"{amount_in_words(moved.value)} than where the sliders were (90 %: {amount_in_words(moved.low)} to"
-    )
-    expect(card).to_contain_text(agreement_in_words(moved))
-    assert number(page).inner_text() == answer(model)
-    ann.presses("Apply to the sliders")
-    expect(number(page)).to_have_text(f"{found.prediction:.0f}")
-    for name, value in found.scenario.items():
-        assert float(slider(page, name).input_value()) == pytest.approx(value)
-    assert found.scenario["petrol_tax"] == DEFAULTS["petrol_tax"]
-    slider(page, "petrol_tax").press("ArrowRight")  # the result was of another start, and would take the tax back
-    ann.sees("The sliders were moved after this was found. Search again from where they are.")
-    expect(page.get_by_role("button", name="Apply to the sliders")).to_have_count(0)
-    slider(page, "petrol_tax").press("ArrowLeft")
-    ann.sees(f"To reach {goal} or {side}: ")
-
-    ann.types("Goal (gal)", "-5")
-    ann.presses("Find the smallest change")
-    ann.sees("-5 is out of bounds. Give a whole number from 1 to 5,000.")
-    ann.types("Goal (gal)", "300")
-    ann.presses("Find the smallest change")
-    ann.sees("300 cannot be reached within the sliders; the closest is")
-    for column in FEATURES[1:]:
-        page.locator(".st-key-app-goal_held").get_by_text(column.label).click()
-    ann.presses("Find the smallest change")
-    ann.sees("Every input is kept fixed, so nothing can change. Let at least one move.")
 
 
 def test_a_link_brings_back_everything_for_another_visitor(ann, server, open_page, model):

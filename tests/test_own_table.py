@@ -123,6 +123,32 @@ def choose_and_follow_links(page, url, window, folder):
     assert (status, refusal["problems"][0]["cure"]) == (422, "Give one of 'no', 'yes'.")
 
 
+def find_a_way(page, url):
+    """With one choice that is not allowed, what is found on the page is what the API finds."""
+    page.goto(f"{url}/?{urlencode(SCENARIO | {'watered': 'no'})}")
+    settle(page)
+    page.get_by_text("Ranges, steps and costs").click()
+    page.get_by_role("button", name="Remove Elstar").click()
+    page.get_by_label("Goal", exact=True).fill("0.7")
+    page.get_by_role("button", name="Find", exact=True).click()
+    choices = [label for label in drafted.SORTS if label != "Elstar"]
+    asked = {
+        "from": SCENARIO | {"watered": "no"},
+        "aim": "reach",
+        "goal": 0.7,
+        "ranges": {"sort": {"choices": choices}},
+    }
+    status, _, found = ask(f"{url}/api/find", asked)
+    assert status == 200, found
+    assert all(one["scenario"]["sort"] != "Elstar" for one in found["answers"])
+    card = page.locator(".st-key-app-find")
+    for one in found["answers"]:
+        expect(card).to_contain_text(f"About {one['value']:.3f}")
+        expect(card).to_contain_text(f"Cost {one['cost']:.2f} standard deviations.")
+    page.get_by_role("button", name="Apply", exact=True).first.click()
+    expect(page.get_by_test_id("live-prediction")).to_have_text(f"{found['answers'][0]['value']:.3f}")
+
+
 def held_against(page, url, other, rows):
     """The page says of rows with their target what the API says, and holds the first version against the active one."""
     n_known = int((other["watered"] == rows["watered"].head(len(other))).sum())
@@ -161,6 +187,7 @@ def test_a_table_with_categories_is_trained_at_the_start_and_served_on_every_pag
         require_sound(page, "explore")
         n_both = int(((rows["watered"] == "yes") & (rows["sort"] == "Cox")).sum())
         expect(page.get_by_text(f"{n_both} of 60 orchards", exact=True)).to_be_visible()
+        find_a_way(page, url)
         page.close()
         answer = ask(f"{url}/api/predict", SCENARIO)[2]
     told = command(orchards, "predict", "--sort", "fuji, LATE", "--watered", "yes", "--rain", "520", "--age", "23",

@@ -3,12 +3,11 @@
 import asyncio
 import json
 import logging
-import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from functools import wraps
 from itertools import chain
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from starlette.applications import Starlette
@@ -21,8 +20,10 @@ from starlette.routing import Route
 from data.errors import DataError, Problem
 from data.inputs import load_json
 from data.schema import FEATURE_NAMES, FEATURES, ROW, TARGET, row_name
-from model.answering.change import find_row, predict_change, start_figures
+from model.answering.change import predict_change
+from model.answering.find import find
 from model.answering.prediction import Scenario, predict, predict_rows
+from model.answering.question import AIMS, read_question
 from model.answering.scoring import score_scenarios
 from model.fitting.errors import ModelError
 from model.fitting.interval import possible_levels
@@ -30,19 +31,32 @@ from model.fitting.train import Model
 from model.judging.validation import validate_beside
 from model.store.database import StoreError
 from pages.shared import resources
+from web.bodies import (
+    Located,
+    problems_of,
+    read_level,
+    read_object,
+    read_observed,
+    read_scenario,
+    read_start,
+    read_target,
+)
 from web.openapi import MAX_BYTES, MAX_SCENARIOS, describe_api, describe_input
 from web.share import FullError, Share, cut_with_rests
 
-Located = tuple[int | None, Problem]  # position in the list that was sent, None if it was no list
 _LOG = logging.getLogger(__name__)
+_LONG_ANSWERS = "/find"  # a second's work, however short the request
 _SHORT = 8 * 2**10  # bytes of a short request: some 70 scenarios, answered within milliseconds
-_USUAL_LEVEL = 0.9
 SHORT_REQUESTS = Share("requests", 64, seconds=1)
 LONG_REQUESTS = Share("long lists", 5, seconds=2)
 _CHECKED, _ANSWERED = 250, 50  # scenarios in about a millisecond
 _ARRIVAL = 30  # [s] for a body to arrive, which holds a place meanwhile
 _REFUSAL_DELAY = 1.0  # [s] before a 429, so that programs which retry at once cannot keep the server busy
 _ROWS_BESIDE = 'Send {"rows": scenarios, each with what was observed, "beside": number of another version, if any}.'
+_FIND_KEYS = ("goal", "fixed", "ranges", "support", "share")
+_FROM_AIM = (
+    f'Send {{"from": name of a row or a scenario, "aim": one of {", ".join(AIMS)}}}, with what openapi.json lists.'
+)
 _FROM_TO = 'Send {"from": name of a row or a scenario, "to": a scenario, or only the inputs that change}.'
 
 
@@ -119,6 +133,7 @@ async def _admit(request: Request) -> AsyncIterator[bytes | None]:
 async def _read_body(request: Request, places: ExitStack) -> tuple[Share, bytes]:
     """Read a body up to the limit; a long one takes its place before its end, because it fills memory until then."""
     share, content = SHORT_REQUESTS, bytearray()
+    is_long = request.url.path.endswith(_LONG_ANSWERS)
     refusal: FullError | None = None
     try:
         async with asyncio.timeout(_ARRIVAL):
@@ -129,7 +144,7 @@ async def _read_body(request: Request, places: ExitStack) -> tuple[Share, bytes]
                 if len(content) > MAX_BYTES:
                     message = f"The content is larger than {MAX_BYTES:,} bytes. Send fewer scenarios at once."
                     raise HTTPException(413, message)
-                if share is SHORT_REQUESTS and len(content) > _SHORT:
+                if share is SHORT_REQUESTS and (is_long or len(content) > _SHORT):
                     share = LONG_REQUESTS
                     try:
                         places.enter_context(share.place())
@@ -145,56 +160,6 @@ async def _read_body(request: Request, places: ExitStack) -> tuple[Share, bytes]
     return share, bytes(content)
 
 
-def _read_level(request: Request, model: Model) -> tuple[float, list[Located]]:
-    """Read the level of the interval from the query, which may hold nothing else."""
-    if unknown := [name for name in request.query_params if name != "coverage"]:
-        cure = "The only parameter is coverage."
-        text = f"{unknown[0][:60]!r} is not a parameter. {cure}"
-        return _USUAL_LEVEL, [(None, Problem(text, unknown[0][:60], request.query_params[unknown[0]], cure))]
-    levels, values = possible_levels(len(model.distinct)), request.query_params.getlist("coverage")
-    try:
-        (level,) = [float(text) for text in values] or [_USUAL_LEVEL]
-    except ValueError:
-        level = math.nan
-    if level not in levels:
-        cure = f"Give one of {', '.join(f'{level:g}' for level in levels)}."
-        text = f"coverage: {', '.join(values)[:60]!r} is not a level of the interval. {cure}"
-        return _USUAL_LEVEL, [(None, Problem(text, "coverage", ", ".join(values), cure))]
-    return level, []
-
-
-def _problems_of(error: DataError) -> list[Problem]:
-    return cast("list[Problem]", error.problems)  # each problem of a scenario names its input
-
-
-def _read_scenario(values: Any) -> Scenario:
-    """Check one scenario as the pages do; here a number must be sent as a number, and a choice as its label."""
-    if not isinstance(values, dict):
-        cure = f"Give an object with {', '.join(FEATURE_NAMES)}."
-        raise DataError([Problem(f"This is not a scenario. {cure}", "", values, cure)])
-    of_other_kind = {
-        column: values[column.name]
-        for column in FEATURES
-        if isinstance(values.get(column.name), (int, float, list, dict) if column.choices else (str, list, dict))
-    }
-    problems = [
-        Problem(
-            f"{column.name}: is not sent as {'text' if column.choices else 'a number'}. {column.limits}",
-            column.name,
-            value,
-            column.limits,
-        )
-        for column, value in of_other_kind.items()
-    ]
-    try:
-        scenario = Scenario(values | {column.name: column.default for column in of_other_kind})
-    except DataError as error:
-        problems += _problems_of(error)
-    if problems:
-        raise DataError(problems)
-    return scenario
-
-
 @_answering_in_json
 def _predict(request: Request, content: bytes) -> Response:
     model = resources.owner.current()
@@ -206,13 +171,13 @@ def _predict(request: Request, content: bytes) -> Response:
     if is_list and not 1 <= len(body) <= MAX_SCENARIOS:
         cure = f"Send from 1 to {MAX_SCENARIOS:,} scenarios at once."
         return _refusal(422, cure, [(None, Problem(f"{len(body):,} scenarios. {cure}", "", len(body), cure))])
-    level, problems = _read_level(request, model)
+    level, problems = read_level(request, model)
     scenarios = []
     for position, values in enumerate(chain.from_iterable(cut_with_rests(body if is_list else [body], _CHECKED))):
         try:
-            scenarios.append(_read_scenario(values))
+            scenarios.append(read_scenario(values))
         except DataError as error:
-            problems += [(position if is_list else None, problem) for problem in _problems_of(error)]
+            problems += [(position if is_list else None, problem) for problem in problems_of(error)]
     if problems:
         listing_note = f" The first {DataError.SHOWN} are listed." if len(problems) > DataError.SHOWN else ""
         return _refusal(422, f"{len(problems):,} problem{'s' * (len(problems) > 1)}.{listing_note}", problems)
@@ -245,69 +210,60 @@ def _answer_list(model: Model, scenarios: Sequence[Scenario], level: float) -> l
     ]
 
 
-def _read_start(model: Model, value: Any) -> tuple[Scenario, float | None]:
-    """Read where a change starts: its inputs, and the observed target if it is a row."""
-    if isinstance(value, str):
-        start, observed = start_figures(model, find_row(model, value))
-        return Scenario(start), observed
-    return _read_scenario(value), None
-
-
 @_answering_in_json
 def _change(request: Request, content: bytes) -> Response:
     model = resources.owner.current()
+    body = read_object(content, ("from",), ("to",), _FROM_TO)
+    level, problems = read_level(request, model)
     try:
-        body = load_json(content)
-    except DataError as error:
-        return _refusal(400, f"{error} {_FROM_TO}")
-    if not isinstance(body, dict) or not {"from"} <= body.keys() <= {"from", "to"}:
-        return _refusal(422, _FROM_TO)
-    level, problems = _read_level(request, model)
-    try:
-        start, observed = _read_start(model, body["from"])
+        start, observed = read_start(model, body["from"])
         end = body.get("to", {})
-        scenario = _read_scenario(start.to_record() | end if isinstance(end, dict) else end)
+        scenario = read_scenario(start.to_record() | end if isinstance(end, dict) else end)
     except DataError as error:
-        problems += [(None, problem) for problem in _problems_of(error)]
+        problems += [(None, problem) for problem in problems_of(error)]
     if problems:
         return _refusal(422, f"{len(problems):,} problem{'s' * (len(problems) > 1)}.", problems)
     answer = predict_change(model, start, scenario, level, observed).to_record()
     return _Answer(answer | {"version": model.version, "notice": model.notice})
 
 
-def _read_observed(row: Any) -> float:
-    """Read what was observed of a row; like inputs, it must be sent as a number."""
-    value = row.get(TARGET.name) if isinstance(row, dict) else None
-    if isinstance(value, (int, float)):
-        return TARGET.check(value)
-    text = f"{TARGET.name}: is {'missing' if value is None else 'not sent as a number'}. {TARGET.limits}"
-    raise DataError([Problem(text, TARGET.name, value, TARGET.limits)])
+@_answering_in_json
+def _find(request: Request, content: bytes) -> Response:
+    model = resources.owner.current()
+    body = read_object(content, ("from", "aim"), _FIND_KEYS, _FROM_AIM)
+    level, problems = read_level(request, model)
+    try:
+        start, _ = read_start(model, body["from"])
+        if "goal" in body:
+            read_target(body["goal"])
+        question = read_question(model, start, **{key: body[key] for key in ("aim", *_FIND_KEYS) if key in body})
+    except DataError as error:
+        problems += [(None, problem) for problem in problems_of(error)]
+    if problems:
+        return _refusal(422, f"{len(problems):,} problem{'s' * (len(problems) > 1)}.", problems)
+    return _Answer(find(model, question, level).to_record() | {"version": model.version, "notice": model.notice})
 
 
 @_answering_in_json
 def _validate(request: Request, content: bytes) -> Response:
     model = resources.owner.current()
-    try:
-        body = load_json(content)
-    except DataError as error:
-        return _refusal(400, f"{error} {_ROWS_BESIDE}")
-    rows, number = (body.get("rows"), body.get("beside", 0)) if isinstance(body, dict) else (None, 0)
+    body = read_object(content, ("rows",), ("beside",), _ROWS_BESIDE)
+    rows, number = body["rows"], body.get("beside", 0)
     is_number = isinstance(number, int) and not isinstance(number, bool)
-    is_known = isinstance(body, dict) and body.keys() <= {"rows", "beside"}
-    if not isinstance(rows, list) or not 1 <= len(rows) <= MAX_SCENARIOS or not is_number or not is_known:
+    if not isinstance(rows, list) or not 1 <= len(rows) <= MAX_SCENARIOS or not is_number:
         return _refusal(422, _ROWS_BESIDE)
-    level, problems = _read_level(request, model)
+    level, problems = read_level(request, model)
     scenarios, observed = list[Scenario](), list[float]()
     for position, row in enumerate(chain.from_iterable(cut_with_rests(rows, _CHECKED))):
         values = {name: row[name] for name in row if name != TARGET.name} if isinstance(row, dict) else row
         try:
-            scenarios.append(_read_scenario(values))
+            scenarios.append(read_scenario(values))
         except DataError as error:
-            problems += [(position, problem) for problem in _problems_of(error)]
+            problems += [(position, problem) for problem in problems_of(error)]
         try:
-            observed.append(_read_observed(row))
+            observed.append(read_observed(row))
         except DataError as error:
-            problems += [(position, problem) for problem in _problems_of(error)]
+            problems += [(position, problem) for problem in problems_of(error)]
     if problems:
         return _refusal(422, f"{len(problems):,} problem{'s' * (len(problems) > 1)}.", problems)
     X = np.array([[scenario[name] for name in FEATURE_NAMES] for scenario in scenarios])
@@ -367,6 +323,7 @@ async def _answer_http_error(request: Request, error: Exception) -> Response:
 routes = [
     Route("/predict", _predict, methods=["POST"]),
     Route("/change", _change, methods=["POST"]),
+    Route("/find", _find, methods=["POST"]),
     Route("/validate", _validate, methods=["POST"]),
     Route("/model", _model),
     Route("/ready", _ready),

@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from data.schema import A_ROW, FEATURES, PAST, PERIOD, QUESTION, ROW, ROWS, TARGET, TITLE, Column
+from data.schema import A_ROW, FEATURE_NAMES, FEATURES, PAST, PERIOD, QUESTION, ROW, ROWS, TARGET, TITLE, Column
 from model.answering.neighbours import SUPPORT_LEVELS
+from model.answering.question import AIMS, CHOICE_KEYS, RANGE_KEYS
 
 Json = dict[str, Any]
 MAX_SCENARIOS = 10_000
@@ -99,6 +100,16 @@ def _schemas(levels: Sequence[float]) -> Json:
     }
     share = {"type": ["number", "null"], "minimum": 0, "maximum": 1}
     end = {"type": ["number", "null"], "description": f"{TARGET.unit}; null while the model has no refits"}
+    way = (
+        {
+            "scenario": _reference("Scenario"),
+            "cost": {"type": "number", "minimum": 0},
+            "value": amount,
+            "change": amount,
+        }
+        | {"change_low": end, "change_high": end, "share_of_refits": share, "is_steady": {"type": ["boolean", "null"]}}
+        | {"support": support, "nearest": near}
+    )
     return {
         "Scenario": _object_schema(inputs),
         "Inputs": _object_schema(inputs, optional=inputs),
@@ -120,6 +131,12 @@ def _schemas(levels: Sequence[float]) -> Json:
             {"version": version, "notice": notice, "unit": text, "coverage": level}
             | {"predictions": {"type": "array", "items": _object_schema({**ends, "nearest": near, "support": support})}}
         ),
+        "Found": _object_schema(
+            {"from": _reference("Scenario"), "from_prediction": amount, "aim": {"enum": list(AIMS)}}
+            | {"goal": {"type": ["number", "null"]}, "is_reached": {"type": "boolean"}, "is_sure": {"type": "boolean"}}
+            | {"answers": {"type": "array", "items": _object_schema(way)}, "unit": text}
+            | {"version": version, "notice": notice}
+        ),
         "Observed": _object_schema(inputs | {TARGET.name: observed}),
         "Validation": _object_schema(
             {"version": version, "n_rows": whole, "n_known": whole, "mae": _object_schema(estimate)}
@@ -136,6 +153,19 @@ def _schemas(levels: Sequence[float]) -> Json:
             {"error": text, "problems": {"type": "array", "items": _object_schema(problem)}}, ("problems",)
         ),
     }
+
+
+def _describe_range(column: Column) -> Json:
+    """What an input may do where something is sought."""
+    cost = {"type": "number", "minimum": 0}
+    if column.choices:
+        return _object_schema(
+            {"choices": {"type": "array", "items": {"enum": list(column.choices)}, "minItems": 1}, "cost": cost},
+            CHOICE_KEYS,
+        )
+    end = {"type": "number", "minimum": column.low, "maximum": column.high}
+    step = {"type": "number", "exclusiveMinimum": 0, "maximum": column.high - column.low}
+    return _object_schema({"low": end, "high": end, "step": step, "cost": cost}, RANGE_KEYS)
 
 
 def _describe_answers(schema: Json, *errors: int) -> Json:
@@ -186,6 +216,25 @@ def describe_api(levels: Sequence[float], base: str = "") -> Json:
         "responses": _describe_answers(_reference("Change"), 400, 408, 413, 415, 422, 429, 500, 503),
     }
 
+    find_body = _object_schema(
+        {
+            "from": start,
+            "aim": {"enum": list(AIMS), "description": "reach: at the goal or past it, seen from the start"},
+        }
+        | {"goal": {"type": "number", "description": f"{TARGET.unit}; not of the highest and the lowest"}}
+        | {"fixed": {"type": "array", "items": {"enum": list(FEATURE_NAMES)}}}
+        | {"ranges": _object_schema({column.name: _describe_range(column) for column in FEATURES}, FEATURE_NAMES)}
+        | {"support": {"enum": list(SUPPORT_LEVELS), "description": "the farthest from the rows that an answer may be"}}
+        | {"share": {"type": "number", "minimum": 0, "exclusiveMaximum": 1, "description": "of the refits that agree"}},
+        optional=("goal", "fixed", "ranges", "support", "share"),
+    )
+    find_operation = {
+        "operationId": "find",
+        "summary": "Find the cheapest changes that bring the prediction to an aim, several that differ",
+        "parameters": [level],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": find_body}}},
+        "responses": _describe_answers(_reference("Found"), 400, 408, 413, 415, 422, 429, 500, 503),
+    }
     rows = {"type": "array", "items": _reference("Observed"), "minItems": 1, "maxItems": MAX_SCENARIOS}
     validate_body = _object_schema({"rows": rows, "beside": {"type": "integer", "minimum": 0}}, optional=("beside",))
     validate_operation = {
@@ -212,6 +261,7 @@ def describe_api(levels: Sequence[float], base: str = "") -> Json:
         "paths": {
             "/api/predict": {"post": predict_operation},
             "/api/change": {"post": change_operation},
+            "/api/find": {"post": find_operation},
             "/api/validate": {"post": validate_operation},
             "/api/model": reading("model", "The model that answers", "Model"),
             "/api/ready": reading("ready", "Whether it still answers as when it was kept, store or no store", "Ready"),

@@ -76,17 +76,23 @@ def is_behind(inputs: Inputs) -> bool:
 
 def _keep_scenario() -> None:
     """Keep what stands on the sliders, under the name in the form."""
+    if keep_scenario(st.session_state[session.TRAY_NAME], controls.read_scenario()):
+        st.session_state[session.TRAY_NAME] = ""
+
+
+def keep_scenario(name: str, scenario: dict[str, float]) -> bool:
+    """Keep a scenario as one that was reached from the start on the page; False, and told, if there is no room."""
     model, state = resources.active_model(), st.session_state
     tray = state[session.TRAY]
     if len(tray) >= MAX_KEPT:
         text = f"{MAX_KEPT} scenarios are kept, which is all there is room for. Remove one first."
         state[session.TRAY_TOLD] = "error", text
-        return
-    inputs, level = controls.read_inputs(), controls.read_level(model)
+        return False
+    start, level = controls.find_start(model, controls.read_inputs().start), controls.read_level(model)
     taken_names = [session.NOW, *(kept.name for kept in tray)]
-    name = scenarios.clean_name(state[session.TRAY_NAME], taken_names, f"Scenario {len(tray) + 1}")
-    state[session.TRAY_NAME] = ""
-    _add_to_tray([_predict_scenario(model, name, inputs.scenario, level, controls.find_start(model, inputs.start))])
+    name = scenarios.clean_name(name, taken_names, f"Scenario {len(tray) + 1}")
+    _add_to_tray([_predict_scenario(model, name, scenario, level, start)])
+    return True
 
 
 def _predict_scenario(model: Model, name: str, scenario: dict[str, float], level: float, start: Start) -> KeptScenario:
