@@ -9,6 +9,7 @@ from pages.shared import controls, metrics, resources
 from pages.shared.panels import find_form, links, report_button, tray
 from pages.shared.panels.frame import draw_frame
 from pages.shared.what_if import draw_what_if, list_open_inputs, send_styles
+from pages.shared.what_if.contour import draw_contour
 from pages.shared.words import wording
 
 model = resources.active_model()
@@ -48,6 +49,7 @@ def draw_answer() -> None:
     draw_what_if(model, inputs, answer, change, links.link_parameters(model), controls.rows_known_to_browser())
     controls.draw_method_link()
     report_button.note_shown(inputs, level)
+    draw_contour(model, inputs, find_form.current_goal())
     metrics.end_move()
     if controls.adopt_browser_inputs(inputs) or tray.is_behind(inputs) or find_form.is_behind():
         st.rerun()  # the whole page

@@ -80,6 +80,11 @@ LINK_OPENED_AT = _key("link_opened_at", "scenario that a link with a version ope
 REPORT = _key("report", "inputs and level that the page shows, for whoever writes the report", "report_button")
 COMPARISON = _key("comparison", "component", "what_if")
 
+CONTOUR_OPEN = _key("contour_open", "whether two inputs at once are shown", "contour")
+CONTOUR_ACROSS = _key("contour_across", "input across", "contour")
+CONTOUR_UP = _key("contour_up", "input up", "contour")
+CONTOUR = _key("contour", "component, with where it was clicked", "contour")
+
 # What would it take
 FIND = _key("find", "container", "find_form")
 FIND_FORM = _key("find_form", "form", "find_form")

@@ -162,6 +162,12 @@ def is_current() -> bool:
     return controls.read_scenario() in (found.question.start, *(each.prediction.scenario for each in found.answers))
 
 
+def current_goal() -> float | None:
+    """Return the goal that was sought last [unit of the target]."""
+    found, _, _ = st.session_state.get(session.FIND_FOUND, (None, 0, ""))
+    return found.question.goal if found else None
+
+
 def note_inputs() -> None:
     """Note whether the result is current, when the whole page runs or the form is drawn."""
     st.session_state[session.FIND_FITS] = is_current()

@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from data.schema import FEATURES, PAST, ROW, ROWS, TARGET, VERB, row_name
+from data.schema import FEATURES, PAST, ROW, ROWS, TARGET, VERB, Column, row_name
 from model.answering.change import Change, bands, refits_either_side
 from model.answering.prediction import Neighbour, Prediction, curve_support
 from model.fitting.algorithms import ALGORITHMS
@@ -30,7 +30,16 @@ from pages.shared.controls import Inputs, Start, find_start, is_rest_open, list_
 from pages.shared.words import wording
 
 _HERE = Path(__file__).parent
-_MODULES = ("numbers", "curves", "address", "drawing", "rows", "card", "main")  # each uses only those before it
+_MODULES = (
+    "numbers",
+    "curves",
+    "address",
+    "drawing",
+    "rows",
+    "card",
+    "contour",
+    "main",
+)  # each uses only those before it
 _IN_SIGHT = 6  # inputs; of more, those that matter most to the model
 _N_COARSE, _LEAST_COARSE = 36, 5  # steps of all sliders, and of one, at which the change's interval is known in a drag
 
@@ -41,7 +50,8 @@ def bundle_script() -> str:
     text = "\n".join((_HERE / f"{name}.js").read_text(encoding="utf-8") for name in _MODULES)
     lines = (line.strip() for line in text.splitlines())
     code = [line for line in lines if line and not line.startswith(("//", "import "))]
-    return "\n".join(re.sub(r"^export (?!default)", "", line) for line in code) + "\n"
+    code = [re.sub(r"^export (?!default)", "", line) for line in code]
+    return "\n".join([*code, "export { contour };"]) + "\n"
 
 
 def _script_address() -> str:
@@ -63,13 +73,18 @@ _served: list[bool] = []  # not empty in a server with those routes; `streamlit 
 
 
 # Styles are not isolated: a part of the card must leave it on a phone, to stay in sight above the sliders.
-_LOADER = "const part = await import(new URL('{address}', document.baseURI));\nexport default part.default;\n"
+_LOADER = "const part = await import(new URL('{address}', document.baseURI));\nexport default part.{name};\n"
 
 
 @cache
-def _component() -> Any:
-    text = _LOADER.format(address=_script_address()) if _served else bundle_script()
-    return st.components.v2.component("what_if", js=text, isolate_styles=False)
+def make_component(name: str) -> Any:
+    """Make a component of what the script exports under a name: ``"default"`` or ``"contour"``."""
+    text = _LOADER.format(address=_script_address(), name=name)
+    if not _served:
+        text = bundle_script()
+        if name != "default":
+            text = text.replace("export default ", "").replace("export {", "export default").replace(" };", ";")
+    return st.components.v2.component(f"what_if_{name}", js=text, isolate_styles=False)
 
 
 def send_styles() -> None:
@@ -116,7 +131,7 @@ def draw_what_if(model: Model, inputs: Inputs, answer: Prediction, moved: Change
     }
     if known != rows["id"]:
         data["model"] = rows
-    _component()(
+    make_component("default")(
         key=session.WHAT_IF, data=json.dumps(data, separators=(",", ":")), on_scenario_change=metrics.begin_move
     )
 
@@ -129,6 +144,25 @@ def _start(start: Start) -> dict[str, Any]:
 def _sample(model: Model) -> str:
     n_all, n = len(model.rows), len(model.background)
     return f"The average is over a fixed random sample of {n:,} of the {n_all:,} {ROWS}." if n < n_all else ""
+
+
+def describe_column(column: Column) -> dict[str, Any]:
+    """Describe an input for the browser."""
+    described = {
+        "name": column.name,
+        "key": session.INPUT_KEYS[column.name],
+        "label": column.label,
+        "short": column.short_label,
+        "unit": column.unit,
+        "template": column.template,
+        "help": column.help,
+        "low": column.low,
+        "high": column.high,
+        "step": column.step,
+        "scale": column.scale,
+        "decimals": column.decimals,
+    }
+    return described | ({"choices": column.choices} if column.choices else {})
 
 
 @lru_cache(maxsize=4)
@@ -144,24 +178,7 @@ def _rows(model: Model) -> dict[str, Any]:
         "rows": ROWS,
         "order": _order(model),
         "inSight": _IN_SIGHT,
-        "inputs": [
-            {
-                "name": column.name,
-                "key": session.INPUT_KEYS[column.name],
-                "label": column.label,
-                "short": column.short_label,
-                "unit": column.unit,
-                "template": column.template,
-                "help": column.help,
-                "low": column.low,
-                "high": column.high,
-                "step": column.step,
-                "scale": column.scale,
-                "decimals": column.decimals,
-            }
-            | ({"choices": column.choices} if column.choices else {})
-            for column in FEATURES
-        ],
+        "inputs": [describe_column(column) for column in FEATURES],
         "starts": [_start(start) for start in list_starts(model)],
         "levels": list(possible_levels(len(model.distinct))),
         "isWhole": len(records) == len(model.rows),
