@@ -22,6 +22,7 @@ from model.answering.neighbours import classify_support, nearest_rows
 from model.answering.prediction import ALL_INPUTS, Scenario, curve_rows, curve_support, predict, predict_rows
 from model.answering.question import read_question
 from model.answering.scoring import score_file
+from model.answering.surface import measure_interaction, predict_surface
 from model.fitting import refits
 from model.fitting.encoding import CATEGORIES, encode, make_encoder
 from model.fitting.recipe import make_recipe
@@ -30,6 +31,7 @@ from model.judging.regression import fit_regression
 from model.judging.survey import Survey
 from pages.shared.pictures import charts, text_tables
 from pages.shared.pictures.drawing import Points
+from pages.shared.what_if import contour
 from web.openapi import describe_api
 
 refits.N_REFITS = 2  # of each kind, and two others to compare with: what they say does not matter here
@@ -111,6 +113,20 @@ def require_a_goal_reached(model: Model) -> None:
         json.dumps(held.to_record(), allow_nan=False)
 
 
+def require_surfaces(model: Model) -> None:
+    """Over any two inputs the picture's points are what the model predicts there, and all of it can be sent."""
+    random = np.random.default_rng(1)
+    for _ in range(3 if len(FEATURES) > 1 else 0):
+        across, up = random.choice(len(FEATURES), 2, replace=False).tolist()
+        surface = predict_surface(model, DEFAULTS, (across, up))
+        j, i = random.integers(len(surface.up)), random.integers(len(surface.across))
+        there = {FEATURES[across].name: surface.across[i], FEATURES[up].name: surface.up[j]}
+        assert abs(surface.predictions[j, i] - predict(model, DEFAULTS | there).value) < 1e-9
+        assert 0 <= measure_interaction(model, (across, up)) <= 1
+        json.dumps(contour.describe_surface(model, surface, DEFAULTS, DEFAULTS, None), allow_nan=False)
+        text_tables.to_markdown(contour.tabulate_surface(surface))
+
+
 def require_round_trips(rows: pd.DataFrame, model: Model) -> None:
     """Rows, edits and scenarios are the same after they were written and read; files hold labels and never codes."""
     again = load_rows(write_rows(rows).encode())
@@ -188,6 +204,7 @@ def main() -> None:
     require_equal_predictions(model)
     require_answers(model)
     require_a_goal_reached(model)
+    require_surfaces(model)
     require_round_trips(rows, model)
     require_scores(rows, model)
     require_the_line_of_numpy(rows)

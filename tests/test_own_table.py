@@ -149,6 +149,21 @@ def find_a_way(page, url):
     expect(page.get_by_test_id("live-prediction")).to_have_text(f"{found['answers'][0]['value']:.3f}")
 
 
+def click_on_two_at_once(page):
+    """A category has its choices along a side of the picture, and a click chooses one."""
+    page.get_by_text("Two inputs at once").click()
+    picture = page.locator(".wi-contour svg")
+    expect(picture.locator(".wi-real")).to_have_count(60)
+    for label, choice in (("Across", "Sort"), ("Up", "Age")):
+        box = page.get_by_role("combobox", name=label, exact=True)
+        box.click()
+        box.fill(choice)
+        page.get_by_role("option", name=choice).click()
+    label = picture.get_by_text("Discovery").bounding_box()
+    page.mouse.click(label["x"] + label["width"] / 2, label["y"] - 200)
+    expect(page).to_have_url(re.compile(r"sort=Discovery"))
+
+
 def held_against(page, url, other, rows):
     """The page says of rows with their target what the API says, and holds the first version against the active one."""
     n_known = int((other["watered"] == rows["watered"].head(len(other))).sum())
@@ -188,6 +203,7 @@ def test_a_table_with_categories_is_trained_at_the_start_and_served_on_every_pag
         n_both = int(((rows["watered"] == "yes") & (rows["sort"] == "Cox")).sum())
         expect(page.get_by_text(f"{n_both} of 60 orchards", exact=True)).to_be_visible()
         find_a_way(page, url)
+        click_on_two_at_once(page)
         page.close()
         answer = ask(f"{url}/api/predict", SCENARIO)[2]
     told = command(orchards, "predict", "--sort", "fuji, LATE", "--watered", "yes", "--rain", "520", "--age", "23",

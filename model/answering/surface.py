@@ -81,7 +81,8 @@ def measure_interaction(model: Model, inputs: tuple[int, int]) -> float:
     rows = model.X[np.unique(np.linspace(0, len(model.X) - 1, _N_ROWS).round().astype(int))]
     own, other, joint = (_dependence(model, rows, of) for of in (inputs[:1], inputs[1:], inputs))
     total = float((joint**2).sum())
-    return float(((joint - own - other) ** 2).sum()) / total if total > 1e-18 * len(rows) else 0.0
+    together = float(((joint - own - other) ** 2).sum())
+    return min(1.0, together / total) if total > 1e-18 * len(rows) else 0.0  # both are means over a sample
 
 
 def _dependence(model: Model, rows: FloatArray, inputs: tuple[int, ...]) -> FloatArray:

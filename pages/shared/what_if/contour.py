@@ -55,7 +55,7 @@ def draw_contour(model: Model, inputs: controls.Inputs, goal: float | None) -> N
         across, up = (FEATURE_NAMES.index(name) for name in names)
         surface = predict_surface(model, Scenario(inputs.scenario), (across, up))
         start = controls.find_start(model, inputs.start).scenario
-        data = _describe(model, surface, inputs.scenario, start, goal)
+        data = describe_surface(model, surface, inputs.scenario, start, goal)
         make_component("contour")(key=session.CONTOUR, data=json.dumps(data), on_picked_change=_go_there)
         st.caption(surface_in_words(model, surface, goal))
         with st.popover("Show as table", type="tertiary", icon=":material/table_rows:"):
@@ -76,10 +76,10 @@ def _go_there() -> None:
         controls.write_inputs(scenario | values)
 
 
-def _describe(
+def describe_surface(
     model: Model, surface: Surface, scenario: dict[str, float], start: Any, goal: float | None
 ) -> dict[str, Any]:
-    """What the browser draws; predictions in full, so that they are the model's own."""
+    """Return what the browser draws; predictions in full, so that they are the model's own."""
     across, up = (FEATURES[i] for i in surface.inputs)
     closest = np.argsort(surface.distances, kind="stable")[: len(model.listed_records)][::-1]  # the nearest on top
     records = [(model.records[int(i)], float(surface.distances[i])) for i in closest]
