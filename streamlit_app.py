@@ -5,8 +5,9 @@ import streamlit as st
 from data.errors import DataError
 from data.schema import QUESTION
 from model.answering.change import predict_with_change
+from model.answering.prediction import Scenario
 from pages.shared import controls, metrics, resources
-from pages.shared.panels import find_form, links, report_button, tray
+from pages.shared.panels import beside, find_form, links, report_button, tray
 from pages.shared.panels.frame import draw_frame
 from pages.shared.what_if import draw_what_if, list_open_inputs, send_styles
 from pages.shared.what_if.contour import draw_contour
@@ -17,6 +18,7 @@ draw_frame("What if", model)
 send_styles()
 st.title("What if?", anchor=False)
 st.markdown(f":gray[{QUESTION} Start from one, and drag a slider.]")
+beside.read_address_on_entry()
 controls.read_address_on_entry(model)
 tray.note_inputs(controls.read_inputs())
 find_form.note_inputs()
@@ -46,8 +48,10 @@ def draw_answer() -> None:
         messages.error(problem)
     if note := links.note_of_link(model, answer):
         messages.info(note, icon=":material/link:")
-    draw_what_if(model, inputs, answer, change, links.link_parameters(model), controls.rows_known_to_browser())
+    other = beside.ask_beside(model, Scenario(start.scenario), answer)
+    draw_what_if(model, inputs, answer, change, links.link_parameters(model), controls.rows_known_to_browser(), other)
     controls.draw_method_link()
+    beside.draw_choice(model)
     report_button.note_shown(inputs, level)
     draw_contour(model, inputs, find_form.current_goal())
     metrics.end_move()

@@ -159,8 +159,11 @@ def click_on_two_at_once(page):
         box.click()
         box.fill(choice)
         page.get_by_role("option", name=choice).click()
-    label = picture.get_by_text("Discovery").bounding_box()
-    page.mouse.click(label["x"] + label["width"] / 2, label["y"] - 200)
+    label = picture.get_by_text("Discovery")
+    expect(label).to_be_visible()
+    label.scroll_into_view_if_needed()
+    box = label.bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] - 200)
     expect(page).to_have_url(re.compile(r"sort=Discovery"))
 
 

@@ -50,6 +50,7 @@ VERSION = _parameter("version", "version that gave a link's number; version on t
 JOB = _parameter("job", "number of this visitor's job until it ends", "retrain, queue_panel")
 CANDIDATE = _parameter("candidate", "version on the Retrain page", "retrain")
 FROM = _parameter("from", "code of the row that a change starts from", "controls")
+BESIDE = _parameter("beside", "version beside the active one on What if", "what_if")
 SIGN_IN = _parameter("sign_in", "that signing in failed", "door")
 PARAMETERS |= {
     "to": Entry("where a change goes", "nobody yet"),
@@ -79,6 +80,7 @@ WHAT_IF = _key("what_if", "component, with the scenario that the browser sent la
 LINK_OPENED_AT = _key("link_opened_at", "scenario that a link with a version opened at", "links")
 REPORT = _key("report", "inputs and level that the page shows, for whoever writes the report", "report_button")
 COMPARISON = _key("comparison", "component", "what_if")
+BESIDE_VERSION = _key("beside_version", "number of the version beside the active one, or 0", "beside")
 
 CONTOUR_OPEN = _key("contour_open", "whether two inputs at once are shown", "contour")
 CONTOUR_ACROSS = _key("contour_across", "input across", "contour")

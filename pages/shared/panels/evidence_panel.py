@@ -149,7 +149,15 @@ def draw_promotion(store: Store, evidence: Evidence) -> None:
     st.markdown(verdicts.headline(evidence))
     seen_version = st.session_state.get(session.PROMOTE_SEEN_AGAINST, active_version)
     st.session_state[session.PROMOTE_SEEN_AGAINST] = active_version
-    if evidence.is_active or door.refusal():
+    if evidence.is_active:
+        return
+    st.page_link(
+        "streamlit_app.py",
+        label="See it on What if, beside the active one",
+        icon=":material/stacked_line_chart:",
+        query_params={session.BESIDE: str(version)},
+    )
+    if door.refusal():
         return
     was_active = any(promotion.version_id == version for promotion in history.list_promotions(store))
     verb = "Roll back to" if was_active else "Promote"

@@ -11,7 +11,7 @@ import json
 import re
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import streamlit as st
@@ -104,7 +104,18 @@ def _order(model: Model) -> list[int]:
     return model.ranked_inputs if len(FEATURES) > _IN_SIGHT else list(range(len(FEATURES)))
 
 
-def draw_what_if(model: Model, inputs: Inputs, answer: Prediction, moved: Change, link: str, known: str) -> None:
+class Beside(NamedTuple):
+    """What another version says: its number and label, its answer, and its prediction at the start."""
+
+    number: int
+    label: str
+    answer: Prediction
+    before: float
+
+
+def draw_what_if(
+    model: Model, inputs: Inputs, answer: Prediction, moved: Change, link: str, known: str, beside: Beside | None
+) -> None:
     """Draw the rows and the card.
 
     Parameters
@@ -117,6 +128,8 @@ def draw_what_if(model: Model, inputs: Inputs, answer: Prediction, moved: Change
         Parameters of a link to it, apart from the inputs.
     known
         Identity of the rows that the browser already has.
+    beside
+        What another version says of the same inputs.
     """
     rows = _rows(model)
     start = find_start(model, inputs.start)
@@ -127,7 +140,8 @@ def draw_what_if(model: Model, inputs: Inputs, answer: Prediction, moved: Change
         "values": list(inputs.scenario.values()),
         "start": _start(start),
         "level": answer.level,  # perhaps lower than the chosen one, if there are few rows
-        "answer": _answer(model, answer, moved, link),
+        "answer": _answer(model, answer, moved, link, beside),
+        "beside": beside.number if beside else 0,
     }
     if known != rows["id"]:
         data["model"] = rows
@@ -193,7 +207,7 @@ def _rows(model: Model) -> dict[str, Any]:
     return {"id": identity} | rows
 
 
-def _answer(model: Model, answer: Prediction, moved: Change, link: str) -> dict[str, Any]:
+def _answer(model: Model, answer: Prediction, moved: Change, link: str, beside: Beside | None) -> dict[str, Any]:
     width = answer.value - answer.low
     drawn = [i for i, column in enumerate(FEATURES) if column.name in answer.curves]
     n_steps = max(_LEAST_COARSE, _N_COARSE // len(drawn))  # so that more inputs do not make a move slower
@@ -221,7 +235,7 @@ def _answer(model: Model, answer: Prediction, moved: Change, link: str) -> dict[
         "before": moved.start_prediction,
         "width": width,
         "curves": curves,
-        "domain": _domain(answer, moved, interval_bands),
+        "domain": _domain(answer, moved, interval_bands, beside),
         "scale": _scale(model, answer, width),
         "contributions": list(moved.reasons.contributions.values()),
         "closest": [_closest(model, neighbour) for neighbour in answer.nearest],
@@ -231,6 +245,16 @@ def _answer(model: Model, answer: Prediction, moved: Change, link: str) -> dict[
     if answer.reasons:
         data["average"], data["reasons"] = answer.reasons.base, list(answer.reasons.contributions.values())
         data["sampled"] = wording.how_reasons_were_found(answer.reasons)
+    if beside:
+        data["beside"] = {
+            "label": beside.label,
+            "value": beside.answer.value,
+            "before": beside.before,
+            "curves": [
+                _rounded(beside.answer.curves[column.name]) if column.name in beside.answer.curves else None
+                for column in FEATURES
+            ],
+        }
     if moved.others:
         data["others"] = {ALGORITHMS[name].label: change for name, change in moved.others.items()}
     return data
@@ -246,9 +270,9 @@ def _rounded(values: Any) -> list[float]:
     return np.round(values, TARGET.decimals + 3).tolist()
 
 
-def _domain(answer: Prediction, moved: Change, interval_bands: dict[str, Any]) -> list[float]:
+def _domain(answer: Prediction, moved: Change, interval_bands: dict[str, Any], beside: Beside | None) -> list[float]:
     """Ends of the y axis that all curves share, and that they and their intervals fill."""
-    ends = [*answer.curves.values()]
+    ends = [*answer.curves.values(), *(beside.answer.curves.values() if beside else ())]
     for band in interval_bands.values():
         ends += [moved.start_prediction + band.low, moved.start_prediction + band.high]
     low, high = min(values.min() for values in ends), max(values.max() for values in ends)

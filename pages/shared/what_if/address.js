@@ -9,12 +9,13 @@ const USUAL = 0.9; // level that an address leaves out
 let [nextWrite, lateWrite] = [0, 0];
 
 // A link that is to keep its meaning is whole: defaults, and what a row had, may be others one day.
-export function parametersOf({ model, start, values, level }, address = "", isWhole = false) {
+export function parametersOf({ model, start, values, level, beside }, address = "", isWhole = false) {
   const parameters = new URLSearchParams(address);
-  ["from", "coverage"].forEach((name) => parameters.delete(name));
+  ["from", "coverage", "beside"].forEach((name) => parameters.delete(name));
   model.inputs.forEach(({ key }) => parameters.delete(key));
   if (start.code) parameters.set("from", start.code);
   if (isWhole || level !== USUAL) parameters.set("coverage", `${Number((level * 100).toPrecision(6))} %`);
+  if (beside) parameters.set("beside", beside);
   model.inputs.forEach(({ key, choices }, i) => {
     if (isWhole || values[i] !== start.values[i]) parameters.set(key, choices?.[values[i]] ?? String(values[i]));
   });

@@ -1,7 +1,7 @@
 // The card: the number, what changes and how sure that is, on the scale of the rows, and why.
 
 import { add, place, scaleOf, stacked, ticksOf } from "./drawing.js";
-import { nearestRows } from "./curves.js";
+import { nearestRows, stepOf } from "./curves.js";
 import { amount, atRest, inFull, rounded, signed, withUnit, write } from "./numbers.js";
 
 export function buildCard(onOpen) {
@@ -17,6 +17,7 @@ export function buildCard(onOpen) {
       </div>
       <p class="wi-change" data-testid="live-change"></p>
       <p class="wi-sure" data-testid="live-sure"></p>
+      <p class="wi-other-version" data-testid="live-beside"></p>
       <svg class="wi-scale" role="img"></svg>
       <p class="wi-caption"></p>
     </section>
@@ -69,9 +70,20 @@ export function writeCard(view, known) {
   }
   find(".wi-sure").textContent = isStart ? "" : sureness(view, known);
   find(".wi-counts").textContent = isStart || !known.counts ? "" : `${counted(known.counts)}.`;
+  find(".wi-other-version").textContent = answer.beside ? saidBeside(view, isStart) : "";
   writeReal(view, known, isStart);
   writeNear(view, known);
   markScale(view, known);
+}
+
+// Another version follows the thumb, too: at a step of the one slider that is held.
+function saidBeside({ answer, answered, model, values, start }, isStart) {
+  const { label, value, before, curves } = answer.beside;
+  const i = values.findIndex((each, k) => each !== answered.values[k]);
+  const now = i < 0 ? value : curves[i][stepOf(model.inputs[i], values[i])];
+  const than = rounded(now - before) ? "than" : "from";
+  const moved = isStart ? "" : `, ${amount(now - before)} ${than} ${startName(start)} (${write(before)})`;
+  return `${label} says ${write(now)}${moved}.`;
 }
 
 export const percent = (level) => `${Number((level * 100).toPrecision(6))}\u00a0%`;

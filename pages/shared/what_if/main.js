@@ -25,7 +25,10 @@ export default function whatIf({ data, parentElement, setStateValue }) {
     setStateValue("scenario", { epoch, seq, values, start: start.code, level, has: id, why, all: rest.open });
   };
   atRest.decimals = view.model.decimals;
+  const isOther = (view.beside ?? told.beside) !== told.beside;
+  view.beside = told.beside;
   receive(view, told);
+  if (isOther) writeAddress(view, true);
   // Streamlit also calls this where the next answer came before this one was drawn: what is still in the page stays.
   return () => setTimeout(() => parentElement.isConnected || close(view, parentElement));
 }

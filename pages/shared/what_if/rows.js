@@ -177,6 +177,9 @@ export function drawCurve(view, part, width, domain) {
       dot.classList.toggle("wi-far", curve.support[k] !== "n");
       add(dot, "title", {}, `${input.choices[k]}: ${write(curve.value[k])} ${model.unit}`);
     });
+  const other = answer.beside?.curves[i].map((value, step) => [x(step), y(value)]) ?? [];
+  if (input.choices) other.forEach(([cx, cy]) => add(svg, "circle", { class: "wi-beside", cx, cy, r: 5.5 }));
+  else if (other.length) add(svg, "path", { class: "wi-beside", d: pathOf(other) });
   for (const [from, to] of input.choices ? [] : runsOf(curve.support, "[fv]"))
     add(svg, "path", { class: "wi-model wi-far", d: pathOf(points.slice(from, to + 1)) });
   for (const [from, to] of input.choices ? [] : runsOf(curve.support, "n"))
