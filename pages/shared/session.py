@@ -50,7 +50,7 @@ VERSION = _parameter("version", "version that gave a link's number; version on t
 JOB = _parameter("job", "number of this visitor's job until it ends", "retrain, queue_panel")
 CANDIDATE = _parameter("candidate", "version on the Retrain page", "retrain")
 FROM = _parameter("from", "code of the row that a change starts from", "controls")
-BESIDE = _parameter("beside", "version beside the active one on What if", "what_if")
+BESIDE = _parameter("beside", "version beside the active one on What if", "evidence_panel")
 SIGN_IN = _parameter("sign_in", "that signing in failed", "door")
 PARAMETERS |= {
     "to": Entry("where a change goes", "nobody yet"),

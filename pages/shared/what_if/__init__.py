@@ -207,7 +207,7 @@ def _rows(model: Model) -> dict[str, Any]:
     return {"id": identity} | rows
 
 
-def _answer(model: Model, answer: Prediction, moved: Change, link: str, beside: Beside | None) -> dict[str, Any]:
+def _answer(model: Model, answer: Prediction, moved: Change, link: str, beside: Beside | None = None) -> dict[str, Any]:
     width = answer.value - answer.low
     drawn = [i for i, column in enumerate(FEATURES) if column.name in answer.curves]
     n_steps = max(_LEAST_COARSE, _N_COARSE // len(drawn))  # so that more inputs do not make a move slower
