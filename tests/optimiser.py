@@ -37,13 +37,14 @@ def main() -> None:
         def objective(positions):
             rows = (low + positions.T.round() * step).round(9)
             shortfall, cost = misses(rows), (np.abs(rows - x) / model.scale).sum(axis=1)
-            for i in np.arange(len(x)) if found.answers[0].is_steady else ():  # noqa: B023 - at once
+            reached = np.flatnonzero(shortfall == 0)
+            for i in np.arange(len(x)) if found.answers[0].is_steady and len(reached) else ():
                 for way in (-1, 1):
-                    beside = rows.copy()
-                    moved = np.abs(rows[:, i] - x[i]) > 1e-9
+                    beside = rows[reached]
+                    moved = np.abs(beside[:, i] - x[i]) > 1e-9
                     end = low[i] + ends[i][1] * step[i]
-                    beside[moved, i] = np.clip((rows[moved, i] + way * step[i]).round(9), low[i], end)
-                    shortfall = np.maximum(shortfall, misses(beside))
+                    beside[moved, i] = np.clip((beside[moved, i] + way * step[i]).round(9), low[i], end)
+                    shortfall[reached] = np.maximum(shortfall[reached], misses(beside))
             return np.where(shortfall > 0, _UNREACHED + shortfall, cost)
 
         n_generations = 10 * found.n_tried // (_POPULATION * len(x))

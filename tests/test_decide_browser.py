@@ -150,6 +150,10 @@ def test_scenarios_are_downloaded_and_loaded_and_a_bad_file_loses_nothing(ann, m
     assert [record[f"change{end}"] for end in ("", "_low", "_high")] == [moved.value, moved.low, moved.high]
     assert lines(page)[0][3:5] == ["Ohio", f"−46 ({moved.low:+.0f} to {moved.high:+.0f})".replace("-", "−")]
 
+    name, report = downloaded(ann, "Report of all")
+    assert (name, report[:15]) == ("scenarios.html", b"<!doctype html>")
+    assert f"−46\u00a0({moved.low:+.0f}".replace("-", "−") in report.decode()
+
     for content, file, n in ((table, "a.csv", 2), (listed, "b.json", 3)):
         ann.uploads(content, file)
         ann.sees("1 scenario loaded.")

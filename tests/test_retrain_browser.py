@@ -91,6 +91,12 @@ def test_candidates_are_compared_and_the_tie_is_drawn(visitor, store_url):
         ann.page.get_by_role("tab", name=tab).click()
         found = ann.page.get_by_text(key) if key == "Intervals" else ann.page.locator(f".st-key-{key} .main-svg").first
         expect(found).to_be_visible()
+    with ann.page.expect_download() as download:
+        ann.presses("Download report")
+    report = download.value.path().read_text(encoding="utf-8")
+    assert download.value.suggested_filename == "version-2.html"
+    assert "No clear winner: on 48 states" in report
+    assert f"{ann.page.url.partition('?')[0]}?candidate=2" in report
     ann.presses("Compare all")
     ann.sees(f"Job {number + 1}: {len(OFFERED)} algorithms")
     assert jobs.find_job(store, number + 1).request.algorithms == OFFERED

@@ -1,6 +1,5 @@
-"""A scenario as one HTML file to hand on: it opens without the app, asks nobody for anything, and prints."""
+"""A scenario as a document to hand on."""
 
-from collections.abc import Sequence
 from html import escape
 from typing import Any
 
@@ -12,28 +11,11 @@ from model.answering.change import Change, ChangeBand, agreement_in_words, amoun
 from model.answering.prediction import Prediction
 from model.fitting.algorithms import ALGORITHMS
 from model.fitting.train import Model
+from model.judging.document import list_points, write_document, write_table
 
 FloatArray = NDArray[np.float64]
 _WIDTH, _HEIGHT, _LEFT, _BELOW = 320, 120, 48, 22  # of a curve [px]
 _N_STEPS = 9  # of a slider at which the interval of the change is drawn
-_STYLE = """
-:root { color-scheme: light; }
-body { font: 15px/1.45 system-ui, sans-serif; color: #1b2733; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.3rem; margin: 0; } h2 { font-size: 1.05rem; margin: 1.6rem 0 .5rem; }
-.number { font-size: 3rem; font-weight: 750; line-height: 1.1; } .grey { color: #55636f; }
-table { border-collapse: collapse; } td, th { padding: .25rem .7rem .25rem 0; text-align: left; vertical-align: top; }
-td.figure, th.figure { text-align: right; font-variant-numeric: tabular-nums; }
-tr + tr { border-top: 1px solid #d8dee4; } th { font-weight: 400; color: #55636f; }
-.curves { display: grid; grid-template-columns: repeat(auto-fill, minmax(18rem, 1fr)); gap: 1rem; }
-figure { margin: 0; break-inside: avoid; } figcaption { font-size: .9rem; }
-svg { width: 100%; height: auto; } svg text { font-size: 11px; fill: #55636f; }
-.bar { display: inline-block; height: .7rem; border-radius: 3px; background: #0b6e8a; }
-.bar.more { background: #c63f0d; } .band { fill: #0b6e8a; fill-opacity: .16; }
-.line { fill: none; stroke: #0b6e8a; stroke-width: 2; } .choice { fill: #0b6e8a; }
-.from { fill: #fff; stroke: #8a97a5; stroke-width: 1.5; } .to { fill: #c63f0d; stroke: #fff; stroke-width: 1.5; }
-@media print { body { margin: 0; max-width: none; } section { break-inside: avoid; }
-  .bar { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }
-"""
 
 
 def write_report(model: Model, answer: Prediction, change: Change, start: str, link: str = "") -> str:
@@ -62,30 +44,11 @@ def write_report(model: Model, answer: Prediction, change: Change, start: str, l
         f"The nearest {ROWS}": _write_neighbours(model, answer),
         "The model": _write_model(model, answer),
     }
-    body = "".join(
-        f"<section>{f'<h2>{escape(title)}</h2>' if title else ''}{content}</section>\n"
-        for title, content in sections.items()
-        if content
-    )
-    back = f'<p class="grey">The scenario in the app: <a href="{escape(link)}">{escape(link)}</a></p>' if link else ""
-    head = f'<meta charset="utf-8"><title>{escape(TITLE)}</title><style>{_STYLE}</style>'
-    policy = "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
-    title = f'<h1>{escape(QUESTION)}</h1><p class="grey">{escape(TITLE)}, answered by {escape(version)}</p>'
-    return f'<!doctype html><html lang="en"><head>{head}{policy}</head><body>{title}\n{body}{back}</body></html>\n'
+    return write_document(QUESTION, f"{TITLE}, answered by {version}", sections, "The scenario in the app", link)
 
 
 def _signed(amount: float) -> str:
     return TARGET.estimate(amount, "+").replace("-", "−")
-
-
-def _table(headings: Sequence[str], rows: Sequence[Sequence[str]], n_texts: int = 1) -> str:
-    """Write a table of escaped HTML; the columns after the first few hold figures."""
-
-    def line(cells: Sequence[str], tag: str) -> str:
-        kinds = ("" if i < n_texts else ' class="figure"' for i in range(len(cells)))
-        return f"<tr>{''.join(f'<{tag}{kind}>{cell}</{tag}>' for cell, kind in zip(cells, kinds, strict=True))}</tr>"
-
-    return f"<table>{line(headings, 'th')}{''.join(line(row, 'td') for row in rows)}</table>"
 
 
 def _write_answer(answer: Prediction, change: Change, start: str) -> str:
@@ -119,7 +82,7 @@ def _write_inputs(change: Change, start: str) -> str:
     error = change.reasons.sampling_error
     note = f"sampled, standard error {TARGET.estimate(error)}" if error else "exact Shapley values"
     together = f"What each adds: {note}; together the change of {_signed(change.value)}."
-    return f'{_table(headings, rows)}<p class="grey">{together}</p>'
+    return f'{write_table(headings, rows)}<p class="grey">{together}</p>'
 
 
 def _write_curves(model: Model, answer: Prediction, change: Change) -> str:
@@ -165,14 +128,14 @@ def _draw_curve(
                 for left, top, height in bars
             ]
         else:
-            parts.append(f'<polygon class="band" points="{_list_points([*upper, *lower[::-1]])}"/>')
+            parts.append(f'<polygon class="band" points="{list_points([*upper, *lower[::-1]])}"/>')
     if column.choices:
         parts += [
             f'<circle class="choice" cx="{cx:.1f}" cy="{cy:.1f}" r="3.5"><title>{escape(label)}</title></circle>'
             for label, (cx, cy) in zip(column.choices, points, strict=True)
         ]
     else:
-        parts.append(f'<polyline class="line" points="{_list_points(points)}"/>')
+        parts.append(f'<polyline class="line" points="{list_points(points)}"/>')
     for kind, values in (("from", change.start), ("to", change.scenario)):
         step = (values[column.name] - column.low) / column.step
         if 0 <= step <= last:  # a start may lie beyond the slider
@@ -195,10 +158,6 @@ def _draw_curve(
     return f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{name}">{"".join(parts)}</svg>{written}'
 
 
-def _list_points(points: Sequence[tuple[float, float]]) -> str:
-    return " ".join(f"{left:.1f},{top:.1f}" for left, top in points)
-
-
 def _write_sureness(change: Change) -> str:
     if change.start == change.scenario:
         return ""
@@ -207,7 +166,7 @@ def _write_sureness(change: Change) -> str:
     stretched = ", stretched to hold the change" if change.is_stretched else ""
     interval = f"{amount_in_words(change.low)} to {amount_in_words(change.high)}{stretched}"
     others = [[escape(ALGORITHMS[name].label), _signed(value)] for name, value in change.others.items()]
-    table = _table(["What other algorithms say", f"Change{escape(TARGET.unit_note)}"], others)
+    table = write_table(["What other algorithms say", f"Change{escape(TARGET.unit_note)}"], others)
     agreement = escape(agreement_in_words(change))
     return f"<p>{change.level * 100:g} % interval of the change: {escape(interval)}. {agreement}.</p>{table}"
 
@@ -220,7 +179,9 @@ def _write_neighbours(model: Model, answer: Prediction) -> str:
         observed = TARGET.text(record[TARGET.name])
         rows.append([escape(row_name(neighbour.name)), f"{neighbour.distance:.1f}", observed, *figures])
     titles = [escape(f"{column.short_label}{column.short_unit_note}") for column in FEATURES]
-    return _table([escape(ROW.capitalize()), "s.d. away", escape(f"{PAST}{TARGET.short_unit_note}"), *titles], rows)
+    return write_table(
+        [escape(ROW.capitalize()), "s.d. away", escape(f"{PAST}{TARGET.short_unit_note}"), *titles], rows
+    )
 
 
 def _write_model(model: Model, answer: Prediction) -> str:
@@ -246,5 +207,5 @@ def _write_model(model: Model, answer: Prediction) -> str:
         held = f"the interval held {interval.nested_held:,.0f}; {expected}."
         sentences.insert(0, f"Of {interval.n_rows:,} {ROWS} that set neither fit nor width, {held}")
     unit = escape(TARGET.unit_note)
-    scores = _table(["Out of fold", f"Typical miss, MAE{unit}", f"RMSE{unit}", "R²"], rows)
+    scores = write_table(["Out of fold", f"Typical miss, MAE{unit}", f"RMSE{unit}", "R²"], rows)
     return f'<p>{escape(facts)}</p>{scores}<p class="grey">{escape(" ".join(sentences))}</p>'

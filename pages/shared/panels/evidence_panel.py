@@ -1,5 +1,6 @@
 """The evidence on a version compared with the active one, and the form that promotes it."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,7 @@ from model.store.database import Store, StoreError
 from pages.shared import controls, door, session
 from pages.shared.pictures import evidence_charts, text_tables
 from pages.shared.words import verdicts
+from pages.shared.words.reports import write_evidence_report
 from pages.shared.words.wording import standard_error_note
 
 if TYPE_CHECKING:
@@ -39,6 +41,18 @@ def draw_evidence(evidence: Evidence, ranking: Ranking | None = None) -> None:
         views = {"All candidates": lambda _: _draw_ranking(evidence, ranking)} | views
     # Another set of tabs has a key of its own, also in the address.
     key = session.EVIDENCE_OF_SEVERAL if ranking else session.EVIDENCE
+    if not evidence.is_active:
+        address = f"{(st.context.url or '').partition('?')[0]}?{session.CANDIDATE}={evidence.candidate.version}"
+        st.download_button(
+            "Download report",
+            partial(write_evidence_report, evidence, ranking, dict(controls.read_scenario()), address),
+            f"version-{evidence.candidate.version}.html",
+            "text/html",
+            type="tertiary",
+            icon=":material/description:",
+            on_click="ignore",
+            help="One file with this evidence. It opens without the app, and prints.",
+        )
     for tab, draw in zip(st.tabs(list(views), key=key, bind="query-params"), views.values(), strict=True):
         if tab.open:
             with tab:

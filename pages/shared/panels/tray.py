@@ -22,6 +22,7 @@ from pages.shared.panels import browser_storage, uploads
 from pages.shared.pictures import text_tables
 from pages.shared.what_if.details import draw_comparison
 from pages.shared.what_if.kept import draw_kept
+from pages.shared.words.reports import write_kept_report
 from pages.shared.words.wording import change_in_words, escape
 
 
@@ -55,7 +56,7 @@ def draw_tray(model: Model) -> None:
             )
         st.caption(f"{'' if tray else 'Nothing is kept yet. '}{browser_storage.storage_note()}")
         with st.expander("Download or load", key=session.TRAY_FILES):
-            _draw_files(tray)
+            _draw_files(model, tray)
         if tray:
             with st.expander("Rename or move", key=session.TRAY_CHANGES):
                 _draw_rename_and_move(tray)
@@ -213,7 +214,11 @@ def _rename() -> None:
             state[key] = new
 
 
-def _draw_files(tray: list[KeptScenario]) -> None:
+def _write_report(model: Model, tray: list[KeptScenario], address: str) -> str:
+    return write_kept_report(model, tray, _tabulate(model, tray), address)
+
+
+def _draw_files(model: Model, tray: list[KeptScenario]) -> None:
     with st.container(horizontal=True):
         for label, write, mime in (
             ("CSV", scenarios.write_csv, "text/csv"),
@@ -228,6 +233,16 @@ def _draw_files(tray: list[KeptScenario]) -> None:
                 on_click="ignore",
                 icon=":material/download:",
             )
+        address = (st.context.url or "").partition("?")[0]
+        st.download_button(
+            "Report of all",
+            partial(_write_report, model, tray, address),
+            "scenarios.html",
+            "text/html",
+            disabled=not tray,
+            on_click="ignore",
+            icon=":material/description:",
+        )
     generation = st.session_state.setdefault(session.TRAY_GENERATION, 0)
     key = session.part(session.TRAY_FILE, generation)
     st.file_uploader(
