@@ -34,11 +34,13 @@ def main() -> None:
         def misses(rows, goal=goal, side=side):
             return np.maximum(side * (goal - TARGET.round(predict_many(model, rows))), 0)
 
-        def objective(positions):
+        is_steady = found.answers[0].is_steady
+
+        def objective(positions, is_steady=is_steady):
             rows = (low + positions.T.round() * step).round(9)
             shortfall, cost = misses(rows), (np.abs(rows - x) / model.scale).sum(axis=1)
             reached = np.flatnonzero(shortfall == 0)
-            for i in np.arange(len(x)) if found.answers[0].is_steady and len(reached) else ():
+            for i in np.arange(len(x)) if is_steady and len(reached) else ():
                 for way in (-1, 1):
                     beside = rows[reached]
                     moved = np.abs(beside[:, i] - x[i]) > 1e-9

@@ -28,8 +28,10 @@ N_ANSWERS = 5
 DIFFERENCE = 0.5  # [standard deviations] by which one input at least differs between two answers
 _N_SEEDS = 12  # positions that are improved; the best of those that are no detours are given
 _COARSE, _PLANES, _SWEEP, _BLOCK, _BALL = 40_000, 40_000, 24_000, 8_000, 60_000  # positions tried at once: see `Search`
+_FEW = 4  # inputs, of which such grids are fine enough to be of use
 _FULL = 150_000  # positions that are all tried
-_MOST_TRIED = 600_000  # before no further position is improved
+_N_PARENTS, _N_CHILDREN, _N_GENERATIONS, _N_ALIKE = 400, 4_000, 30, 25
+_MOST_TRIED = 500_000  # before no further position is improved
 _MOST_SLOWNESS, _N_ROWS_FAST = 4, 150
 _MOST_TESTED = 2_000  # of one trial, by what takes longer than a prediction
 _N_PROBES = 100  # of a trial, by the refits, before those between two of them
@@ -172,6 +174,8 @@ class Search:
             if self.is_reached(seed[0]) and seed[0][1] == 0:  # where it starts
                 return [seed]
             best = self._improve(seed, taken)
+            if not taken:  # the best of all is worth more
+                best = self._improve(self._evolve(best), taken)
             if self.has_number and not self.is_reached(best[0]):
                 return found or [best]
             if not taken or not self._is_detour(best):
@@ -312,6 +316,50 @@ class Search:
             else:
                 return best
 
+    def _evolve(self, best: tuple[Key, IntArray]) -> tuple[Key, IntArray]:
+        """Cross the best positions tried so far and change them at random, many times over.
+
+        That finds trades between several inputs at once, which pairs do not.
+        """
+        space, random = self.space, np.random.default_rng(0)
+        free, home, sizes = np.array(space.free), space.home, space.sizes
+        if len(free) < 3:
+            return best
+        missing = float(self._try(home[None])[1][0])
+        population, shortfalls = self._positions, self._shortfalls
+        for _ in range(_N_GENERATIONS):
+            order = np.argsort(self._unfitness(population, shortfalls, best[0], missing), kind="stable")
+            order = order[_rank_alike(population[order] != home) < _N_ALIKE][:_N_PARENTS]
+            population, shortfalls = population[order], shortfalls[order]
+            n = self._share_of(_N_CHILDREN)
+            children, others = (population[(len(population) * random.random(n) ** 2).astype(int)] for _ in range(2))
+            children = np.where(random.random(children.shape) < 0.3, others, children)
+            for _ in range(2):
+                each, kind = np.arange(n), random.random(n)
+                i = free[random.integers(len(free), size=n)]
+                at = children[each, i]
+                nearer = home[i] + np.round((at - home[i]) * random.random(n)).astype(int)
+                beside = at + random.choice([-1, 1], n) * random.geometric(0.2, n)
+                anywhere = random.integers(sizes[i])
+                children[each, i] = np.clip(
+                    np.select([kind < 0.35, kind < 0.85], [nearer, beside], anywhere), 0, sizes[i] - 1
+                )
+            children = np.unique(children, axis=0)
+            if self.is_reached(best[0]):
+                children = children[space.cost(children) < best[0][1] - 1e-12]
+            if not len(children):
+                break
+            of_children = self._try(children)[1]
+            best = self._first(children, of_children, [], below=best[0]) or best
+            population, shortfalls = np.concatenate([population, children]), np.concatenate([shortfalls, of_children])
+        return best
+
+    def _unfitness(self, positions: IntArray, shortfalls: FloatArray, best: Key, missing: float) -> FloatArray:
+        """Cost of each position, with what it misses at a multiple of the price that the best has paid for it."""
+        if not self.is_reached(best):
+            return shortfalls
+        return self.space.cost(positions) + 2 * best[1] / max(missing, 1e-9) * shortfalls
+
     def _singles(self, best: tuple[Key, IntArray]) -> IntArray:
         """Positions with one input anywhere."""
         space, (_, at) = self.space, best
@@ -335,11 +383,11 @@ class Search:
         return space.grid(axes, at)
 
     def _cheaper(self, best: tuple[Key, IntArray]) -> IntArray:
-        """Positions all over the ranges that cost less, spread over as many of all inputs as there is room for."""
+        """Positions of few inputs all over the ranges that cost less."""
         space, ((_, limit), _) = self.space, best
-        if not self.is_reached(best[0]):
-            return space.home[None]
         k = len(space.free)
+        if not self.is_reached(best[0]) or k > _FEW:
+            return space.home[None]
         n = max(3, int((self._share_of(_BALL) * math.factorial(k)) ** (1 / k)))
         positions, costs = space.home[None], np.zeros(1)
         for i in space.free:
@@ -349,9 +397,17 @@ class Search:
             old, new = np.nonzero(totals < limit)
             positions, costs = positions[old], totals[old, new]
             positions[:, i] = np.union1d(along, space.home[i])[new]
-            if len(positions) > _MOST_TRIED:
-                break
         return positions
+
+
+def _rank_alike(moved: Mask) -> IntArray:
+    """How many rows above each move the same inputs, shape (n,): of ways that differ, none crowds out the others."""
+    kind = np.unique(moved, axis=0, return_inverse=True)[1].ravel()
+    order = np.argsort(kind, kind="stable")
+    begins = np.flatnonzero(np.diff(kind[order], prepend=-1))
+    rank = np.empty(len(kind), int)
+    rank[order] = np.arange(len(kind)) - np.repeat(begins, np.diff([*begins, len(kind)]))
+    return rank
 
 
 def steadiness(space: Space, positions: IntArray, shortfall: Callable[[FloatArray], FloatArray]) -> Mask:
