@@ -18,6 +18,7 @@ from data.schema import FEATURES
 from model.answering.find import find
 from model.answering.question import read_question
 from model.fitting import artifact
+from model.judging.validation import validate_beside
 from tests.conftest import running_server
 
 _SEED = 1972
@@ -45,6 +46,15 @@ def many_scenarios(n):
             cells[i // 100 % 4] = "?"
         lines.append(",".join((f"row {i}", *cells)))
     return "\n".join(lines).encode()
+
+
+_WATCH_PICTURE = """(label) => {
+  const svg = document.querySelector(".wi-contour svg");
+  window.drawn = new Promise((tell) => new MutationObserver(() => {
+    if (svg.getAttribute("aria-label").includes(` over ${label}`)) tell(performance.now());
+  }).observe(svg, { attributes: true }));
+  document.addEventListener("click", () => (window.clicked = performance.now()), { capture: true, once: true });
+}"""
 
 
 class _Peak:
@@ -111,6 +121,27 @@ def request_times(url, body, n):
     return times
 
 
+def picture_times(chrome, url, n):
+    """How long it takes in the page from the choice of another input to its picture over both [ms]."""
+    page = chrome.new_page()
+    page.goto(url)
+    page.get_by_text("Two inputs at once").click()
+    page.locator(".wi-contour .wi-dot").wait_for()
+    times = []
+    for number in range(n):
+        column = (FEATURES[0], FEATURES[2])[number % 2]  # never the one up
+        box = page.get_by_role("combobox", name="Across")
+        box.click()
+        box.fill(column.label)
+        option = page.get_by_role("option", name=column.label)
+        option.wait_for()
+        page.evaluate(_WATCH_PICTURE, column.label.lower())
+        option.click()
+        times.append(page.evaluate("async () => (await drawn) - clicked"))
+    page.close()
+    return times
+
+
 def figures(figure):
     """Measure all of it.
 
@@ -124,6 +155,12 @@ def figures(figure):
     Figure
     """
     model = artifact.load(load_rows())
+    X, y = model.X.repeat(20, axis=0) * 1.001, model.y.repeat(20)
+    start = time.perf_counter()
+    validate_beside(model, X, y, 0.9, None)
+    yield figure(
+        f"How well on {len(X):,} rows: miss, interval, groups", 1000 * (time.perf_counter() - start), "ms", None
+    )
     for words, share in (("", 0.0), (", 80 of 100 refits agree", 0.8)):
         times = find_times(model, share)
         yield figure(f"Find: four free sliders{words}, the slowest", max(times), "s", 1, n=len(times))
@@ -135,6 +172,10 @@ def figures(figure):
         times = request_times(url, [_DEFAULTS | {"petrol_tax": 5 + i / 2000} for i in range(10_000)], 5)
         yield figure("API: 10,000 scenarios at once, p50", np.median(times), "s", None, n=len(times))
         with browser.chrome() as chrome:
+            times = picture_times(chrome, url, 9)
+            yield figure(
+                "Two inputs at once: another pair chosen, to the picture, p50", np.median(times), "ms", 150, n=9
+            )
             shown, taken, memory = score_in_page(chrome, url, process, many_scenarios(100_000))
     yield figure("Score: 100,000 rows sent, to their summary", shown, "s", 15)
     yield figure("  from the click to the file with predictions", taken, "s", 15)

@@ -11,7 +11,8 @@ from data.schema import FEATURE_NAMES, FEATURES, TARGET
 from model.answering.change import Change, predict_change
 from model.answering.prediction import Prediction, Scenario, predict, predict_many
 from model.answering.question import Question
-from model.answering.search import Demands, Search, Space, steadiness
+from model.answering.search import Demands, Search
+from model.answering.space import Space, steadiness
 from model.fitting.train import Model
 
 FloatArray = NDArray[np.float64]
@@ -136,8 +137,9 @@ def find(model: Model, question: Question, level: float = 0.9) -> Found:
 
     space = Space(model, start, {FEATURE_NAMES.index(name): given for name, given in question.ranges.items()})
     search = Search(space, shortfall, share, has_number=goal is not None)
-    for demands in _relax(Demands(question.support, question.share), has_number=goal is not None):
-        found = search.run(demands)
+    *relaxed, last = _relax(Demands(question.support, question.share), has_number=goal is not None)
+    for demands in (*relaxed, last):
+        found = search.run(demands, is_last=demands is last)
         is_reached = bool(found) and (goal is None or search.is_reached(found[0][0]))
         if is_reached:
             break

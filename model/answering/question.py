@@ -9,7 +9,7 @@ from data.errors import DataError, Problem
 from data.schema import FEATURE_NAMES, FEATURES, TARGET, Column
 from model.answering.neighbours import SUPPORT_LEVELS
 from model.answering.prediction import Scenario
-from model.answering.search import Range
+from model.answering.space import Range
 from model.fitting.train import Model
 
 AIMS = ("reach", "at_least", "at_most", "highest", "lowest")

@@ -1,27 +1,23 @@
 """The cheapest positions of some sliders that bring a prediction to an aim, and others that differ from them.
 
 The cost of a position is the sum of what each input costs, so each search first tries one input alone, then two, then
-a coarse grid of all; from the best of these on, it trades inputs for each other in pairs until nothing is cheaper.
+a coarse grid of all; from the best of these on, it trades inputs for each other until nothing is cheaper, at first in
+pairs and a few together, then by crossing many good positions.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from data.schema import FEATURES, TARGET
 from model.answering.neighbours import SUPPORT_LEVELS, classify_support, nearest_rows
 from model.answering.prediction import predict_many
+from model.answering.space import FloatArray, IntArray, Mask, Space, steadiness
 from model.fitting.encoding import subtract
-from model.fitting.train import Model
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.intp]
-Mask = NDArray[np.bool_]
-Axes = dict[int, IntArray]  # index of an input -> positions on it
 Key = tuple[float, float]  # shortfall and cost of a position; of two the smaller is better
 
 N_ANSWERS = 5
@@ -30,31 +26,13 @@ _N_SEEDS = 12  # positions that are improved; the best of those that are no deto
 _COARSE, _PLANES, _SWEEP, _BLOCK, _BALL = 40_000, 40_000, 24_000, 8_000, 60_000  # positions tried at once: see `Search`
 _FEW = 4  # inputs, of which such grids are fine enough to be of use
 _FULL = 150_000  # positions that are all tried
-_N_PARENTS, _N_CHILDREN, _N_GENERATIONS, _N_ALIKE = 400, 4_000, 30, 25
+_N_PARENTS, _N_CHILDREN, _N_GENERATIONS = 400, 4_000, 30  # of positions that are crossed
+_N_ALIKE = 25  # parents that move the same inputs
 _MOST_TRIED = 500_000  # before no further position is improved
-_MOST_SLOWNESS, _N_ROWS_FAST = 4, 150
+_N_ROWS_FAST, _MOST_SLOWNESS = 150, 4  # a forest of so many rows more takes as many times longer, up to this
 _MOST_TESTED = 2_000  # of one trial, by what takes longer than a prediction
 _N_PROBES = 100  # of a trial, by the refits, before those between two of them
 _FIRST_CHUNK = 32  # positions that are tested at once, doubled until one passes
-
-
-@dataclass(frozen=True)
-class Range:
-    """What an input may do.
-
-    Attributes
-    ----------
-    values
-        It may take, in order [stored unit], or the codes of choices; its start is added.
-    cost
-        Of one ``step``, or of another choice.
-    step
-        [stored unit]; 1 for a category.
-    """
-
-    values: tuple[float, ...]
-    cost: float
-    step: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -74,50 +52,6 @@ class Demands:
     support: str = SUPPORT_LEVELS[0]
     share: float = 0.0
     is_steady: bool = True
-
-
-class Space:
-    """The positions that scenarios may take, as indices of each input's values."""
-
-    def __init__(self, model: Model, start: FloatArray, ranges: Mapping[int, Range]) -> None:
-        self.model, self.start = model, start
-        self.values = [np.array([x]) for x in start]
-        self.costs = [np.zeros(1)] * len(start)
-        self.free = sorted(ranges)
-        for i in self.free:
-            values = self.values[i] = np.union1d(ranges[i].values, start[i])
-            moved = (values != start[i]) if FEATURES[i].choices else np.abs(values - start[i]) / ranges[i].step
-            self.costs[i] = moved * ranges[i].cost
-        self.home = np.array([np.searchsorted(values, x) for values, x in zip(self.values, start, strict=True)])
-        self.sizes = np.array([len(values) for values in self.values])
-
-    def rows(self, positions: IntArray) -> FloatArray:
-        """Turn positions, shape (n, n_features), into inputs [stored units]."""
-        return np.stack([values[positions[:, i]] for i, values in enumerate(self.values)], axis=1)
-
-    def cost(self, positions: IntArray) -> FloatArray:
-        """Cost of each position, shape (n,)."""
-        return sum((self.costs[i][positions[:, i]] for i in self.free), np.zeros(len(positions)))
-
-    def axis(self, i: int, n: int, at: int | None = None) -> IntArray:
-        """Pick about n values of an input: its whole range, its start, and what lies about a position."""
-        size = int(self.sizes[i])
-        if size <= n or FEATURES[i].choices:
-            return np.arange(size)
-        if at is None:
-            return np.union1d(np.linspace(0, size - 1, n - 1).round().astype(int), self.home[i])
-        reach = max(1, n // 4)
-        about = np.arange(max(0, at - reach), min(size, at + reach + 1))
-        whole = np.linspace(0, size - 1, max(2, n - len(about) - 1)).round().astype(int)
-        return np.unique(np.concatenate([about, whole, [self.home[i]]]))
-
-    def grid(self, axes: Mapping[int, IntArray], at: IntArray) -> IntArray:
-        """All combinations of positions of some inputs, the others where they are at a position."""
-        mesh = np.meshgrid(*axes.values(), indexing="ij")
-        positions = np.tile(at, (mesh[0].size, 1))
-        for i, along in zip(axes, mesh, strict=True):
-            positions[:, i] = along.ravel()
-        return positions
 
 
 class Search:
@@ -158,10 +92,15 @@ class Search:
         """Whether a position with this key reaches the aim."""
         return self.has_number and key[0] == 0
 
-    def run(self, demands: Demands) -> list[tuple[Key, IntArray]]:
+    def run(self, demands: Demands, *, is_last: bool) -> list[tuple[Key, IntArray]]:
         """Return the best positions that hold demands and differ from each other, the best first.
 
         If none reaches the aim, one comes closest to it; if none has the support, there is none.
+
+        Parameters
+        ----------
+        is_last
+            Whether nothing less will be demanded, so that what comes closest counts.
         """
         self.demands = demands
         found: list[tuple[Key, IntArray]] = []
@@ -174,7 +113,8 @@ class Search:
             if self.is_reached(seed[0]) and seed[0][1] == 0:  # where it starts
                 return [seed]
             best = self._improve(seed, taken)
-            if not taken:  # the best of all is worth more
+            is_of_use = is_last or not self.has_number or self.is_reached(best[0])
+            if not taken and is_of_use:  # the best of all is worth more
                 best = self._improve(self._evolve(best), taken)
             if self.has_number and not self.is_reached(best[0]):
                 return found or [best]
@@ -408,24 +348,3 @@ def _rank_alike(moved: Mask) -> IntArray:
     rank = np.empty(len(kind), int)
     rank[order] = np.arange(len(kind)) - np.repeat(begins, np.diff([*begins, len(kind)]))
     return rank
-
-
-def steadiness(space: Space, positions: IntArray, shortfall: Callable[[FloatArray], FloatArray]) -> Mask:
-    """Whether the aim still holds with any one of the moved numbers a slider step further, and back."""
-    rows = space.rows(positions)
-    neighbours, owners = [], []
-    for i, column in enumerate(FEATURES):
-        moved = np.flatnonzero(positions[:, i] != space.home[i])
-        if column.choices or not len(moved):
-            continue
-        low, high = min(column.low, space.start[i]), max(column.high, space.start[i])
-        for step in (-column.step, column.step):
-            beside = rows[moved]
-            beside[:, i] = np.clip(np.round(beside[:, i] + step, 9), low, high)
-            neighbours.append(beside)
-            owners.append(moved)
-    steady = np.ones(len(positions), bool)
-    if neighbours:
-        missing = shortfall(TARGET.round(predict_many(space.model, np.concatenate(neighbours))))
-        steady[np.concatenate(owners)[missing > 0]] = False
-    return steady
