@@ -51,7 +51,6 @@ def draw_answer() -> None:
     other = beside.ask_beside(model, Scenario(start.scenario), answer)
     draw_what_if(model, inputs, answer, change, links.link_parameters(model), controls.rows_known_to_browser(), other)
     controls.draw_method_link()
-    beside.draw_choice(model)
     report_button.note_shown(inputs, level)
     draw_contour(model, inputs, find_form.current_goal())
     metrics.end_move()
@@ -60,6 +59,7 @@ def draw_answer() -> None:
 
 
 draw_answer()
+beside.draw_choice(model)  # asks the store, which a slider move need not
 report_button.draw_report_button(model)
 find_form.draw_find_form(model)
 tray.draw_tray(model)

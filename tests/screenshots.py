@@ -27,14 +27,17 @@ FILE = "\n".join(["Name;Petrol_tax;income;highways;licence", "County;?;4300;4700
 
 
 def decide(page):
-    """Keep two scenarios and seek a goal."""
+    """Keep two scenarios, look at two inputs at once, and seek a goal."""
     lines = page.locator(".st-key-app-tray_table tbody tr")
     for n, (state, name) in enumerate((("Ohio", "Ohio as it is"), ("Wyoming", "Wyoming")), 1):
         choose(page, state)
         page.get_by_label("Name", exact=True).fill(name)
         page.get_by_role("button", name="Keep this scenario").click()
         lines.nth(n - 1).wait_for()
+    page.get_by_text("Two inputs at once").click()
+    page.locator(".wi-contour .wi-dot").wait_for()
     page.get_by_role("button", name="Find", exact=True).click()
+    page.get_by_text("The line is at").wait_for()
 
 
 def send(page):
@@ -56,7 +59,8 @@ FILM = {  # input -> where the thumb passes
 # Name of the picture: address, what is done there, and what is there once the page is whole.
 PAGES = {
     "what-if": ("/?from=OH&petrol_tax=9", nothing, "text=Facts about this model"),
-    "decide": ("/", decide, "text=Apply to the sliders"),
+    "decide": ("/", decide, ".st-key-app-find >> text=refits reach it"),
+    "versions": ("/?from=OH&petrol_tax=9&beside=2", nothing, "path.wi-beside"),
     "explore": ("/explore", nothing, ".st-key-app-explore_one path.point"),
     "retrain": ("/retrain", nothing, ".st-key-app-evidence_ranking .main-svg"),
     "models": ("/models", nothing, "text=Model with its record and rows"),

@@ -52,10 +52,11 @@ def test_a_click_on_two_inputs_at_once_sets_both_sliders(server, open_page, mode
 
 def test_an_aim_is_a_line_and_an_input_against_itself_is_refused(server, open_page):
     page = open_page(server)
+    picture = opened(page)
+    expect(page.get_by_text("The line is at")).to_have_count(0)
     page.get_by_label("Goal (gal)").fill("560")
     page.get_by_role("button", name="Find", exact=True).click()
     expect(page.get_by_role("button", name="Apply", exact=True).first).to_be_visible()
-    picture = opened(page)
     expect(page.get_by_text("The line is at 560.")).to_be_visible()
     # On the line stand pixels of the text's colour.
     n_dark = page.evaluate("""() => {

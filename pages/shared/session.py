@@ -102,7 +102,7 @@ FIND_FOUND = _key("find_found", "model.answering.find.Found or None, its version
 FIND_APPLY = _key("find_apply", "button of each answer", "find_form")
 FIND_KEEP = _key("find_keep", "button of each answer", "find_form")
 FIND_FITS = _key("find_fits", "whether the sliders were where that begins or ends when it was drawn", "find_form")
-FIND_APPLIED = _key("find_applied", "that an answer was applied or kept, until the page has run", "find_form")
+FIND_APPLIED = _key("find_applied", "that another part of the page is behind, until it has run", "find_form")
 
 # Kept scenarios
 TRAY = _key("tray", "list of model.answering.scenarios.KeptScenario", "tray")

@@ -121,6 +121,7 @@ def _search() -> None:
         state[session.FIND_FOUND] = find(model, question, controls.read_level(model)), model.version, ""
     except DataError as error:
         state[session.FIND_FOUND] = None, 0, str(error)
+    state[session.FIND_APPLIED] = bool(state.get(session.CONTOUR_OPEN))  # where the goal is a line
 
 
 def _read_ranges(held: Sequence[str]) -> dict[str, dict[str, Any]]:
