@@ -37,7 +37,7 @@ def decide(page):
     page.get_by_text("Two inputs at once").click()
     page.locator(".wi-contour .wi-dot").wait_for()
     page.get_by_role("button", name="Find", exact=True).click()
-    page.get_by_text("The line is at").wait_for()
+    page.get_by_text("All of it is at or above 500.").wait_for()
 
 
 def send(page):

@@ -117,11 +117,19 @@ def surface_in_words(model: Model, surface: Surface, goal: float | None) -> str:
         "The other inputs are as the sliders say. A click sets both.",
         f"A dot is one of the {ROWS}, the larger the nearer it is in the other inputs.",
         f"Hatched: no {ROW} is near." if (surface.support != "near").any() else "",
-        f"The line is at {TARGET.estimate(goal)}." if goal is not None else "",
+        _line_in_words(surface, goal),
         f"Over the {ROWS}, {100 * share:.0f} % of how the prediction varies with {across} and {up} is the two acting",
         "together (Friedman's H²); the rest is what each does by itself.",
     ]
     return " ".join(filter(None, sentences))
+
+
+def _line_in_words(surface: Surface, goal: float | None) -> str:
+    if goal is None:
+        return ""
+    if surface.predictions.min() < goal <= surface.predictions.max():
+        return f"The line is at {TARGET.estimate(goal)}."
+    return f"All of it is {'below' if surface.predictions.max() < goal else 'at or above'} {TARGET.estimate(goal)}."
 
 
 @lru_cache(maxsize=64)
