@@ -5,6 +5,7 @@ import csv
 import getpass
 import logging
 import os
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from data.load import SHIPPED, load_rows
 from data.schema import A_ROW, COLUMNS, FEATURES, INPUT_PREFIX, ROW, ROWS, TARGET, TARGET_UNIT
 from model import upkeep
 from model.answering.neighbours import SUPPORT_LEVELS
-from model.answering.question import AIMS, RANGE_KEYS
+from model.answering.question import AIMS, CHOICE_KEYS, RANGE_KEYS
 from model.asking import require_file, run_change, run_find, run_predict, run_report, run_validate, show_progress
 from model.fitting import artifact
 from model.fitting.algorithms import ALGORITHMS, DEFAULT, OFFERED
@@ -180,7 +181,7 @@ def _read_range(text: str) -> tuple[str, dict[str, Any]]:
     """Read ``NAME=low:6,step:0.5``: name of an input, and what differs for it."""
     name, _, pairs = text.partition("=")
     found: dict[str, Any] = {}
-    for pair in pairs.split(","):
+    for pair in re.split(rf",(?=\s*(?:{'|'.join(RANGE_KEYS + CHOICE_KEYS)}):)", pairs):  # a label may have a comma
         key, _, value = (part.strip() for part in pair.partition(":"))
         try:
             found[key] = value.split("|") if key == "choices" else float(value)

@@ -19,6 +19,7 @@ from model.answering.change import (
     start_figures,
 )
 from model.answering.find import find, moves_in_words
+from model.answering.neighbours import SUPPORT_LEVELS
 from model.answering.prediction import Prediction, predict
 from model.answering.question import read_question
 from model.answering.scoring import score_file, write_csv
@@ -102,7 +103,12 @@ def run_find(options: argparse.Namespace) -> int:
     """Find the cheapest changes from a start that reach an aim."""
     model = _model_for_level(options)
     start_name, start, _ = _find_start(model, options.start)
-    demands = {"fixed": options.fixed, "ranges": dict(options.range), "support": options.support}
+    ranges: dict[str, dict[str, Any]] = {}
+    for name, given in options.range:
+        if twice := ranges.setdefault(name, {}).keys() & given.keys():
+            raise DataError([f"--range: {name} has {', '.join(sorted(twice))} twice. Give it once."])
+        ranges[name] |= given
+    demands = {"fixed": options.fixed, "ranges": ranges, "support": options.support}
     question = read_question(
         model, start | _read_inputs(options), options.aim, options.goal, share=options.share, **demands
     )
@@ -112,15 +118,17 @@ def run_find(options: argparse.Namespace) -> int:
         return 0
     print(f"{found.aim_in_words}, from {TARGET.estimate(found.start_prediction)} ({start_name})")
     if not found.answers:
-        print("nothing in these ranges is as close to a real row as was asked")
+        print(f"nothing as close to a real {ROW} as was asked was found in these ranges")
     elif not found.is_reached:
-        print("cannot be reached in these ranges; the closest:")
+        print("no way was found in these ranges, as close to real rows as was asked; the closest:")
     elif not found.is_sure:
         print(f"nothing was found that {options.share:.0%} of the refits say reaches it; these do without:")
     for answer in found.answers:
         moves = ", ".join(f"{label} {old} -> {new}" for label, old, new in moves_in_words(found, answer))
         print(f"{TARGET.estimate(answer.prediction.value)}: {moves or 'nothing to move'}")
-        figures = [f"cost {answer.cost:.2f}", f"{answer.prediction.support} real rows"]
+        support = answer.prediction.support
+        near = f"close to real {ROWS}" if support == SUPPORT_LEVELS[0] else f"{support} from every {ROW}"
+        figures = [f"cost {answer.cost:.2f}", near]
         if answer.share is not None:
             figures.insert(1, f"{answer.share:.0%} of the refits {'agree' if question.goal is None else 'reach it'}")
         if answer.is_steady is False:

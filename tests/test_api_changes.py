@@ -73,14 +73,15 @@ def test_what_is_found_is_what_the_model_finds(server, model, asked):
     [
         ({"from": "Atlantis", "aim": "highest"}, 422, [(None, "from", "Atlantis")]),
         ({"from": "OH", "aim": "best"}, 422, [(None, "aim", "best")]),
-        ({"from": "OH", "aim": "reach"}, 422, [(None, "petrol_consumption", None)]),
-        ({"from": "OH", "aim": "reach", "goal": "500"}, 422, [(None, "petrol_consumption", "500")]),
+        ({"from": "OH", "aim": "reach"}, 422, [(None, "goal", None)]),
+        ({"from": "OH", "aim": "reach", "goal": "500"}, 422, [(None, "goal", "500")]),
         ({"from": "OH", "aim": "highest", "fixed": ["tax"]}, 422, [(None, "fixed", "tax")]),
         (
             {"from": "OH", "aim": "highest", "ranges": {"petrol_tax": {"low": "6"}}},
             422,
             [(None, "petrol_tax, low", "6")],
         ),
+        ({"from": "OH", "aim": "highest", "ranges": ["petrol_tax"]}, 422, [(None, "ranges", "a list")]),
         ({"from": "OH", "aim": "highest", "fixed": list(OHIO)}, 422, [(None, "fixed", None)]),
         ({"from": "OH"}, 422, []),
         ({"from": "OH", "aim": "highest", "budget": 3}, 422, []),

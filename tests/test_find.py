@@ -19,6 +19,7 @@ from model.answering.scoring import score_scenarios
 from model.fitting.forest import ForestTables
 from model.fitting.recipe import make_recipe
 from model.fitting.train import fit
+from pages.shared.words.found import outcome_in_words
 from tests import drafted
 from tests.conftest import ROOT
 
@@ -201,7 +202,7 @@ def test_for_one_or_two_sliders_the_first_answer_is_the_cheapest_of_all(request,
         for goal in np.unique(np.linspace(y.min() - 30, y.max() + 30, 5).round()):
             aim = "at_least" if goal > np.rint(predict_many(model, x[None]))[0] else "at_most"
             side = side_of(model, aim, goal, start)
-            held = set(FEATURE_NAMES) - set(free)
+            held = [name for name in FEATURE_NAMES if name not in free]
             found = look_for(model, start, aim, goal, fixed=held, support="very far")
             assert all(found.answers[0].prediction.scenario[name] == start[name] for name in held)
             there = rows[side * (y - goal) >= 0]
@@ -281,12 +282,12 @@ def test_more_than_the_refits_can_agree_on_is_given_up_and_said(model):
 
 
 def test_ends_steps_and_costs_are_kept_to(model):
-    given = {"average_income": {"low": 4000, "high": 5000, "step": 250}, "petrol_tax": {"cost": 50}}
+    given = {"average_income": {"low": 4000, "high": 5000, "step": 200}, "petrol_tax": {"cost": 50}}
     found = look_for(model, DEFAULTS, "at_most", 520, ranges=given)
     assert found.is_reached
     for answer in found.answers:
         income, tax = (answer.prediction.scenario[name] for name in ("average_income", "petrol_tax"))
-        assert income in (DEFAULTS["average_income"], 4000, 4250, 4500, 4750, 5000)
+        assert income in (DEFAULTS["average_income"], 4000, 4200, 4400, 4600, 4800, 5000)
         assert tax == DEFAULTS["petrol_tax"] or answer.cost >= 50
     assert found.answers[0].prediction.scenario["petrol_tax"] == DEFAULTS["petrol_tax"]
 
@@ -301,10 +302,10 @@ def test_nothing_near_is_no_answer(model):
 @pytest.mark.parametrize(
     ("asked", "expected"),
     [
-        ({"goal": "x"}, "petrol_consumption: 'x' is not a number"),
-        ({"goal": None}, "petrol_consumption: 'None' is not a number"),
-        ({"goal": float("nan")}, "is not possible"),
-        ({"goal": 0}, "is not possible"),
+        ({"goal": "x"}, "goal: 'x' cannot be used. Give a number from 1 to 5,000 gallons"),
+        ({"goal": None}, "goal: 'None' cannot be used. Give a number"),
+        ({"goal": float("nan")}, "goal: 'nan' cannot be used"),
+        ({"goal": 0}, "goal: '0' cannot be used"),
         ({"aim": "best"}, "aim: 'best' cannot be used. Give one of reach, at_least"),
         ({"aim": ["reach"]}, "aim: .* cannot be used"),
         ({"fixed": FEATURE_NAMES}, "Every input is kept fixed"),
@@ -312,7 +313,7 @@ def test_nothing_near_is_no_answer(model):
         ({"fixed": 5}, "fixed: '5' is not an input"),
         ({"fixed": [["petrol_tax"]]}, "is not an input"),
         ({"ranges": {"tax": {}}}, "ranges: 'tax' is not an input"),
-        ({"ranges": [1]}, "ranges: '1' is not an input"),
+        ({"ranges": [1]}, r"ranges: '\[1\]' is not an input"),
         ({"ranges": {"petrol_tax": 5}}, "petrol_tax: '5' cannot be used. Give some of low, high, step, cost."),
         ({"ranges": {"petrol_tax": {"choices": ["a"]}}}, "petrol_tax: .* Give some of low, high, step, cost."),
         (
@@ -322,7 +323,14 @@ def test_nothing_near_is_no_answer(model):
         ({"ranges": {"petrol_tax": {"low": 8, "high": 7}}}, "petrol_tax, high: '7' .* Give a number from 8 to 10"),
         ({"ranges": {"petrol_tax": {"step": 0}}}, "petrol_tax, step: '0' cannot be used"),
         ({"ranges": {"petrol_tax": {"step": float("nan")}}}, "petrol_tax, step: 'nan' cannot be used"),
-        ({"ranges": {"petrol_tax": {"cost": -1}}}, "petrol_tax, cost: '-1' cannot be used. Give a number from 0 to"),
+        (
+            {"ranges": {"petrol_tax": {"step": 0.15}}},
+            "step: '0.15' cannot be used. Give a multiple of the slider's step, 0.1",
+        ),
+        ({"ranges": {"petrol_tax": {"cost": -1}}}, "petrol_tax, cost: '-1' cannot be used. Give a number above 0"),
+        ({"ranges": {"petrol_tax": {"cost": 0}}}, "petrol_tax, cost: '0' cannot be used. Give a number above 0"),
+        ({"ranges": 0}, "ranges: '0' is not an input"),
+        ({"fixed": {"petrol_tax": 1}}, "is not an input"),
         ({"ranges": {"driver_licence_share": {"low": 0.9}}}, "Give a number from 45 to 73 "),
         ({"support": "close"}, "support: 'close' cannot be used. Give one of near, far, very far."),
         ({"share": 1}, "share: '1' cannot be used. Give a share of the refits from 0 to below 1."),
@@ -332,6 +340,28 @@ def test_nothing_near_is_no_answer(model):
 def test_a_question_that_cannot_be_used_is_refused_with_the_cure(model, asked, expected):
     with pytest.raises(DataError, match=expected):
         read_question(model, DEFAULTS, **{"goal": 500} | asked)
+
+
+def test_ends_between_two_steps_are_those_within(model):
+    ranges = read_question(
+        model, DEFAULTS, "highest", ranges={"petrol_tax": {"low": 6.05, "high": 7.04, "step": 0.2}}
+    ).ranges
+    assert ranges["petrol_tax"].values == (6.1, 6.3, 6.5, 6.7, 6.9)
+
+
+def test_what_only_nearness_forbids_is_said_of_nearness(model):
+    corner = DEFAULTS | {
+        "petrol_tax": 5.0,
+        "average_income": 5400.0,
+        "paved_highways": 400.0,
+        "driver_licence_share": 0.73,
+    }
+    held = ["paved_highways", "driver_licence_share"]
+    near = look_for(model, corner, "at_most", 703, fixed=held)
+    assert not near.is_reached
+    said = outcome_in_words(near)
+    assert "No way to 703 or less was found** in these ranges close to real states" in said or not near.answers
+    assert look_for(model, corner, "at_most", 703, fixed=held, support="very far").is_reached
 
 
 def test_without_refits_nobody_is_sure_and_all_else_is_found(model):

@@ -74,7 +74,7 @@ def test_kept_scenarios_stand_side_by_side_where_their_figures_are(model):
         answer = predict(model, DEFAULTS | {FEATURES[0].name: tax})
         figures = (answer.value, answer.low, answer.high, 0.0, None, None)
         kept.append(KeptScenario(name, answer.scenario, 0.9, 1, "", *figures))
-    table = [{"Scenario": one.name, "Prediction": TARGET.estimate(one.value)} for one in kept]
+    table = [{"Scenario": one.name, "<b>tax</b>": TARGET.estimate(one.value)} for one in kept]
     report = reports.write_kept_report(model, kept, table, "https://app.example/")
     parts = Parts(report)
     assert {"b", *FORBIDDEN}.isdisjoint({name for name, _ in parts.tags})

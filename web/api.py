@@ -39,7 +39,6 @@ from web.bodies import (
     read_observed,
     read_scenario,
     read_start,
-    read_target,
 )
 from web.openapi import MAX_BYTES, MAX_SCENARIOS, describe_api, describe_input
 from web.share import FullError, Share, cut_with_rests
@@ -234,8 +233,10 @@ def _find(request: Request, content: bytes) -> Response:
     level, problems = read_level(request, model)
     try:
         start, _ = read_start(model, body["from"])
-        if "goal" in body:
-            read_target(body["goal"])
+        if isinstance(body.get("goal"), str):
+            raise DataError(
+                [Problem("goal: is not sent as a number. " + TARGET.limits, "goal", body["goal"], TARGET.limits)]
+            )
         question = read_question(model, start, **{key: body[key] for key in ("aim", *_FIND_KEYS) if key in body})
     except DataError as error:
         problems += [(None, problem) for problem in problems_of(error)]

@@ -97,11 +97,7 @@ def read_start(model: Model, value: Any) -> tuple[Scenario, float | None]:
 
 def read_observed(row: Any) -> float:
     """Read what was observed of a row; like inputs, it must be sent as a number."""
-    return read_target(row.get(TARGET.name) if isinstance(row, dict) else None)
-
-
-def read_target(value: Any) -> float:
-    """Read a number of the target."""
+    value = row.get(TARGET.name) if isinstance(row, dict) else None
     if isinstance(value, (int, float)):
         return TARGET.check(value)
     text = f"{TARGET.name}: is {'missing' if value is None else 'not sent as a number'}. {TARGET.limits}"

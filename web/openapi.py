@@ -157,14 +157,15 @@ def _schemas(levels: Sequence[float]) -> Json:
 
 def _describe_range(column: Column) -> Json:
     """What an input may do where something is sought."""
-    cost = {"type": "number", "minimum": 0}
+    cost = {"type": "number", "exclusiveMinimum": 0}
     if column.choices:
         return _object_schema(
             {"choices": {"type": "array", "items": {"enum": list(column.choices)}, "minItems": 1}, "cost": cost},
             CHOICE_KEYS,
         )
     end = {"type": "number", "minimum": column.low, "maximum": column.high}
-    step = {"type": "number", "exclusiveMinimum": 0, "maximum": column.high - column.low}
+    about = "a multiple of the slider's"
+    step = {"type": "number", "minimum": column.step, "maximum": column.high - column.low, "description": about}
     return _object_schema({"low": end, "high": end, "step": step, "cost": cost}, RANGE_KEYS)
 
 
@@ -221,7 +222,7 @@ def describe_api(levels: Sequence[float], base: str = "") -> Json:
             "from": start,
             "aim": {"enum": list(AIMS), "description": "reach: at the goal or past it, seen from the start"},
         }
-        | {"goal": {"type": "number", "description": f"{TARGET.unit}; not of the highest and the lowest"}}
+        | {"goal": {"type": ["number", "null"], "description": f"{TARGET.unit}; not of the highest and the lowest"}}
         | {"fixed": {"type": "array", "items": {"enum": list(FEATURE_NAMES)}}}
         | {"ranges": _object_schema({column.name: _describe_range(column) for column in FEATURES}, FEATURE_NAMES)}
         | {"support": {"enum": list(SUPPORT_LEVELS), "description": "the farthest from the rows that an answer may be"}}

@@ -114,9 +114,9 @@ def find(model: Model, question: Question, level: float = 0.9) -> Found:
 
     Notes
     -----
-    Costs add up over the inputs. A hundred thousand positions are all tried; of more, a cheaper answer may be
-    missed. Where no answer is steady, or as sure as was asked, that is given up, and said. A refit reaches the aim
-    if its own change from the start, added to the active model's prediction there, does.
+    Costs add up over the inputs. A hundred thousand positions are all tried, or a third of that with hundreds of rows;
+    of more, a cheaper answer may be missed. Where no answer is steady, or as sure as was asked, that is given up, and
+    said. A refit reaches the aim if its own change from the start, added to the active model's prediction there, does.
     """
     start = np.array([question.start[name] for name in FEATURE_NAMES])
     start_prediction = float(predict_many(model, start[None])[0])

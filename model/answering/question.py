@@ -1,6 +1,5 @@
 """What is to be found: an aim of the prediction, and what each input may do for it."""
 
-import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +15,6 @@ AIMS = ("reach", "at_least", "at_most", "highest", "lowest")
 RANGE_KEYS = ("low", "high", "step", "cost")  # of a number
 CHOICE_KEYS = ("choices", "cost")  # of a category
 _SIDES = {"at_least": 1, "highest": 1, "at_most": -1, "lowest": -1}
-_MAX_STEPS = 2_000  # positions of an input
 _MAX_COST = 1e9
 
 
@@ -93,9 +91,9 @@ def read_question(
         With every problem.
     """
     problems: list[str] = []
-    fixed = _read_names("fixed", fixed, problems)
-    given = ranges if isinstance(ranges, Mapping) else {}
-    _read_names("ranges", ranges or {}, problems)
+    fixed = _read_names("fixed", fixed, (list, tuple), problems)
+    _read_names("ranges", given := {} if ranges is None else ranges, Mapping, problems)
+    given = given if isinstance(given, Mapping) else {}
 
     def attempt(read: Callable[..., Any], *arguments: object) -> Any:
         try:
@@ -132,17 +130,20 @@ def _require_one_of(field: str, value: object, known: Collection[str]) -> None:
         raise _refusal(field, value, f"Give one of {', '.join(known)}.")
 
 
-def _read_names(field: str, names: Any, problems: list[str]) -> list[str]:
+def _read_names(field: str, names: Any, kind: Any, problems: list[str]) -> list[str]:
     """Return the inputs among names, and note what is none."""
     cure = f"The inputs are {', '.join(FEATURE_NAMES)}."
-    is_list = isinstance(names, Collection) and not isinstance(names, str)
+    is_list = isinstance(names, kind)
     unknown = [name for name in names if name not in FEATURE_NAMES] if is_list else [names]
     problems += [Problem(f"{field}: {str(name)[:60]!r} is not an input. {cure}", field, name, cure) for name in unknown]
     return [name for name in names if name in FEATURE_NAMES] if is_list else []
 
 
 def _read_goal(goal: object) -> float:
-    return float(TARGET.round(TARGET.check(goal)))
+    try:
+        return float(TARGET.round(TARGET.check(goal)))
+    except DataError:
+        raise _refusal("goal", goal, TARGET.shown_limits) from None
 
 
 def _read_share(model: Model, share: object) -> float:
@@ -158,27 +159,42 @@ def _read_range(column: Column, scale: float, given: Any) -> Range:
     keys = CHOICE_KEYS if column.choices else RANGE_KEYS
     if not isinstance(given, Mapping) or not given.keys() <= set(keys):
         raise _refusal(column.name, given, f"Give some of {', '.join(keys)}.")
-
-    def number(key: str, usual: float, low: float, high: float) -> float:
-        value = given.get(key, usual)
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
-            ends = f"{column.shown(low):,.10g} to {column.shown(high):,.10g}" if key != "cost" else f"0 to {high:,.0f}"
-            unit = f" {column.unit}".rstrip() if key != "cost" else ""
-            shown = f"{column.shown(value):,.10g}" if key != "cost" and isinstance(value, float) else value
-            raise _refusal(f"{column.name}, {key}", shown, f"Give a number from {ends}{unit}.")
-        return float(value)
-
     if column.choices:
         labels = given.get("choices", column.choices)
         if not isinstance(labels, (list, tuple)) or not labels or any(label not in column.choices for label in labels):
             cure = f"Give some of {', '.join(map(repr, column.choices))}."
             raise _refusal(f"{column.name}, choices", labels, cure)
         codes = sorted({float(column.choices.index(label)) for label in labels})
-        return Range(tuple(codes), number("cost", 1.0, 0, _MAX_COST))
-    low = number("low", column.low, column.low, column.high)
-    high = number("high", column.high, low, column.high)
-    least = max(column.n_steps * column.step / _MAX_STEPS, 1e-9)
-    step = number("step", column.step, min(least, column.step), column.high - column.low)
-    n_steps = math.floor((high - low) / step + 1e-9)
-    values = tuple(round(low + i * step, 9) for i in range(n_steps + 1))
-    return Range(values, number("cost", step / scale, 0, _MAX_COST), step)
+        return Range(tuple(codes), _read_cost(column, given, 1.0))
+    low = _read_shown(column, "low", given, column.low, (column.low, column.high))
+    high = _read_shown(column, "high", given, column.high, (low, column.high))
+    step = _read_shown(column, "step", given, column.step, (column.step, column.high - column.low))
+    n_each = round(step / column.step)
+    if abs(step / column.step - n_each) > 1e-6:
+        cure = f"Give a multiple of the slider's step, {column.shown(column.step):.10g}."
+        raise _refusal(f"{column.name}, step", f"{column.shown(step):.10g}", cure)
+    values = [value for value in column.grid if low - 1e-9 <= value <= high + 1e-9][::n_each]
+    return Range(tuple(values), _read_cost(column, given, step / scale), step)
+
+
+def _is_number(value: object, low: float, high: float) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and low - 1e-9 <= value <= high + 1e-9
+
+
+def _read_shown(column: Column, key: str, given: Mapping[str, Any], usual: float, ends: tuple[float, float]) -> float:
+    """Read a figure in the stored unit; its refusal is in the shown one."""
+    value = given.get(key, usual)
+    if not _is_number(value, *ends):
+        shown = f"{column.shown(value):,.10g}" if isinstance(value, float) else value
+        low, high = (f"{column.shown(end):,.10g}" for end in ends)
+        raise _refusal(
+            f"{column.name}, {key}", shown, f"Give a number from {low} to {high} {column.unit}".rstrip() + "."
+        )
+    return float(value)
+
+
+def _read_cost(column: Column, given: Mapping[str, Any], usual: float) -> float:
+    value = given.get("cost", usual)
+    if not _is_number(value, 0, _MAX_COST) or value <= 0:
+        raise _refusal(f"{column.name}, cost", value, f"Give a number above 0, up to {_MAX_COST:,.0f}.")
+    return float(value)

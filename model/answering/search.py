@@ -110,7 +110,7 @@ class Search:
             seed = self._first(self._positions, self._shortfalls, taken)
             if seed is None:
                 break
-            if self.is_reached(seed[0]) and seed[0][1] == 0:  # where it starts
+            if self.is_reached(seed[0]) and seed[0][1] == 0:  # where it starts: no move costs nothing
                 return [seed]
             best = self._improve(seed, taken)
             is_of_use = is_last or not self.has_number or self.is_reached(best[0])

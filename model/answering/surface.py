@@ -13,7 +13,7 @@ from model.fitting.train import Model
 
 FloatArray = NDArray[np.float64]
 _MOST_STEPS = 41  # of an input
-_N_ROWS = 50  # that a partial dependence is a mean over
+N_ROWS = 50  # that a partial dependence is a mean over
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def measure_interaction(model: Model, inputs: tuple[int, int]) -> float:
         Share of the variance of their joint partial dependence over the rows that is not the sum of each one's own [1]:
         the square of H, Friedman and Popescu (2008), Annals of Applied Statistics 2. 0 where they move nothing.
     """
-    rows = model.X[np.unique(np.linspace(0, len(model.X) - 1, _N_ROWS).round().astype(int))]
+    rows = model.X[np.unique(np.linspace(0, len(model.X) - 1, N_ROWS).round().astype(int))]
     own, other, joint = (_dependence(model, rows, of) for of in (inputs[:1], inputs[1:], inputs))
     total = float((joint**2).sum())
     together = float(((joint - own - other) ** 2).sum())

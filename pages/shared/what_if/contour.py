@@ -1,15 +1,16 @@
 """Two inputs at once: the prediction as a filled contour, real rows on it, and a click that sets both sliders."""
 
 import json
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
-from data.schema import FEATURE_NAMES, FEATURES, ROW, ROWS, TARGET, row_name
+from data.schema import FEATURE_NAMES, FEATURES, ROW, ROWS, TARGET, Column, row_name
 from model.answering.prediction import Scenario
-from model.answering.surface import Surface, measure_interaction, predict_surface
+from model.answering.surface import N_ROWS, Surface, measure_interaction, predict_surface
 from model.fitting.train import Model
 from pages.shared import controls, session
 from pages.shared.pictures import text_tables
@@ -62,6 +63,10 @@ def draw_contour(model: Model, inputs: controls.Inputs, goal: float | None) -> N
             st.markdown(text_tables.to_markdown(tabulate_surface(surface)))
 
 
+def _positions(column: Column) -> Sequence[float]:
+    return range(len(column.choices)) if column.choices else column.grid
+
+
 def _go_there() -> None:
     """Set both sliders to where the picture was clicked; a browser may send anything."""
     picked: Any = (st.session_state.get(session.CONTOUR) or {}).get("picked")
@@ -72,7 +77,7 @@ def _go_there() -> None:
     except (KeyError, TypeError, ValueError, OverflowError):
         return
     columns = {column.name: column for column in FEATURES}
-    if all(columns[name].low <= value <= columns[name].high for name, value in values.items()):
+    if all(value in _positions(columns[name]) for name, value in values.items()):
         controls.write_inputs(scenario | values)
 
 
@@ -112,14 +117,18 @@ def _alternative(surface: Surface) -> str:
 def surface_in_words(model: Model, surface: Surface, goal: float | None) -> str:
     """Say what the picture shows, and how much the two inputs act together."""
     across, up = (escape(FEATURES[i].label.lower()) for i in surface.inputs)
-    share = _interaction(model, surface.inputs)
+    share = _interaction(model, tuple(sorted(surface.inputs)))
+    n_of = f"{N_ROWS} of the {ROWS}" if len(model.X) > N_ROWS else f"the {ROWS}"
+    together = (
+        f"Over {n_of}, {100 * share:.0f} % of how the prediction varies with {across} and {up} is the two acting "
+        "together (Friedman's H²); the rest is what each does by itself."
+    )
     sentences = [
         "The other inputs are as the sliders say. A click sets both.",
         f"A dot is one of the {ROWS}, the larger the nearer it is in the other inputs.",
         f"Hatched: no {ROW} is near." if (surface.support != "near").any() else "",
         _line_in_words(surface, goal),
-        f"Over the {ROWS}, {100 * share:.0f} % of how the prediction varies with {across} and {up} is the two acting",
-        "together (Friedman's H²); the rest is what each does by itself.",
+        together if np.ptp(surface.predictions) else "Neither moves the prediction here.",
     ]
     return " ".join(filter(None, sentences))
 
@@ -132,9 +141,10 @@ def _line_in_words(surface: Surface, goal: float | None) -> str:
     return f"All of it is {'below' if surface.predictions.max() < goal else 'at or above'} {TARGET.estimate(goal)}."
 
 
-@lru_cache(maxsize=64)
-def _interaction(model: Model, inputs: tuple[int, int]) -> float:
-    return measure_interaction(model, (min(inputs), max(inputs)))
+@lru_cache(maxsize=4)  # each holds a model
+def _interaction(model: Model, inputs: tuple[int, ...]) -> float:
+    first, second = inputs
+    return measure_interaction(model, (first, second))
 
 
 def tabulate_surface(surface: Surface) -> text_tables.Rows:

@@ -1,8 +1,9 @@
 """What was found for an aim, in Markdown."""
 
-from data.schema import ROW, ROWS, TARGET, row_name
+from data.schema import FEATURES, ROW, ROWS, TARGET, row_name
 from model.answering.change import amount_in_words
 from model.answering.find import Answer, Found, moves_in_words
+from model.answering.neighbours import SUPPORT_LEVELS
 from model.fitting.train import Model
 from pages.shared.words.verdicts import capitalise
 from pages.shared.words.wording import escape
@@ -14,13 +15,13 @@ def outcome_in_words(found: Found) -> str:
     """Say what was found, before the answers."""
     question, now = found.question, TARGET.estimate(found.start_prediction)
     if not found.answers:
-        nearness = f"close to a real {ROW}" if question.support == "near" else f"near enough to a real {ROW}"
-        return f"**Nothing in these ranges is {nearness}.** Let more inputs move, or look farther away."
+        return f"**Nothing {_nearness(found)} was found** in these ranges. Let more inputs move, or look farther away."
     best, aim = found.answers[0], found.aim_in_words
     if not found.is_reached:
         closest = f"the closest is {TARGET.estimate(best.prediction.value)}"
         here = "" if best.cost else ", which is where the sliders are"
-        return f"**{aim} cannot be reached** in these ranges; {closest}{here}."
+        where = f" {_nearness(found)}" if question.support != SUPPORT_LEVELS[-1] else ""
+        return f"**No way to {aim} was found** in these ranges{where}; {closest}{here}."
     if not best.cost:
         return f"It is {now} already{'' if question.goal is None else f': {aim} is reached'}."
     order = "The best first." if question.goal is None else "The cheapest first."
@@ -32,6 +33,10 @@ def outcome_in_words(found: Found) -> str:
             f"{surest * 100:.0f} do."
         )
     return " ".join(sentences)
+
+
+def _nearness(found: Found) -> str:
+    return f"close to real {ROWS}" if found.question.support == SUPPORT_LEVELS[0] else f"near enough to real {ROWS}"
 
 
 def answer_in_words(model: Model, found: Found, answer: Answer) -> str:
@@ -69,7 +74,11 @@ def _support_in_words(answer: Answer) -> str:
 
 def cost_in_words(found: Found, answer: Answer) -> str:
     """Write what an answer costs: ``"Cost 0.66 standard deviations"``."""
-    return f"Cost {answer.cost:.2f}{' standard deviations' if found.question.has_usual_costs else ''}"
+    start, scenario = found.question.start, answer.prediction.scenario
+    has_unit = found.question.has_usual_costs and not any(
+        column.choices and start[column.name] != scenario[column.name] for column in FEATURES
+    )
+    return f"Cost {answer.cost:.2f}{' standard deviations' if has_unit else ''}"
 
 
 def name_of(found: Found, answer: Answer) -> str:

@@ -124,8 +124,8 @@ def write_kept_report(model: Model, kept: Sequence[KeptScenario], table: verdict
     table
         A line for each, as the page shows it: heading -> text.
     """
-    headings = list(table[0])
-    cells = [[escape(line.get(heading, "")) for heading in headings] for line in table]
+    headings = [escape(heading) for heading in table[0]]
+    cells = [[escape(line.get(heading, "")) for heading in table[0]] for line in table]
     low, high = min(one.low for one in kept), max(one.high for one in kept)
     height, left, right = 26 * len(kept) + 22, 170, 600
     parts = []
