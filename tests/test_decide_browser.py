@@ -260,7 +260,7 @@ def test_a_level_that_the_next_model_cannot_have_gives_way(visitor, store_url, r
     for name in "AB":
         keep(ann, name)
     history.promote(store, add_quick(store, rows.head(12)), "a test", "few rows")
-    ann.presses("Find the smallest change")
+    ann.presses("Find")
     ann.sees("Version 2: ridge is now active.")
     expect(ann.page.get_by_test_id("level")).to_have_value("0.9")
     expect(ann.page.locator(".closest")).to_contain_text("(90 %)")

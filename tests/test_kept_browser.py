@@ -143,6 +143,7 @@ def test_a_browser_that_stores_nothing_is_said_and_scenarios_can_be_kept(server,
     ann.sees("The fault that this app descends from")
     page.get_by_role("link", name="What if").click()
     number(page).wait_for()
+    expect(rows(page)).to_have_count(1)
     keep(ann, "More")
     expect(page.get_by_text("This browser does not let the page store what you keep")).to_be_visible()
     assert names(page) == ["Base", "More"]
