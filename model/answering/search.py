@@ -27,6 +27,11 @@ _COARSE, _PLANES, _SWEEP, _BLOCK, _BALL = 40_000, 40_000, 24_000, 8_000, 60_000 
 _FEW = 4  # inputs, of which such grids are fine enough to be of use
 _FULL = 150_000  # positions that are all tried
 _N_PARENTS, _N_CHILDREN, _N_GENERATIONS = 400, 4_000, 30  # of positions that are crossed
+_PRICES = (
+    2.0,
+    3.0,
+    5.0,
+)  # of what a position misses, as multiples of what the best has paid for it; for few inputs the first
 _N_ALIKE = 25  # parents that move the same inputs
 _MOST_TRIED = 500_000  # before no further position is improved
 _N_ROWS_FAST, _MOST_SLOWNESS = 150, 4  # a forest of so many rows more takes as many times longer, up to this
@@ -115,7 +120,8 @@ class Search:
             best = self._improve(seed, taken)
             is_of_use = is_last or not self.has_number or self.is_reached(best[0])
             if not taken and is_of_use:  # the best of all is worth more
-                best = self._improve(self._evolve(best), taken)
+                for price in _PRICES[: 1 if len(self.space.free) <= _FEW else None]:
+                    best = self._improve(self._evolve(best, price), taken)
             if self.has_number and not self.is_reached(best[0]):
                 return found or [best]
             if not taken or not self._is_detour(best):
@@ -256,7 +262,7 @@ class Search:
             else:
                 return best
 
-    def _evolve(self, best: tuple[Key, IntArray]) -> tuple[Key, IntArray]:
+    def _evolve(self, best: tuple[Key, IntArray], price: float) -> tuple[Key, IntArray]:
         """Cross the best positions tried so far and change them at random, many times over.
 
         That finds trades between several inputs at once, which pairs do not.
@@ -265,10 +271,10 @@ class Search:
         free, home, sizes = np.array(space.free), space.home, space.sizes
         if len(free) < 3:
             return best
-        missing = float(self._try(home[None])[1][0])
+        missing = max(float(self._try(home[None])[1][0]), 1e-9)
         population, shortfalls = self._positions, self._shortfalls
         for _ in range(_N_GENERATIONS):
-            order = np.argsort(self._unfitness(population, shortfalls, best[0], missing), kind="stable")
+            order = np.argsort(self._unfitness(population, shortfalls, best[0], price / missing), kind="stable")
             order = order[_rank_alike(population[order] != home) < _N_ALIKE][:_N_PARENTS]
             population, shortfalls = population[order], shortfalls[order]
             n = self._share_of(_N_CHILDREN)
@@ -294,11 +300,9 @@ class Search:
             population, shortfalls = np.concatenate([population, children]), np.concatenate([shortfalls, of_children])
         return best
 
-    def _unfitness(self, positions: IntArray, shortfalls: FloatArray, best: Key, missing: float) -> FloatArray:
-        """Cost of each position, with what it misses at a multiple of the price that the best has paid for it."""
-        if not self.is_reached(best):
-            return shortfalls
-        return self.space.cost(positions) + 2 * best[1] / max(missing, 1e-9) * shortfalls
+    def _unfitness(self, positions: IntArray, shortfalls: FloatArray, best: Key, price: float) -> FloatArray:
+        """Cost of each position, with what it misses at a multiple of what the best has paid for it."""
+        return self.space.cost(positions) + price * best[1] * shortfalls if self.is_reached(best) else shortfalls
 
     def _singles(self, best: tuple[Key, IntArray]) -> IntArray:
         """Positions with one input anywhere."""
