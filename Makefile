@@ -57,7 +57,7 @@ bench-scale: .venv/dev  ## measure what growth costs: Dask workers, replicas and
 	$(BIN)/python -m tests.programs
 	$(BIN)/python -m bench.scale
 
-soak: .venv/dev  ## what it must survive: kills, full disks, hostile files, a crowd (forty minutes)
+soak: .venv/dev  ## what it must survive: kills, full disks, hostile files, a crowd (fifty minutes)
 	$(BIN)/python -m tests.programs
 	$(BIN)/python -m bench.soak
 

@@ -1,6 +1,6 @@
 """What the app must survive: ``python -m bench.soak`` prints a table, and fails where a promised zero is none.
 
-``python -m bench.soak crowd files`` does parts of it. All of it takes about half an hour.
+``python -m bench.soak crowd files`` does parts of it. All of it takes about fifty minutes.
 """
 
 import asyncio

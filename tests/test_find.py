@@ -28,7 +28,7 @@ ROUGH = {  # steps at which all positions can be tried
     name: {"low": column.low, "high": column.high, "step": n * column.step}
     for (name, column), n in zip(((column.name, column) for column in FEATURES), (5, 6, 11, 14), strict=True)
 }
-N_AIMS = [pytest.param(2), pytest.param(200, marks=pytest.mark.soak)]
+OF_ALL, OF_ROUGH = ([2, pytest.param(n, marks=pytest.mark.soak)] for n in (200, 60))  # aims
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +125,7 @@ def random_aims(model, n, seed):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("n", N_AIMS)
+@pytest.mark.parametrize("n", OF_ALL)
 def test_of_all_positions_none_is_cheaper_by_a_hundredth(model, n):
     """Two positions in each cell of the forest stand for all: the nearest to the start, and the next to step back."""
     tables = ForestTables(model.pipeline[-1])
@@ -157,7 +157,7 @@ def test_of_all_positions_none_is_cheaper_by_a_hundredth(model, n):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("n", N_AIMS)
+@pytest.mark.parametrize("n", OF_ROUGH)
 @pytest.mark.parametrize("share", [0.0, 0.8])
 def test_near_the_rows_and_sure_none_is_cheaper_by_a_hundredth(model, n, share):
     for start, goal in random_aims(model, n, 7):
