@@ -47,6 +47,15 @@ def send(page):
     )
 
 
+def send_observed(page):
+    """Have a file judged that has the target, too."""
+    lines = [f"{line};{400 + i * 37 % 300}" for i, line in enumerate(LINES)]
+    content = "\n".join(["Name;Petrol_tax;income;highways;licence;petrol_consumption", *lines])
+    page.locator("input[type=file]").set_input_files(
+        {"name": "observed.csv", "mimeType": "text/csv", "buffer": content.encode()}
+    )
+
+
 def nothing(page):
     """The page as it opens."""
 
@@ -65,6 +74,7 @@ PAGES = {
     "retrain": ("/retrain", nothing, ".st-key-app-evidence_ranking .main-svg"),
     "models": ("/models", nothing, "text=Model with its record and rows"),
     "score": ("/score", send, ".st-key-app-score_picture .main-svg"),
+    "validation": ("/score", send_observed, "text=How well it does on these rows"),
     "method": ("/method", nothing, "text=The fault that this app descends from"),
 }
 
@@ -103,8 +113,24 @@ def film_drag(browser: Browser, url: str) -> None:
     page.close()
 
 
+def picture_report(browser: Browser, url: str) -> None:
+    """Write ``report.png``: the report of a scenario, opened without the app."""
+    page = browser.new_page(viewport={"width": 1000, "height": 900})
+    page.goto(f"{url}/?from=OH&petrol_tax=9")
+    settles(page)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download report").click()
+    file = Path(tempfile.mkdtemp()) / "report.html"
+    download.value.save_as(file)
+    page.goto(file.as_uri())
+    path = FOLDER / "report.png"
+    page.screenshot(path=path, full_page=True)
+    print(path.relative_to(ROOT))
+    page.close()
+
+
 def main():
-    """Write ``PAGE-WIDTH-THEME.png``, each page in full, and the film of a drag."""
+    """Write ``PAGE-WIDTH-THEME.png``, each page in full, the film of a drag, and a report."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp())
     log, os.environ["PETROL_STORE_URL"] = aside / "log", f"sqlite:///{aside}/store.db"
@@ -116,6 +142,7 @@ def main():
     with running_server(log=log) as url, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=list(chromium.ARGUMENTS))
         film_drag(browser, url)
+        picture_report(browser, url)
         for width, height in SIZES.items():
             for theme in ("light", "dark"):
                 for name, (address, act, whole) in PAGES.items():

@@ -100,7 +100,7 @@ def test_the_page_says_how_large_the_sample_is_and_nothing_where_it_is_all_rows(
 
 def test_a_move_sends_no_more_than_with_the_shipped_rows(large, model, monkeypatch):
     sent = []
-    monkeypatch.setattr(what_if, "_component", lambda: lambda data, **_: sent.append(len(data)))
+    monkeypatch.setattr(what_if, "make_component", lambda _: lambda data, **_: sent.append(len(data)))
     for one in (large, model):
         inputs, answer = Inputs(0, 0, DEFAULTS, "", 0.9), predict(one, DEFAULTS)
         what_if.draw_what_if(one, inputs, answer, predict_change(one, DEFAULTS, DEFAULTS), "", what_if._rows(one)["id"])

@@ -231,8 +231,11 @@ def test_a_line_for_a_table_with_categories_is_promoted_scores_a_file_and_is_hel
     with running_server(log=tmp_path / "log", PETROL_TABLE=str(table), PETROL_STORE_URL="") as url:
         page = window.new_page()
         retrain_and_promote(page, url)
-        page.goto(f"{url}/?{urlencode(SCENARIO)}")
+        page.goto(f"{url}/?{urlencode(SCENARIO)}&beside=1")
         require_shown(page, url, SCENARIO)
+        expect(page.get_by_test_id("live-beside")).to_contain_text("Version 1 (random forest) says 0.")
+        expect(page.locator("circle.wi-beside")).to_have_count(9)  # a dot for each choice
+        expect(page.locator("path.wi-beside")).to_have_count(2)
         other = rows.head(30).assign(watered="no")
         scored = score(page, url, other.assign(watered="NO").to_csv(index=False).encode(), 30)
         held_against(page, url, other, rows)

@@ -114,7 +114,7 @@ class Beside(NamedTuple):
 
 
 def draw_what_if(
-    model: Model, inputs: Inputs, answer: Prediction, moved: Change, link: str, known: str, beside: Beside | None
+    model: Model, inputs: Inputs, answer: Prediction, moved: Change, link: str, known: str, beside: Beside | None = None
 ) -> None:
     """Draw the rows and the card.
 
