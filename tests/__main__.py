@@ -22,8 +22,13 @@ _ADOPT = 36  # Linux's PR_SET_CHILD_SUBREAPER
 _PATIENCE = 30  # [s] with processes that a test has told to end
 _NO_TESTS = 5  # exit code of pytest
 ROWS = (  # run one after the other: what keeps the stores, which tests, in how many processes
-    (("sqlite", "not browser", 2), ("postgresql", "not browser", 2), ("postgresql", "browser", 0)),
-    (("sqlite", "browser", 0),),
+    (
+        ("sqlite", "not browser", 2),
+        ("postgresql", "not browser", 2),
+        ("postgresql", "browser", 0),
+        ("sqlite", "browser and door", 0),  # here, so that both rows end at about the same time
+    ),
+    (("sqlite", "browser and not door", 0),),
 )
 
 

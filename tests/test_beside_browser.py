@@ -9,17 +9,16 @@ from data.schema import FEATURES
 from model.answering.prediction import predict
 from model.store import history
 from model.store.database import Store
-from tests.retrain_page import answer, candidate_of, model_of
+from tests.retrain_page import Visitor, answer, model_of
+from tests.stores import add_quick
 from tests.what_if_page import DEFAULTS, number, settles, slider
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
-def test_a_candidate_is_seen_under_the_active_version_and_follows_the_thumb(visitor, store_url, model):
-    ann = visitor("/retrain")
-    ann.chooses("Algorithm", "Least squares")
-    ann.presses("Retrain")
-    candidate = candidate_of(ann.page)
+def test_a_candidate_is_seen_under_the_active_version_and_follows_the_thumb(visitor, store_url, model, rows):
+    candidate = add_quick(Store(store_url), rows, "least_squares")
+    ann = visitor(f"/retrain?candidate={candidate}")
     ann.page.get_by_role("link", name="See it on What if, beside the active one").click()
     page, line = ann.page, model_of(store_url, candidate)
     told = page.get_by_test_id("live-beside")
@@ -57,7 +56,7 @@ def test_a_candidate_is_seen_under_the_active_version_and_follows_the_thumb(visi
     assert [one.version_id for one in history.list_promotions(Store(store_url))] == [1]
 
 
-def test_a_version_that_is_not_known_is_told_and_nothing_else_changes(visitor, model):
-    ann = visitor("/?beside=99")
+def test_a_version_that_is_not_known_is_told_and_nothing_else_changes(server, open_page, model):
+    ann = Visitor(open_page, server).goes_to("/?beside=99")
     ann.sees("Version 99 is not known here or cannot be used, so nothing is shown beside the active one.")
     expect(ann.number).to_have_text(answer(model))

@@ -28,7 +28,7 @@ ROUGH = {  # steps at which all positions can be tried
     name: {"low": column.low, "high": column.high, "step": n * column.step}
     for (name, column), n in zip(((column.name, column) for column in FEATURES), (5, 6, 11, 14), strict=True)
 }
-OF_ALL, OF_ROUGH = ([2, pytest.param(n, marks=pytest.mark.soak)] for n in (200, 60))  # aims
+OF_ALL, OF_ROUGH = ([1, pytest.param(n, marks=pytest.mark.soak)] for n in (200, 60))  # aims
 
 
 @pytest.fixture(scope="module")

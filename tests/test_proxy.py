@@ -17,7 +17,7 @@ from tests.retrain_page import Visitor
 from tests.test_guard import ask
 from tests.what_if_page import DEFAULTS, position, slider
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = [pytest.mark.browser, pytest.mark.door, pytest.mark.slow]
 BASE = "/petrol"
 TABLE = "\n".join(["petrol_tax,average_income,paved_highways,driver_licence_share", *["9,3571,1976,0.525"] * 50])
 

@@ -213,7 +213,7 @@ def store_of(project):
     return f"sqlite:///{project}/store.db"
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.browser
 def test_inputs_may_have_the_names_of_the_apps_own(renamed, window, tmp_path, usual_port):
     values = {RENAMED[name]: float(value) for name, value in OLD.items()}

@@ -19,7 +19,7 @@ from tests.nginx import answers, running_nginx
 from tests.replicas import LISTENS
 from tests.stores import add_quick, wait_until
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = [pytest.mark.browser, pytest.mark.door, pytest.mark.slow]
 SECRETS = """
 [auth]
 redirect_uri = "{app}/oauth2callback"
@@ -239,6 +239,7 @@ def test_who_is_of_four_hundred_groups_signs_in_below_a_path_too(tmp_path, proje
         page.close()
 
 
+@pytest.mark.soak
 def test_who_is_of_four_hundred_groups_signs_in_and_out_and_none_of_them_is_written_down(visit, app):
     page = visit()
     assert_signs_in_with_many_groups(page, app[0])
@@ -247,6 +248,7 @@ def test_who_is_of_four_hundred_groups_signs_in_and_out_and_none_of_them_is_writ
     expect(button(page, "Sign in")).to_be_visible()
 
 
+@pytest.mark.soak
 def test_who_turns_back_at_the_provider_is_told_so_where_they_came_from(visit, app):
     page = visit()
     home = page.url

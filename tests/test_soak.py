@@ -55,6 +55,7 @@ def test_a_store_that_somebody_holds_is_waited_for_and_nobody_else_waits(tmp_pat
     assert other < 2
 
 
+@pytest.mark.soak
 def test_a_clock_that_is_set_back_changes_nothing(tmp_path):
     library = programs.required(programs.faketime(), "libfaketime")
     assert [what for what, is_right in faults.set_back(tmp_path, library).items() if not is_right] == []
