@@ -209,14 +209,15 @@ def test_a_level_and_a_start_are_named_as_elsewhere(js, rows_told):
     assert names[1:] == [f"{start['name']} as it is" for start in rows_told["starts"][1:]]
 
 
-def test_the_script_is_one_module_that_an_engine_accepts(tmp_path):
+@pytest.mark.parametrize(("name", "entry"), [("default", "whatIf"), ("contour", "contour")])
+def test_the_script_is_one_module_that_an_engine_accepts(tmp_path, name, entry):
     """With one name declared twice it would not be."""
-    (tmp_path / "script.mjs").write_text(what_if.bundle_script(), encoding="utf-8")
-    (tmp_path / "main.mjs").write_text('import it from "./script.mjs"; console.log(typeof it);', encoding="utf-8")
+    (tmp_path / "script.mjs").write_text(what_if.inline_script(name), encoding="utf-8")
+    (tmp_path / "main.mjs").write_text('import it from "./script.mjs"; console.log(it.name);', encoding="utf-8")
     for command in (["--check", "script.mjs"], ["main.mjs"]):
         done = subprocess.run([NODE, *command], cwd=tmp_path, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
-    assert done.stdout == "function\n"
+    assert done.stdout == f"{entry}\n"
 
 
 def test_a_name_is_that_of_one_thing_in_all_modules():

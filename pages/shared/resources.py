@@ -46,6 +46,18 @@ def showing_problems() -> Iterator[None]:
         st.error(str(error), icon=":material/error:")
 
 
+def label_other_versions(model: Model) -> dict[int, str]:
+    """Return number -> label of the versions that can be laid beside a model; none while the store cannot be read."""
+    try:
+        return {
+            version.id: version.label
+            for version in versions.list_versions(owner.store())
+            if version.id != model.version and not version.broken
+        }
+    except StoreError:
+        return {}
+
+
 def run_with_store(page: Callable[[Store], None], without: str) -> None:
     """Draw a page that needs the store, or say why it cannot be drawn.
 

@@ -7,7 +7,6 @@ from model.answering.prediction import Prediction, Scenario, predict, predict_ma
 from model.fitting.errors import ModelError
 from model.fitting.interval import nearest_possible_level
 from model.fitting.train import Model
-from model.store import versions
 from model.store.database import StoreError
 from pages.shared import resources, session
 from pages.shared.what_if import Beside
@@ -41,14 +40,7 @@ def ask_beside(model: Model, start: Scenario, answer: Prediction) -> Beside | No
 
 def draw_choice(model: Model) -> None:
     """Draw the choice of the other version, folded."""
-    try:
-        labels = {
-            version.id: version.label
-            for version in versions.list_versions(resources.owner.store())
-            if version.id != model.version and not version.broken
-        }
-    except StoreError:  # there is nothing to lay beside
-        return
+    labels = resources.label_other_versions(model)
     if not labels:
         return
     with st.popover("Another version beside", type="tertiary", icon=":material/stacked_line_chart:"):

@@ -6,7 +6,6 @@ from model.answering.scoring import ScoredFile, score_scenarios
 from model.fitting.errors import ModelError
 from model.fitting.train import Model
 from model.judging.validation import Validation, compare_validations, validate
-from model.store import versions
 from model.store.database import StoreError
 from pages.shared import resources, session
 from pages.shared.pictures.text_tables import to_markdown
@@ -43,14 +42,7 @@ def _draw_difference(validation: Validation, name: str, other: Validation) -> No
 
 def _choose_other(model: Model, result: ScoredFile, level: float) -> tuple[str, Validation] | None:
     """Offer the other versions, and return the chosen one's name and how well it does; None without one."""
-    try:
-        labels = {
-            version.id: version.label
-            for version in versions.list_versions(resources.owner.store())
-            if version.id != model.version and not version.broken
-        }
-    except StoreError:  # there is nothing to compare with
-        return None
+    labels = resources.label_other_versions(model)
     if not labels:
         return None
     number = st.selectbox(

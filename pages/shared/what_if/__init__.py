@@ -54,6 +54,13 @@ def bundle_script() -> str:
     return "\n".join([*code, "export { contour };"]) + "\n"
 
 
+def inline_script(name: str) -> str:
+    """Return the script with one of its exports as the default, for a page without routes."""
+    if name == "default":
+        return bundle_script()
+    return bundle_script().replace("export default ", "").replace(f"export {{ {name} }};", f"export default {name};")
+
+
 def _script_address() -> str:
     return f"parts/what_if-{hashlib.sha256(bundle_script().encode()).hexdigest()[:16]}.js"
 
@@ -79,11 +86,7 @@ _LOADER = "const part = await import(new URL('{address}', document.baseURI));\ne
 @cache
 def make_component(name: str) -> Any:
     """Make a component of what the script exports under a name: ``"default"`` or ``"contour"``."""
-    text = _LOADER.format(address=_script_address(), name=name)
-    if not _served:
-        text = bundle_script()
-        if name != "default":
-            text = text.replace("export default ", "").replace("export {", "export default").replace(" };", ";")
+    text = _LOADER.format(address=_script_address(), name=name) if _served else inline_script(name)
     return st.components.v2.component(f"what_if_{name}", js=text, isolate_styles=False)
 
 
