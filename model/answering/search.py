@@ -26,12 +26,9 @@ _N_SEEDS = 12  # positions that are improved; the best of those that are no deto
 _COARSE, _PLANES, _SWEEP, _BLOCK, _BALL = 40_000, 40_000, 24_000, 8_000, 60_000  # positions tried at once: see `Search`
 _FEW = 4  # inputs, of which such grids are fine enough to be of use
 _FULL = 150_000  # positions that are all tried
-_N_PARENTS, _N_CHILDREN, _N_GENERATIONS = 400, 4_000, 30  # of positions that are crossed
-_PRICES = (
-    2.0,
-    3.0,
-    5.0,
-)  # of what a position misses, as multiples of what the best has paid for it; for few inputs the first
+_N_PARENTS, _N_CHILDREN, _N_GENERATIONS = 400, 4_000, 20  # of positions that are crossed
+# Prices of what a position misses, as multiples of what the best has paid for it; for few inputs the first.
+_PRICES = (2.0, 3.0, 5.0)
 _N_ALIKE = 25  # parents that move the same inputs
 _MOST_TRIED = 500_000  # before no further position is improved
 _N_ROWS_FAST, _MOST_SLOWNESS = 150, 4  # a forest of so many rows more takes as many times longer, up to this
@@ -111,7 +108,7 @@ class Search:
         found: list[tuple[Key, IntArray]] = []
         taken: list[IntArray] = []
         limit = self.n_tried + self._share_of(_MOST_TRIED)
-        while len(taken) < _N_SEEDS and self.n_tried < limit:
+        while len(taken) < _N_SEEDS and len(found) < N_ANSWERS and self.n_tried < limit:
             seed = self._first(self._positions, self._shortfalls, taken)
             if seed is None:
                 break
@@ -341,7 +338,7 @@ class Search:
             old, new = np.nonzero(totals < limit)
             positions, costs = positions[old], totals[old, new]
             positions[:, i] = np.union1d(along, space.home[i])[new]
-        return positions
+        return positions[:: len(positions) // (2 * _BALL) + 1]  # there are more where costs reach the ends of ranges
 
 
 def _rank_alike(moved: Mask) -> IntArray:
