@@ -180,15 +180,15 @@ def _read_columns(text: str) -> dict[str, str]:
 def _read_range(text: str) -> tuple[str, dict[str, Any]]:
     """Read ``NAME=low:6,step:0.5``: name of an input, and what differs for it."""
     name, _, pairs = text.partition("=")
-    found: dict[str, Any] = {}
+    given: dict[str, Any] = {}
     for pair in re.split(rf",(?=\s*(?:{'|'.join(RANGE_KEYS + CHOICE_KEYS)}):)", pairs):  # a label may have a comma
         key, _, value = (part.strip() for part in pair.partition(":"))
         try:
-            found[key] = value.split("|") if key == "choices" else float(value)
+            given[key] = value.split("|") if key == "choices" else float(value)
         except ValueError:
             message = f"{pair!r} says no range. Write NAME=low:1,high:2,step:0.5,cost:3, of which any may be left out."
             raise argparse.ArgumentTypeError(message) from None
-    return name.strip(), found
+    return name.strip(), given
 
 
 def _algorithms_by_parameter() -> dict[str, list[str]]:

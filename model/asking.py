@@ -112,19 +112,19 @@ def run_find(options: argparse.Namespace) -> int:
     question = read_question(
         model, start | _read_inputs(options), options.aim, options.goal, share=options.share, **demands
     )
-    found = find(model, question, options.coverage)
+    result = find(model, question, options.coverage)
     if options.json:
-        print(json.dumps(found.to_record() | {"version": model.version}))
+        print(json.dumps(result.to_record() | {"version": model.version}))
         return 0
-    print(f"{found.aim_in_words}, from {TARGET.estimate(found.start_prediction)} ({start_name})")
-    if not found.answers:
+    print(f"{result.aim_in_words}, from {TARGET.estimate(result.start_prediction)} ({start_name})")
+    if not result.answers:
         print(f"nothing as close to a real {ROW} as was asked was found in these ranges")
-    elif not found.is_reached:
+    elif not result.is_reached:
         print("no way was found in these ranges, as close to real rows as was asked; the closest:")
-    elif not found.is_sure:
+    elif not result.is_sure:
         print(f"nothing was found that {options.share:.0%} of the refits say reaches it; these do without:")
-    for answer in found.answers:
-        moves = ", ".join(f"{label} {old} -> {new}" for label, old, new in moves_in_words(found, answer))
+    for answer in result.answers:
+        moves = ", ".join(f"{label} {old} -> {new}" for label, old, new in moves_in_words(result, answer))
         print(f"{TARGET.estimate(answer.prediction.value)}: {moves or 'nothing to move'}")
         support = answer.prediction.support
         near = f"close to real {ROWS}" if support == SUPPORT_LEVELS[0] else f"{support} from every {ROW}"

@@ -27,11 +27,13 @@ from model.fitting import refits
 from model.fitting.encoding import CATEGORIES, encode, make_encoder
 from model.fitting.recipe import make_recipe
 from model.fitting.train import Model, fit, train
+from model.judging.evidence import Evidence
 from model.judging.regression import fit_regression
 from model.judging.survey import Survey
 from pages.shared.pictures import charts, text_tables
 from pages.shared.pictures.drawing import Points
 from pages.shared.what_if import contour
+from pages.shared.words import reports
 from web.openapi import describe_api
 
 refits.N_REFITS = 2  # of each kind, and two others to compare with: what they say does not matter here
@@ -127,6 +129,15 @@ def require_surfaces(model: Model) -> None:
         text_tables.to_markdown(contour.tabulate_surface(surface))
 
 
+def require_an_evidence_report(rows: pd.DataFrame, model: Model) -> None:
+    """Both models' curves stand in a report: a line for a number, a dot for each choice."""
+    line = replace(train(rows, make_recipe("ridge"), n_repeats=1), version=2)
+    report = reports.write_evidence_report(Evidence(line, model, model.predictions), None, DEFAULTS)
+    n_choices = [len(column.choices) for column in FEATURES if column.choices]
+    assert report.count("<polyline") == 2 * (len(FEATURES) - len(n_choices))
+    assert report.count("<circle") == 2 * sum(n_choices)
+
+
 def require_round_trips(rows: pd.DataFrame, model: Model) -> None:
     """Rows, edits and scenarios are the same after they were written and read; files hold labels and never codes."""
     again = load_rows(write_rows(rows).encode())
@@ -205,6 +216,7 @@ def main() -> None:
     require_answers(model)
     require_a_goal_reached(model)
     require_surfaces(model)
+    require_an_evidence_report(rows, model)
     require_round_trips(rows, model)
     require_scores(rows, model)
     require_the_line_of_numpy(rows)

@@ -43,7 +43,8 @@ def test_a_long_list_beside_as_many_as_there_may_be_is_refused_and_everything_el
         _, head, content = answers_until(server, 429)
         assert int(head["Retry-After"]) >= 1
         assert content == {
-            "error": "5 long lists are being answered or wait already, which is the limit for all programs together. "
+            "error": "5 long lists and searches are being answered or wait already, which is the limit for all "
+            "programs together. "
             f"Send this again in {head['Retry-After']} s, and the next one after its answer."
         }
         assert ask(f"{server}/api/ready")[0] == 200

@@ -47,7 +47,7 @@ _LOG = logging.getLogger(__name__)
 _LONG_ANSWERS = "/find"  # a second's work, however short the request
 _SHORT = 8 * 2**10  # bytes of a short request: some 70 scenarios, answered within milliseconds
 SHORT_REQUESTS = Share("requests", 64, seconds=1)
-LONG_REQUESTS = Share("long lists", 5, seconds=2)
+LONG_REQUESTS = Share("long lists and searches", 5, seconds=2)
 _CHECKED, _ANSWERED = 250, 50  # scenarios in about a millisecond
 _ARRIVAL = 30  # [s] for a body to arrive, which holds a place meanwhile
 _REFUSAL_DELAY = 1.0  # [s] before a 429, so that programs which retry at once cannot keep the server busy

@@ -131,7 +131,7 @@ def _schemas(levels: Sequence[float]) -> Json:
             {"version": version, "notice": notice, "unit": text, "coverage": level}
             | {"predictions": {"type": "array", "items": _object_schema({**ends, "nearest": near, "support": support})}}
         ),
-        "Found": _object_schema(
+        "FindResult": _object_schema(
             {"from": _reference("Scenario"), "from_prediction": amount, "aim": {"enum": list(AIMS)}}
             | {"goal": {"type": ["number", "null"]}, "is_reached": {"type": "boolean"}, "is_sure": {"type": "boolean"}}
             | {"answers": {"type": "array", "items": _object_schema(way)}, "unit": text}
@@ -200,22 +200,25 @@ def describe_api(levels: Sequence[float], base: str = "") -> Json:
         "description": "Level of the interval.",
         "schema": {"enum": list(levels), "default": 0.9},
     }
-    predict_operation = {
-        "operationId": "predict",
-        "summary": "Predict one scenario, or many at once",
-        "parameters": [level],
-        "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
-        "responses": _describe_answers(answer, 400, 408, 413, 415, 422, 429, 500, 503),
-    }
+
+    def posting(name: str, summary: str, body: Json, answer: Json) -> Json:
+        return {
+            "operationId": name,
+            "summary": summary,
+            "parameters": [level],
+            "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
+            "responses": _describe_answers(answer, 400, 408, 413, 415, 422, 429, 500, 503),
+        }
+
+    predict_operation = posting("predict", "Predict one scenario, or many at once", body, answer)
     start = {"oneOf": [{"type": "string", "description": f"name or code of {A_ROW}"}, scenario]}
     change_body = _object_schema({"from": start, "to": _reference("Inputs")}, optional=("to",))
-    change_operation = {
-        "operationId": "change",
-        "summary": "Say what changes from one scenario to another, and how sure that is",
-        "parameters": [level],
-        "requestBody": {"required": True, "content": {"application/json": {"schema": change_body}}},
-        "responses": _describe_answers(_reference("Change"), 400, 408, 413, 415, 422, 429, 500, 503),
-    }
+    change_operation = posting(
+        "change",
+        "Say what changes from one scenario to another, and how sure that is",
+        change_body,
+        _reference("Change"),
+    )
 
     find_body = _object_schema(
         {
@@ -229,22 +232,20 @@ def describe_api(levels: Sequence[float], base: str = "") -> Json:
         | {"share": {"type": "number", "minimum": 0, "exclusiveMaximum": 1, "description": "of the refits that agree"}},
         optional=("goal", "fixed", "ranges", "support", "share"),
     )
-    find_operation = {
-        "operationId": "find",
-        "summary": "Find the cheapest changes that bring the prediction to an aim, several that differ",
-        "parameters": [level],
-        "requestBody": {"required": True, "content": {"application/json": {"schema": find_body}}},
-        "responses": _describe_answers(_reference("Found"), 400, 408, 413, 415, 422, 429, 500, 503),
-    }
+    find_operation = posting(
+        "find",
+        "Find the cheapest changes that bring the prediction to an aim, several that differ",
+        find_body,
+        _reference("FindResult"),
+    )
     rows = {"type": "array", "items": _reference("Observed"), "minItems": 1, "maxItems": MAX_SCENARIOS}
     validate_body = _object_schema({"rows": rows, "beside": {"type": "integer", "minimum": 0}}, optional=("beside",))
-    validate_operation = {
-        "operationId": "validate",
-        "summary": "Say how well the model does on rows that were observed, and another version beside it",
-        "parameters": [level],
-        "requestBody": {"required": True, "content": {"application/json": {"schema": validate_body}}},
-        "responses": _describe_answers(_reference("Validation"), 400, 408, 413, 415, 422, 429, 500, 503),
-    }
+    validate_operation = posting(
+        "validate",
+        "Say how well the model does on rows that were observed, and another version beside it",
+        validate_body,
+        _reference("Validation"),
+    )
 
     def reading(name: str, summary: str, schema: str) -> Json:
         return {

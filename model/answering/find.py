@@ -59,8 +59,8 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Found:
-    """What was found.
+class FindResult:
+    """The ways to an aim.
 
     Attributes
     ----------
@@ -104,7 +104,7 @@ class Found:
         }
 
 
-def find(model: Model, question: Question, level: float = 0.9) -> Found:
+def find(model: Model, question: Question, level: float = 0.9) -> FindResult:
     """Find the cheapest scenarios that reach an aim, near to real rows, and steady against a slider step.
 
     Parameters
@@ -139,24 +139,24 @@ def find(model: Model, question: Question, level: float = 0.9) -> Found:
     search = Search(space, shortfall, share, has_number=goal is not None)
     *relaxed, last = _relax(Demands(question.support, question.share), has_number=goal is not None)
     for demands in (*relaxed, last):
-        found = search.run(demands, is_last=demands is last)
-        is_reached = bool(found) and (goal is None or search.is_reached(found[0][0]))
+        ways = search.run(demands, is_last=demands is last)
+        is_reached = bool(ways) and (goal is None or search.is_reached(ways[0][0]))
         if is_reached:
             break
-    positions = np.array([position for _, position in found], int).reshape(len(found), len(start))
+    positions = np.array([position for _, position in ways], int).reshape(len(ways), len(start))
     rows = space.rows(positions)
     is_asked = is_reached and goal is not None
-    steady = steadiness(space, positions, shortfall).tolist() if is_asked else [None] * len(found)
-    shares = share(rows).tolist() if model.refits else [None] * len(found)
+    steady = steadiness(space, positions, shortfall).tolist() if is_asked else [None] * len(ways)
+    shares = share(rows).tolist() if model.refits else [None] * len(ways)
     answers = []
-    for (key, _), row, of_refits, is_steady in zip(found, rows.tolist(), shares, steady, strict=True):
+    for (key, _), row, of_refits, is_steady in zip(ways, rows.tolist(), shares, steady, strict=True):
         scenario = Scenario(dict(zip(FEATURE_NAMES, row, strict=True)))
         answer = predict(model, scenario, level, curves_of=())
         answers.append(
             Answer(key[1], answer, predict_change(model, question.start, scenario, level), of_refits, is_steady)
         )
     is_sure = demands.share == question.share
-    return Found(question, start_prediction, tuple(answers), is_reached, is_sure, search.n_tried)
+    return FindResult(question, start_prediction, tuple(answers), is_reached, is_sure, search.n_tried)
 
 
 def _relax(demands: Demands, *, has_number: bool) -> Iterator[Demands]:
@@ -167,9 +167,9 @@ def _relax(demands: Demands, *, has_number: bool) -> Iterator[Demands]:
             yield replace(demands, share=share, is_steady=False)
 
 
-def moves_in_words(found: Found, answer: Answer) -> list[tuple[str, str, str]]:
+def moves_in_words(result: FindResult, answer: Answer) -> list[tuple[str, str, str]]:
     """List what an answer moves: label of an input, its value at the start, and its new one."""
-    start, scenario = found.question.start, answer.prediction.scenario
+    start, scenario = result.question.start, answer.prediction.scenario
     return [
         (column.label.lower(), column.text_with_unit(start[column.name]), column.text_with_unit(scenario[column.name]))
         for column in FEATURES

@@ -105,10 +105,10 @@ class Search:
             Whether nothing less will be demanded, so that what comes closest counts.
         """
         self.demands = demands
-        found: list[tuple[Key, IntArray]] = []
+        ways: list[tuple[Key, IntArray]] = []
         taken: list[IntArray] = []
         limit = self.n_tried + self._share_of(_MOST_TRIED)
-        while len(taken) < _N_SEEDS and len(found) < N_ANSWERS and self.n_tried < limit:
+        while len(taken) < _N_SEEDS and len(ways) < N_ANSWERS and self.n_tried < limit:
             seed = self._first(self._positions, self._shortfalls, taken)
             if seed is None:
                 break
@@ -120,11 +120,11 @@ class Search:
                 for price in _PRICES[: 1 if len(self.space.free) <= _FEW else None]:
                     best = self._improve(self._evolve(best, price), taken)
             if self.has_number and not self.is_reached(best[0]):
-                return found or [best]
+                return ways or [best]
             if not taken or not self._is_detour(best):
-                found.append(best)
+                ways.append(best)
             taken.append(best[1])
-        return sorted(found, key=lambda each: each[0])[:N_ANSWERS]
+        return sorted(ways, key=lambda each: each[0])[:N_ANSWERS]
 
     def _is_detour(self, best: tuple[Key, IntArray]) -> bool:
         """Whether a moved input could as well go back: the position then differs from the others for nothing."""

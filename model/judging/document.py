@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from html import escape
+from typing import Any
 
-from data.schema import TITLE
+from data.schema import TARGET, TITLE, Column
 
+_WIDTH, _HEIGHT, _LEFT, _BELOW = 320, 120, 48, 22  # of a curve [px]
 _STYLE = """
 :root { color-scheme: light; }
 body { font: 15px/1.45 system-ui, sans-serif; color: #1b2733; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
@@ -60,6 +62,41 @@ def write_table(headings: Sequence[str], rows: Sequence[Sequence[str]], n_texts:
         return f"<tr>{''.join(f'<{tag}{kind}>{cell}</{tag}>' for cell, kind in zip(cells, kinds, strict=True))}</tr>"
 
     return f"<table>{line(headings, 'th')}{''.join(line(row, 'td') for row in rows)}</table>"
+
+
+class Frame:
+    """Where a curve stands in its picture, with the ends of both axes written at them.
+
+    Parameters
+    ----------
+    column
+        Along the curve.
+    span
+        Lowest and highest prediction [unit of the target].
+    """
+
+    def __init__(self, column: Column, span: tuple[float, float]) -> None:
+        self._column, (self._low, self._high) = column, span
+
+    def x(self, share: Any) -> Any:
+        """Place a share of the way along the column."""
+        return _LEFT + 6 + (_WIDTH - _LEFT - 12) * share
+
+    def y(self, value: Any) -> Any:
+        """Place a prediction."""
+        return 6 + (_HEIGHT - _BELOW - 12) * (self._high - value) / ((self._high - self._low) or 1.0)
+
+    def draw(self, parts: Sequence[str], name: str) -> str:
+        """Draw the parts of a picture, and the ends of its axes."""
+        ends = [
+            f'<text x="{_LEFT - 4}" y="{self.y(end) + 4:.1f}" text-anchor="end">{TARGET.estimate(end)}</text>'
+            for end in (self._low, self._high)
+        ]
+        for share, anchor, end in ((0, "start", self._column.low), (1, "end", self._column.high)):
+            place = f'x="{self.x(share):.1f}" y="{_HEIGHT - 6}" text-anchor="{anchor}"'
+            ends.append(f"<text {place}>{escape(self._column.text(end))}</text>")
+        label = f'role="img" aria-label="{escape(name)}"'
+        return f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" {label}>{"".join([*parts, *ends])}</svg>'
 
 
 def list_points(points: Sequence[tuple[float, float]]) -> str:

@@ -11,10 +11,9 @@ from model.answering.change import Change, ChangeBand, agreement_in_words, amoun
 from model.answering.prediction import Prediction
 from model.fitting.algorithms import ALGORITHMS
 from model.fitting.train import Model
-from model.judging.document import list_points, write_document, write_table
+from model.judging.document import Frame, list_points, write_document, write_table
 
 FloatArray = NDArray[np.float64]
-_WIDTH, _HEIGHT, _LEFT, _BELOW = 320, 120, 48, 22  # of a curve [px]
 _N_STEPS = 9  # of a slider at which the interval of the change is drawn
 
 
@@ -105,15 +104,13 @@ def _write_curves(model: Model, answer: Prediction, change: Change) -> str:
 def _draw_curve(
     column: Column, answer: Prediction, change: Change, band: ChangeBand | None, span: tuple[float, float]
 ) -> str:
-    curve, (low, high) = answer.curves[column.name], span
+    curve, frame = answer.curves[column.name], Frame(column, span)
     last = max(len(curve) - 1, 1)
 
     def x(step: Any) -> Any:
-        return _LEFT + 6 + (_WIDTH - _LEFT - 12) * step / last
+        return frame.x(step / last)
 
-    def y(value: Any) -> Any:
-        return 6 + (_HEIGHT - _BELOW - 12) * (high - value) / ((high - low) or 1.0)
-
+    y = frame.y
     points = [(x(step), y(value)) for step, value in enumerate(curve)]
     parts = []
     if band is not None:
@@ -141,21 +138,12 @@ def _draw_curve(
         if 0 <= step <= last:  # a start may lie beyond the slider
             value = float(np.interp(step, np.arange(len(curve)), curve))
             parts.append(f'<circle class="{kind}" cx="{x(step):.1f}" cy="{y(value):.1f}" r="4.5"/>')
-    parts += [
-        f'<text x="{_LEFT - 4}" y="{y(end) + 4:.1f}" text-anchor="end">{TARGET.estimate(end)}</text>'
-        for end in (low, high)
-    ]
-    parts += [
-        f'<text x="{at:.1f}" y="{_HEIGHT - 6}" text-anchor="{anchor}">{escape(column.text(value))}</text>'
-        for at, anchor, value in ((x(0), "start", column.low), (x(last), "end", column.high))
-    ]
     said = f"from {TARGET.estimate(curve[0])} to {TARGET.estimate(curve[-1])} {TARGET.unit}"
     if column.choices:
         pairs = zip(column.choices, curve, strict=True)
         said = f"{', '.join(f'{label} {TARGET.estimate(value)}' for label, value in pairs)} {TARGET.unit}"
-    name = escape(f"{column.label}: {said}".rstrip())
     written = f'<p class="grey">{escape(said.rstrip())}</p>' if column.choices else ""
-    return f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{name}">{"".join(parts)}</svg>{written}'
+    return frame.draw(parts, f"{column.label}: {said}".rstrip()) + written
 
 
 def _write_sureness(change: Change) -> str:

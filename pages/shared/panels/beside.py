@@ -43,6 +43,8 @@ def draw_choice(model: Model) -> None:
     labels = resources.label_other_versions(model)
     if not labels:
         return
+    if st.session_state.get(session.BESIDE_VERSION) not in labels:  # asked for by a link, and told of
+        st.session_state[session.BESIDE_VERSION] = 0
     with st.popover("Another version beside", type="tertiary", icon=":material/stacked_line_chart:"):
         st.selectbox(
             "Version",

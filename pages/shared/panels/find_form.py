@@ -8,13 +8,13 @@ import streamlit as st
 from data.errors import DataError
 from data.numbers import read_number
 from data.schema import FEATURES, ROWS, TARGET, VERB, Column
-from model.answering.find import Answer, Found, find
+from model.answering.find import Answer, FindResult, find
 from model.answering.neighbours import SUPPORT_LEVELS
 from model.answering.question import AIMS, read_question
 from model.fitting.train import Model
 from pages.shared import controls, resources, session
 from pages.shared.panels import tray
-from pages.shared.words import found as words
+from pages.shared.words import find_results as words
 
 SURE = 0.8  # share of the refits that must reach the aim where that is asked for [1]
 _NUMBERS = [column for column in FEATURES if not column.choices]
@@ -34,14 +34,14 @@ def draw_find_form(model: Model) -> None:
         st.markdown("## What would it take?")
         with st.form(session.FIND_FORM, border=False):
             _draw_fields(model)
-        found, version, problem = st.session_state.get(session.FIND_FOUND, (None, 0, ""))
+        result, version, problem = st.session_state.get(session.FIND_RESULT, (None, 0, ""))
         if problem:
             st.error(problem)
-        elif found and version != model.version:
+        elif result and version != model.version:
             st.info("Another version answers now. Search again.")
-        elif found and is_current():
-            _draw_found(model, found)
-        elif found:
+        elif result and is_current():
+            _draw_result(model, result)
+        elif result:
             st.info("The sliders were moved after this was found. Search again from where they are.")
         st.caption(
             "It starts from where the sliders are when you press the button. One standard deviation of an input costs "
@@ -118,9 +118,9 @@ def _search() -> None:
             support=state[session.FIND_SUPPORT],
             share=SURE if state[session.FIND_SURE] and model.refits else 0.0,
         )
-        state[session.FIND_FOUND] = find(model, question, controls.read_level(model)), model.version, ""
+        state[session.FIND_RESULT] = find(model, question, controls.read_level(model)), model.version, ""
     except DataError as error:
-        state[session.FIND_FOUND] = None, 0, str(error)
+        state[session.FIND_RESULT] = None, 0, str(error)
     state[session.FIND_APPLIED] = bool(state.get(session.CONTOUR_OPEN))  # where the goal is a line
 
 
@@ -157,16 +157,16 @@ def _read_cell(column: Column, figure: str, typed: str) -> float:
 
 def is_current() -> bool:
     """Whether the sliders are where the last search began, or at what it found; also true without any."""
-    found, _, _ = st.session_state.get(session.FIND_FOUND, (None, 0, ""))
-    if found is None:
+    result, _, _ = st.session_state.get(session.FIND_RESULT, (None, 0, ""))
+    if result is None:
         return True
-    return controls.read_scenario() in (found.question.start, *(each.prediction.scenario for each in found.answers))
+    return controls.read_scenario() in (result.question.start, *(each.prediction.scenario for each in result.answers))
 
 
 def current_goal() -> float | None:
     """Return the goal that was sought last [unit of the target]."""
-    found, _, _ = st.session_state.get(session.FIND_FOUND, (None, 0, ""))
-    return found.question.goal if found else None
+    result, _, _ = st.session_state.get(session.FIND_RESULT, (None, 0, ""))
+    return result.question.goal if result else None
 
 
 def note_inputs() -> None:
@@ -179,23 +179,23 @@ def is_behind() -> bool:
     return st.session_state.get(session.FIND_FITS, True) != is_current()
 
 
-def _draw_found(model: Model, found: Found) -> None:
-    st.markdown(words.outcome_in_words(found))
-    for number, answer in enumerate(found.answers):
+def _draw_result(model: Model, result: FindResult) -> None:
+    st.markdown(words.outcome_in_words(result))
+    for number, answer in enumerate(result.answers):
         if not answer.cost:  # where the sliders are
             continue
         text, buttons = st.columns([0.76, 0.24], vertical_alignment="center")
-        text.markdown(words.answer_in_words(model, found, answer))
+        text.markdown(words.answer_in_words(model, result, answer))
         with buttons, st.container(horizontal=True):
             for label, act, key in (("Apply", _apply, session.FIND_APPLY), ("Keep", _keep, session.FIND_KEEP)):
-                st.button(label, key=session.part(key, number), on_click=act, args=(found, answer), width="stretch")
+                st.button(label, key=session.part(key, number), on_click=act, args=(result, answer), width="stretch")
 
 
-def _apply(found: Found, answer: Answer) -> None:
+def _apply(result: FindResult, answer: Answer) -> None:
     controls.write_inputs(answer.prediction.scenario)
     st.session_state[session.FIND_APPLIED] = True  # the sliders are elsewhere on the page
 
 
-def _keep(found: Found, answer: Answer) -> None:
-    tray.keep_scenario(words.name_of(found, answer), answer.prediction.scenario)
+def _keep(result: FindResult, answer: Answer) -> None:
+    tray.keep_scenario(words.name_of(result, answer), answer.prediction.scenario)
     st.session_state[session.FIND_APPLIED] = True

@@ -10,14 +10,13 @@ import numpy as np
 from data.schema import FEATURES, QUESTION, ROW, ROWS, TARGET, TITLE, row_name
 from model.answering.scenarios import KeptScenario
 from model.fitting.train import Model
-from model.judging.document import list_points, write_document, write_table
+from model.judging.document import Frame, list_points, write_document, write_table
 from pages.shared.words import verdicts
 
 if TYPE_CHECKING:
     from model.judging.evidence import Evidence
     from model.judging.ranking import Ranking
 
-_WIDTH, _HEIGHT, _LEFT, _BELOW = 320, 120, 48, 22  # of a curve [px]
 _N_MOVED = 20  # rows that would move most
 _NEGATIVE = re.compile(r"(?<![\w−-])-(?=\d)")
 _MARKS = re.compile(r"\\(.)|(\*\*)|(\N{WORD JOINER})")
@@ -64,13 +63,14 @@ def write_evidence_report(
     now, then = evidence.answers(scenario)
     inputs = ", ".join(f"{column.label.lower()} {column.text_with_unit(scenario[column.name])}" for column in FEATURES)
     through = f"Through {inputs}: {TARGET.estimate(now)} now, {TARGET.estimate(then)} with version {candidate.version}."
+    marks = "Dashed or hollow" if any(column.choices for column in FEATURES) else "Dashed"
     names = [row_name(str(code)) for code in np.asarray(active.rows[ROW])]
     sections = {
         "": f"<p>{markdown_to_html(verdicts.headline(evidence))}</p>{against}",
         "Scores": f'{_table_of(verdicts.scores_table(evidence))}<p class="grey">{escape(setting)}</p>',
         "All candidates": _write_ranking(evidence, ranking) if ranking else "",
         "Intervals": _table_of(verdicts.intervals_table(evidence)),
-        "Curves": f'{_draw_curves(evidence, scenario)}<p class="grey">{escape(through)} Dashed: now.</p>',
+        "Curves": f'{_draw_curves(evidence, scenario)}<p class="grey">{escape(through)} {marks}: now.</p>',
         "What would move": f"<p>{markdown_to_html(verdicts.moves_in_words(evidence))}</p>"
         + _table_of(verdicts.moves_table(evidence, names, _N_MOVED)),
         "Where it misses": f"<p>{markdown_to_html(verdicts.largest_misses(evidence))}</p>",
@@ -92,48 +92,47 @@ def _draw_curves(evidence: "Evidence", scenario: dict[str, float]) -> str:
     figures = []
     for column in FEATURES:
         grid, before, after = curves[column.name]
-        lines = []
-        for kind, values in ((' stroke-dasharray="5 3"', before), ("", after)):
-            across = np.linspace(_LEFT + 6, _WIDTH - 6, len(grid))
-            up = 6 + (_HEIGHT - _BELOW - 12) * (high - values) / ((high - low) or 1.0)
-            points = list_points(list(zip(across.tolist(), up.tolist(), strict=True)))
-            lines.append(f'<polyline class="line"{kind} points="{points}"/>')
-        lines += [
-            f'<text x="{_LEFT - 4}" y="{y}" text-anchor="end">{TARGET.estimate(end)}</text>'
-            for end, y in ((high, 10), (low, _HEIGHT - _BELOW - 2))
-        ]
-        lines += [
-            f'<text x="{x}" y="{_HEIGHT - 6}" text-anchor="{anchor}">{escape(column.text(end))}</text>'
-            for x, anchor, end in ((_LEFT + 6, "start", column.low), (_WIDTH - 6, "end", column.high))
-        ]
-        said = escape(f"{column.label}: now and with the candidate")
+        frame, parts = Frame(column, (low, high)), list[str]()
+        across = frame.x(np.linspace(0, 1, len(grid))).tolist()
+        for dots, dashes, values in (("from", ' stroke-dasharray="5 3"', before), ("choice", "", after)):
+            points = list(zip(across, frame.y(values).tolist(), strict=True))
+            if column.choices:
+                parts += [
+                    f'<circle class="{dots}" cx="{x:.1f}" cy="{y:.1f}" r="4"><title>{escape(label)}</title></circle>'
+                    for label, (x, y) in zip(column.choices, points, strict=True)
+                ]
+            else:
+                parts.append(f'<polyline class="line"{dashes} points="{list_points(points)}"/>')
         figures.append(
-            f'<figure><svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{said}">{"".join(lines)}</svg>'
+            f"<figure>{frame.draw(parts, f'{column.label}: now and with the candidate')}"
             f"<figcaption>{escape(column.label)}{escape(column.unit_note)}</figcaption></figure>"
         )
     return f'<div class="curves">{"".join(figures)}</div>'
 
 
-def write_kept_report(model: Model, kept: Sequence[KeptScenario], table: verdicts.Rows, link: str = "") -> str:
+def write_kept_report(model: Model, scenarios: Sequence[KeptScenario], table: verdicts.Rows, link: str = "") -> str:
     """Write kept scenarios side by side.
 
     Parameters
     ----------
-    kept
+    scenarios
         At least one.
     table
         A line for each, as the page shows it: heading -> text.
     """
     headings = [escape(heading) for heading in table[0]]
     cells = [[escape(line.get(heading, "")) for heading in table[0]] for line in table]
-    low, high = min(one.low for one in kept), max(one.high for one in kept)
-    height, left, right = 26 * len(kept) + 22, 170, 600
+    low, high = min(scenario.low for scenario in scenarios), max(scenario.high for scenario in scenarios)
+    height, left, right = 26 * len(scenarios) + 22, 170, 600
     parts = []
-    for number, one in enumerate(kept):
-        at = [left + (right - left) * (value - low) / ((high - low) or 1.0) for value in (one.low, one.value, one.high)]
+    for number, scenario in enumerate(scenarios):
+        at = [
+            left + (right - left) * (value - low) / ((high - low) or 1.0)
+            for value in (scenario.low, scenario.value, scenario.high)
+        ]
         y = 26 * number + 14
         parts += [
-            f'<text x="{left - 10}" y="{y + 4}" text-anchor="end">{escape(one.name[:26])}</text>',
+            f'<text x="{left - 10}" y="{y + 4}" text-anchor="end">{escape(scenario.name[:26])}</text>',
             f'<line x1="{at[0]:.1f}" x2="{at[2]:.1f}" y1="{y}" y2="{y}" stroke="#8a97a5" stroke-width="3"/>',
             f'<circle class="to" cx="{at[1]:.1f}" cy="{y}" r="5"/>',
         ]
@@ -146,4 +145,10 @@ def write_kept_report(model: Model, kept: Sequence[KeptScenario], table: verdict
     version = f"version {model.version}" if model.version else "the shipped model"
     note = f'<p class="grey">{said}. A change is from the start of its line, with its interval.</p>'
     sections = {"": picture + note, "Side by side": write_table(headings, cells)}
-    return write_document(f"{len(kept)} scenarios", f"{QUESTION} {TITLE}, {version}", sections, "The app", link)
+    return write_document(
+        f"{len(scenarios)} kept scenario{'s' * (len(scenarios) > 1)}",
+        f"{QUESTION} {TITLE}, {version}",
+        sections,
+        "The app",
+        link,
+    )
