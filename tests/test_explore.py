@@ -1,5 +1,6 @@
 """The Explore page: every figure on it worked out anew from the CSV by other means."""
 
+import json
 import statistics
 
 import numpy as np
@@ -39,6 +40,12 @@ def test_the_table_has_every_figure_of_the_file_and_marks_those_in_doubt():
     np.testing.assert_allclose(shown.iloc[:, 1:6].to_numpy(float), TABLE * SCALES)
     doubted = {CODES[place] for place in np.flatnonzero(shown["Doubtful"] != "")}
     assert doubted == {"SD", "WV"}
+
+
+def test_the_tables_ticks_go_with_each_run_for_a_browser_may_draw_it_from_any():
+    for steps in ((select(6),), (select(6), lambda _: None)):
+        table = opened("One at a time", *steps).dataframe[0].proto
+        assert json.loads(table.selection_default)["selection"]["rows"] == [6]
 
 
 def test_columns_in_figures():

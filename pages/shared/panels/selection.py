@@ -321,11 +321,10 @@ def draw_rows_table(survey: Survey, selected: Sequence[int], doubts: Mapping[int
         return session.part(session.EXPLORE_TABLE, f"{hash(tuple(indexes)):x}", nth)
 
     # Other rows, or ticks that were not made in it, make another table: what arrives late from the former one, however
-    # slow the line, must not count.
+    # slow the line, must not count. Its ticks go with each run: a browser may draw it from a later one than the first.
     if st.session_state.get(table_key(), {}).get("selection", {}).get("rows", []) != ticked:
         st.session_state[session.EXPLORE_NTH_TABLE] = st.session_state.get(session.EXPLORE_NTH_TABLE, 0) + 1
-        st.session_state[table_key()] = {"selection": {"rows": ticked}}
-    key = table_key()
+    key, ticks = table_key(), {"selection": {"rows": ticked}}
 
     def select_ticked() -> None:
         positions = st.session_state[key].selection.rows
@@ -333,4 +332,6 @@ def draw_rows_table(survey: Survey, selected: Sequence[int], doubts: Mapping[int
             select_rows([indexes[position] for position in positions] + [i for i in selected if i not in set(indexes)])
 
     with st.container(key=session.EXPLORE_TABLE):
-        st.dataframe(table, key=key, on_select=select_ticked, selection_mode="multi-row", **options)
+        st.dataframe(
+            table, key=key, on_select=select_ticked, selection_mode="multi-row", selection_default=ticks, **options
+        )
