@@ -9,13 +9,12 @@ from model.answering.prediction import Scenario
 from pages.shared import controls, metrics, resources
 from pages.shared.panels import beside, find_form, links, report_button, tray
 from pages.shared.panels.frame import draw_frame
-from pages.shared.what_if import draw_what_if, list_open_inputs, send_styles
+from pages.shared.what_if import draw_what_if, list_open_inputs
 from pages.shared.what_if.contour import draw_contour
 from pages.shared.words import wording
 
 model = resources.active_model()
 draw_frame("What if", model)
-send_styles()
 st.title("What if?", anchor=False)
 st.markdown(f":gray[{QUESTION} Start from one, and drag a slider.]")
 beside.read_address_on_entry()

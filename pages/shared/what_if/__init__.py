@@ -40,18 +40,26 @@ _MODULES = (
     "contour",
     "main",
 )  # each uses only those before it
+_SHEETS = "style.css", "details.css"
+_STYLING = """if (!document.getElementById("wi-styles"))
+document.body.append(Object.assign(document.createElement("style"), { id: "wi-styles", textContent: %s }));"""
 _IN_SIGHT = 6  # inputs; of more, those that matter most to the model
 _N_COARSE, _LEAST_COARSE = 36, 5  # steps of all sliders, and of one, at which the change's interval is known in a drag
 
 
 @cache
 def bundle_script() -> str:
-    """Join all modules into one script; no two of them export the same name."""
+    """Join all modules and the style sheets into one script; no two modules export the same name.
+
+    The sheets are in the page before anything is drawn: as elements of their own they came after it where a browser was
+    busy, and what was aimed at had moved away.
+    """
     text = "\n".join((_HERE / f"{name}.js").read_text(encoding="utf-8") for name in _MODULES)
     lines = (line.strip() for line in text.splitlines())
     code = [line for line in lines if line and not line.startswith(("//", "import "))]
     code = [re.sub(r"^export (?!default)", "", line) for line in code]
-    return "\n".join([*code, "export { contour };"]) + "\n"
+    sheets = "\n".join((_HERE / name).read_text(encoding="utf-8") for name in _SHEETS)
+    return "\n".join([*code, _STYLING % json.dumps(sheets), "export { contour };"]) + "\n"
 
 
 def inline_script(name: str) -> str:
@@ -88,12 +96,6 @@ def make_component(name: str) -> Any:
     """Make a component of what the script exports under a name: ``"default"`` or ``"contour"``."""
     text = _LOADER.format(address=_script_address(), name=name) if _served else inline_script(name)
     return st.components.v2.component(f"what_if_{name}", js=text, isolate_styles=False)
-
-
-def send_styles() -> None:
-    """Send the style sheets, once a page."""
-    st.html(_HERE / "style.css")
-    st.html(_HERE / "details.css")
 
 
 def list_open_inputs(model: Model) -> list[int]:
