@@ -28,7 +28,8 @@ def draw_answer() -> None:
     """Draw the answer to the inputs; as a fragment, it reruns alone on each move of a slider."""
     if resources.active_model() is not model:
         st.rerun()  # another version was promoted meanwhile
-    inputs, messages, level = controls.read_inputs(), st.container(), controls.read_level(model)
+    inputs, shown, messages = controls.read_inputs(), controls.read_shown(), st.container()
+    level = controls.usable_level(model, inputs)
     start = controls.find_start(model, inputs.start)
     try:
         answer, change = predict_with_change(
@@ -37,8 +38,8 @@ def draw_answer() -> None:
             inputs.scenario,
             level,
             start.observed,
-            with_reasons=controls.is_average_open(),
-            curves_of=list_open_inputs(model),
+            with_reasons=shown.is_average_open,
+            curves_of=list_open_inputs(model, is_rest_open=shown.is_rest_open),
         )
     except DataError as error:
         messages.error(str(error))
@@ -48,7 +49,7 @@ def draw_answer() -> None:
     if note := links.note_of_link(model, answer):
         messages.info(note, icon=":material/link:")
     other = beside.ask_beside(model, Scenario(start.scenario), answer)
-    draw_what_if(model, inputs, answer, change, links.link_parameters(model), controls.rows_known_to_browser(), other)
+    draw_what_if(model, inputs, answer, change, links.link_parameters(model), shown.known_rows, other)
     controls.draw_method_link()
     report_button.note_shown(inputs, level)
     draw_contour(model, inputs, find_form.current_goal())

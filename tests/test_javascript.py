@@ -96,14 +96,18 @@ def test_steps_are_those_of_the_slider(js, inputs, name):
     assert steps == np.repeat(range(1, column.n_steps - 1), 3).tolist()
 
 
-def test_what_is_known_at_a_step_is_the_servers_and_linear_between_coarse_ones(js, model):
+def test_what_is_known_at_a_step_is_the_servers_and_linear_between_coarse_ones(js, model, rows_told):
     for pair in itertools.pairwise(scenarios(6)):
         start, scenario = (dict(zip(BY_NAME, values, strict=True)) for values in pair)
-        answer = what_if._answer(model, predict(model, scenario), predict_change(model, start, scenario), "")
+        predicted = predict(model, scenario)
+        answer = what_if._answer(model, predicted, predict_change(model, start, scenario), "")
+        answer = js("unfold(answer, digits)", answer=answer, digits=rows_told["digits"])
         code = "answer.curves.map(({ value }, place) => value.map((_, step) => lookUp(answer, place, step)))"
-        for curve, looked_up in zip(answer["curves"], js(code, answer=answer), strict=True):
+        curves = zip(predicted.curves.values(), answer["curves"], js(code, answer=answer), strict=True)
+        for exact, curve, looked_up in curves:
             band, value = curve["band"], np.array(curve["value"])
             steps, moved = range(len(value)), value - answer["before"]
+            assert curve["value"] == np.round(exact, 3).tolist()
             assert [known["value"] for known in looked_up] == curve["value"]
             assert [known["change"] for known in looked_up] == moved.tolist()
             assert "".join(known["support"][0] for known in looked_up) == curve["support"]

@@ -236,6 +236,7 @@ def test_inputs_may_have_the_names_of_the_apps_own(renamed, window, tmp_path, us
             expect(page).to_have_url(re.compile(rf"[?&]{re.escape(IN_ADDRESS[name])}={values[name]:.12g}\b"))
         page.get_by_test_id("level").select_option("0.95")
         shows(page)
+        expect(page).to_have_url(re.compile("coverage="))  # which is written a moment later
         asked = parse_qs(page.url.partition("?")[2])
         assert asked == {IN_ADDRESS[name]: [f"{value:.12g}"] for name, value in values.items()} | {"coverage": ["95 %"]}
         page.get_by_role("button", name="Keep this scenario").click()

@@ -84,16 +84,28 @@ class Compact:
         """Squared length of each centre, shape (n_surfaces, n_centres)."""
         return (self.centres**2).sum(axis=2)
 
-    def _leaves(self, X: NDArray[np.float64]) -> NDArray[np.int32]:
+    def _leaves(self, X: NDArray[np.float32]) -> NDArray[np.intp]:
         """Node in which each row ends, tree by tree, shape (n_rows, n_trees)."""
-        nodes = np.tile(self.root, (len(X), 1))
+        feature, child, root = self._indices
+        nodes = np.tile(root, (len(X), 1))
         flat, offsets = X.ravel(), (np.arange(len(X)) * X.shape[1])[:, None]
-        for level in range(int(self.depth[0])):
-            n_deep = int(np.searchsorted(-self.depth, -level))  # trees deeper than this level: the deepest come first
+        for n_deep in self._n_deeper:
             current = nodes[:, :n_deep]
-            is_above = flat.take(offsets + self.feature.take(current)) > self.threshold.take(current)
-            nodes[:, :n_deep] = self.child.take(current) + is_above
+            places = feature.take(current)
+            places += offsets
+            is_above = flat.take(places) > self.threshold.take(current)
+            np.add(child.take(current), is_above, out=current)
         return nodes
+
+    @cached_property
+    def _indices(self) -> tuple[NDArray[np.intp], ...]:
+        """Feature and child of each node and root of each tree, in the type that numpy would convert them to each time."""
+        return tuple(array.astype(np.intp) for array in (self.feature, self.child, self.root))
+
+    @cached_property
+    def _n_deeper(self) -> list[int]:
+        """How many trees are deeper than each level: the deepest come first."""
+        return [int(np.searchsorted(-self.depth, -level)) for level in range(int(self.depth[0]))]
 
     @cached_property
     def _by_fit(self) -> Any:

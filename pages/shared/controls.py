@@ -185,19 +185,18 @@ def _last_message() -> dict[str, Any]:
     return message if isinstance(message, dict) else {}
 
 
-def rows_known_to_browser() -> str:
-    """Return the identity of the rows that the browser already has, as it was sent with them."""
-    return str(_last_message().get("has", ""))
+class Shown(NamedTuple):
+    """What the browser has and shows of the page."""
+
+    known_rows: str  # identity of the rows that it has, as it was sent with them
+    is_average_open: bool  # whether it shows why a prediction is not the average
+    is_rest_open: bool  # whether it shows all inputs, also those that are folded at first because there are many
 
 
-def is_average_open() -> bool:
-    """Whether the browser shows why a prediction is not the average."""
-    return bool(_last_message().get("why"))
-
-
-def is_rest_open() -> bool:
-    """Whether the browser shows all inputs, also those that are folded at first because there are many."""
-    return bool(_last_message().get("all"))
+def read_shown() -> Shown:
+    """Return what the browser said last that it has and shows."""
+    message = _last_message()
+    return Shown(str(message.get("has", "")), bool(message.get("why")), bool(message.get("all")))
 
 
 def write_inputs(scenario: Mapping[str, float], start: str | None = None, level: float | None = None) -> None:
@@ -239,9 +238,9 @@ def link_from_row(row: Mapping[str, Any]) -> dict[str, str] | None:
     return {session.FROM: str(row[ROW])} if _fits(_scenario_of(row)) else None
 
 
-def read_level(model: Model) -> float:
+def usable_level(model: Model, inputs: Inputs) -> float:
     """Return the chosen level of the intervals, or the highest below it that the model has enough rows for."""
-    return nearest_possible_level(len(model.distinct), read_inputs().level)
+    return nearest_possible_level(len(model.distinct), inputs.level)
 
 
 def format_level(level: float) -> str:

@@ -118,7 +118,8 @@ def _search() -> None:
             support=state[session.FIND_SUPPORT],
             share=SURE if state[session.FIND_SURE] and model.refits else 0.0,
         )
-        state[session.FIND_RESULT] = find(model, question, controls.read_level(model)), model.version, ""
+        level = controls.usable_level(model, controls.read_inputs())
+        state[session.FIND_RESULT] = find(model, question, level), model.version, ""
     except DataError as error:
         state[session.FIND_RESULT] = None, 0, str(error)
     state[session.FIND_APPLIED] = bool(state.get(session.CONTOUR_OPEN))  # where the goal is a line

@@ -89,7 +89,8 @@ def keep_scenario(name: str, scenario: dict[str, float]) -> bool:
         text = f"{MAX_KEPT} scenarios are kept, which is all there is room for. Remove one first."
         state[session.TRAY_TOLD] = "error", text
         return False
-    start, level = controls.find_start(model, controls.read_inputs().start), controls.read_level(model)
+    inputs = controls.read_inputs()
+    start, level = controls.find_start(model, inputs.start), controls.usable_level(model, inputs)
     taken_names = [session.NOW, *(kept.name for kept in tray)]
     name = scenarios.clean_name(name, taken_names, f"Scenario {len(tray) + 1}")
     _add_to_tray([_predict_scenario(model, name, scenario, level, start)])
@@ -307,7 +308,7 @@ def _predict_read(entry: ReadScenario, kept_so_far: list[KeptScenario], unusable
 def _draw_comparison(model: Model, tray: list[KeptScenario]) -> None:
     """Draw two scenarios side by side, and why the prediction moves from one to the other."""
     inputs, state = controls.read_inputs(), st.session_state
-    start, level = controls.find_start(model, inputs.start), controls.read_level(model)
+    start, level = controls.find_start(model, inputs.start), controls.usable_level(model, inputs)
     choices = {kept.name: kept for kept in tray}
     choices[session.NOW] = _predict_scenario(model, session.NOW, inputs.scenario, level, start)
     st.markdown("### Compare two")

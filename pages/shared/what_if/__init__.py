@@ -10,11 +10,13 @@ import hashlib
 import json
 import re
 from functools import cache, lru_cache
+from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -26,7 +28,7 @@ from model.fitting.algorithms import ALGORITHMS
 from model.fitting.interval import possible_levels
 from model.fitting.train import Model
 from pages.shared import metrics, session
-from pages.shared.controls import Inputs, Start, find_start, is_rest_open, list_starts
+from pages.shared.controls import Inputs, Start, find_start, list_starts
 from pages.shared.words import wording
 
 _HERE = Path(__file__).parent
@@ -44,6 +46,7 @@ _SHEETS = "style.css", "details.css"
 _STYLING = """if (!document.getElementById("wi-styles"))
 document.body.append(Object.assign(document.createElement("style"), { id: "wi-styles", textContent: %s }));"""
 _IN_SIGHT = 6  # inputs; of more, those that matter most to the model
+_DIGITS = TARGET.decimals + 3  # of a curve's values in the browser, which rounds them to those that are shown
 _N_COARSE, _LEAST_COARSE = 36, 5  # steps of all sliders, and of one, at which the change's interval is known in a drag
 
 
@@ -98,10 +101,10 @@ def make_component(name: str) -> Any:
     return st.components.v2.component(f"what_if_{name}", js=text, isolate_styles=False)
 
 
-def list_open_inputs(model: Model) -> list[int]:
+def list_open_inputs(model: Model, *, is_rest_open: bool) -> list[int]:
     """List the inputs whose rows the browser shows: all, or of many those that matter most while the rest is folded."""
     order = _order(model)
-    return order if is_rest_open() else order[:_IN_SIGHT]
+    return order if is_rest_open else order[:_IN_SIGHT]
 
 
 def _order(model: Model) -> list[int]:
@@ -191,6 +194,7 @@ def _rows(model: Model) -> dict[str, Any]:
     rows = {
         "unit": TARGET.unit,
         "decimals": TARGET.decimals,
+        "digits": _DIGITS,
         "row": ROW,
         "verb": VERB,
         "past": PAST,
@@ -223,11 +227,11 @@ def _answer(model: Model, answer: Prediction, moved: Change, link: str, beside: 
         if column.name not in answer.curves:
             curves.append(None)
             continue
-        curve: dict[str, Any] = {"value": _rounded(answer.curves[column.name])}
-        curve["support"] = "".join(level[0] for level in supports[column.name])
+        curve: dict[str, Any] = {"value": _in_steps(answer.curves[column.name])}
+        curve["support"] = [(level[0], len(list(run))) for level, run in groupby(supports[column.name].tolist())]
         if column.name in interval_bands:
             band = interval_bands[column.name]
-            curve["band"] = {"steps": band.steps, "low": _rounded(band.low), "high": _rounded(band.high)}
+            curve["band"] = {"steps": band.steps, "low": _in_steps(band.low), "high": _in_steps(band.high)}
             curve["band"]["counts"] = band.counts
         curves.append(curve)
     now = {"value": answer.value, "change": moved.value, "support": answer.support}
@@ -256,7 +260,7 @@ def _answer(model: Model, answer: Prediction, moved: Change, link: str, beside: 
             "value": beside.answer.value,
             "before": beside.before,
             "curves": [
-                _rounded(beside.answer.curves[column.name]) if column.name in beside.answer.curves else None
+                _in_steps(beside.answer.curves[column.name]) if column.name in beside.answer.curves else None
                 for column in FEATURES
             ],
         }
@@ -271,8 +275,9 @@ def _closest(model: Model, neighbour: Neighbour) -> dict[str, Any]:
     return {"place": neighbour.index, "name": row_name(neighbour.name), "distance": neighbour.distance} | figures
 
 
-def _rounded(values: Any) -> list[float]:
-    return np.round(values, TARGET.decimals + 3).tolist()
+def _in_steps(values: NDArray[np.float64]) -> list[int]:
+    """Write a curve as what each value adds to the one before, in units of the last digit: short, and mostly zero."""
+    return np.diff(np.rint(values * 10.0**_DIGITS).astype(np.int64), prepend=0).tolist()
 
 
 def _domain(answer: Prediction, moved: Change, interval_bands: dict[str, Any], beside: Beside | None) -> list[float]:

@@ -4,6 +4,22 @@ export const stepOf = (input, value) => Math.round((value - input.low) / input.s
 export const valueAt = (input, step) => Number((input.low + step * input.step).toFixed(9));
 const SUPPORT = { n: "near", f: "far", v: "very far" };
 
+// A curve travels as what each value adds to the one before, in units of its last digit; its support as runs.
+export function unfold(answer, digits) {
+  const sum = (steps) => {
+    let total = 0;
+    return steps.map((step) => (total += step) / 10 ** digits);
+  };
+  const unfolded = ({ value, band, support }) => ({
+    support: support.map(([sign, n]) => sign.repeat(n)).join(""),
+    value: sum(value),
+    band: band && { ...band, low: sum(band.low), high: sum(band.high) },
+  });
+  answer.curves = answer.curves.map((curve) => curve && unfolded(curve));
+  if (answer.beside) answer.beside.curves = answer.beside.curves.map((curve) => curve && sum(curve));
+  return answer;
+}
+
 // Between the coarse steps of a band, a straight line.
 function between(steps, values, step) {
   const right = Math.max(1, steps.findIndex((each) => each >= step));

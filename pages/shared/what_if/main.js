@@ -3,7 +3,7 @@
 
 import { isWritten, parametersOf, readAddress, writeAddress } from "./address.js";
 import { buildCard, drawScale, percent, startName, writeCard, writeRest } from "./card.js";
-import { lookUp, stepOf, valueAt } from "./curves.js";
+import { lookUp, stepOf, unfold, valueAt } from "./curves.js";
 import { amount, atRest, rounded, write } from "./numbers.js";
 import { buildRow, drawCurve, markCurve, writeRow } from "./rows.js";
 
@@ -27,6 +27,7 @@ export default function whatIf({ data, parentElement, setStateValue }) {
   atRest.decimals = view.model.decimals;
   const isOther = (view.beside ?? told.beside) !== told.beside;
   view.beside = told.beside;
+  unfold(told.answer, view.model.digits);
   receive(view, told);
   if (isOther) writeAddress(view, true);
   // Streamlit also calls this where the next answer came before this one was drawn: what is still in the page stays.
