@@ -28,13 +28,15 @@ async def open_sessions(url, n_sessions):
     return [await Visit.open(url) for _ in range(n_sessions)]
 
 
-async def load(sessions, seconds):
-    """Let each session move a slider twice a second, whatever the others do.
+async def load(sessions, seconds, period=_PERIOD):
+    """Let each session move a slider every so often, whatever the others do.
 
     Parameters
     ----------
     sessions : list of bench.visit.Visit
     seconds : float
+    period : float, default=0.5
+        Between the moves of a session [s].
 
     Returns
     -------
@@ -46,21 +48,21 @@ async def load(sessions, seconds):
     clock = asyncio.get_running_loop().time
     start = clock()
     waits = await asyncio.gather(
-        *(_visit(session, start, seconds, np.random.default_rng(i)) for i, session in enumerate(sessions))
+        *(_visit(session, start, seconds, period, np.random.default_rng(i)) for i, session in enumerate(sessions))
     )
     return [wait for of_one in waits for wait in of_one], clock() - start
 
 
-async def _visit(session, start, seconds, rng):
+async def _visit(session, start, seconds, period, rng):
     clock, waits = asyncio.get_running_loop().time, []
-    due = start + rng.random() * _PERIOD
+    due = start + rng.random() * period
     while due < start + seconds:
         await asyncio.sleep(due - clock())
         column = FEATURES[rng.integers(len(FEATURES))]
         await session.move({column.name: column.grid[rng.integers(column.n_steps)]})
         waits.append(clock() - due)
         # Nobody makes up for moves that a slow server left no time for.
-        due += _PERIOD * max(1, (clock() - due) // _PERIOD)
+        due += period * max(1, (clock() - due) // period)
     return waits
 
 

@@ -4,11 +4,14 @@ import hashlib
 import json
 import pickle
 import shutil
+import subprocess
+import sys
 from functools import partial
 
 import joblib
 import numpy as np
 import pytest
+from scipy import stats
 from sklearn.dummy import DummyRegressor
 
 from data.schema import FEATURES
@@ -18,6 +21,7 @@ from model.fitting.errors import ModelError
 from model.fitting.evaluate import N_REPEATS
 from model.fitting.recipe import make_recipe
 from model.fitting.train import train
+from tests.conftest import ROOT
 
 pytestmark = pytest.mark.slow
 
@@ -54,6 +58,27 @@ def assert_refitted(loaded, model, reason):
     X = np.vstack([model.X, model.X + 0.01])
     assert (predict_rows(loaded, X) == predict_rows(model, X)).all()
     assert predict(loaded, DEFAULTS).low == predict(model, DEFAULTS).low
+
+
+def test_it_answers_without_scipys_statistics_which_are_there_as_soon_as_somebody_uses_them():
+    lines = [
+        "import sys",
+        "from data.load import load_rows",
+        "from data.schema import FEATURES",
+        "from model.answering.prediction import predict",
+        "from model.fitting import artifact",
+        "predict(artifact.load(load_rows()), {column.name: column.default for column in FEATURES})",
+        "print('scipy.stats' in sys.modules)",
+        "from sklearn.covariance._robust_covariance import chi2",
+        "from sklearn.metrics._ranking import rankdata",
+        "print(rankdata([3, 1, 2, 2]).tolist(), chi2(2).isf(0.05), chi2.cdf(1, 2))",
+        "import scipy.stats",
+        "print(scipy.stats.chi2 is not chi2, scipy.stats.chi2.isf(0.05, 2))",
+    ]
+    code = [sys.executable, "-c", "\n".join(lines)]
+    done = subprocess.run(code, cwd=ROOT, capture_output=True, text=True, check=True)
+    quantile, share = stats.chi2.isf(0.05, 2), stats.chi2.cdf(1, 2)
+    assert done.stdout.splitlines() == ["False", f"[4.0, 1.0, 2.5, 2.5] {quantile} {share}", f"True {quantile}"]
 
 
 def test_the_shipped_model_loads_without_a_notice(folder, rows):

@@ -293,14 +293,14 @@ def bands(
     rows = [block[steps] for block, steps in zip(curve_rows(x, curves_of), steps_by_input, strict=True)]
     before = np.array([[start[name] for name in FEATURE_NAMES]])
     refit_changes = model.refits.changes(before, np.concatenate(rows))
+    low, high = interval_ends(refit_changes, level)
+    below, above = (refit_changes < 0).mean(axis=1), (refit_changes > 0).mean(axis=1)
+    counts = [refits_either_side(*shares) for shares in zip(below.tolist(), above.tolist(), strict=True)]
+    ends = np.cumsum([len(steps) for steps in steps_by_input]).tolist()
     band_by_input: dict[str, ChangeBand] = {}
-    first_row = 0
-    for column, steps in zip(columns, steps_by_input, strict=True):
-        input_changes = refit_changes[first_row : first_row + len(steps)]
-        below, above = (input_changes < 0).mean(axis=1), (input_changes > 0).mean(axis=1)
-        counts = [refits_either_side(*shares) for shares in zip(below.tolist(), above.tolist(), strict=True)]
-        band_by_input[column.name] = ChangeBand(steps.tolist(), *interval_ends(input_changes, level), counts)
-        first_row += len(steps)
+    for column, steps, end in zip(columns, steps_by_input, ends, strict=True):
+        part = slice(end - len(steps), end)
+        band_by_input[column.name] = ChangeBand(steps.tolist(), low[part], high[part], counts[part])
     return band_by_input
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from data.load import fingerprint
 from data.schema import FEATURE_NAMES, FEATURES
 from model.fitting.algorithms import BASELINES
+from model.fitting.deferred import import_estimators
 from model.fitting.errors import ModelError, explaining_trouble
 from model.fitting.evaluate import FloatArray
 from model.fitting.importance import KINDS, Losses
@@ -242,6 +243,7 @@ def _is_complete(kept: Kept) -> bool:
 
 def _load_checked(subject: str, content: bytes, metadata: Metadata) -> Any:
     """Unpickle a pipeline only if its metadata describe it, and return it only if it answers its probes as before."""
+    import_estimators()
     import joblib
     from sklearn.exceptions import InconsistentVersionWarning
 

@@ -99,7 +99,7 @@ class Compact:
 
     @cached_property
     def _indices(self) -> tuple[NDArray[np.intp], ...]:
-        """Feature and child of each node and root of each tree, in the type that numpy would convert them to each time."""
+        """Feature and child of each node, root of each tree, in the type that numpy would convert them to each time."""
         return tuple(array.astype(np.intp) for array in (self.feature, self.child, self.root))
 
     @cached_property

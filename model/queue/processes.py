@@ -4,10 +4,11 @@ import os
 import threading
 import time
 from contextlib import AbstractContextManager
-from importlib import import_module
 from typing import Any
 
 from joblib import Parallel, delayed, parallel_config
+
+from model.fitting.deferred import import_estimators
 
 N_PROCESSES = min(4, os.cpu_count() or 1)
 _WORTH_STARTING = 1.5  # [s] of fits; the processes take about as long to start
@@ -26,7 +27,7 @@ def using_helpers() -> AbstractContextManager[Any]:
 def start_helpers() -> None:
     """Start the helpers; they take about as long as this process takes to read the rows."""
     with using_helpers():
-        Parallel(n_jobs=N_PROCESSES)(delayed(import_module)("sklearn.ensemble") for _ in range(N_PROCESSES))
+        Parallel(n_jobs=N_PROCESSES)(delayed(import_estimators)() for _ in range(N_PROCESSES))
 
 
 def _end_with_parent(parent: int) -> None:

@@ -16,6 +16,7 @@ from sqlalchemy import update
 from data.load import fingerprint
 from model.fitting import evaluate
 from model.fitting.artifact import Kept
+from model.fitting.deferred import import_estimators
 from model.fitting.errors import DamagedError, ModelError
 from model.fitting.evaluate import FloatArray, Folds
 from model.fitting.importance import predictions_and_losses
@@ -143,6 +144,7 @@ def _train_job(store: Store, job: jobs.Job, worker: str) -> _Outcome:
     """Train what the job asks for, and evaluate the active recipe on the same rows and folds for comparison."""
     request = job.request
     helpers = _start_helpers_early(store, request)
+    import_estimators()
     rows = read_rows(store, request.data_set_id, request.excluded)
     require_usable(rows)
     if not request.algorithms:

@@ -324,7 +324,8 @@ def draw_rows_table(survey: Survey, selected: Sequence[int], doubts: Mapping[int
     # slow the line, must not count. Its ticks go with each run: a browser may draw it from a later one than the first.
     if st.session_state.get(table_key(), {}).get("selection", {}).get("rows", []) != ticked:
         st.session_state[session.EXPLORE_NTH_TABLE] = st.session_state.get(session.EXPLORE_NTH_TABLE, 0) + 1
-    key, ticks = table_key(), {"selection": {"rows": ticked}}
+    key = table_key()
+    ticks: Any = {"selection": {"rows": ticked}}
 
     def select_ticked() -> None:
         positions = st.session_state[key].selection.rows
