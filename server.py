@@ -31,6 +31,7 @@ from web.connections import Protocol
 from web.cookies import Embedded, Greeting, Return
 from web.downloads import Downloads
 from web.guard import Guard, security_headers
+from web.preload import Preload
 
 _SCRIPT = Path(__file__).with_name("streamlit_app.py")
 
@@ -135,6 +136,7 @@ app = st.App(
         Middleware(Return, _base_path(), _own_sites),
         Middleware(uploads.Room),
         Middleware(Downloads, _base_path()),
+        Middleware(Preload, _base_path()),
     ],
     exception_handlers={Exception: _answer_failure},
 )

@@ -72,7 +72,8 @@ def inline_script(name: str) -> str:
     return bundle_script().replace("export default ", "").replace(f"export {{ {name} }};", f"export default {name};")
 
 
-def _script_address() -> str:
+def script_address() -> str:
+    """Return where the script is, relative to the app."""
     return f"parts/what_if-{hashlib.sha256(bundle_script().encode()).hexdigest()[:16]}.js"
 
 
@@ -84,7 +85,7 @@ async def _send_script(request: Request) -> Response:
 def routes(bases: set[str]) -> list[Route]:
     """Return the routes that serve the script, so that it does not travel with each answer."""
     _served.append(True)
-    return [Route(f"{base}/{_script_address()}", _send_script) for base in bases]
+    return [Route(f"{base}/{script_address()}", _send_script) for base in bases]
 
 
 _served: list[bool] = []  # not empty in a server with those routes; `streamlit run` has none
@@ -97,7 +98,7 @@ _LOADER = "const part = await import(new URL('{address}', document.baseURI));\ne
 @cache
 def make_component(name: str) -> Any:
     """Make a component of what the script exports under a name: ``"default"`` or ``"contour"``."""
-    text = _LOADER.format(address=_script_address(), name=name) if _served else inline_script(name)
+    text = _LOADER.format(address=script_address(), name=name) if _served else inline_script(name)
     return st.components.v2.component(f"what_if_{name}", js=text, isolate_styles=False)
 
 
