@@ -217,7 +217,7 @@ def test_a_level_and_a_start_are_named_as_elsewhere(js, rows_told):
 def test_the_script_is_one_module_that_an_engine_accepts(tmp_path, name, entry):
     """With one name declared twice it would not be."""
     (tmp_path / "script.mjs").write_text(what_if.inline_script(name), encoding="utf-8")
-    with_styles = "globalThis.document = { getElementById: () => true };"  # Node has no page to put them in
+    with_styles = "globalThis.document = { getElementById: () => ({}), body: { append() {} } };"  # Node has no page
     main = f'{with_styles} console.log((await import("./script.mjs")).default.name);'
     (tmp_path / "main.mjs").write_text(main, encoding="utf-8")
     for command in (["--check", "script.mjs"], ["main.mjs"]):

@@ -8,6 +8,7 @@ those that matter most are in sight; the others are folded, and have no curves u
 
 import hashlib
 import json
+import math
 import re
 from functools import cache, lru_cache
 from itertools import groupby
@@ -43,10 +44,11 @@ _MODULES = (
     "main",
 )  # each uses only those before it
 _SHEETS = "style.css", "details.css"
-_STYLING = """if (!document.getElementById("wi-styles"))
-document.body.append(Object.assign(document.createElement("style"), { id: "wi-styles", textContent: %s }));"""
+_STYLING = """const styles = document.getElementById("wi-styles") ?? document.createElement("style");
+document.body.append(Object.assign(styles, { id: "wi-styles", textContent: %s }));"""
 _IN_SIGHT = 6  # inputs; of more, those that matter most to the model
-_DIGITS = TARGET.decimals + 3  # of a curve's values in the browser, which rounds them to those that are shown
+# Decimals of a curve's values in the browser, which rounds them to those that are shown; whole numbers have 15 digits.
+_DIGITS = min(TARGET.decimals + 3, 14 - math.ceil(math.log10(max(abs(TARGET.low), abs(TARGET.high), 1))))
 _N_COARSE, _LEAST_COARSE = 36, 5  # steps of all sliders, and of one, at which the change's interval is known in a drag
 
 
