@@ -45,9 +45,10 @@ format: .venv/dev  ## put the code in shape
 train: .venv/app  ## train the default model again and keep it (TABLE=folder)
 	$(WITH_TABLE) $(BIN)/python -m model train
 
-bench: .venv/dev  ## measure speed and memory
+bench: .venv/dev  ## measure speed and memory, also beside an earlier commit
 	$(BIN)/python -m tests.chromium
 	$(BIN)/python -m bench
+	$(BIN)/python -m bench.progress
 
 bench-statistics: .venv/dev  ## what intervals hold where the truth is known
 	$(BIN)/python -m bench.statistics
