@@ -88,11 +88,11 @@ def measure():
                         pages = list(page_figures(chrome, url))
                         explored = list(explore.explore_figures(Figure, chrome, url, model.rows))
             explored += explore.large_figures(Figure, chrome, Path(logs))
-        yield Figure("start of the process to ready, p50", np.median(starts), "s", 2.5, n=len(starts))
-        yield Figure("first visit of a new server to the number, p50", np.median(firsts), "s", 1.7, n=len(firsts))
+        yield Figure("start of the process to ready, p50", np.median(starts), "s", 1.8, n=len(starts))
+        yield Figure("first visit of a new server to the number, p50", np.median(firsts), "s", 1.0, n=len(firsts))
         yield from pages
         yield from explored
-        yield Figure("server's memory after its first page, p50", np.median(residents), "MB", 250, n=len(residents))
+        yield Figure("server's memory after its first page, p50", np.median(residents), "MB", 240, n=len(residents))
         # The browser is gone: it would have taken its share of the two cores.
         yield from asyncio.run(session_figures(model, url, process))
         yield from asyncio.run(programs.figures(Figure, url))
@@ -147,7 +147,7 @@ def page_figures(chrome, url):
         yield Figure("  of it after delivery to the page, p50", np.median(delivery), "ms", n=n)
         yield Figure("  of it after delivery to the page, p95", np.quantile(delivery, 0.95), "ms", n=n)
     yield Figure("websocket frames while dragging", n_frames, "frames", 0, n=len(pointer["event"]))
-    yield Figure("release to everything agreeing, p50", np.median(releases), "ms", 60, n=len(releases))
+    yield Figure("release to everything agreeing, p50", np.median(releases), "ms", 50, n=len(releases))
 
 
 async def session_figures(model, url, process):
@@ -180,7 +180,7 @@ async def session_figures(model, url, process):
         Figure(f"{what}: moves served", n / seconds, "1/s", at_least=60, n=n),
         Figure(f"{what}: move to answer, p50", np.median(waits) * 1000, "ms", n=n),
         Figure(f"{what}: move to answer, p95", np.quantile(waits, 0.95) * 1000, "ms", 500, n=n),
-        Figure(f"{what}: server CPU a move", cpu / n * 1000, "ms", n=n),
+        Figure(f"{what}: server CPU a move", cpu / n * 1000, "ms", 7, n=n),
         Figure(f"{what}: server's memory after", _megabytes(process), "MB"),
     ]
 

@@ -22,7 +22,7 @@ from tests.what_if_page import number, slider
 FORMER = "d4fbe1b"  # the last commit before this was looked after
 _N_TURNS = 5
 _N_MOVES, _N_KEYS = 200, 30
-_N_VISITORS, _PERIOD, _SECONDS = 40, 0.3, 10  # each moves so often [s], if it is answered by then
+_N_VISITORS, _PERIOD, _SECONDS = 40, 0.34, 10  # each moves so often [s], if it is answered by then
 _CROWD, _CROWD_SECONDS = 100, 300
 _SEED = 1972
 WANTED = {  # the most that each may be, but for what ends in "1/s": the least

@@ -162,7 +162,7 @@ def figures(figure):
     ------
     Figure
     """
-    limits = {"usual settings": 8, "another seed": 8, "other rows": 15, "compare all": 90}
+    limits = {"usual settings": 6, "another seed": 6, "other rows": 10, "compare all": 90}
     for what, seconds in durations().items():
         yield figure(f"Retrain: {what}", seconds, "s", next(v for name, v in limits.items() if what.startswith(name)))
     yield figure("Retrain: read of the active version at each run, p50", read_time() * 1000, "ms", 1, n=500)

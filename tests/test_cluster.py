@@ -173,7 +173,7 @@ def test_a_comparison_keeps_the_same_in_the_same_order(machines, store, rows, mo
 
 def test_a_cancelled_job_leaves_nothing_in_the_cluster(machines, store, monkeypatch):
     monkeypatch.setenv(cluster.SCHEDULER_SETTING, machines.address)
-    number = jobs.submit(store, "v", 1, ["forest"], seed=1)
+    number = jobs.submit(store, "v", 1, ["gradient_boosting"], parameters={"n_estimators": 1000}, seed=1)
     dispatch(store)
     worker = worker_of(store, number)
     wait_until(lambda: jobs.find_job(store, number).done, what="the first fold")

@@ -27,7 +27,7 @@ from tests.stores import is_over, wait_until, worker_of
 from web.guard import Guard
 
 pytestmark = pytest.mark.slow
-SLOW = {"n_estimators": 250}
+SLOW = {"n_estimators": 1000}
 
 
 def ask(url, path, method="GET", **headers):
@@ -304,7 +304,7 @@ def test_settings_with_which_it_would_answer_nothing_are_told_at_the_start(proje
 
 @pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
 def test_told_to_end_it_ends_within_five_seconds_and_says_so_in_the_job(store, tmp_path):
-    number = jobs.submit(store, "visitor", 1, ["forest"], parameters=SLOW, seed=5)
+    number = jobs.submit(store, "visitor", 1, ["gradient_boosting"], parameters=SLOW, seed=5)
     waiting = jobs.submit(store, "another", 1, ["mean"])
     visit = asyncio.new_event_loop()
     with running_server(log=tmp_path / "log") as url:

@@ -33,7 +33,7 @@ from tests.stores import (
     worker_process,
 )
 
-LONG = {"n_estimators": 400}
+LONG = {"n_estimators": 1000}
 
 
 @pytest.fixture
@@ -200,7 +200,7 @@ print(Dispatcher().dispatch(store), flush=True)
 @pytest.mark.slow
 @pytest.mark.postgresql
 def test_of_several_processes_that_dispatch_at_once_one_begins_one_job(store, tmp_path):
-    numbers = [jobs.submit(store, visitor, 1, ["forest"], parameters=LONG) for visitor in "abc"]
+    numbers = [jobs.submit(store, visitor, 1, ["gradient_boosting"], parameters=LONG) for visitor in "abc"]
     marks = [tmp_path / name for name in "xyz"]
     dispatchers = [python(DISPATCHER, mark, tmp_path / "begin") for mark in marks]
     wait_until(lambda: all(mark.exists() for mark in marks))
@@ -243,7 +243,7 @@ def helpers_of(store, number):
 def test_a_job_that_is_ended_leaves_no_process_and_no_shared_memory_behind(store, how):
     number, following = (
         jobs.submit(store, visitor, 1, [algorithm], parameters=parameters)
-        for visitor, algorithm, parameters in (("a", "forest", LONG), ("b", "mean", {}))
+        for visitor, algorithm, parameters in (("a", "gradient_boosting", LONG), ("b", "mean", {}))
     )
     dispatch(store)
     processes = helpers_of(store, number)

@@ -110,17 +110,18 @@ def test_candidates_are_compared_and_the_tie_is_drawn(visitor, store_url):
 
 def test_cancel_ends_the_process_and_keeps_nothing_and_is_known_as_ones_own(visitor, open_page, store_url):
     ann, store = visitor("/retrain"), Store(store_url)
-    ann.types("Seed", "7")
+    ann.chooses("Algorithm", "Gradient boosting")
+    ann.types("Stages", "1000")
     ann.presses("Retrain")
-    ann.sees("Random forest: fit", timeout=LONG)
+    ann.sees("Gradient boosting: fit", timeout=LONG)
     process = worker_of(store, 1)
     assert not is_over(process)
     ann.presses("Cancel")
-    ann.sees("Job 1 (random forest, started by you) was cancelled, and nothing of it was kept.")
+    ann.sees("Job 1 (gradient boosting, started by you) was cancelled, and nothing of it was kept.")
     ann.page.reload()  # another session, the same browser
-    ann.sees("Job 1 (random forest, started by you) was cancelled")
+    ann.sees("Job 1 (gradient boosting, started by you) was cancelled")
     bob = open_page(ann.page.url, ready="stHeading", locale="en")
-    expect(bob.get_by_text("Job 1 (random forest, started by another visitor) was cancelled")).to_be_visible()
+    expect(bob.get_by_text("Job 1 (gradient boosting, started by another visitor) was cancelled")).to_be_visible()
     bob.close()
     wait_until(lambda: is_over(process), 20, "the end of the worker")
     assert versions.list_versions(store, MODEL_VERSION.c.shipped.is_(None)) == []

@@ -305,7 +305,8 @@ def _fastest_of(regressor: Any) -> Callable[[FloatArray], FloatArray]:
     if is_forest(regressor):
         with contextlib.suppress(ValueError):
             return ForestTables(regressor, ENCODED).predict
-        return lambda X: walk_trees(regressor, encode(X))
+        trees = [estimator.tree_ for estimator in regressor.estimators_]
+        return lambda X: walk_trees(trees, encode(X))
     if isinstance(regressor, HistGradientBoostingRegressor):
         return _single_threaded_predict(regressor)
     return lambda X: regressor.predict(encode(X))

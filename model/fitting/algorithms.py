@@ -185,11 +185,12 @@ def cost_of_trees(
     max_samples: float = 1.0,
     seconds: float = 1.9e-7,
     nodes: float = 1.0,
+    overhead: float = 0.00005,
 ) -> Cost:
     """Cost of independent trees."""
     rows_per_tree = max(2, n_rows * max_samples)
     memory = n_estimators * (500 + nodes * 91 * rows_per_tree / min_samples_leaf**1.1)
-    time = 0.0008 + 7e-9 * n_rows + seconds * rows_per_tree * math.log2(rows_per_tree) * max_features / 3
+    time = overhead + 7e-9 * n_rows + seconds * rows_per_tree * math.log2(rows_per_tree) * max_features / 3
     return Cost(n_estimators * time, memory, memory * 0.35, n_estimators * 1.1e-8 * math.log2(rows_per_tree))
 
 
@@ -321,7 +322,7 @@ ALGORITHMS: dict[str, Algorithm] = {
         "mean of least squares and forest",
         "Half straight line, half random forest.",
         line_and_forest,
-        cost_of_trees,
+        lambda n_rows, **parameters: cost_of_trees(n_rows, **parameters, overhead=0.0008),
         (_with_default(N_TREES, 100), MAX_FEATURES, LEAF),
         parts_of=compact.of_line_and_forest,
     ),

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.fitting.forest import predict_once
+from model.fitting.forest import BareForest, is_forest, predict_once
+from model.fitting.trees import can_grow, grow_trees
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -257,7 +258,15 @@ def _fit_and_keep(
     from sklearn.base import clone
 
     with fitting_on_one_thread():
-        return keep(fit_quietly(clone(unfitted), X[train], y[train]), X[test], y[test])
+        return keep(_fit_once(clone(unfitted), X[train], y[train]), X[test], y[test])
+
+
+def _fit_once(unfitted: Any, X: NDArray[np.float64], y: NDArray[np.float64]) -> Any:
+    """Fit for `predict_once` alone."""
+    if not hasattr(unfitted, "steps") or not is_forest(unfitted[-1]) or not can_grow(unfitted[-1]):
+        return fit_quietly(unfitted, X, y)
+    prepare = unfitted[:-1]
+    return BareForest(prepare, grow_trees(unfitted[-1], prepare.fit_transform(X), y))
 
 
 @contextmanager

@@ -8,7 +8,7 @@ The leaves' values are then added in the order of the trees, so the sum is sciki
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,13 @@ def is_forest(regressor: Any) -> bool:
     return isinstance(regressor, _forest_classes())
 
 
+class BareForest(NamedTuple):
+    """A pipeline that ends in a forest, fitted for one use: what prepares its rows, and its trees."""
+
+    prepare: Any
+    trees: list[Any]
+
+
 def predict_once(fitted: Any, X: NDArray[np.float64]) -> NDArray[np.float64]:
     """Predict with a fit that is used only once, to the last bit as its own ``predict``.
 
@@ -45,18 +52,20 @@ def predict_once(fitted: Any, X: NDArray[np.float64]) -> NDArray[np.float64]:
     -------
     ndarray of shape (n_rows,)
     """
+    if isinstance(fitted, BareForest):
+        return walk_trees(fitted.trees, fitted.prepare.transform(X))
     if not hasattr(fitted, "steps") or not is_forest(fitted[-1]):
         return fitted.predict(X)
-    return walk_trees(fitted[-1], fitted[:-1].transform(X))
+    return walk_trees([estimator.tree_ for estimator in fitted[-1].estimators_], fitted[:-1].transform(X))
 
 
-def walk_trees(forest: Any, X: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Predict rows, encoded, of shape (n_rows, n_columns), without the forest's wrappers around each tree."""
+def walk_trees(trees: Sequence[Any], X: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Predict rows, encoded, of shape (n_rows, n_columns), without a forest's wrappers around each of its trees."""
     X = X.astype(np.float32)
     total = np.zeros(len(X))
-    for estimator in forest.estimators_:
-        total += estimator.tree_.predict(X)[:, 0]
-    return total / len(forest.estimators_)
+    for tree in trees:
+        total += tree.predict(X)[:, 0]
+    return total / len(trees)
 
 
 class ForestTables:
