@@ -32,13 +32,8 @@ def test_a_proposal_from_training_to_roll_back_as_two_visitors_see_it(visitor, s
     ann.sees("No candidate yet")
     ann.types("Trees", "100")
     ann.presses("Retrain")
-    ann.sees("Job 1: random forest, started by you")
-    ann.sees("Random forest: fit", timeout=LONG)
-    cid = visitor("/retrain")
-    cid.sees("Job 1: random forest")  # a second visitor sees the same
-    ann.page.reload()
-    ann.sees("Random forest: fit", timeout=LONG)
     assert candidate_of(ann.page) == 2
+    cid = visitor("/retrain")
     cid.has_chosen("Candidate", "Version 2 (random forest): shipped, 48 states")
     cid.goes_to("/retrain?candidate=2&evidence_of_several=Curves")  # as the first release wrote it
     expect(cid.page.locator(".st-key-app-evidence_curves .main-svg").first).to_be_visible()
@@ -113,6 +108,11 @@ def test_cancel_ends_the_process_and_keeps_nothing_and_is_known_as_ones_own(visi
     ann.chooses("Algorithm", "Gradient boosting")
     ann.types("Stages", "1000")
     ann.presses("Retrain")
+    ann.sees("Job 1: gradient boosting, started by you")
+    ann.sees("Gradient boosting: fit", timeout=LONG)
+    cid = visitor("/retrain")
+    cid.sees("Job 1: gradient boosting")  # a second visitor sees the same
+    ann.page.reload()
     ann.sees("Gradient boosting: fit", timeout=LONG)
     process = worker_of(store, 1)
     assert not is_over(process)
