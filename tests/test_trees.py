@@ -40,7 +40,7 @@ def test_they_are_equal_to_the_last_bit(rows, algorithm, parameters, more, n_row
 
 
 def test_what_it_does_not_know_is_left_to_scikit_learn():
-    for other in ({"criterion": "absolute_error"}, {"max_depth": 3}, {"max_features": "sqrt"}, {"random_state": None}):
+    for other in ({"criterion": "absolute_error"}, {"max_depth": 3}, {"max_features": "sqrt"}, {"max_samples": 20}):
         assert not can_grow(unfitted("forest", {}, other, 0))
 
 

@@ -27,7 +27,8 @@ def can_grow(forest: Any) -> bool:
     parameters = forest.get_params(deep=False)
     counts = (parameters[name] for name in ("random_state", "max_features", "min_samples_leaf"))
     has_defaults = all(parameters[name] == value for name, value in _AS_WE_GROW.items())
-    return has_defaults and all(isinstance(count, int) for count in counts)
+    is_share = isinstance(parameters["max_samples"], (float, type(None)))
+    return has_defaults and is_share and all(isinstance(count, int) for count in counts)
 
 
 def grow_trees(forest: Any, X: NDArray[np.float64], y: NDArray[np.float64]) -> list[Any]:
