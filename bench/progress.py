@@ -1,4 +1,7 @@
-"""What became faster: an earlier commit and this project in turns, in one run: ``python -m bench.progress``."""
+"""What became faster: an earlier commit and this project in turns, in one run: ``python -m bench.progress``.
+
+It needs the history of the repository, which an archive or a shallow clone lacks.
+"""
 
 import asyncio
 import io
@@ -19,7 +22,7 @@ from data.schema import FEATURES
 from tests.conftest import ROOT, running_server
 from tests.what_if_page import number, slider
 
-FORMER = "d4fbe1b"  # the last commit before this was looked after
+FORMER = "d4fbe1b"  # the last commit before speed was looked after
 _N_TURNS = 5
 _N_MOVES, _N_KEYS = 200, 30
 _N_VISITORS, _PERIOD, _SECONDS = 40, 0.34, 10  # each moves so often [s], if it is answered by then
@@ -64,7 +67,7 @@ def former_project(folder):
     -------
     pathlib.Path
     """
-    packed = subprocess.run(["git", "archive", FORMER], cwd=ROOT, capture_output=True, check=True).stdout
+    packed = subprocess.run(["git", "archive", FORMER], cwd=ROOT, stdout=subprocess.PIPE, check=True).stdout
     with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
         archive.extractall(folder, filter="data")
     return folder

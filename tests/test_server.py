@@ -2,7 +2,8 @@
 
 import itertools
 import re
-from urllib.parse import quote
+import urllib.request
+from urllib.parse import quote, urljoin
 
 import pytest
 from playwright.sync_api import expect
@@ -13,6 +14,7 @@ from data.schema import FEATURES
 from model.answering.prediction import predict
 from tests.conftest import run_aside, running_server
 from tests.test_explore_browser import drawn_page, picture
+from web.preload import OF_PAGES
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 DEFAULTS = {column.name: column.default for column in FEATURES}
@@ -83,6 +85,20 @@ def test_damaged_data_end_in_a_message_and_not_in_a_stack_trace(project, browser
         expect(page.get_by_text('row 2, petrol_tax: "nine" is not a number.')).to_be_visible()
         assert "Traceback" not in page.content()
         page.close()
+
+
+def test_a_page_names_scripts_that_are_there(server):
+    """Of another release of Streamlit the names may be others; then they are to be looked up anew."""
+    for page, names in OF_PAGES.items():
+        asked = urllib.request.Request(f"{server}/{page}", headers={"Accept": "text/html"})
+        with urllib.request.urlopen(asked) as reply:
+            addresses = re.findall('<([^>]+)>; rel="modulepreload"', reply.headers["Link"])
+        assert len(addresses) == len(names) + (page == "")  # and the app's own
+        for address in addresses:
+            with urllib.request.urlopen(urljoin(f"{server}/{page}", address)) as reply:
+                assert "javascript" in reply.headers["Content-Type"], address
+    with urllib.request.urlopen(f"{server}/_stcore/health") as reply:
+        assert "Link" not in reply.headers
 
 
 def test_scripts_in_an_address_are_shown_or_forgotten_and_never_run(server, open_page):

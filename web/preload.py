@@ -15,7 +15,7 @@ from web.guard import is_page
 
 _SCRIPTS = Path(streamlit.__file__).parent / "static" / "static" / "js"
 _OF_COMPONENTS = "BidiComponent", "serialization", "recordbatch"
-_OF_PAGES = {
+OF_PAGES = {
     "": _OF_COMPONENTS,
     "explore": (*_OF_COMPONENTS, "PlotlyChart", "DataFrame", "arrowFormatUtils"),
 }
@@ -32,8 +32,11 @@ class Preload:
 
     def __init__(self, app: ASGIApp, base_path: str) -> None:
         self._app = app
-        self._links = {f"{base_path}/{page}": _links(names) for page, names in _OF_PAGES.items()}
-        self._links[f"{base_path}/"] += f", {_link(what_if.script_address())}"
+        own = {"": [what_if.script_address()]}
+        self._links = {
+            f"{base_path}/{page}": ", ".join(map(_link, [*_find_scripts(names), *own.get(page, ())]))
+            for page, names in OF_PAGES.items()
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, as ASGI defines it."""
@@ -48,10 +51,9 @@ class Preload:
         await self._app(scope, receive, send_with_links if is_asked else send)
 
 
-def _links(names: Iterable[str]) -> str:
-    """Write the header for those scripts that this release of Streamlit has under these names."""
-    found = [path.name for name in names for path in _SCRIPTS.glob(f"{name}.*.js")]
-    return ", ".join(_link(f"static/js/{name}") for name in found)
+def _find_scripts(names: Iterable[str]) -> list[str]:
+    """Return where the scripts are that this release of Streamlit has under these names."""
+    return [f"static/js/{path.name}" for name in names for path in _SCRIPTS.glob(f"{name}.*.js")]
 
 
 def _link(address: str) -> str:

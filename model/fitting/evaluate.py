@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.fitting.forest import BareForest, is_forest, predict_once
-from model.fitting.trees import can_grow, grow_trees
+from model.fitting.trees import can_grow, fits_single_precision, grow_trees
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -266,7 +266,10 @@ def _fit_once(unfitted: Any, X: NDArray[np.float64], y: NDArray[np.float64]) -> 
     if not hasattr(unfitted, "steps") or not is_forest(unfitted[-1]) or not can_grow(unfitted[-1]):
         return fit_quietly(unfitted, X, y)
     prepare = unfitted[:-1]
-    return BareForest(prepare, grow_trees(unfitted[-1], prepare.fit_transform(X), y))
+    prepared = prepare.fit_transform(X)
+    if not fits_single_precision(prepared):
+        return fit_quietly(unfitted, X, y)
+    return BareForest(prepare, grow_trees(unfitted[-1], prepared, y))
 
 
 @contextmanager

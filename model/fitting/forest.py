@@ -7,8 +7,9 @@ The leaves' values are then added in the order of the trees, so the sum is sciki
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,11 +32,16 @@ def is_forest(regressor: Any) -> bool:
     return isinstance(regressor, _forest_classes())
 
 
-class BareForest(NamedTuple):
+@dataclass(frozen=True)
+class BareForest:
     """A pipeline that ends in a forest, fitted for one use: what prepares its rows, and its trees."""
 
     prepare: Any
     trees: list[Any]
+
+    def predict(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Predict rows of shape (n_rows, n_features)."""
+        return walk_trees(self.trees, self.prepare.transform(X))
 
 
 def predict_once(fitted: Any, X: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -52,8 +58,6 @@ def predict_once(fitted: Any, X: NDArray[np.float64]) -> NDArray[np.float64]:
     -------
     ndarray of shape (n_rows,)
     """
-    if isinstance(fitted, BareForest):
-        return walk_trees(fitted.trees, fitted.prepare.transform(X))
     if not hasattr(fitted, "steps") or not is_forest(fitted[-1]):
         return fitted.predict(X)
     return walk_trees([estimator.tree_ for estimator in fitted[-1].estimators_], fitted[:-1].transform(X))

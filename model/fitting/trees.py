@@ -31,6 +31,11 @@ def can_grow(forest: Any) -> bool:
     return has_defaults and is_share and all(isinstance(count, int) for count in counts)
 
 
+def fits_single_precision(X: NDArray[np.float64]) -> bool:
+    """Whether all figures are finite as the trees take them; what is not, scikit-learn refuses in words."""
+    return bool(np.abs(X).max() <= np.finfo(np.float32).max)
+
+
 def grow_trees(forest: Any, X: NDArray[np.float64], y: NDArray[np.float64]) -> list[Any]:
     """Grow the trees that ``forest.fit(X, y)`` would.
 
@@ -39,7 +44,7 @@ def grow_trees(forest: Any, X: NDArray[np.float64], y: NDArray[np.float64]) -> l
     forest : sklearn.ensemble.RandomForestRegressor or ExtraTreesRegressor
         One for which `can_grow` holds.
     X
-        Of shape (n_rows, n_columns), encoded, and checked before: all finite in single precision.
+        Of shape (n_rows, n_columns), encoded, and within `fits_single_precision`.
     y
         Of shape (n_rows,).
 
@@ -58,7 +63,7 @@ def grow_trees(forest: Any, X: NDArray[np.float64], y: NDArray[np.float64]) -> l
     limits = max(2, 2 * leaf), leaf, 0.0, _TOP
     splitter_kind = RandomSplitter if forest.estimator.splitter == "random" else BestSplitter
     seeds, generator, weights = np.random.RandomState(forest.random_state), np.random.RandomState(0), None
-    n_drawn = n_rows if forest.max_samples is None else max(round(n_rows * forest.max_samples), 1)
+    n_drawn = n_rows if forest.max_samples is None else max(int(forest.max_samples * n_rows), 1)
     trees = []
     for _ in range(forest.n_estimators):
         seed = seeds.randint(_TOP)

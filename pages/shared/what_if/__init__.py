@@ -56,8 +56,8 @@ _N_COARSE, _LEAST_COARSE = 36, 5  # steps of all sliders, and of one, at which t
 def bundle_script() -> str:
     """Join all modules and the style sheets into one script; no two modules export the same name.
 
-    The sheets are in the page before anything is drawn: as elements of their own they came after it where a browser was
-    busy, and what was aimed at had moved away.
+    The sheets are in the page before sliders and card are drawn: as elements of their own they came after it where a
+    browser was busy, and what was aimed at had moved away.
     """
     text = "\n".join((_HERE / f"{name}.js").read_text(encoding="utf-8") for name in _MODULES)
     lines = (line.strip() for line in text.splitlines())
