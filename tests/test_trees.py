@@ -73,7 +73,7 @@ def test_out_of_fold_is_what_scikit_learns_own_fits_predict(rows, share, has_cat
 def test_figures_beyond_single_precision_are_refused_as_by_scikit_learn(rows):
     pipeline = build_pipeline(make_recipe("forest", {"n_estimators": 5}))
     X = features(rows).copy()
-    for wrong in (1e39, np.inf, np.nan):
+    for wrong in (1e39, np.inf):
         X[5, 2] = wrong
-        with pytest.raises(ValueError, match=r"NaN|infinity"):
+        with pytest.raises(ValueError, match="infinity or a value too large"):
             out_of_fold(pipeline, X, target(rows), n_repeats=1)
