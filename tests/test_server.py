@@ -101,6 +101,17 @@ def test_a_page_names_scripts_that_are_there(server):
         assert "Link" not in reply.headers
 
 
+def test_sliders_bring_their_styles_and_do_not_wait_for_elements_that_may_come_later(server, open_page):
+    """Else, on a slow machine, they move away from under the pointer."""
+    note = """window.styled = [];
+    new MutationObserver(() => {
+      const page = document.querySelector(".wi");
+      if (page) styled.push(document.querySelector("#wi-styles") !== null && getComputedStyle(page).display);
+    }).observe(document, { childList: true, subtree: true });"""
+    page = open_page(server, init_script=note)
+    assert set(page.evaluate("styled")) == {"grid"}
+
+
 def test_scripts_in_an_address_are_shown_or_forgotten_and_never_run(server, open_page):
     scripts = itertools.cycle(value for value in addresses.VALUES if "pwned" in value)
     for page, names in addresses.PAGES.items():

@@ -8,12 +8,14 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import expect
 
+from data.schema import FEATURES
 from model.answering.change import find_row, start_figures
 from model.answering.prediction import predict
 from tests.conftest import free_port
 from tests.test_explore_browser import assert_selected, click_point, picture
 from tests.test_explore_browser import place_of as place_of_row
 from tests.what_if_page import (
+    COLUMNS,
     DEFAULTS,
     assert_page_agrees,
     field,
@@ -143,6 +145,28 @@ def test_what_the_server_writes_counts_until_the_visitor_moves_again(page, model
     assert_page_agrees(page, predict(model, nine | {"petrol_tax": position("petrol_tax", 9.0, 1)}))
     page.get_by_role("button", name="Remove Nine").click()
     expect(page.get_by_text("Nothing is kept yet.")).to_be_visible()
+
+
+def test_a_click_on_two_inputs_is_of_those_in_the_picture_though_others_are_on_their_way(line, page, model):
+    _, delay = line
+    delay[0] = 0.0
+    page.get_by_text("Two inputs at once").click()
+    picture = page.locator(".wi-contour svg")
+    expect(picture.locator(".wi-dot")).to_have_count(1)
+    pair = [FEATURES[i].name for i in model.ranked_inputs[:2]]
+    other, box = FEATURES[model.ranked_inputs[2]].name, page.get_by_role("combobox", name="Up")
+    delay[0] = 0.5
+    box.click()
+    box.fill(COLUMNS[other].label)
+    page.get_by_role("option", name=COLUMNS[other].label).click()
+    picture.click(position={"x": 200, "y": 100})
+    expect(slider(page, pair[1])).not_to_have_value(f"{DEFAULTS[pair[1]]:g}")
+    settles(page)
+    there = {name: float(slider(page, name).input_value()) for name in DEFAULTS}
+    assert {name for name in DEFAULTS if there[name] != pytest.approx(DEFAULTS[name])} == set(pair)
+    assert_page_agrees(page, predict(model, there))
+    page.get_by_text("Two inputs at once").click()
+    expect(picture).to_have_count(0)
 
 
 def test_a_connection_that_comes_back_keeps_the_inputs(page, model):

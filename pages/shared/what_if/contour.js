@@ -58,7 +58,7 @@ export function contour({ data, parentElement, setTriggerValue }) {
     view.watch.observe(root);
     drawn.set(parentElement, view);
   }
-  Object.assign(view, { told, pick: (across, up) => setTriggerValue("picked", { across, up }) });
+  Object.assign(view, { told, pick: (values) => setTriggerValue("picked", values) });
   paint(view);
   return () => setTimeout(() => parentElement.isConnected || view.watch.disconnect());
 }
@@ -98,7 +98,8 @@ function paint({ root, told, pick }) {
     const box = svg.getBoundingClientRect();
     const across = (event.clientX - box.x - LEFT) / width;
     const up = 1 - (event.clientY - box.y - TOP) / PLOT;
-    if (Math.min(across, up, 1 - across, 1 - up) >= 0) pick(valueOn(told.x, across), valueOn(told.y, up));
+    if (Math.min(across, up, 1 - across, 1 - up) < 0) return;
+    pick({ [told.x.name]: valueOn(told.x, across), [told.y.name]: valueOn(told.y, up) });
   };
 }
 

@@ -68,17 +68,19 @@ def _positions(column: Column) -> Sequence[float]:
 
 
 def _go_there() -> None:
-    """Set both sliders to where the picture was clicked; a browser may send anything."""
+    """Set both sliders to where the picture was clicked; a browser may send anything.
+
+    The click names its inputs: others may have been chosen since, on a slow line.
+    """
     picked: Any = (st.session_state.get(session.CONTOUR) or {}).get("picked")
-    scenario = controls.read_scenario()
-    names = st.session_state[session.CONTOUR_ACROSS], st.session_state[session.CONTOUR_UP]
-    try:
-        values = {name: float(picked[side]) for name, side in zip(names, ("across", "up"), strict=True)}
-    except (KeyError, TypeError, ValueError, OverflowError):
-        return
     columns = {column.name: column for column in FEATURES}
-    if all(value in _positions(columns[name]) for name, value in values.items()):
-        controls.write_inputs(scenario | values)
+    try:
+        values = {name: float(value) for name, value in picked.items()}
+        is_possible = all(value in _positions(columns[name]) for name, value in values.items())
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
+        return
+    if is_possible:
+        controls.write_inputs(controls.read_scenario() | values)
 
 
 def describe_surface(
