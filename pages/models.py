@@ -2,7 +2,6 @@
 
 import io
 import zipfile
-from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
@@ -13,13 +12,13 @@ from model.fitting.errors import ModelError
 from model.fitting.train import Model
 from model.judging.card import export_version, write_card
 from model.store import history, pruning, versions
-from model.store.database import Store, StoreError
+from model.store.database import Store
 from model.store.history import Promotion
 from model.store.tables import now
 from model.store.versions import Version
 from pages.shared import door, resources, session
 from pages.shared.panels import evidence_panel
-from pages.shared.panels.frame import draw_frame, read_number_from_address
+from pages.shared.panels.frame import draw_frame, read_number_from_address, write_number_to_address
 from pages.shared.pictures import evidence_charts, text_tables
 from pages.shared.words import verdicts
 from pages.shared.words.wording import escape
@@ -111,15 +110,6 @@ def pack_archive(store: Store, version: Version, loaded_model: Model, promotions
     return buffer.getvalue()
 
 
-def remove_and_report(store: Store, label: str, remove: Callable[[Store, int], None], number: int) -> None:
-    """Remove something from the store; the next run shows that it is gone, or why it stays."""
-    try:
-        door.change(remove, store, number)
-        st.session_state[session.MODELS_REMOVED] = f"{label} was removed."
-    except StoreError as error:
-        st.session_state[session.MODELS_REMOVED] = str(error)
-
-
 def draw_version(
     store: Store, versions_by_id: dict[int, Version], last_promotions: dict[int, Promotion], promotions: list[Promotion]
 ) -> None:
@@ -128,14 +118,17 @@ def draw_version(
     version_id = read_number_from_address(session.VERSION, versions_by_id, default)
     st.session_state[session.MODELS_VERSION] = version_id
     left, right = st.columns(2, gap="large")
+    labels = {
+        number: f"{version.label}, {version_status(version, last_promotions)}"
+        for number, version in versions_by_id.items()
+    }
     left.selectbox(
         "Version",
         list(versions_by_id),
-        format_func=lambda number: (
-            f"{versions_by_id[number].label}, {version_status(versions_by_id[number], last_promotions)}"
-        ),
+        format_func=labels.__getitem__,
         key=session.MODELS_VERSION,
-        on_change=lambda: st.query_params.update({session.VERSION: str(st.session_state[session.MODELS_VERSION])}),
+        on_change=write_number_to_address,
+        args=(session.VERSION, session.MODELS_VERSION),
     )
     version, card = versions_by_id[version_id], ""
     with left.container(horizontal=True):
@@ -157,8 +150,9 @@ def draw_version(
         if version_id not in last_promotions and not version.shipped and not door.refusal():
             with st.popover("Remove", icon=":material/delete:"):
                 st.markdown(f"Removes **{version.label}** with its scores. It was never promoted. It cannot be undone.")
-                arguments = store, version.label, history.remove_version, version_id
-                st.button("Remove it", on_click=remove_and_report, args=arguments, key=session.MODELS_REMOVE)
+                done = session.MODELS_REMOVED, f"{version.label} was removed."
+                arguments = *done, history.remove_version, store, version_id
+                st.button("Remove it", on_click=door.change_and_report, args=arguments, key=session.MODELS_REMOVE)
     if card:
         with right:
             evidence_panel.draw_promotion(store, resources.owner.evidence_on(version_id, model))
@@ -183,9 +177,10 @@ def draw_removable_data_sets(store: Store) -> None:
             st.markdown(description, width="stretch")
             with st.popover("Remove", key=session.part(session.MODELS_REMOVE_SET, data_set.id)):
                 st.markdown(f"Removes {description}. It cannot be undone.")
-                arguments = store, description, history.remove_data_set, data_set.id
+                done = session.MODELS_REMOVED, f"{description} was removed."
+                arguments = *done, history.remove_data_set, store, data_set.id
                 key = session.part(session.MODELS_REMOVE_DATA, data_set.id)
-                st.button("Remove it", key=key, on_click=remove_and_report, args=arguments)
+                st.button("Remove it", key=key, on_click=door.change_and_report, args=arguments)
 
 
 def draw_page(store: Store) -> None:

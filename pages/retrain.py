@@ -21,7 +21,7 @@ from model.store.database import Store, StoreError
 from model.store.versions import Version
 from pages.shared import door, resources, session, visitors
 from pages.shared.panels import evidence_panel, proposal, queue_panel
-from pages.shared.panels.frame import draw_frame, read_number_from_address
+from pages.shared.panels.frame import draw_frame, read_number_from_address, write_number_to_address
 from pages.shared.words import verdicts
 
 if TYPE_CHECKING:
@@ -97,15 +97,17 @@ def draw_candidate_choice(versions_by_id: dict[int, Version]) -> int:
     default = next((number for number in versions_by_id if number != model.version), model.version)
     candidate_id = read_number_from_address(session.CANDIDATE, versions_by_id, default)
     st.session_state[session.RETRAIN_CANDIDATE] = candidate_id
+    labels = {
+        number: f"{version.label}{', active' if number == model.version else ''}: {verdicts.training_data(version)}"
+        for number, version in versions_by_id.items()
+    }
     return st.selectbox(
         "Candidate",
         list(versions_by_id),
-        format_func=lambda number: (
-            f"{versions_by_id[number].label}{', active' if number == model.version else ''}: "
-            f"{verdicts.training_data(versions_by_id[number])}"
-        ),
+        format_func=labels.__getitem__,
         key=session.RETRAIN_CANDIDATE,
-        on_change=lambda: st.query_params.update({session.CANDIDATE: str(st.session_state[session.RETRAIN_CANDIDATE])}),
+        on_change=write_number_to_address,
+        args=(session.CANDIDATE, session.RETRAIN_CANDIDATE),
     )
 
 

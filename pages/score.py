@@ -28,17 +28,6 @@ N_SHOWN = 100  # rows of the preview
 COLOURS = {"near": POINT, "far": MUTED, "very far": ACCENT}
 
 
-def keep_file() -> None:
-    """Keep the uploaded file for the session, so that it outlasts a visit to another page."""
-    uploaded_file = st.session_state[session.SCORE_FILE]
-    st.session_state[session.SCORE_SHEET] = ""
-    if uploaded_file is None:  # removed by the visitor; visiting another page does not call this
-        st.session_state.pop(session.SCORE_SENT, None)
-        st.session_state.pop(session.SCORE_DONE, None)
-    else:
-        st.session_state[session.SCORE_SENT] = uploaded_file.name, uploaded_file.getvalue(), uploaded_file.file_id
-
-
 def score_sent_file(name: str, content: bytes, file_id: str, coverage: float) -> ScoredFile | reading.Refusal:
     """Return the file scored by this model at this level, from the session if it is there, or why it is refused."""
     sheet = st.session_state.get(session.SCORE_SHEET, "")
@@ -57,11 +46,6 @@ def score_sent_file(name: str, content: bytes, file_id: str, coverage: float) ->
         progress_bar.empty()
         st.session_state[session.SCORE_DONE] = request, result
     return result
-
-
-def forget_result() -> None:
-    """Forget the result, because another sheet or other columns were chosen."""
-    st.session_state.pop(session.SCORE_DONE, None)
 
 
 def draw_predictions(scored: ScoredRows) -> "go.Figure":
@@ -141,7 +125,7 @@ left.file_uploader(
     f"CSV, Excel or Parquet file, at most {MAX_BYTES // 2**20} MB",
     type=reading.KINDS,
     key=session.SCORE_FILE,
-    on_change=keep_file,
+    on_change=uploads.keep_scored,
     help=f"{reading.HELP} Other columns are carried through.",
 )
 with right:
@@ -159,11 +143,11 @@ uploads.remember("score", sent_file[0] if sent_file else "")
 if sent_file:
     name, content, file_id = sent_file
     result = score_sent_file(name, content, file_id, coverage)
-    reading.draw_sheet_choice(result.sheets, result.sheet, session.SCORE_SHEET, forget_result)
-    reading.draw_matched(name, session.SCORE_CHANGE, forget_result)
+    reading.draw_sheet_choice(result.sheets, result.sheet, session.SCORE_SHEET, uploads.forget_scores)
+    reading.draw_matched(name, session.SCORE_CHANGE, uploads.forget_scores)
     if isinstance(result, reading.Refusal):
         if result.matching:
-            reading.draw_columns_form(name, result.matching, session.SCORE_MATCHING, forget_result)
+            reading.draw_columns_form(name, result.matching, session.SCORE_MATCHING, uploads.forget_scores)
         else:
             reading.draw_refusal(name, result, "was not scored.")
     else:

@@ -4,6 +4,7 @@ import ast
 import math
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from model.active import ActiveModel
@@ -126,7 +127,18 @@ def test_no_page_changes_anything_but_through_the_door():
         ("queue_panel.py", "jobs.submit", True),
         ("retrain.py", "jobs.submit", True),
     ]
-    assert "door.change(remove, store, number)" in (ROOT / "pages" / "models.py").read_text(encoding="utf-8")
+    assert (ROOT / "pages" / "models.py").read_text(encoding="utf-8").count("on_click=door.change_and_report") == 2
+
+
+def test_what_a_button_changes_goes_through_the_door(monkeypatch):
+    monkeypatch.setenv(door.RETRAIN_SETTING, "off")
+    called = []
+    door.change_and_report("done", "It was done.", called.append, 1)
+    assert not called
+    assert st.session_state["done"].startswith("Changes are switched off here")
+    monkeypatch.setenv(door.RETRAIN_SETTING, "open")
+    door.change_and_report("done", "It was done.", called.append, 1)
+    assert (called, st.session_state["done"]) == ([1], "It was done.")
 
 
 def page_of(name):

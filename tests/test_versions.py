@@ -9,6 +9,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from pyarrow import parquet
 from sqlalchemy import select
 
 from data.errors import DataError
@@ -168,7 +169,7 @@ SHORT = MemoryError(), OSError(24, "Too many open files"), ModuleNotFoundError("
 
 @pytest.mark.parametrize(
     ("library", "function", "trouble"),
-    [(library, name, short) for library, name in ((pd, "read_parquet"), (np, "load")) for short in SHORT]
+    [(library, name, short) for library, name in ((parquet, "ParquetFile"), (np, "load")) for short in SHORT]
     + [(joblib, "load", short) for short in SHORT[:2]],
 )
 def test_trouble_of_who_reads_is_no_damage_and_may_be_over_the_next_time(
@@ -193,7 +194,7 @@ def test_a_version_that_cannot_be_read_for_lack_of_memory_is_not_called_broken(s
         raise MemoryError
 
     with monkeypatch.context() as patch:
-        patch.setattr(pd, "read_parquet", short)
+        patch.setattr(parquet, "ParquetFile", short)
         answering, notice = active(store)
         assert answering.version == 0
         assert notice.startswith("Version 1 cannot be loaded at the moment (not enough memory). It is tried again")

@@ -178,8 +178,6 @@ def read_rows(store: Store, data_set_id: int, excluded: Iterable[int] = ()) -> "
     ModelError
         If they cannot be read at the moment, or a row to leave out does not exist.
     """
-    import pandas as pd
-
     columns = DATA_SET.c.parquet, DATA_SET.c.parquet_sha256, DATA_SET.c.sha256
     with store.reading() as connection:
         data_set = connection.execute(select(*columns).where(DATA_SET.c.id == data_set_id)).one_or_none()
@@ -189,7 +187,10 @@ def read_rows(store: Store, data_set_id: int, excluded: Iterable[int] = ()) -> "
     if hashlib.sha256(data_set.parquet).hexdigest() != data_set.parquet_sha256:
         raise damage
     with explaining_trouble(f"The rows of data set {data_set_id}"):
-        rows = pd.read_parquet(io.BytesIO(data_set.parquet)).astype({ROW: object})
+        from pyarrow.parquet import ParquetFile  # not pandas, which would import all that reads folders of files
+
+        table = ParquetFile(io.BytesIO(data_set.parquet)).read(use_threads=False)
+        rows = table.to_pandas(use_threads=False).astype({ROW: object})
     if fingerprint(rows) != data_set.sha256:
         raise damage
     if missing := sorted(set(excluded) - set(rows.index)):

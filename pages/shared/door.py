@@ -48,6 +48,15 @@ def change(function: Callable[..., _T], *arguments: Any, **options: Any) -> _T:
     return function(*arguments, **options)
 
 
+def change_and_report(key: str, done: str, function: Callable[..., object], *arguments: Any) -> None:
+    """Change the store when a button is pressed; the next run finds in the session that it is done, or why not."""
+    try:
+        change(function, *arguments)
+        st.session_state[key] = done
+    except StoreError as error:
+        st.session_state[key] = str(error)
+
+
 def refusal() -> str:
     """Say why this visitor may change nothing; empty if they may."""
     if (setting := retrain_mode()) == "login":

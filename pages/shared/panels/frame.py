@@ -45,6 +45,11 @@ def read_number_from_address(parameter: str, known: Iterable[int], default: int)
     return default if choice is None else choice
 
 
+def write_number_to_address(parameter: str, key: str) -> None:
+    """Write to the page's address the number that a widget holds."""
+    st.query_params[parameter] = str(st.session_state[key])
+
+
 @cache
 def _script() -> Any:
     """Register the script that runs beside each page in the browser."""

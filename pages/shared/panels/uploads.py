@@ -49,6 +49,22 @@ def require_room(content: bytes) -> None:
         raise DataError([text])
 
 
+def keep_scored() -> None:
+    """Keep the file that Score was given for the session, so that it outlasts a visit to another page."""
+    uploaded_file = st.session_state[session.SCORE_FILE]
+    st.session_state[session.SCORE_SHEET] = ""
+    if uploaded_file is None:  # removed by the visitor; visiting another page does not call this
+        st.session_state.pop(session.SCORE_SENT, None)
+        st.session_state.pop(session.SCORE_DONE, None)
+    else:
+        st.session_state[session.SCORE_SENT] = uploaded_file.name, uploaded_file.getvalue(), uploaded_file.file_id
+
+
+def forget_scores() -> None:
+    """Forget the result of Score, because another sheet or other columns were chosen."""
+    st.session_state.pop(session.SCORE_DONE, None)
+
+
 @cache
 def _component() -> Any:
     return st.components.v2.component("upload", js=_SCRIPT.read_text(encoding="utf-8"))
