@@ -4,18 +4,25 @@
 const PHONE = "(max-width: 768px)"; // where the menu lies over the page
 const TABLES = "[data-testid=stMarkdownContainer] > table, .wi-average > div, .closest > div";
 const SCROLLERS = `${TABLES}, [data-testid=stCode] pre`;
+let timer = 0;
 
 export default function frame() {
   if (window.petrolFrame) return; // it outlives the page that drew it
   window.petrolFrame = true;
   keepTranslated();
   document.addEventListener("click", closeMenu);
-  new MutationObserver(look).observe(document.body, { childList: true, subtree: true });
-  window.addEventListener("resize", look);
+  new MutationObserver(lookSoon).observe(document.body, { childList: true, subtree: true });
+  window.addEventListener("resize", lookSoon);
   look();
 }
 
+// Looking asks for a layout, which is not to hold up what a slider changes.
+function lookSoon() {
+  timer ||= setTimeout(look, 100);
+}
+
 function look() {
+  timer = 0;
   for (const each of document.querySelectorAll(SCROLLERS)) {
     if (each.scrollWidth > each.clientWidth || each.scrollHeight > each.clientHeight) each.tabIndex = 0;
     else each.removeAttribute("tabindex");

@@ -70,7 +70,7 @@ function build(parent, id) {
     show(view);
   };
   view.move = (i, value) => {
-    view.hold(i, value);
+    if (value !== view.values[i]) view.hold(i, value); // a thumb that is released has drawn it
     settle(view);
   };
   view.rows = view.model.inputs.map((input, i) => buildRow(view, input, i));
