@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 _MAX_PAIRED = 6  # inputs in a matrix of pairs: of more, none could be read
-COLUMN_LABEL = attrgetter("label")
+label_of = attrgetter("label")
 
 model = resources.active_model()
 draw_frame("Explore", model)
@@ -63,7 +63,7 @@ def draw_one_input() -> None:
     """Draw one input against the target, with the line, the model's average response, and the scenario."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         column = st.selectbox(
-            "Input", FEATURES, format_func=COLUMN_LABEL, key=session.EXPLORE_INPUT, persist_state="session"
+            "Input", FEATURES, format_func=label_of, key=session.EXPLORE_INPUT, persist_state="session"
         )
         with_names = st.toggle("Names", key=session.EXPLORE_WITH_NAMES, persist_state="session")
     scenario = controls.read_scenario()
@@ -90,7 +90,7 @@ def draw_columns() -> None:
         st.markdown(text_tables.to_markdown(counts))
     st.caption(findings.column_meanings())
     column = st.selectbox(
-        "Distribution of", COLUMNS, format_func=COLUMN_LABEL, key=session.EXPLORE_COLUMN, persist_state="session"
+        "Distribution of", COLUMNS, format_func=label_of, key=session.EXPLORE_COLUMN, persist_state="session"
     )
     values = survey.rows[column.name]
     if column.choices:
@@ -111,7 +111,7 @@ def choose_inputs() -> list[Column]:
     chosen = st.multiselect(
         f"Inputs, {_MAX_PAIRED} at most; first the ones that matter most to the model",
         FEATURES,
-        format_func=COLUMN_LABEL,
+        format_func=label_of,
         key=session.EXPLORE_PAIRED,
         max_selections=_MAX_PAIRED,
         persist_state="session",
@@ -247,7 +247,7 @@ if not n:
 left, right = st.columns([0.4, 0.6], gap="medium") if TILES else (None, st.container())
 if left:
     shade_column = left.selectbox(
-        "Colour by", NUMBERS[::-1], format_func=COLUMN_LABEL, key=session.EXPLORE_SHADE, persist_state="session"
+        "Colour by", NUMBERS[::-1], format_func=label_of, key=session.EXPLORE_SHADE, persist_state="session"
     )
     alt = f"Tile map of {n:,} {ROWS}, darker for more {shade_column.label.lower()}"
     with left:

@@ -125,7 +125,7 @@ left.file_uploader(
     f"CSV, Excel or Parquet file, at most {MAX_BYTES // 2**20} MB",
     type=reading.KINDS,
     key=session.SCORE_FILE,
-    on_change=uploads.keep_scored,
+    on_change=uploads.keep_sent,
     help=f"{reading.HELP} Other columns are carried through.",
 )
 with right:

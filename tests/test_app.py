@@ -1,6 +1,8 @@
 """The What-if page by Streamlit's own test runner: every path through the logic, without a browser."""
 
+import gc
 import json
+from types import FunctionType
 
 import numpy as np
 import pytest
@@ -39,6 +41,21 @@ def assert_page_says(app, answer):
     assert dict(zip(NAMES, sent["values"], strict=True)) == answer.scenario
     assert sent["answer"]["now"]["value"] == answer.value
     assert sent["answer"]["width"] == pytest.approx(answer.value - answer.low)
+
+
+def functions_of(page):
+    gc.collect()
+    path = str(ROOT / "pages" / f"{page}.py")
+    return sum(isinstance(each, FunctionType) and each.__code__.co_filename == path for each in gc.get_objects())
+
+
+@pytest.mark.parametrize("page", ["explore", "retrain", "models", "score"])
+def test_a_page_that_was_left_takes_no_memory_in_the_session(app, page):
+    before = functions_of(page)
+    app.run().switch_page(f"pages/{page}.py").run()
+    assert not app.exception
+    app.switch_page("streamlit_app.py").run()
+    assert functions_of(page) == before  # each would hold all that the page had worked out
 
 
 def test_the_first_page_answers_the_defaults(app, model):

@@ -63,10 +63,13 @@ def assert_refitted(loaded, model, reason):
 def test_it_answers_without_what_scikit_learn_hardly_uses_which_is_there_as_soon_as_somebody_uses_it():
     lines = [
         "import sys",
+        "from concurrent.futures import ThreadPoolExecutor",
         "from data.load import load_rows",
         "from data.schema import FEATURES",
         "from model.answering.prediction import predict",
         "from model.fitting import artifact, deferred",
+        "threads = ThreadPoolExecutor(4)",
+        "print(list(threads.map(lambda _: deferred.import_estimators(), range(4))))",
         "predict(artifact.load(load_rows()), {column.name: column.default for column in FEATURES})",
         "print([name for name in deferred._NAMES if name in sys.modules])",
         "from sklearn.ensemble import HistGradientBoostingRegressor, _forest",
@@ -83,6 +86,7 @@ def test_it_answers_without_what_scikit_learn_hardly_uses_which_is_there_as_soon
     code = [sys.executable, "-c", "\n".join(lines)]
     done = subprocess.run(code, cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == [
+        "[None, None, None, None]",
         "[]",
         f"True False 0.5 {stats.chi2.cdf(1, 2)}",
         "5",

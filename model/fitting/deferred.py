@@ -1,13 +1,13 @@
 """scikit-learn's ensembles without what they import at once and hardly use: half of the memory of their import."""
 
 import sys
-from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
+from threading import Lock
 from types import ModuleType
 from typing import Any
 
-_NAMES = (  # each after what it is a part of
+_NAMES = (  # a module in one of them, as _scorer, would be imported otherwise; each after what it is a part of
     "numpy.f2py",
     "numpy.testing",
     "scipy.stats",
@@ -18,6 +18,7 @@ _NAMES = (  # each after what it is a part of
     "sklearn.linear_model",
     "sklearn.model_selection",
 )
+_LOCK = Lock()
 
 
 class _Deferred:
@@ -37,6 +38,7 @@ class _Deferred:
         return item in self._find()
 
     def __getattr__(self, part: str) -> Any:
+        _refuse_special(part)
         return getattr(self._find(), part)
 
 
@@ -44,9 +46,14 @@ class _Stand(ModuleType):
     """What stands in for a module while others import it; its parts can be imported without it."""
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
+        _refuse_special(name)
         return _Deferred(self.__name__, name)
+
+
+def _refuse_special(name: str) -> None:
+    """Let Python, which asks for names such as __path__ and __bases__, go without them."""
+    if name.startswith("__"):
+        raise AttributeError(name)
 
 
 def _stand_in(name: str) -> None:
@@ -58,9 +65,11 @@ def _stand_in(name: str) -> None:
 
 def _remove_stands() -> None:
     for name in reversed(_NAMES):
-        if isinstance(sys.modules.get(name), _Stand):
+        if isinstance(stand := sys.modules.get(name), _Stand):
             del sys.modules[name]
-            delattr(*_place(name))
+            whole, part = _place(name)
+            if vars(whole).get(part) is stand:
+                delattr(whole, part)
 
 
 def _place(name: str) -> tuple[ModuleType, str]:
@@ -69,17 +78,17 @@ def _place(name: str) -> tuple[ModuleType, str]:
     return sys.modules[whole], part
 
 
-@cache
 def import_estimators() -> None:
     """Import scikit-learn's ensembles, so that what they take from the modules above is imported when it is first used.
 
     Afterwards these modules are imported as ever by whoever asks for them.
     """
-    try:
-        if "sklearn" not in sys.modules:
-            for name in _NAMES:
-                if name not in sys.modules:
-                    _stand_in(name)
-        import_module("sklearn.ensemble")
-    finally:
-        _remove_stands()
+    with _LOCK:
+        try:
+            if "sklearn" not in sys.modules:
+                for name in _NAMES:
+                    if name not in sys.modules:
+                        _stand_in(name)
+            import_module("sklearn.ensemble")
+        finally:
+            _remove_stands()

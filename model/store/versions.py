@@ -187,7 +187,7 @@ def read_rows(store: Store, data_set_id: int, excluded: Iterable[int] = ()) -> "
     if hashlib.sha256(data_set.parquet).hexdigest() != data_set.parquet_sha256:
         raise damage
     with explaining_trouble(f"The rows of data set {data_set_id}"):
-        from pyarrow.parquet import ParquetFile  # not pandas, which would import all that reads folders of files
+        from pyarrow.parquet import ParquetFile  # pandas would also import what reads folders
 
         table = ParquetFile(io.BytesIO(data_set.parquet)).read(use_threads=False)
         rows = table.to_pandas(use_threads=False).astype({ROW: object})

@@ -4,7 +4,7 @@
 const PHONE = "(max-width: 768px)"; // where the menu lies over the page
 const TABLES = "[data-testid=stMarkdownContainer] > table, .wi-average > div, .closest > div";
 const SCROLLERS = `${TABLES}, [data-testid=stCode] pre`;
-let timer = 0;
+let frameToCome = 0;
 
 export default function frame() {
   if (window.petrolFrame) return; // it outlives the page that drew it
@@ -16,13 +16,13 @@ export default function frame() {
   look();
 }
 
-// Looking asks for a layout, which is not to hold up what a slider changes.
+// Once a frame: looking asks for a layout, which is not to hold up what a slider changes.
 function lookSoon() {
-  timer ||= setTimeout(look, 100);
+  frameToCome ||= requestAnimationFrame(look);
 }
 
 function look() {
-  timer = 0;
+  frameToCome = 0;
   for (const each of document.querySelectorAll(SCROLLERS)) {
     if (each.scrollWidth > each.clientWidth || each.scrollHeight > each.clientHeight) each.tabIndex = 0;
     else each.removeAttribute("tabindex");

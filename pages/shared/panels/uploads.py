@@ -49,7 +49,7 @@ def require_room(content: bytes) -> None:
         raise DataError([text])
 
 
-def keep_scored() -> None:
+def keep_sent() -> None:
     """Keep the file that Score was given for the session, so that it outlasts a visit to another page."""
     uploaded_file = st.session_state[session.SCORE_FILE]
     st.session_state[session.SCORE_SHEET] = ""
