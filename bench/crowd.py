@@ -1,6 +1,7 @@
 """A hundred visitors at once for minutes: moves, other pages, uploads, and one retraining among them."""
 
 import asyncio
+import math
 import time
 from dataclasses import dataclass, field
 
@@ -28,9 +29,9 @@ class Outcome:
     memory: list = field(default_factory=list)
     trained: bool = False
 
-    def slope(self):
-        """Growth of the server's memory after the first minute, by least squares [MB per minute]."""
-        settled = [(at, size) for at, size in self.memory if at >= _SETTLED]
+    def slope(self, since=_SETTLED, until=math.inf):
+        """Growth of the memory of the server between two times [s], by least squares [MB per minute]."""
+        settled = [(at, size) for at, size in self.memory if since <= at < until]
         return float(np.polyfit(*zip(*settled, strict=True), 1)[0] * 60) if len(settled) > 1 else 0.0
 
 

