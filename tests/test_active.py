@@ -115,7 +115,7 @@ def test_a_library_that_is_missing_here_brands_no_version_and_what_answered_befo
 ):
     active = owner.current()
     with monkeypatch.context() as patch:
-        patch.setitem(sys.modules, "pyarrow", None)  # as where it is not installed
+        patch.setitem(sys.modules, "pyarrow.parquet", None)  # as where it is not installed
         promote(store, others[0])
         troubled = owner.current()
         assert (troubled.version, troubled.rows) == (1, active.rows)
@@ -123,7 +123,7 @@ def test_a_library_that_is_missing_here_brands_no_version_and_what_answered_befo
         assert "pyarrow" in troubled.notice
         assert troubled.notice.endswith("). It is tried again; until then version 1 answers.")
         assert owner.current() is troubled  # or each page would be drawn again and again
-        with pytest.raises(ModelError, match=r"^The rows of data set 1 cannot be read at the moment \(ImportError"):
+        with pytest.raises(ModelError, match=r"^The rows of data set 1 cannot be read at the moment \(ModuleNot"):
             owner.version(others[1])
     assert [each.broken for each in versions.list_versions(store)] == [None] * 7
     model = wait_until(lambda: model if (model := owner.current()).version == others[0] else None)

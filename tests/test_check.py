@@ -59,7 +59,7 @@ def test_a_text_that_is_no_longer_json_is_named(store):
 
 
 def test_trouble_in_reading_is_not_called_damage(store, monkeypatch):
-    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     with pytest.raises(ModelError, match="Try again"):
         list_damages(store)
 
