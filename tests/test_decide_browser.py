@@ -263,7 +263,8 @@ def test_a_level_that_the_next_model_cannot_have_gives_way(visitor, store_url, r
     ann.presses("Find")
     ann.sees("Version 2: ridge is now active.")
     expect(ann.page.get_by_test_id("level")).to_have_value("0.9")
-    expect(ann.page.locator(".closest")).to_contain_text("(90 %)")
+    side_by_side = ann.page.locator(".closest").filter(has_text="(90 %)")
+    expect(side_by_side).to_have_count(1)  # while a page is drawn anew, the former one's can still be there
     keep(ann, "C")
     assert [cells[2][-6:] for cells in lines(ann.page)] == ["(95 %)", "(95 %)", "(90 %)"]
     expect(ann.page.get_by_test_id("stException")).to_have_count(0)
